@@ -1,0 +1,1 @@
+"""The example: departures from New York's three airports, kept true by kck_publish."""

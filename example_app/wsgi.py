@@ -1,0 +1,8 @@
+"""The WSGI entry to the example's pages."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_app.settings")
+application = get_wsgi_application()

@@ -1,0 +1,68 @@
+"""Data products for Django on PostgreSQL, kept true by pushing.
+
+The public names, loaded when first used: a model's module cannot be imported before Django's
+app registry is ready, and settings may import this package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .cache import Cache as Cache
+    from .cache import Entry as Entry
+    from .dependencies import ALL as ALL
+    from .dependencies import Change as Change
+    from .dependencies import Depends as Depends
+    from .keys import BooleanParameter as BooleanParameter
+    from .keys import DateParameter as DateParameter
+    from .keys import DateTimeParameter as DateTimeParameter
+    from .keys import IntegerParameter as IntegerParameter
+    from .keys import Parameter as Parameter
+    from .keys import StringParameter as StringParameter
+    from .keys import UUIDParameter as UUIDParameter
+    from .models import CacheModel as CacheModel
+    from .primers import Primer as Primer
+    from .primers import primer as primer
+    from .retry import Retry as Retry
+    from .exceptions import *
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "Cache": "cache",
+    "Entry": "cache",
+    "ALL": "dependencies",
+    "Change": "dependencies",
+    "Depends": "dependencies",
+    "BooleanParameter": "keys",
+    "DateParameter": "keys",
+    "DateTimeParameter": "keys",
+    "IntegerParameter": "keys",
+    "Parameter": "keys",
+    "StringParameter": "keys",
+    "UUIDParameter": "keys",
+    "CacheModel": "models",
+    "Primer": "primers",
+    "primer": "primers",
+    "Retry": "retry",
+}
+_MODULES = frozenset(_NAMES.values())
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        found = getattr(import_module(f".{_NAMES[name]}", __name__), name)
+    elif not name.startswith("_") and hasattr(
+        errors := import_module(".exceptions", __name__), name
+    ):
+        found = getattr(errors, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMES})

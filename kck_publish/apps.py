@@ -1,0 +1,25 @@
+"""Django's entry into the library: finds the primers, and connects capture and checks."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class KckPublishConfig(AppConfig):
+    """``INSTALLED_APPS = [..., "pgtrigger", "kck_publish"]``."""
+
+    name = "kck_publish"
+    verbose_name = "kck_publish"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import capture, checks, migrating  # noqa: F401 - importing checks connects them
+        from .exceptions import InvalidPrimer
+
+        autodiscover_modules("primers")
+        migrating.connect(self)
+        with suppress(InvalidPrimer):  # a system check names it; a shell must still start
+            capture.register()

@@ -1,0 +1,185 @@
+"""The change log: what a cursor has not yet seen, as typed changes, and its trimming.
+
+A consumer never claims rows. It keeps a cursor, the snapshot up to which it has handled
+everything, and reads what a newer snapshot sees and the cursor does not: late commits are found
+through the cursor's list of running transactions, so there is no gap and nothing to wait for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
+from psycopg import Error as PsycopgError
+from psycopg.adapt import Transformer
+from psycopg.pq import Format
+
+from .dependencies import Change
+from .sources import Source
+
+logger = logging.getLogger("kck_publish")
+
+# Both arms are scans of the index on xid. The rows are visible to the reading statement, which
+# runs in the snapshot %(until)s itself: that is the other half of the condition.
+UNSEEN = """
+    xid >= pg_snapshot_xmax(%(since)s::pg_snapshot)
+ OR xid = ANY (ARRAY(SELECT pg_snapshot_xip(%(since)s::pg_snapshot)))
+"""
+# Inside a test's transaction: what it has itself written since it was last drained.
+UNDRAINED = """
+    xid = pg_current_xact_id_if_assigned()
+    AND seq > coalesce(nullif(current_setting('kck_publish.drained', true), ''), '0')::bigint
+"""
+_READ = """
+SELECT seq, xid::text::bigint, source, op, columns, old, new, origin, at
+  FROM kck_publish_change WHERE {} ORDER BY seq
+"""
+_FETCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the log, as it is stored."""
+
+    seq: int
+    xid: int
+    source: str
+    op: str
+    columns: Sequence[str] | None
+    old: Sequence[str | None] | None
+    new: Sequence[str | None] | None
+    origin: str | None
+    at: datetime
+
+
+def unseen(connection: BaseDatabaseWrapper, since: str) -> Iterator[Row]:
+    """The rows that the current transaction sees and the cursor has not: streamed, in order."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(_READ.format(UNSEEN), {"since": since})
+        while rows := cursor.fetchmany(_FETCH):
+            for row in rows:
+                yield Row(*row)
+
+
+def undrained(connection: BaseDatabaseWrapper) -> list[Row]:
+    """What a test's own transaction has written since it was last drained."""
+    with connection.cursor() as cursor:
+        cursor.execute(_READ.format(UNDRAINED))
+        return [Row(*row) for row in cursor.fetchall()]
+
+
+def any_unseen(cursor: Any, since: str) -> bool:
+    """Whether there is anything new for a cursor: one look at the end of an index."""
+    cursor.execute(
+        f"SELECT EXISTS (SELECT FROM kck_publish_change WHERE {UNSEEN})", {"since": since}
+    )
+    return bool(cursor.fetchone()[0])
+
+
+def trim(cursor: Any, keep_seconds: float, limit: int = 10_000) -> int:
+    """Delete rows that every shard has handled; the number deleted.
+
+    Args:
+        keep_seconds: rows younger than this are kept, for ``kck_explain``.
+        limit: how many at the most, so that no transaction is long.
+    """
+    cursor.execute(
+        """
+        DELETE FROM kck_publish_change WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM kck_publish_change
+             WHERE xid < (SELECT min(pg_snapshot_xmin(done)::text::bigint)::text::xid8
+                            FROM kck_publish_shard)
+               AND at < clock_timestamp() - make_interval(secs => %s)
+             ORDER BY xid LIMIT %s))
+        """,
+        [keep_seconds, limit],
+    )
+    return int(cursor.rowcount)
+
+
+Load = Callable[[str], Any]
+
+
+class Decoder:
+    """Log rows of sources -> changes with the values that Django would read from the table.
+
+    Args:
+        connection: an open connection; its adapters are the ones that Django reads with.
+        sources: by table name.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper, sources: Mapping[str, Source]) -> None:
+        self._connection = connection
+        self._sources = sources
+        self._loads: dict[str, dict[str, tuple[str, Load]]] = {}
+
+    def change(self, row: Row) -> Change | None:
+        """The change that a row records; None when its table is no source any more.
+
+        A row that cannot be read (a column that is gone, a value that its type refuses) becomes
+        a ``truncate``: everything that depends on the source is then primed.
+        """
+        source = self._sources.get(row.source)
+        if source is None:
+            return None
+        model = source.model
+        try:
+            old, new = self._image(model, row, row.old), self._image(model, row, row.new)
+        except (KeyError, ValueError, PsycopgError) as error:
+            logger.warning(
+                "Change %d of %s cannot be read (%s): all that depends on it is primed.",
+                row.seq, row.source, type(error).__name__,
+            )  # fmt: skip
+            return Change("truncate", model, None, None, row.origin, row.xid)
+        return Change(row.op, model, old, new, row.origin, row.xid)
+
+    def _image(
+        self, model: type[Model], row: Row, values: Sequence[str | None] | None
+    ) -> dict[str, Any] | None:
+        if values is None:
+            return None
+        loads = self._loads.get(row.source) or self._loads_of(model)
+        image: dict[str, Any] = {}
+        for column, text in zip(row.columns or (), values, strict=True):
+            if column in loads:  # else a column that this code does not know
+                attname, load = loads[column]
+                image[attname] = None if text is None else load(text)
+        key = tuple(image[one.attname] for one in model._meta.pk_fields)
+        image["pk"] = key[0] if len(key) == 1 else key
+        return image
+
+    def _loads_of(self, model: type[Model]) -> dict[str, tuple[str, Load]]:
+        connection, table = self._connection, model._meta.db_table
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)} LIMIT 0")
+            types = {column.name: column.type_code for column in cursor.description}
+        transformer = Transformer(connection.connection)
+        loads = {}
+        for one in model._meta.local_concrete_fields:
+            if one.column in types:
+                load = transformer.get_loader(types[one.column], Format.TEXT).load
+                expression = one.get_col(table)
+                converters = [
+                    *connection.ops.get_db_converters(expression),
+                    *expression.get_db_converters(connection),
+                ]
+                loads[one.column] = (one.attname, _loader(load, converters, expression, connection))
+        self._loads[table] = loads
+        return loads
+
+
+def _loader(
+    load: Callable[[bytes], Any], converters: Sequence[Any], expression: Any, connection: Any
+) -> Load:
+    def loaded(text: str) -> Any:
+        value = load(text.encode())
+        for convert in converters:
+            value = convert(value, expression, connection)
+        return value
+
+    return loaded

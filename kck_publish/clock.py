@@ -1,0 +1,18 @@
+"""The library's clock. Tests move it (``testing.travel``); nothing else does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_moved = timedelta(0)
+
+
+def now() -> datetime:
+    """The time, aware, in UTC."""
+    return datetime.now(UTC) + _moved
+
+
+def move(by: timedelta) -> None:
+    """Move the clock of this process."""
+    global _moved
+    _moved += by

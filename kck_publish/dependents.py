@@ -1,0 +1,198 @@
+"""From changes to the keys that depend on them: what one batch has to refresh.
+
+Reads the graph of the registry; ``refresh`` does what is found here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import requests
+from .changes import Decoder, Row
+from .dependencies import All, Change, Depends
+from .exceptions import KeyParameterMismatch
+from .keys import product_of
+from .products import Parameters, Product
+from .publishing import keys_published
+from .registry import Graph
+
+logger = logging.getLogger("kck_publish")
+
+# A key touched more often than this in one batch is primed: cheaper than so many steps.
+MANY_CHANGES = 1000
+
+
+@dataclass(slots=True)
+class Task:
+    """One key to refresh.
+
+    Attributes:
+        changes: what to augment with, in order; None when it has to be primed.
+        xids: the transactions that touched it.
+        named: whether it is to be primed although it is not stored.
+        reason: why, in a word, for ``kck_explain``.
+    """
+
+    product: Product
+    parameters: Parameters
+    changes: list[Change] | None
+    named: bool = False
+    reason: str = "change"
+    xids: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Work:
+    """What one batch has to do.
+
+    Attributes:
+        tasks: by product, then by key.
+        whole: products of which every stored key is touched, with what the parameters must be.
+        removed: keys that only the old version of a row published.
+        seq: the last row that was read.
+    """
+
+    tasks: dict[str, dict[str, Task]] = field(default_factory=lambda: defaultdict(dict))
+    whole: dict[str, list[Parameters]] = field(default_factory=dict)
+    removed: dict[str, None] = field(default_factory=dict)
+    changes: int = 0
+    seq: int = 0
+
+    def want(self, product: Product, key: str, parameters: Parameters, reason: str) -> None:
+        """Have a key primed, stored or not."""
+        task = self.tasks[product.name].setdefault(
+            key, Task(product, parameters, None, reason=reason)
+        )
+        task.changes, task.named, task.reason = None, True, reason
+
+
+class Dependents:
+    """Collects the work of a batch, row by row.
+
+    Args:
+        graph: who depends on what.
+        decoder: reads the rows of sources.
+        owns: whether a key is this worker's.
+        alias: the database of the sources.
+    """
+
+    def __init__(self, graph: Graph, decoder: Decoder, owns: Any, alias: str) -> None:
+        self._graph = graph
+        self._decoder = decoder
+        self._owns = owns
+        self._alias = alias
+
+    def collect(self, rows: Iterable[Row]) -> Work:
+        """The work that these rows of the log make."""
+        work = Work()
+        for row in rows:
+            work.changes += 1
+            work.seq = max(work.seq, row.seq)
+            if row.op == requests.REFRESH:
+                self.request(work, (row.new or [""])[0] or "", "request")
+            elif row.op == requests.REFRESHED:
+                self._cascade(work, row)
+            elif (change := self._decoder.change(row)) is not None:
+                self._change(work, change, row.source)
+        return work
+
+    def request(self, work: Work, key: str, reason: str) -> None:
+        """Have a key primed because somebody, or a retry, asks for it."""
+        product = self._graph.products.get(product_of(key))
+        if product is None or not self._owns(key):
+            return  # another version of the code knows it
+        try:
+            work.want(product, key, product.parameters_of(key), reason)
+        except KeyParameterMismatch:
+            logger.warning("A refresh was asked for of a key of an older form of %s.", product.name)
+
+    def _cascade(self, work: Work, row: Row) -> None:
+        key = (row.new or [""])[0] or ""
+        product = self._graph.products.get(row.source)
+        try:
+            parameters = product.parameters_of(key) if product else {}
+        except KeyParameterMismatch:
+            parameters = {}
+        change = Change("update", row.source, parameters, parameters, row.origin, row.xid)
+        for dependent, dependency in self._graph.by_product.get(row.source, ()):
+            self._touch(work, dependent, dependency, change)
+
+    def _change(self, work: Work, change: Change, table: str) -> None:
+        for product, dependency in self._graph.by_table.get(table, ()):
+            self._touch(work, product, dependency, change)
+        for model in self._graph.publishers.get(table, ()):
+            self._publish(work, model, change)
+
+    def _publish(self, work: Work, model: Any, change: Change) -> None:
+        """Run the model's own ``publish`` for both versions of the row."""
+        published: list[dict[str, None]] = []
+        for image in (change.old, change.new):
+            try:
+                found = keys_published(model, image, self._alias) if image else {}
+            except Exception as error:  # the user's code: the declared lookups still hold
+                logger.error("%s.publish() failed: %s", model.__name__, type(error).__name__)
+                return
+            published.append(found)
+        old, new = published
+        for key in new:
+            product = self._graph.products.get(product_of(key))
+            if product is not None and self._owns(key):
+                work.want(product, key, product.parameters_of(key), "publish")
+                work.removed.pop(key, None)
+        work.removed.update(dict.fromkeys(key for key in old if key not in new and self._owns(key)))
+
+    def _touch(self, work: Work, product: Product, dependency: Depends, change: Change) -> None:
+        try:
+            if not dependency.counts(change):
+                return
+            targets = dependency.targets(change)
+        except Exception as error:  # the user's callable: which keys it touches is not known
+            logger.error(
+                "keys= of %s failed (%s): every stored key of it is primed.",
+                product.name, type(error).__name__,
+            )  # fmt: skip
+            work.whole[product.name] = [{}]
+            return
+        if isinstance(targets, All):
+            work.whole.setdefault(product.name, []).append({})
+            return
+        for target in targets:
+            self._target(work, product, dependency, change, target)
+
+    def _target(
+        self,
+        work: Work,
+        product: Product,
+        dependency: Depends,
+        change: Change,
+        target: Mapping[str, Any],
+    ) -> None:
+        names = {one.name: one for one in product.parameters}
+        if any(value is None and name in names and not names[name].null for name, value in target.items()):
+            return  # a NULL that the parameter does not take: no key has it
+        if len(target) < len(names) and set(target) <= set(names):
+            work.whole.setdefault(product.name, []).append(dict(target))
+            return
+        try:
+            key = product.key_of(target)
+        except KeyParameterMismatch as error:
+            logger.error("Depends of %s gave a key that it has not: %s", product.name, error)
+            work.whole[product.name] = [{}]
+            return
+        if not self._owns(key):
+            return
+        task = work.tasks[product.name].get(key)
+        if task is None:
+            changes: list[Change] | None = [] if product.augmentable else None
+            task = Task(product, product.parameters_of(key), changes)
+            work.tasks[product.name][key] = task
+        task.xids.add(change.xid)
+        task.named = task.named or product.named_by(change, dependency)
+        if task.changes is not None:
+            task.changes.append(dependency.shown(change))
+            if len(task.changes) > MANY_CHANGES:
+                task.changes = None

@@ -1,0 +1,126 @@
+"""The doorbell: how a sleeping listener is woken, without every writer ringing it.
+
+NOTIFY holds a lock of the whole cluster at commit. So the listener says in a table when it
+sleeps, and only then do writers ring. To fall asleep it says so, and goes on looking until all
+transactions that may have read the old word have ended.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+
+class Doorbell:
+    """One listener's row in the table, and its LISTEN connection.
+
+    Args:
+        connect: opens a connection of the listener's own, in autocommit.
+        desk: the connection on which the listener writes.
+        name: of the listener, for ``kck_status``.
+        listen: False to only ever poll (through a pooler LISTEN is silently useless).
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], psycopg.Connection[Any]],
+        desk: psycopg.Connection[Any],
+        name: str,
+        listen: bool = True,
+    ) -> None:
+        self._desk = desk
+        self._wake, self._woken = socket.socketpair()
+        self._wake.setblocking(False)
+        self._woken.setblocking(False)
+        self._ear = connect() if listen else None
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        if self._ear is not None:
+            self._ear.execute("LISTEN kck_publish")
+            self._selector.register(self._ear.fileno(), selectors.EVENT_READ)
+        cursor = desk.execute(
+            "INSERT INTO kck_publish_listener (name, backend) VALUES (%s, pg_backend_pid()) "
+            "RETURNING id",
+            [name],
+        )
+        row = cursor.fetchone()
+        assert row is not None
+        self.id: int = row[0]
+
+    @property
+    def can_sleep(self) -> bool:
+        """Whether anybody could wake us."""
+        return self._ear is not None
+
+    def prove(self) -> bool:
+        """Whether LISTEN works here: ring, and hear it."""
+        if self._ear is None:
+            return True
+        self._desk.execute("SELECT pg_notify('kck_publish', '')")
+        return self.wait(5.0)
+
+    def asleep(self, asleep: bool) -> frozenset[int]:
+        """Say whether writers are to ring; the transactions that may have read the old word."""
+        self._desk.execute(
+            "UPDATE kck_publish_listener SET asleep = %s, seen_at = clock_timestamp() "
+            "WHERE id = %s AND asleep <> %s",
+            [asleep, self.id, asleep],
+        )
+        return self.running() if asleep else frozenset()
+
+    def running(self) -> frozenset[int]:
+        """The transactions that are running now."""
+        cursor = self._desk.execute(
+            "SELECT array(SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint)"
+        )
+        row = cursor.fetchone()
+        return frozenset(row[0] if row else ())
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a ring, or until ``wake`` is called; whether somebody rang."""
+        events = self._selector.select(max(seconds, 0))
+        if any(key.fileobj is self._woken for key, _ in events):
+            self._woken.recv(4096)
+        return self._rung()
+
+    def _rung(self) -> bool:
+        if self._ear is None:
+            return False
+        return any(True for _ in self._ear.notifies(timeout=0))
+
+    def wake(self) -> None:
+        """End a ``wait``; may be called from a signal handler."""
+        try:
+            self._wake.send(b"!")
+        except BlockingIOError:
+            pass
+
+    def beat(self, shards: list[int], found_by_seat_belt: int) -> None:
+        """Say that we live, what we own, and how often nobody rang for what was there."""
+        self._desk.execute(
+            "UPDATE kck_publish_listener SET seen_at = clock_timestamp(), shards = %s, "
+            "seat_belt = %s WHERE id = %s",
+            [shards, found_by_seat_belt, self.id],
+        )
+
+    def close(self) -> None:
+        """Leave the table, so that nobody rings for us."""
+        try:
+            if not self._desk.closed:
+                self._desk.execute("DELETE FROM kck_publish_listener WHERE id = %s", [self.id])
+        finally:
+            if self._ear is not None:
+                self._ear.close()
+            self._selector.close()
+            self._wake.close()
+            self._woken.close()
+
+
+def listener_name() -> str:
+    """Host and process, as ``kck_status`` shows them."""
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,259 @@
+"""Every error of the library, in one tree. Imported by all layers; imports none.
+
+    KckPublishError
+    ├── UndeclaredLookup        .cached was asked for a lookup the model does not declare
+    ├── MissingProduct          (also a KeyError) there is no value to give
+    │   ├── UnknownProduct      nobody computes it
+    │   └── NotPrimed           known, not stored, and priming was not allowed
+    ├── KeyParameterMismatch    the parameters do not fit the product's key
+    ├── VersionMismatch         check_version was given and the entry has moved on
+    ├── Behind                  when_behind = "raise" and the value is too old
+    ├── Unserializable          the value holds something that cannot be stored
+    ├── Undecodable             stored bytes that are damaged or of another format
+    ├── InvalidPrimer           a declaration that cannot work
+    │   ├── DependencyCycle     products that depend on each other in a ring
+    │   └── DuplicateProduct    two primers with one key
+    ├── UndeclaredRead          STRICT: a compute read what it does not declare
+    ├── ConfigurationError      KCK_PUBLISH, or an argument of a command, is wrong
+    ├── CaptureMissing          triggers missing, disabled or outdated
+    ├── StoreMissing            the store's table is not there
+    ├── Fenced                  a listener lost its shard and must not write
+    └── Reprime                 raised by a user's augment, to ask for a prime
+
+Constructors take the facts and build the message; the facts stay on the error as
+attributes. All survive pickling, so they cross process boundaries in tests and pools.
+"""
+
+# ruff: noqa: N818  (the names are the public interface, and say what happened)
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def _rebuild(cls: type[KckPublishError], args: tuple[Any, ...]) -> KckPublishError:
+    return cls.__new__(cls, *args)
+
+
+class KckPublishError(Exception):
+    """Root of all errors here. Catch it to catch whatever this library raises."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        # KeyError, a second base of some, would show the repr of the message.
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default would call the constructor with the finished message.
+        return _rebuild, (type(self), self.args), self.__dict__
+
+
+class UndeclaredLookup(KckPublishError):
+    """Declare the lookup in `cached_by` (one row) or `cached_lists` (many), or ask `.objects`."""
+
+    def __init__(
+        self, model: type | str, asked: Iterable[str], declared: Iterable[Iterable[str] | str]
+    ) -> None:
+        self.model = model if isinstance(model, str) else model.__name__
+        self.asked = tuple(asked)
+        self.declared = tuple((d,) if isinstance(d, str) else tuple(d) for d in declared)
+        wanted = "(" + ", ".join(self.asked) + ")"
+        known = ", ".join("(" + ", ".join(d) + ")" for d in self.declared) or "none"
+        super().__init__(
+            f"{self.model} declares no lookup by {wanted}; declared: {known}. Add it to "
+            f"{self.model}.cached_by or cached_lists, or query {self.model}.objects instead."
+        )
+
+
+class MissingProduct(KckPublishError, KeyError):
+    """There is no value under this key. Catch this for both reasons below."""
+
+    def __init__(self, key: str, message: str = "") -> None:
+        self.key = key
+        super().__init__(message or f"There is no value under {key!r}; prime or set it first.")
+
+
+class UnknownProduct(MissingProduct):
+    """Nobody computes this product: check its spelling, write a primer, or `cache.set` it."""
+
+    def __init__(self, key: str, similar: Iterable[str] = ()) -> None:
+        self.similar = tuple(similar)
+        hint = f" Did you mean {' or '.join(self.similar)}?" if self.similar else ""
+        super().__init__(
+            key,
+            f"No primer computes {key!r} and nothing is set there.{hint} Check the spelling, "
+            "declare a primer in an installed app's primers.py, or set the value first.",
+        )
+
+
+class NotPrimed(MissingProduct):
+    """Known but not stored: read with `prime_on_cache_miss=True`, or run `kck_prime`."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            key,
+            f"{key!r} is not stored and may not be primed on a miss. Run `manage.py kck_prime "
+            f"{key.partition('/')[0]}`, or read it with prime_on_cache_miss=True.",
+        )
+
+
+class KeyParameterMismatch(KckPublishError):
+    """Pass exactly the parameters that the product declares, each of its type."""
+
+    def __init__(self, problem: str, product: str = "") -> None:
+        self.problem = problem
+        self.product = product
+        super().__init__(f"{product}: {problem}" if product else problem)
+
+
+class VersionMismatch(KckPublishError):
+    """Somebody wrote the entry after you read it: read it again, redo the change, set again."""
+
+    def __init__(self, key: str, expected: object, found: object) -> None:
+        self.key = key
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"{key!r} has moved on: version {expected!r} was expected and {found!r} is stored. "
+            "Read the entry again, redo the change, and set it with the new version."
+        )
+
+
+class Behind(KckPublishError):
+    """The value is older than its `max_lag` allows: see `kck_status`, start a listener."""
+
+    def __init__(self, key: str, lag: float | None = None, reason: str = "") -> None:
+        self.key = key
+        self.lag = lag  # seconds; None when it cannot be told
+        self.reason = reason
+        age = "" if lag is None else f" by {lag:.1f} s"
+        super().__init__(
+            f"{key!r} is behind{age}{': ' + reason if reason else ''}. Look at `manage.py "
+            "kck_status` and kck_dead_letters, see that a `manage.py kck_listen` runs, or set "
+            'when_behind to "serve" or "compute".'
+        )
+
+
+class Unserializable(KckPublishError):
+    """Change the value at the named path into something that can be stored (see the hint)."""
+
+    def __init__(self, path: str, kind: str, hint: str = "") -> None:
+        self.path = path
+        self.kind = kind
+        self.hint = hint
+        super().__init__(
+            f"The value at {path} ({kind}) cannot be stored"
+            + (f": {hint}" if hint else ". Turn it into JSON-like data first.")
+        )
+
+
+class Undecodable(KckPublishError):
+    """Stored bytes that are damaged or of another format: unset the key and prime it anew."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"The stored value cannot be read ({reason}): it is damaged, or was written in "
+            "another format. Unset the key, or refresh it, so that it is primed anew."
+        )
+
+
+class InvalidPrimer(KckPublishError):
+    """A declaration that cannot work: correct the primer, parameter or Depends it names."""
+
+
+class DependencyCycle(InvalidPrimer):
+    """Products that depend on each other in a ring: remove one of the named dependencies."""
+
+    def __init__(self, cycle: Sequence[str]) -> None:
+        names = list(cycle)
+        if not names or names[0] != names[-1] or len(names) == 1:
+            names += names[:1]
+        self.cycle = tuple(names)
+        super().__init__(
+            f"These products depend on each other in a ring: {' -> '.join(self.cycle)}. "
+            "Remove one of these dependencies."
+        )
+
+
+class DuplicateProduct(InvalidPrimer):
+    """Two primers with one key: rename one of the two."""
+
+    def __init__(self, key: str, first: object, second: object) -> None:
+        self.key = key
+        self.primers = (_name(first), _name(second))
+        super().__init__(
+            f"Both {self.primers[0]} and {self.primers[1]} compute the product {key!r}. "
+            "Give one of them another key."
+        )
+
+
+class UndeclaredRead(KckPublishError):
+    """STRICT: add a `Depends` on the named table, or `reads=[Model]` if it is on purpose."""
+
+    def __init__(self, primer: str, tables: Iterable[str]) -> None:
+        self.primer = primer
+        self.tables = tuple(tables)
+        super().__init__(
+            f"{primer} reads {', '.join(self.tables)} without declaring it, so changes there "
+            "will not refresh it. Add a Depends, or name the model in reads=[...]."
+        )
+
+
+class ConfigurationError(KckPublishError):
+    """A setting or an argument is wrong: correct it as the message says."""
+
+
+class CaptureMissing(KckPublishError):
+    """Triggers are missing, disabled or outdated: run `makemigrations` and `migrate`."""
+
+    def __init__(self, triggers: Iterable[str], state: str = "missing or outdated") -> None:
+        self.triggers = tuple(triggers)
+        self.state = state
+        super().__init__(
+            f"Triggers {state}: {', '.join(self.triggers)}. Changes of these tables are not "
+            "captured. Run `manage.py makemigrations` and `manage.py migrate` (disabled ones: "
+            "`manage.py pgtrigger enable`)."
+        )
+
+
+class StoreMissing(KckPublishError):
+    """The store's table is not there: run `manage.py migrate` on that database."""
+
+    def __init__(self, table: str, database: str = "default") -> None:
+        self.table = table
+        self.database = database
+        super().__init__(
+            f"Table {table} does not exist in database {database!r}. Run `manage.py migrate "
+            f"kck_publish --database {database}`."
+        )
+
+
+class Fenced(KckPublishError):
+    """This worker no longer owns the shard: drop the batch; the new owner repeats it."""
+
+    def __init__(self, shard: int, reason: str = "") -> None:
+        self.shard = shard
+        self.reason = reason
+        super().__init__(
+            f"Shard {shard} has moved to another listener{': ' + reason if reason else ''}. "
+            "Nothing was written; the new owner repeats the batch. Take the shard again first."
+        )
+
+
+class Reprime(KckPublishError):
+    """Raise it in `augment` when the change cannot be applied: the product is primed instead."""
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(reason or "augment asked for a prime")
+
+
+def _name(primer: object) -> str:
+    if isinstance(primer, str):
+        return primer
+    thing = primer if hasattr(primer, "__qualname__") else type(primer)
+    return f"{thing.__module__}.{getattr(thing, '__qualname__', thing)}"

@@ -1,0 +1,41 @@
+"""Follow the change log and keep every product true."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from kck_publish.conf import settings
+from kck_publish.exceptions import KckPublishError
+from kck_publish.listener import Listener
+
+
+class Command(BaseCommand):
+    help = "Follow the change log and keep every product true, until SIGTERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--shards", type=int, help="own at most so many shards here")
+        parser.add_argument("--poll", action="store_true", help="poll; never LISTEN")
+        parser.add_argument("--once", action="store_true", help="drain and exit")
+        parser.add_argument("--database", help="alias; the setting DATABASE by default")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        listener = Listener(
+            options["database"] or settings.DATABASE,
+            poll=options["poll"],
+            most=options["shards"],
+            say=lambda line: self.stdout.write(line),
+        )
+        try:
+            if options["once"]:
+                outcome = listener.once()
+                if options["verbosity"] > 1:
+                    self.stdout.write(str(outcome))
+                return
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: listener.stop())
+            listener.run()
+        except KckPublishError as error:
+            raise CommandError(str(error)) from error

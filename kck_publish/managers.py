@@ -1,0 +1,220 @@
+"""What ``.cached`` is: of a primer, and of a model. Thin; the reading is in ``cache``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
+from django.db.models import Model
+
+from . import registry
+from .cache import answers, bytes_of, value_of
+from .exceptions import KeyParameterMismatch, MissingProduct, UndeclaredLookup
+from .products import Product
+from .rows import lookup_field, manager_of
+
+if TYPE_CHECKING:
+    from .primers import Primer
+
+M = TypeVar("M", bound=Model)
+
+
+class ProductReader:
+    """``AuthorPage.cached``: the product's values by its parameters."""
+
+    def __init__(self, product: str | None = None) -> None:
+        self._name = product
+
+    def __get__(self, instance: Primer | None, owner: type[Primer]) -> ProductReader:
+        return ProductReader(owner.key)
+
+    @property
+    def product(self) -> Product:
+        """The product that is read."""
+        assert self._name is not None
+        return registry.get(self._name)
+
+    def get(self, **parameters: Any) -> Any:
+        """The value; computed on a miss where the primer allows it.
+
+        Raises:
+            KeyParameterMismatch: the parameters do not fit.
+            NotPrimed: not stored, and may not be primed.
+            ObjectDoesNotExist: the primer says that there is none.
+        """
+        product = self.product
+        key = product.key_of(parameters)
+        found = answers(product, {key: product.parameters_of(key)})
+        return value_of(product, key, found[key])
+
+    def get_bytes(self, **parameters: Any) -> bytes:
+        """The stored JSON itself. Raises as ``get``."""
+        product = self.product
+        key = product.key_of(parameters)
+        return bytes_of(product, key, answers(product, {key: product.parameters_of(key)})[key])
+
+    def get_many(self, parameters: Iterable[Mapping[str, Any]], default: Any = None) -> list[Any]:
+        """The values of several keys, as asked; ``default`` where there is none."""
+        product = self.product
+        keys = [product.key_of(each) for each in parameters]
+        found = answers(product, {key: product.parameters_of(key) for key in keys}, strict=False)
+        values = []
+        for key in keys:
+            try:
+                values.append(value_of(product, key, found[key]))
+            except (MissingProduct, KeyError, ObjectDoesNotExist):
+                values.append(default)
+        return values
+
+    async def aget(self, **parameters: Any) -> Any:
+        """``get`` for asynchronous code."""
+        return await sync_to_async(self.get)(**parameters)
+
+    async def aget_bytes(self, **parameters: Any) -> bytes:
+        """``get_bytes`` for asynchronous code."""
+        return await sync_to_async(self.get_bytes)(**parameters)
+
+    async def aget_many(
+        self, parameters: Iterable[Mapping[str, Any]], default: Any = None
+    ) -> list[Any]:
+        """``get_many`` for asynchronous code."""
+        return await sync_to_async(self.get_many)(parameters, default=default)
+
+
+class RowReader(Generic[M]):
+    """``Author.cached``: rows by pk and by the lookups that the model declares."""
+
+    def __init__(self, model: type[M] | None = None) -> None:
+        self._model = model
+
+    def __get__(self, instance: M | None, owner: type[M]) -> RowReader[M]:
+        if instance is not None:
+            raise AttributeError(f"cached is read on {owner.__name__}, not on its instances.")
+        return RowReader(owner)
+
+    @property
+    def model(self) -> type[M]:
+        """The model that is read."""
+        assert self._model is not None
+        return self._model
+
+    def get(self, **lookup: Any) -> M:
+        """One row, as ``objects.get`` gives it.
+
+        Raises:
+            DoesNotExist, MultipleObjectsReturned: the model's own.
+            UndeclaredLookup: not a lookup that the model declares.
+            KeyParameterMismatch: a value that the field does not take.
+        """
+        product = self.product_of(tuple(lookup))
+        key = product.key_of(self._parameters(product, lookup))
+        found = answers(product, {key: product.parameters_of(key)})
+        return self._row(value_of(product, key, found[key]))
+
+    def in_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
+        """Rows by the values of one lookup, in one round trip; missing ones are absent."""
+        product = self.product_of((field_name,))
+        asked = {}
+        for value in values:
+            parameters = self._parameters(product, {field_name: value})
+            asked[product.key_of(parameters)] = parameters
+        found: dict[Any, M] = {}
+        for key, answer in answers(product, {key: product.parameters_of(key) for key in asked}).items():
+            try:
+                row = self._row(value_of(product, key, answer))
+            except (ObjectDoesNotExist, MultipleObjectsReturned):
+                continue
+            found[self._named(row, field_name)] = row
+        return found
+
+    def filter(self, **lookup: Any) -> list[M]:
+        """The rows of a declared list (``cached_lists``), in pk order."""
+        product = self.product_of(tuple(lookup), lists=True)
+        key = product.key_of(self._parameters(product, lookup))
+        found = answers(product, {key: product.parameters_of(key)})
+        return [self._row(row) for row in value_of(product, key, found[key])]
+
+    def get_or_create(
+        self, defaults: Mapping[str, Any] | None = None, **lookup: Any
+    ) -> tuple[M, bool]:
+        """The row and False, or a new one and True."""
+        try:
+            return self.get(**lookup), False
+        except ObjectDoesNotExist:
+            row, created = manager_of(self.model).get_or_create(defaults=defaults, **lookup)
+            return row, created  # type: ignore[return-value]
+
+    async def aget(self, **lookup: Any) -> M:
+        """``get`` for asynchronous code."""
+        return await sync_to_async(self.get)(**lookup)
+
+    async def ain_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
+        """``in_bulk`` for asynchronous code."""
+        return await sync_to_async(self.in_bulk)(values, field_name)
+
+    async def afilter(self, **lookup: Any) -> list[M]:
+        """``filter`` for asynchronous code."""
+        return await sync_to_async(self.filter)(**lookup)
+
+    async def aget_or_create(
+        self, defaults: Mapping[str, Any] | None = None, **lookup: Any
+    ) -> tuple[M, bool]:
+        """``get_or_create`` for asynchronous code."""
+        return await sync_to_async(self.get_or_create)(defaults=defaults, **lookup)
+
+    def product_of(self, names: Sequence[str], lists: bool = False) -> Product:
+        """The product of a lookup, its fields named in any order and spelling."""
+        concrete = self.model._meta.concrete_model or self.model
+        pk = tuple(field.attname for field in concrete._meta.pk_fields)
+        try:
+            found = {lookup_field(concrete, name).attname for name in names if name != "pk"}
+        except KeyError:
+            raise self._undeclared(names, lists) from None
+        attnames = tuple(sorted(found | (set(pk) if "pk" in names else set())))
+        label = concrete._meta.label_lower
+        if lists:
+            name = f"{label}[{','.join(attnames)}]"
+        else:
+            name = label if set(attnames) == set(pk) else f"{label}:{','.join(attnames)}"
+        product = registry.graph().products.get(name)
+        if product is None or not names:
+            raise self._undeclared(names, lists)
+        return product
+
+    def _undeclared(self, names: Sequence[str], lists: bool) -> UndeclaredLookup:
+        label = f"{(self.model._meta.concrete_model or self.model)._meta.label_lower}"
+        opening = "[" if lists else ":"
+        declared = [
+            name[len(label) + 1 :].rstrip("]").split(",")
+            for name in registry.graph().products
+            if name.startswith(label + opening)
+        ]
+        return UndeclaredLookup(self.model, names, [*([] if lists else [["pk"]]), *declared])
+
+    def _parameters(self, product: Product, lookup: Mapping[str, Any]) -> dict[str, Any]:
+        names = [one.name for one in product.parameters]
+        parameters: dict[str, Any] = {}
+        for name, value in lookup.items():
+            if name == "pk" and len(names) > 1:  # a composite primary key
+                if not isinstance(value, Sequence) or len(value) != len(names):
+                    raise KeyParameterMismatch(
+                        f"pk takes ({', '.join(names)}), not {value!r}", product.name
+                    )
+                parameters.update(zip(names, value, strict=True))
+            elif names == ["pk"]:
+                parameters["pk"] = value
+            else:
+                parameters[lookup_field(self.model, name).attname] = value
+        return parameters
+
+    def _named(self, row: M, field_name: str) -> Any:
+        if field_name == "pk":
+            return row.pk
+        return getattr(row, lookup_field(self.model, field_name).attname)
+
+    def _row(self, row: Any) -> M:
+        if self.model._meta.proxy and type(row) is not self.model:
+            row.__class__ = self.model
+        return row  # type: ignore[no-any-return]

@@ -1,0 +1,262 @@
+"""The change log, the store, the shards' cursors, the listeners and the failures.
+
+Written as SQL because Django has no fields for ``xid8`` and ``pg_snapshot``; the models exist
+in the state so that a test's flush empties the tables and ``migrate`` can undo them.
+"""
+
+from __future__ import annotations
+
+from django.db import migrations, models
+
+from kck_publish.operations import PostgresSQL
+from kck_publish.tables import NativeField
+
+CHANGE = """
+-- Append-only. Read by the xid of the writing transaction, hence no index on seq.
+CREATE TABLE kck_publish_change (
+    seq bigint GENERATED ALWAYS AS IDENTITY,
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    source text NOT NULL,
+    op text NOT NULL,
+    columns text[],
+    old text[],
+    new text[],
+    origin text,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX kck_publish_change_xid ON kck_publish_change (xid);
+"""
+
+ENTRY = """
+CREATE SEQUENCE kck_publish_version AS bigint;
+CREATE TABLE kck_publish_entry (
+    digest uuid NOT NULL,
+    fingerprint text NOT NULL COLLATE "C",
+    key text NOT NULL,
+    product text NOT NULL COLLATE "C",
+    bucket integer NOT NULL,
+    body bytea,
+    shape bytea,
+    stamp pg_snapshot NOT NULL,
+    by text NOT NULL,
+    version bigint NOT NULL DEFAULT nextval('kck_publish_version'),
+    primed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    soft_expire timestamptz,
+    hard_expire timestamptz,
+    behind boolean NOT NULL DEFAULT false,
+    reason text NOT NULL DEFAULT '',
+    seconds real NOT NULL DEFAULT 0,
+    PRIMARY KEY (digest, fingerprint)
+) WITH (fillfactor = 80);
+CREATE INDEX kck_publish_entry_product ON kck_publish_entry (product);
+CREATE INDEX kck_publish_entry_lazy ON kck_publish_entry (bucket) WHERE by = 'reader';
+"""
+
+FOLLOWING = """
+CREATE TABLE kck_publish_shard (
+    shard integer PRIMARY KEY,
+    shards integer NOT NULL,
+    claimed pg_snapshot NOT NULL,
+    done pg_snapshot NOT NULL,
+    epoch bigint NOT NULL DEFAULT 0,
+    cluster text NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    lag real NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+CREATE TABLE kck_publish_listener (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL,
+    asleep boolean NOT NULL DEFAULT false,
+    backend integer NOT NULL,
+    shards integer[] NOT NULL DEFAULT '{}',
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seat_belt bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+CREATE TABLE kck_publish_failure (
+    digest uuid NOT NULL,
+    fingerprint text NOT NULL COLLATE "C",
+    key text NOT NULL,
+    product text NOT NULL,
+    bucket integer NOT NULL,
+    attempts integer NOT NULL DEFAULT 1,
+    first_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    due_at timestamptz,
+    error text NOT NULL,
+    PRIMARY KEY (digest, fingerprint)
+);
+"""
+
+# The doorbell: wakes a listener that sleeps. Writers above READ COMMITTED may see an old flag, so
+# they always ring.
+RING = """
+CREATE FUNCTION kck_publish_ring() RETURNS void LANGUAGE plpgsql AS $body$
+BEGIN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted')
+       OR EXISTS (SELECT FROM kck_publish_listener WHERE asleep) THEN
+        PERFORM pg_notify('kck_publish', '');
+    END IF;
+END
+$body$;
+"""
+
+# Called by every capture trigger that has logged something. A session setting remembers, for the
+# session's own reads, the last transaction that wrote the source: it is undone by a rollback, to
+# a savepoint too.
+ANNOUNCE = """
+CREATE FUNCTION kck_publish_announce(wrote text) RETURNS void LANGUAGE plpgsql AS $body$
+BEGIN
+    PERFORM set_config(wrote, pg_current_xact_id()::text, false);
+    PERFORM kck_publish_ring();
+END
+$body$;
+"""
+
+UNDO = """
+DROP FUNCTION kck_publish_announce(text);
+DROP FUNCTION kck_publish_ring();
+DROP TABLE kck_publish_failure, kck_publish_listener, kck_publish_shard, kck_publish_entry,
+    kck_publish_change;
+DROP SEQUENCE kck_publish_version;
+"""
+
+
+STATE = [
+    migrations.CreateModel(
+        name="Change",
+        fields=[
+            ("seq", models.BigAutoField(primary_key=True, serialize=False)),
+            ("xid", NativeField("xid8")),
+            ("source", models.TextField()),
+            ("op", models.TextField()),
+            (
+                "columns",
+                NativeField("text[]", null=True),
+            ),
+            (
+                "old",
+                NativeField("text[]", null=True),
+            ),
+            (
+                "new",
+                NativeField("text[]", null=True),
+            ),
+            ("origin", models.TextField(null=True)),
+            ("at", models.DateTimeField()),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
+    migrations.CreateModel(
+        name="Entry",
+        fields=[
+            (
+                "pk",
+                models.CompositePrimaryKey(
+                    "digest",
+                    "fingerprint",
+                    blank=True,
+                    editable=False,
+                    primary_key=True,
+                    serialize=False,
+                ),
+            ),
+            ("digest", models.UUIDField()),
+            ("fingerprint", models.TextField(db_collation="C")),
+            ("key", models.TextField()),
+            ("product", models.TextField(db_collation="C")),
+            ("bucket", models.IntegerField()),
+            ("body", models.BinaryField(null=True)),
+            ("shape", models.BinaryField(null=True)),
+            ("stamp", NativeField("pg_snapshot")),
+            ("by", models.TextField()),
+            ("version", models.BigIntegerField()),
+            ("primed_at", models.DateTimeField()),
+            ("soft_expire", models.DateTimeField(null=True)),
+            ("hard_expire", models.DateTimeField(null=True)),
+            ("behind", models.BooleanField(default=False)),
+            ("reason", models.TextField(default="")),
+            ("seconds", models.FloatField(default=0)),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
+    migrations.CreateModel(
+        name="Failure",
+        fields=[
+            (
+                "pk",
+                models.CompositePrimaryKey(
+                    "digest",
+                    "fingerprint",
+                    blank=True,
+                    editable=False,
+                    primary_key=True,
+                    serialize=False,
+                ),
+            ),
+            ("digest", models.UUIDField()),
+            ("fingerprint", models.TextField(db_collation="C")),
+            ("key", models.TextField()),
+            ("product", models.TextField()),
+            ("bucket", models.IntegerField()),
+            ("attempts", models.IntegerField(default=1)),
+            ("first_at", models.DateTimeField()),
+            ("due_at", models.DateTimeField(null=True)),
+            ("error", models.TextField()),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
+    migrations.CreateModel(
+        name="Listener",
+        fields=[
+            ("id", models.BigAutoField(primary_key=True, serialize=False)),
+            ("name", models.TextField()),
+            ("asleep", models.BooleanField(default=False)),
+            ("backend", models.IntegerField()),
+            (
+                "shards",
+                NativeField("integer[]", default=list),
+            ),
+            ("started_at", models.DateTimeField()),
+            ("seen_at", models.DateTimeField()),
+            ("seat_belt", models.BigIntegerField(default=0)),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
+    migrations.CreateModel(
+        name="Shard",
+        fields=[
+            ("shard", models.IntegerField(primary_key=True, serialize=False)),
+            ("shards", models.IntegerField()),
+            ("claimed", NativeField("pg_snapshot")),
+            ("done", NativeField("pg_snapshot")),
+            ("epoch", models.BigIntegerField(default=0)),
+            ("cluster", models.TextField()),
+            ("seen_at", models.DateTimeField()),
+            ("lag", models.FloatField(default=0)),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
+]
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    operations = [
+        migrations.SeparateDatabaseAndState(
+            database_operations=[
+                PostgresSQL(CHANGE + ENTRY + FOLLOWING + RING + ANNOUNCE, reverse_sql=UNDO)
+            ],
+            state_operations=STATE,
+        )
+    ]

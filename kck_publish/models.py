@@ -1,0 +1,115 @@
+"""CacheModel: a model whose rows are published. Also where Django finds the library's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.apps import apps
+from django.db import connections, models
+from django.db.models.signals import class_prepared
+
+from . import registry, requests, tables
+from .conf import settings
+from .exceptions import InvalidPrimer
+from .managers import RowReader
+from .products import Product
+from .publishing import collector, declared_lookups
+from .rows import ListProduct, RowProduct, publishes_itself
+
+Change, Entry, Failure = tables.Change, tables.Entry, tables.Failure
+Listener, Shard = tables.Listener, tables.Shard
+
+
+class CacheModel(models.Model):
+    """Abstract: adds ``.cached`` beside ``.objects``, and captures the table's changes.
+
+    Attributes:
+        cached_by: lookups published beside the pk, each a field's name or a tuple of names.
+        cached_lists: lookups by which lists of rows are kept, in pk order.
+        captured: with an own ``publish``: the columns it needs; all of them when None.
+        eager: publish written rows whether or not anybody has read them.
+    """
+
+    cached_by: ClassVar[Sequence[str | Sequence[str]]] = ()
+    cached_lists: ClassVar[Sequence[str | Sequence[str]]] = ()
+    captured: ClassVar[Sequence[str] | None] = None
+    eager: ClassVar[bool] = True
+    cached: ClassVar[RowReader[Any]] = RowReader()
+
+    class Meta:
+        abstract = True
+
+    def publish(self) -> None:
+        """What this row publishes: itself by pk and by each of ``cached_by``.
+
+        Override it to publish more; it runs in the listener, for the old and the new version of
+        the row. Called by hand, it asks for the row to be published again.
+        """
+        self.publish_by("pk")
+        for lookup in type(self).cached_by:
+            self.publish_by(*_names(lookup))
+
+    publish.by_declaration = True  # type: ignore[attr-defined]
+
+    def publish_by(self, *fields: str) -> None:
+        """Publish this row under a lookup.
+
+        Raises:
+            UndeclaredLookup: when the model has no such field.
+        """
+        found = collector()
+        if found is not None and found.declaring:
+            found.lookups.append(fields)
+            return
+        product = RowReader(type(self)).product_of(fields)
+        names = [one.name for one in product.parameters]
+        key = product.key_of({name: getattr(self, name) for name in names})
+        if found is not None:
+            found.keys[key] = None
+            return
+        with connections[settings.DATABASE].cursor() as cursor:
+            requests.log(cursor, requests.REFRESH, [key])
+
+
+def _names(lookup: str | Sequence[str]) -> tuple[str, ...]:
+    return (lookup,) if isinstance(lookup, str) else tuple(lookup)
+
+
+def products_of(model: type[CacheModel]) -> list[Product]:
+    """The products that a model declares.
+
+    Raises:
+        InvalidPrimer: when a lookup names a field that the model does not have.
+    """
+    found: dict[str, Product] = {}
+    try:
+        declared: list[Product] = [RowProduct(model)]
+        declared += [RowProduct(model, _names(lookup)) for lookup in model.cached_by]
+        declared += [ListProduct(model, _names(lookup)) for lookup in model.cached_lists]
+        if publishes_itself(model):
+            declared += [RowProduct(model, names) for names in declared_lookups(model)]
+    except KeyError as missing:
+        raise InvalidPrimer(
+            f"{model._meta.label}: cached_by and cached_lists name fields of the model; "
+            f"{missing.args[0]!r} is none."
+        ) from None
+    for product in declared:
+        found.setdefault(product.name, product)
+    return list(found.values())
+
+
+def _prepared(sender: type[models.Model], **_: Any) -> None:
+    """A model class is ready: once all are, its products are registered."""
+    meta = sender._meta
+    if not issubclass(sender, CacheModel) or meta.proxy or meta.swapped or meta.apps is not apps:
+        return  # historical models of migrations are not ours to publish
+
+    def declare() -> None:
+        for product in products_of(sender):
+            registry.register(product, replaces=lambda other: isinstance(other, RowProduct))
+
+    registry.later(declare)
+
+
+class_prepared.connect(_prepared, dispatch_uid="kck_publish.models")

@@ -1,0 +1,19 @@
+"""What the migrations are made of. Frozen: a migration that has been published imports it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import migrations
+
+
+class PostgresSQL(migrations.RunSQL):
+    """SQL that is run on PostgreSQL only, so that a project's other databases stay untouched."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, *states: Any) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            super().database_forwards(app_label, schema_editor, *states)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, *states: Any) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            super().database_backwards(app_label, schema_editor, *states)

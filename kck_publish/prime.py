@@ -1,0 +1,200 @@
+"""The lazy prime: readers that find nothing compute it once, and store it safely.
+
+Races with the listener without a lock on the read path: take the snapshot, compute, *add* (never
+overwrite), then look at what the listener has claimed. The listener claims before it looks which
+keys are stored, so either it sees the key, or the reader sees the claim and asks for a refresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from django.db import OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from . import clock, requests, stores
+from .computing import compute
+from .computing import current as current_compute
+from .products import Computed, Parameters, Product
+from .snapshots import Snapshot
+from .stores import READER, Address, PostgresStore, Stored
+
+# Our own namespace of advisory locks (the two-integer form).
+LOCKS = 0x6B63
+# How often a reader waits for others to prime a key before it computes for itself alone.
+PATIENCE = 3
+_TRY = "SELECT pg_try_advisory_xact_lock(%s, lock) FROM unnest(%s::int[]) AS lock"
+_WAIT = "SELECT pg_advisory_xact_lock_shared(%s, lock) FROM unnest(%s::int[]) AS lock"
+
+Wanted = Mapping[str, Parameters]
+
+
+def prime(product: Product, wanted: Wanted, uncommitted: bool) -> dict[str, Computed | Stored]:
+    """Values for keys that are not stored; what another reader primed meanwhile is taken.
+
+    Args:
+        product: whose keys they are.
+        wanted: parameters by key.
+        uncommitted: whether the caller's transaction has written under the product: then
+            nothing may be stored.
+    """
+    store = stores.current()
+    connection = connections[store.alias]
+    if uncommitted or current_compute() is not None:
+        return _alone(product, wanted)
+    if in_transaction(connection):
+        return _within(product, wanted, store, connection)
+    found: dict[str, Computed | Stored] = {}
+    waits = 0
+    while todo := {key: wanted[key] for key in wanted if key not in found}:
+        if _flight(product, todo, store, connection, found):
+            continue
+        if waits == PATIENCE:  # whoever we waited for stored nothing
+            found.update(_alone(product, todo))
+        else:
+            waits += 1
+            _wait(todo, connection)
+            addresses = [Address(key, product.fingerprint) for key in todo]
+            found.update(store.read(addresses, ()).entries)
+    return found
+
+
+def in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the caller is in a transaction; a TestCase's own does not count."""
+    blocks = getattr(connection, "atomic_blocks", [])
+    return connection.in_atomic_block and not all(
+        getattr(block, "_from_testcase", False) for block in blocks
+    )
+
+
+def _alone(product: Product, wanted: Wanted) -> dict[str, Computed | Stored]:
+    return dict(zip(wanted, compute(product, list(wanted.values())), strict=True))
+
+
+def _within(
+    product: Product, wanted: Wanted, store: PostgresStore, connection: BaseDatabaseWrapper
+) -> dict[str, Computed | Stored]:
+    """In the caller's transaction: stored once it has committed."""
+    stamp = _snapshot(connection)
+    found = _alone(product, wanted)
+    if not product.augmentable:  # which must come from one snapshot
+        entries = entries_of(product, found, stamp)
+        add = partial(_add_and_look, entries, stamp, store, connection)
+        transaction.on_commit(add, using=store.alias, robust=True)
+    return found
+
+
+def _flight(
+    product: Product,
+    wanted: Wanted,
+    store: PostgresStore,
+    connection: BaseDatabaseWrapper,
+    found: dict[str, Computed | Stored],
+) -> bool:
+    """Compute those keys that nobody else is computing; False when there is none."""
+    entries: list[Stored] = []
+    try:
+        with transaction.atomic(using=store.alias), connection.cursor() as cursor:
+            if product.augmentable and not connection.savepoint_ids:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            keys = list(wanted)
+            cursor.execute(_TRY, [LOCKS, [lock_of(key) for key in keys]])
+            mine = [key for key, (ours,) in zip(keys, cursor.fetchall(), strict=True) if ours]
+            if not mine:
+                return False
+            stamp = _snapshot(connection)
+            found.update(store.look(cursor, [Address(k, product.fingerprint) for k in mine]).entries)
+            computed = _alone(product, {key: wanted[key] for key in mine if key not in found})
+            found.update(computed)
+            if any(isinstance(one, Computed) and one.error for one in computed.values()):
+                transaction.set_rollback(True, using=store.alias)  # a query may have failed
+            else:
+                entries = entries_of(product, computed, stamp)
+                store.add_with(cursor, entries)
+    except OperationalError as error:
+        # Repeatable read: the listener, or a reader, has just stored the key. Theirs holds.
+        if getattr(error.__cause__, "sqlstate", "") != "40001":
+            raise
+        entries = []
+    if entries:
+        look(entries, stamp, store, connection)
+    return True
+
+
+def _wait(keys: Iterable[str], connection: BaseDatabaseWrapper) -> None:
+    """Until those who compute these keys have ended; all who wait go on at once."""
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(_WAIT, [LOCKS, sorted(lock_of(key) for key in keys)])
+
+
+def entries_of(
+    product: Product, found: Mapping[str, Computed | Stored], stamp: str, by: str = READER
+) -> list[Stored]:
+    """What is to be stored of what was computed."""
+    return [
+        entry
+        for key, one in found.items()
+        if isinstance(one, Computed) and (entry := entry_of(product, key, one, stamp, by))
+    ]
+
+
+def entry_of(
+    product: Product, key: str, one: Computed, stamp: str, by: str, reason: str = "miss"
+) -> Stored | None:
+    """The entry for one computed key; None when there is nothing to keep.
+
+    Raises:
+        Unserializable: when the value cannot be stored.
+    """
+    if one.error is not None or (one.absent is not None and not product.keeps_absence):
+        return None
+    now = clock.now()
+    soft, hard = product.soft_expire, product.hard_expire
+    body, shape = (
+        (None, product.absence_shape(one.absent))
+        if one.absent is not None
+        else product.encode(one.value)
+    )
+    return Stored(
+        Address(key, product.fingerprint), product.name, body, shape, stamp, by,
+        soft_expire=soft and now + soft, hard_expire=hard and now + hard,
+        reason=reason, seconds=one.seconds,
+    )  # fmt: skip
+
+
+def _add_and_look(
+    entries: Sequence[Stored], stamp: str, store: PostgresStore, connection: BaseDatabaseWrapper
+) -> None:
+    if entries:
+        store.add(entries)
+        look(entries, stamp, store, connection)
+
+
+def look(
+    entries: Sequence[Stored], stamp: str, store: PostgresStore, connection: BaseDatabaseWrapper
+) -> None:
+    """Ask for a refresh of what the listener may have missed: it had claimed more than we saw."""
+    seen = Snapshot.parse(stamp)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT shard, shards, claimed::text FROM kck_publish_shard")
+        missed = {
+            entry.address.key
+            for shard, shards, claimed in cursor.fetchall()
+            for entry in entries
+            if entry.address.bucket % shards == shard
+            and not seen.includes(Snapshot.parse(claimed))
+        }
+        requests.log(cursor, requests.REFRESH, sorted(missed))
+
+
+def lock_of(key: str) -> int:
+    """The key's advisory lock: 32 bits of its digest, signed."""
+    return int.from_bytes(Address(key, "").digest.bytes[:4], "big", signed=True)
+
+
+def _snapshot(connection: Any) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        return str(cursor.fetchone()[0])

@@ -1,0 +1,127 @@
+"""What a product is to the layers that store, read and refresh it. Pure.
+
+``rows`` makes the products of a model's rows and ``primer`` those of a Primer; the registry
+holds both, and ``cache``, ``prime`` and ``refresh`` know only this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
+from django.db.models import Model
+
+from . import encoding, keys
+from .dependencies import Change, Depends
+from .retry import Retry
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What computing one key gave: a value, the answer that there is none, or an error."""
+
+    value: Any = None
+    absent: ObjectDoesNotExist | MultipleObjectsReturned | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+
+    def get(self) -> Any:
+        """The value; raises what the compute raised."""
+        if self.absent is not None:
+            raise self.absent
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class Product:
+    """A named family of values, one a key.
+
+    The attributes are those that a user sets on a Primer; api-level documentation is there.
+    """
+
+    name: str
+    parameters: Sequence[keys.Parameter] = ()
+    depends_on: Sequence[Depends] = ()
+    eager: bool = False
+    prime_on_cache_miss: bool = True
+    soft_expire: timedelta | None = None
+    hard_expire: timedelta | None = None
+    when_behind: str = "serve"
+    max_lag: timedelta = timedelta(seconds=30)
+    retry: Retry | None = None
+    # The model whose ``publish`` is to be run for each changed row, when it has an own one.
+    publisher: type[Model] | None = None
+    # Columns to capture beside those that the dependencies name.
+    captured: Sequence[str] = ()
+    # Whether the answer "there is none" is stored too, so that asking again computes nothing.
+    keeps_absence: ClassVar[bool] = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells this code's bytes from those of another version of it."""
+        raise NotImplementedError
+
+    @property
+    def augmentable(self) -> bool:
+        """Whether a stored value can be amended from changes."""
+        return False
+
+    def sees_rows(self, dependency: Depends) -> bool:
+        """Whether the product's code is shown the rows themselves, so that all is captured."""
+        return self.augmentable or callable(dependency.keys)
+
+    def encode(self, value: Any) -> encoding.Encoded:
+        """The bytes to store. Raises Unserializable."""
+        return encoding.encode(value)
+
+    def decode(self, body: bytes, shape: bytes | None) -> Any:
+        """The value of stored bytes; fresh objects each time."""
+        return encoding.decode(body, shape)
+
+    def absence(self, shape: bytes | None, key: str) -> Exception:
+        """The error that a stored "there is none" stands for."""
+        return ObjectDoesNotExist(f"{key} does not exist.")
+
+    def absence_shape(self, absent: Exception) -> bytes | None:
+        """What is kept of such an error, beside that there is no value."""
+        return None
+
+    def before_set(self, value: Any, parameters: Parameters) -> None:
+        """Called before a value is stored."""
+
+    def after_set(self, value: Any, parameters: Parameters) -> None:
+        """Called after a value was stored."""
+
+    def key_of(self, parameters: Parameters) -> str:
+        """The key text. Raises KeyParameterMismatch."""
+        return keys.build(self.name, self.parameters, parameters)
+
+    def parameters_of(self, key: str) -> dict[str, Any]:
+        """The typed parameters of a key text. Raises KeyParameterMismatch."""
+        return keys.parse(key, self.parameters)
+
+    def prime_one(self, parameters: Parameters) -> Any:
+        """Compute one key; whatever it raises is kept with the key."""
+        raise NotImplementedError
+
+    def prime_many(self, parameters: Sequence[Parameters]) -> Sequence[Any] | None:
+        """Compute several keys in one pass, in order (values, or Computed ones); None: cannot."""
+        return None
+
+    def augment_with(self, value: Any, changes: Iterable[Change], parameters: Parameters) -> Any:
+        """The value after these changes, in order. Raises Reprime."""
+        raise NotImplementedError
+
+    def members(self) -> Iterable[Parameters] | None:
+        """Every parameter dict that should exist, or None when nobody has said."""
+        return None
+
+    def named_by(self, change: Change, dependency: Depends) -> bool:
+        """Whether a key this change names is to be primed although it is not stored."""
+        return self.eager

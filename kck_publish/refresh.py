@@ -1,0 +1,323 @@
+"""One batch of keys: augment where possible, else prime; write; cascade.
+
+Everything is computed in one snapshot, the batch's; the results are written in another, short
+transaction, because an upsert in the first would fail whenever a reader has just added the key.
+Which values a change has already reached is told by the stamps, so a batch that is repeated
+after a crash harms nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
+
+from . import requests, retries, signals
+from .computing import compute
+from .dependents import Task, Work
+from .exceptions import Reprime
+from .prime import entry_of
+from .products import Computed, Parameters, Product
+from .registry import Graph
+from .snapshots import Snapshot
+from .stores import HAND, LISTENER, READER, Address, PostgresStore, Stored
+
+logger = logging.getLogger("kck_publish")
+
+
+class Session(Protocol):
+    """Where a batch reads what is stored, and writes what it has computed."""
+
+    shard: int
+    shards: int
+
+    def cursor(self) -> Any:
+        """A cursor that sees the latest committed state."""
+
+    def recover(self) -> None:
+        """Make the computing transaction usable again after an error in it."""
+
+    def writing(self, last: bool) -> Any:
+        """A context manager with the cursor of a write transaction.
+
+        Raises Fenced when the shard is not ours any more; with ``last`` the cursor of the log
+        moves in the same transaction.
+        """
+
+
+@dataclass
+class Results:
+    """What is to be written for one chunk of keys."""
+
+    writes: list[Stored] = field(default_factory=list)
+    removals: list[Address] = field(default_factory=list)
+    adopted: list[Address] = field(default_factory=list)
+    failures: list[retries.Failure] = field(default_factory=list)
+    settled: list[Address] = field(default_factory=list)
+    events: list[tuple[Any, Product, str]] = field(default_factory=list)
+    values: list[tuple[Product, Any, Parameters]] = field(default_factory=list)
+
+
+@dataclass
+class Outcome:
+    """What a batch has done, in keys."""
+
+    primed: int = 0
+    augmented: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: int = 0
+    changes: int = 0
+
+    def add(self, other: Outcome) -> None:
+        """Count another batch in."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
+
+class Refresh:
+    """The refresh of one batch.
+
+    Args:
+        graph: the products.
+        store: where values live.
+        session: where this batch reads and writes.
+        since: the cursor before the batch.
+        until: the snapshot that the batch is computed in.
+        chunk: how many keys are computed and written together.
+    """
+
+    def __init__(
+        self, graph: Graph, store: PostgresStore, session: Session, since: str, until: str,
+        chunk: int,
+    ) -> None:  # fmt: skip
+        self._graph = graph
+        self._store = store
+        self._session = session
+        self._since = Snapshot.parse(since)
+        self._until = until
+        self._chunk = chunk
+        self._fresh: dict[str, Computed] = {}
+        self._adopted: list[Address] = []
+        self._work = Work()
+        self.outcome = Outcome()
+
+    def run(self, work: Work) -> Outcome:
+        """Refresh everything that the batch touches, in the order of dependence."""
+        self._work = work
+        self.outcome.changes = work.changes
+        with self._session.cursor() as cursor:
+            self._adopt_lazy(cursor, work)
+            self._spread(cursor, work)
+        pending = Results()
+        for name in sorted(work.tasks, key=lambda one: self._graph.order.get(one, 0)):
+            for some in _chunks(list(work.tasks[name].items()), self._chunk):
+                self._refresh(dict(some), pending)
+                if len(pending.writes) + len(pending.removals) >= self._chunk:
+                    self._write(pending, last=False)
+                    pending = Results()
+        for key in work.removed:
+            product = self._graph.products[key.partition("/")[0]]
+            pending.removals.append(Address(key, product.fingerprint))
+        self._write(pending, last=True)
+        return self.outcome
+
+    def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:
+        """What another product's compute sees of a key that this batch touches."""
+        if key in self._fresh:
+            return self._fresh[key]
+        if key in self._work.tasks.get(product.name, {}):
+            # Touched, and not computed yet, or not kept: only a compute is true to the batch.
+            (found,) = compute(product, [parameters], self)
+            self._fresh[key] = found
+            return found
+        return None
+
+    def _adopt_lazy(self, cursor: Any, work: Work) -> None:
+        """What readers have added since the last batch becomes ours, or is primed.
+
+        A value whose stamp includes the cursor has missed nothing but this batch. An older one
+        may have been added after an earlier batch had looked, and have missed that.
+        """
+        for product_name, key, fingerprint, stamp in self._store.lazy(
+            cursor, self._session.shard, self._session.shards
+        ):
+            product = self._graph.products.get(product_name)
+            if product is None or product.fingerprint != fingerprint:
+                continue
+            if not Snapshot.parse(stamp).includes(self._since):
+                work.want(product, key, product.parameters_of(key), "late")
+            elif key not in work.tasks.get(product_name, {}):
+                self._adopted.append(Address(key, fingerprint))
+
+    def _spread(self, cursor: Any, work: Work) -> None:
+        """Turn "the whole product" into its stored keys, and its domain where it is eager."""
+        for name, patterns in work.whole.items():
+            product = self._graph.products[name]
+            for key in self._store.enumerate(cursor, name, product.fingerprint):
+                if self._owns(key):
+                    parameters = product.parameters_of(key)
+                    if any(_matches(parameters, pattern) for pattern in patterns):
+                        task = Task(product, parameters, None, reason="whole")
+                        work.tasks[name].setdefault(key, task).changes = None
+            if product.eager and (members := product.members()) is not None:
+                for parameters in members:
+                    key = product.key_of(parameters)
+                    if self._owns(key) and any(_matches(parameters, one) for one in patterns):
+                        work.want(product, key, product.parameters_of(key), "domain")
+
+    def _owns(self, key: str) -> bool:
+        return Address(key, "").bucket % self._session.shards == self._session.shard
+
+    def _refresh(self, tasks: Mapping[str, Task], results: Results) -> None:
+        product = next(iter(tasks.values())).product
+        addresses = {key: Address(key, product.fingerprint) for key in tasks}
+        with self._session.cursor() as cursor:
+            stored = self._store.look(cursor, list(addresses.values())).entries
+        to_prime: dict[str, Task] = {}
+        for key, task in tasks.items():
+            entry = stored.get(key)
+            if entry is None and not task.named:
+                results.settled.append(addresses[key])
+            elif entry is not None and self._reached(entry, task):
+                results.adopted.append(addresses[key])
+            elif entry is None or not self._augment(entry, task, results):
+                to_prime[key] = task
+        missing = {key: task for key, task in to_prime.items() if key not in self._fresh}
+        computed = compute(product, [task.parameters for task in missing.values()], self)
+        fresh = dict(zip(missing, computed, strict=True))
+        for key, task in to_prime.items():
+            found = fresh.get(key) or self._fresh[key]
+            self._remember(product, key, found)
+            self._settle(key, task, stored.get(key), found, results)
+
+    def recover(self) -> None:
+        """Make the batch's transaction usable again after a compute that failed in it."""
+        self._session.recover()
+
+    def _remember(self, product: Product, key: str, computed: Computed) -> None:
+        """For the products of this batch that read this one."""
+        if self._graph.by_product.get(product.name):
+            self._fresh[key] = computed
+
+    def _reached(self, entry: Stored, task: Task) -> bool:
+        """Whether the value already includes all that touched it."""
+        if not task.xids or task.reason != "change" or entry.by == HAND or entry.behind:
+            return False
+        stamp = Snapshot.parse(entry.stamp)
+        return all(stamp.sees(xid) for xid in task.xids)
+
+    def _augment(self, entry: Stored, task: Task, results: Results) -> bool:
+        """Amend the stored value; False when it has to be primed."""
+        product, key = task.product, entry.address.key
+        stamp = Snapshot.parse(entry.stamp)
+        if task.changes is None or entry.body is None or entry.behind or entry.by == HAND:
+            return False
+        if entry.by == READER and not stamp.includes(self._since):
+            return False
+        changes = [one for one in task.changes if not stamp.sees(one.xid)]
+        try:
+            value = product.decode(entry.body, entry.shape)
+            value = product.augment_with(value, changes, task.parameters)
+            computed = Computed(value)
+            product.encode(value)
+        except Reprime:
+            return False
+        except Exception as error:  # the user's augment: the truth is a prime away
+            logger.warning("augment of %s failed (%s): it is primed.", key, type(error).__name__)
+            return False
+        self._remember(product, key, computed)
+        self._settle(key, task, entry, computed, results, augmented=True)
+        return True
+
+    def _settle(
+        self,
+        key: str,
+        task: Task,
+        before: Stored | None,
+        computed: Computed,
+        results: Results,
+        augmented: bool = False,
+    ) -> None:
+        """Decide what a computed value means for what is stored."""
+        product = task.product
+        address = Address(key, product.fingerprint)
+        entry = None
+        if computed.error is None and computed.absent is None:
+            try:
+                product.before_set(computed.value, task.parameters)
+                entry = entry_of(product, key, computed, self._until, LISTENER, task.reason)
+            except Exception as error:  # Unserializable, or the user's hook
+                computed = Computed(error=error)
+        if computed.error is not None:
+            results.failures.append(retries.Failure(product, address, computed.error))
+            results.events.append((signals.failed, product, key))
+            self.outcome.failed += 1
+            return
+        results.settled.append(address)
+        if computed.absent is not None:
+            if before is not None and before.body is None:
+                results.adopted.append(address)
+            elif before is not None:
+                results.removals.append(address)
+                results.events.append((signals.removed, product, key))
+                self.outcome.removed += 1
+            return
+        assert entry is not None
+        if before is not None and _same(before, entry):
+            results.adopted.append(address)
+            self.outcome.unchanged += 1
+            return
+        results.writes.append(entry)
+        results.values.append((product, computed.value, task.parameters))
+        results.events.append((signals.augmented if augmented else signals.primed, product, key))
+        if augmented:
+            self.outcome.augmented += 1
+        else:
+            self.outcome.primed += 1
+
+    def _write(self, results: Results, last: bool) -> None:
+        if last:
+            results.adopted += self._adopted
+        with self._session.writing(last) as cursor:
+            if results.writes:
+                self._store.write(cursor, results.writes)
+            if results.removals:
+                self._store.remove(cursor, results.removals)
+            if results.adopted:
+                self._store.adopt(cursor, results.adopted)
+            touched = [one.address for one in results.writes] + results.removals
+            if touched:
+                self._store.remove_foreign(cursor, touched)
+            requests.log(cursor, requests.REFRESHED, self._depended_on(touched))
+            if results.failures:
+                retries.record(cursor, results.failures)
+            if results.settled:
+                retries.forget(cursor, results.settled)
+        for product, value, parameters in results.values:
+            product.after_set(value, parameters)
+        for signal, product, key in results.events:
+            signal.send_robust(type(product), product=product.name, key=key)
+
+    def _depended_on(self, addresses: Sequence[Address]) -> list[str]:
+        depended = self._graph.by_product
+        return [one.key for one in addresses if depended.get(one.key.partition("/")[0])]
+
+
+def _same(before: Stored, after: Stored) -> bool:
+    return (
+        before.body == after.body
+        and before.shape == after.shape
+        and before.soft_expire is None
+        and before.hard_expire is None
+    )
+
+
+def _matches(parameters: Parameters, pattern: Parameters) -> bool:
+    return all(parameters.get(name) == value for name, value in pattern.items())
+
+
+def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

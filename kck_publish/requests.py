@@ -1,0 +1,45 @@
+"""What is written into the change log by the library itself: refreshed products, requests.
+
+Rows of the same log as the changes of sources, so that cascades and requests cross shards,
+survive crashes and coalesce as changes do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .keys import product_of
+
+# The source of these rows is a product's name, and ``new`` its key.
+REFRESHED, REFRESH = "refreshed", "refresh"
+
+_LOG = """
+INSERT INTO kck_publish_change (source, op, new, origin)
+SELECT source, %s, ARRAY[key], nullif(current_setting('kck_publish.origin', true), '')
+  FROM unnest(%s::text[], %s::text[]) AS row(source, key)
+"""
+
+
+def log(cursor: Any, op: str, keys: Iterable[str]) -> None:
+    """Record that these keys were refreshed, or are to be; rings as a writer does."""
+    keys = list(dict.fromkeys(keys))
+    if keys:
+        cursor.execute(_LOG, [op, [product_of(key) for key in keys], keys])
+        cursor.execute("SELECT kck_publish_ring()")
+
+
+_PENDING = """
+SELECT EXISTS (
+    SELECT FROM kck_publish_change c
+     WHERE c.op = 'refresh' AND c.source = %s AND c.new = ARRAY[%s]
+       AND NOT EXISTS (
+           SELECT FROM kck_publish_shard s
+            WHERE s.shard = %s %% s.shards AND pg_visible_in_snapshot(c.xid, s.done)))
+"""
+
+
+def pending(cursor: Any, key: str, bucket: int) -> bool:
+    """Whether a refresh has been asked for that the listener has not yet done."""
+    cursor.execute(_PENDING, [product_of(key), key, bucket])
+    return bool(cursor.fetchone()[0])

@@ -1,0 +1,117 @@
+"""What is remembered of keys whose refresh failed: attempts, when to try again, dead letters.
+
+Kept in a table, so that attempts survive restarts. A failing key keeps its old value, marked as
+behind; a retry is a prime.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from . import clock
+from .conf import settings
+from .products import Product
+from .retry import Retry
+from .stores import Address
+
+_FAILED = """
+INSERT INTO kck_publish_failure AS f
+    (digest, fingerprint, key, product, bucket, attempts, due_at, error)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (digest, fingerprint) DO UPDATE SET attempts = excluded.attempts,
+    due_at = excluded.due_at, error = excluded.error
+"""
+_ATTEMPTS = """
+SELECT digest, attempts FROM kck_publish_failure
+ WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+"""
+_BEHIND = """
+UPDATE kck_publish_entry SET behind = true
+ WHERE NOT behind AND (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+"""
+_FORGET = """
+DELETE FROM kck_publish_failure
+ WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+"""
+_DUE = """
+SELECT key FROM kck_publish_failure
+ WHERE due_at <= %s AND fingerprint = ANY (%s) AND bucket %% %s = %s ORDER BY due_at LIMIT %s
+"""
+_NEXT = "SELECT min(due_at) FROM kck_publish_failure WHERE bucket %% %s = ANY (%s)"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A key whose refresh has just failed."""
+
+    product: Product
+    address: Address
+    error: Exception
+
+
+def policy(product: Product) -> Retry:
+    """What is done when a refresh of this product fails."""
+    if product.retry is not None:
+        return product.retry
+    default = settings.RETRY
+    if isinstance(default, Retry):
+        return default
+    return Retry(**(default or {}))
+
+
+def record(cursor: Any, failures: Sequence[Failure]) -> list[tuple[Failure, datetime | None]]:
+    """Keep that these failed, and mark their values as behind.
+
+    Returns:
+        each with the time of its next try; None: it has become a dead letter.
+    """
+    addresses = [one.address for one in failures]
+    cursor.execute(_ATTEMPTS, _identities(addresses))
+    before: Mapping[Any, int] = dict(cursor.fetchall())
+    outcome = []
+    for one in failures:
+        attempts = before.get(one.address.digest, 0) + 1
+        retry = policy(one.product)
+        due = clock.now() + retry.wait(attempts) if retry.allows(one.error, attempts) else None
+        cursor.execute(_FAILED, [
+            one.address.digest, one.address.fingerprint, one.address.key, one.product.name,
+            one.address.bucket, attempts, due, describe(one.error),
+        ])  # fmt: skip
+        outcome.append((one, due))
+    cursor.execute(_BEHIND, _identities(addresses))
+    return outcome
+
+
+def forget(cursor: Any, addresses: Sequence[Address]) -> None:
+    """These have been refreshed, or removed: nothing is left to retry."""
+    cursor.execute(_FORGET, _identities(addresses))
+
+
+def due(
+    cursor: Any, fingerprints: Sequence[str], shard: int, shards: int, limit: int
+) -> Iterator[str]:
+    """The keys of a shard, of this code's fingerprints, whose time has come."""
+    cursor.execute(_DUE, [clock.now(), list(fingerprints), shards, shard, limit])
+    return (row[0] for row in cursor.fetchall())
+
+
+def next_due(cursor: Any, owned: Iterable[int], shards: int) -> datetime | None:
+    """When the next retry of these shards is due."""
+    cursor.execute(_NEXT, [shards, list(owned)])
+    found: datetime | None = cursor.fetchone()[0]
+    return found
+
+
+def describe(error: Exception) -> str:
+    """The error's type and where it happened, without its message: that may hold values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"  {one.filename}:{one.lineno} in {one.name}" for one in frames[-8:]]
+    return "\n".join([f"{type(error).__module__}.{type(error).__qualname__}", *lines])
+
+
+def _identities(addresses: Sequence[Address]) -> list[Any]:
+    return [[one.digest for one in addresses], [one.fingerprint for one in addresses]]

@@ -1,0 +1,224 @@
+"""The products of a model's rows: the row by its pk, by each lookup, and lists of rows.
+
+A ``CacheModel`` declares them; ``managers`` reads them. They are ordinary products, so that the
+log, the refresh and the store know no special case for rows.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from operator import or_
+from typing import Any, cast
+
+import orjson
+from django.core.exceptions import MultipleObjectsReturned, ValidationError
+from django.db.models import Field, Manager, Model, Q
+
+from . import encoding, keys
+from .conf import settings
+from .dependencies import Change, Depends
+from .instances import Codec
+from .products import Computed, Parameters, Product
+
+_MANY = b"many"
+
+
+@dataclass(frozen=True)
+class FieldParameter(keys.Parameter):
+    """A parameter that takes what a model's field takes, and writes it in one way only."""
+
+    source: Field[Any, Any] = field(kw_only=True)
+
+    @property
+    def takes(self) -> str:  # type: ignore[override]
+        return f"a value of {self.source}"
+
+    def clean(self, value: Any) -> Any:
+        if isinstance(value, Model):
+            value = value.pk
+        try:
+            cleaned = self.source.to_python(value)
+        except ValidationError:
+            raise self.refuse(value) from None
+        if cleaned is None:
+            raise self.refuse(value)
+        if isinstance(cleaned, decimal.Decimal):
+            cleaned = cleaned.normalize() + 0
+        if isinstance(cleaned, datetime.datetime) and cleaned.utcoffset() is not None:
+            cleaned = cleaned.astimezone(datetime.UTC)
+        return cleaned
+
+    def to_text(self, value: Any) -> str:
+        if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+            return value.isoformat()
+        if isinstance(value, decimal.Decimal):
+            return format(value, "f")
+        if isinstance(value, bytes | memoryview):
+            return bytes(value).hex()
+        return str(value)
+
+    def from_text(self, text: str) -> Any:
+        if self.source.get_internal_type() == "BinaryField":
+            return bytes.fromhex(text)
+        return self.clean(text)
+
+
+def lookup_field(model: type[Model], name: str) -> Field[Any, Any]:
+    """The field of a lookup, given by name, attname, or ``pk`` for a single primary key."""
+    if name == "pk" and len(model._meta.pk_fields) == 1:
+        return cast("Field[Any, Any]", model._meta.pk_fields[0])
+    for one in model._meta.concrete_fields:
+        if name in (one.name, one.attname):
+            return one
+    raise KeyError(name)
+
+
+def manager_of(model: type[Model]) -> Manager[Model]:
+    """What the user calls ``objects``."""
+    found = getattr(model, "objects", None)
+    return found if isinstance(found, Manager) else model._default_manager
+
+
+class RowProduct(Product):
+    """One row under a lookup; under the primary key when no fields are given."""
+
+    keeps_absence = True
+
+    def __init__(self, model: type[Model], fields: Sequence[str] = ()) -> None:
+        self.model = model
+        self.codec = Codec(model)
+        by_pk = not fields
+        found = [lookup_field(model, name) for name in fields] or list(model._meta.pk_fields)
+        self.fields = sorted(found, key=lambda one: one.attname) if fields else found
+        self.attnames = tuple(one.attname for one in self.fields)
+        single = by_pk and len(self.fields) == 1
+        self.parameters = [
+            FieldParameter("pk" if single else one.attname, null=one.null, source=_target(one))
+            for one in self.fields
+        ]
+        self.name = model._meta.label_lower + self.suffix(() if by_pk else self.attnames)
+        mapping = {one.name: attname for one, attname in zip(self.parameters, self.attnames, strict=True)}
+        self.depends_on = [Depends(model, **mapping)]
+        # Written rows are published; those that nobody writes are primed when they are read.
+        self.published = bool(getattr(model, "eager", True))
+        if by_pk and self.published and publishes_itself(model):
+            self.publisher = model
+        self.captured = tuple(getattr(model, "captured", None) or ())
+
+    def suffix(self, attnames: Sequence[str]) -> str:
+        """What distinguishes the lookup's product from the model's other ones."""
+        return ":" + ",".join(attnames) if attnames else ""
+
+    @cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        return encoding.fingerprint("row", self.model._meta.label_lower, self.codec.description)
+
+    def sees_rows(self, dependency: Depends) -> bool:
+        # publish() is run on the row's old and new version.
+        return publishes_itself(self.model) and getattr(self.model, "captured", None) is None
+
+    def named_by(self, change: Change, dependency: Depends) -> bool:
+        # A model that overrides publish() says itself what a row publishes.
+        return self.published and not publishes_itself(self.model)
+
+    def encode(self, value: Any) -> encoding.Encoded:
+        return encoding.Encoded(self.codec.dump(value))
+
+    def decode(self, body: bytes, shape: bytes | None) -> Any:
+        return self.codec.instance(orjson.loads(body), settings.DATABASE)
+
+    def absence(self, shape: bytes | None, key: str) -> Exception:
+        if shape == _MANY:
+            return self.model.MultipleObjectsReturned(f"{key}: more than one row.")
+        return self.model.DoesNotExist(f"{key}: no such {self.model.__name__}.")
+
+    def absence_shape(self, absent: Exception) -> bytes | None:
+        return _MANY if isinstance(absent, MultipleObjectsReturned) else None
+
+    def prime_one(self, parameters: Parameters) -> Any:
+        return self.result(self.rows([parameters])[self.key_of(parameters)], parameters).get()
+
+    def prime_many(self, parameters: Sequence[Parameters]) -> Sequence[Any]:
+        found = self.rows(parameters)
+        return [self.result(found[self.key_of(each)], each) for each in parameters]
+
+    def result(self, rows: list[Model], parameters: Parameters) -> Computed:
+        """What the rows under a lookup mean: one, none, or too many."""
+        if len(rows) == 1:
+            return Computed(rows[0])
+        shape = _MANY if rows else None
+        return Computed(absent=cast("Any", self.absence(shape, self.key_of(parameters))))
+
+    def rows(self, parameters: Sequence[Parameters]) -> dict[str, list[Model]]:
+        """The rows of several keys, in pk order, by one query for many keys."""
+        found: dict[str, list[Model]] = defaultdict(list)
+        names = [one.name for one in self.parameters]
+        for some in _chunks(parameters, 500):
+            query = manager_of(self.model).using(settings.DATABASE).filter(self._where(some))
+            for row in query.order_by("pk"):
+                values = (getattr(row, attname) for attname in self.attnames)
+                found[self.key_of(dict(zip(names, values, strict=True)))].append(row)
+        return found
+
+    def _where(self, parameters: Sequence[Parameters]) -> Q:
+        names = [one.name for one in self.parameters]
+        if len(names) == 1 and all(each[names[0]] is not None for each in parameters):
+            return Q(**{f"{self.attnames[0]}__in": [each[names[0]] for each in parameters]})
+        return reduce(or_, (self._equals(each, names) for each in parameters), Q())
+
+    def _equals(self, each: Parameters, names: Sequence[str]) -> Q:
+        pairs = zip(self.attnames, (each[name] for name in names), strict=True)
+        return Q(
+            **{f"{name}__isnull" if v is None else name: v is None or v for name, v in pairs}
+        )
+
+    def members(self) -> Iterator[Parameters]:
+        names = [one.name for one in self.parameters]
+        query = manager_of(self.model).using(settings.DATABASE).order_by("pk")
+        for values in query.values_list(*self.attnames).iterator():
+            yield dict(zip(names, values, strict=True))
+
+
+class ListProduct(RowProduct):
+    """All rows under a lookup, in pk order; an empty list where there are none."""
+
+    keeps_absence = False
+
+    def __init__(self, model: type[Model], fields: Sequence[str]) -> None:
+        super().__init__(model, fields)
+        # A list is made once somebody asks for it: it may be long, and its rows are many.
+        self.published = False
+
+    def suffix(self, attnames: Sequence[str]) -> str:
+        return "[" + ",".join(attnames) + "]"
+
+    def encode(self, value: Any) -> encoding.Encoded:
+        return encoding.Encoded(orjson.dumps([self.codec.values(row) for row in value]))
+
+    def decode(self, body: bytes, shape: bytes | None) -> Any:
+        instance, alias = self.codec.instance, settings.DATABASE
+        return [instance(values, alias) for values in orjson.loads(body)]
+
+    def result(self, rows: list[Model], parameters: Parameters) -> Computed:
+        return Computed(rows)
+
+
+def publishes_itself(model: type[Model]) -> bool:
+    """Whether the model overrides ``publish``."""
+    return not getattr(model.publish, "by_declaration", False)  # type: ignore[attr-defined]
+
+
+def _target(one: Field[Any, Any]) -> Field[Any, Any]:
+    while one.remote_field is not None and hasattr(one, "target_field"):
+        one = one.target_field
+    return one
+
+
+def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,15 @@
+"""Signals of what the listener does. Receivers that fail are logged and harm nothing.
+
+Each is sent with ``product`` (its name), ``key`` and, where there is one, ``error``; the sender
+is the product's class.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+primed = Signal()
+augmented = Signal()
+published = Signal()
+removed = Signal()
+failed = Signal()

@@ -1,0 +1,50 @@
+"""PostgreSQL snapshots as values: what a cursor, a stamp and a claim are. Pure.
+
+A snapshot says which transactions a state includes. Text as PostgreSQL writes it:
+``xmin:xmax:running,running``. See "Transaction ID and Snapshot Information Functions" in the
+PostgreSQL manual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+# Nothing is visible in it: where a cursor starts that has seen none of the log.
+NOTHING = "1:1:"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state that includes every transaction below ``xmax`` that is not in ``running``."""
+
+    xmin: int
+    xmax: int
+    running: frozenset[int]
+
+    @classmethod
+    def parse(cls, text: str) -> Snapshot:
+        """The snapshot that PostgreSQL writes as this text."""
+        return _parse(text)
+
+    def sees(self, xid: int) -> bool:
+        """Whether the state includes what this transaction did (if it committed)."""
+        return xid < self.xmin or (xid < self.xmax and xid not in self.running)
+
+    @property
+    def age(self) -> int:
+        """How many transactions had ended: later snapshots of one cluster never have fewer.
+
+        Snapshots of one cluster are ordered by inclusion, so equal ages mean equal states.
+        """
+        return self.xmax - len(self.running)
+
+    def includes(self, other: Snapshot) -> bool:
+        """Whether this state is the other one, or a later one of the same cluster."""
+        return self.age >= other.age
+
+
+@lru_cache(maxsize=256)
+def _parse(text: str) -> Snapshot:
+    xmin, xmax, running = text.split(":")
+    return Snapshot(int(xmin), int(xmax), frozenset(map(int, filter(None, running.split(",")))))

@@ -1,0 +1,42 @@
+"""What is captured of one table.
+
+Made by the registry from what is declared; read by ``triggers`` to write the capture, and by
+``dependents`` to read it back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from django.db import models
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table whose changes are captured.
+
+    Attributes:
+        model: the concrete model (perhaps auto-created, perhaps of another app) of the table.
+        captured: database column names whose values are logged, the primary key's first.
+        watched: the columns whose change counts; None when a change of any column does.
+    """
+
+    model: type[models.Model]
+    captured: tuple[str, ...]
+    watched: tuple[str, ...] | None
+
+    @property
+    def table(self) -> str:
+        """The table's name as Django knows it; the ``source`` of its rows in the change log."""
+        return self.model._meta.db_table
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """The column names of the primary key, one or several."""
+        return tuple(field.column for field in self.model._meta.pk_fields)
+
+
+def wrote_setting(table: str) -> str:
+    """The session setting in which the triggers leave the last transaction that wrote a table."""
+    return "kck_publish.w_" + hashlib.blake2b(table.encode(), digest_size=8).hexdigest()

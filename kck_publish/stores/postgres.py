@@ -1,0 +1,209 @@
+"""The default store: a table of the project's own database. No other server.
+
+Statements run on the connection they are given: the reader's own, so that one round trip tells
+both what is stored and what this session has written, or the listener's.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.db import connections
+
+from ..keys import product_of
+from ..snapshots import Snapshot
+from .base import Address, Own, Reading, Stored
+
+_COLUMNS = """e.digest, e.key, e.fingerprint, e.product, e.body, e.shape, e.stamp::text, e.by,
+    e.version, e.primed_at, e.soft_expire, e.hard_expire, e.behind, e.reason, e.seconds"""
+
+# The session's own last write under what is asked for comes with each read (see triggers).
+_OWN = """SELECT max(nullif(current_setting(w, true), '')::bigint) FROM unnest(%s::text[]) w"""
+
+_READ = f"""
+SELECT ({_OWN}), {_COLUMNS}
+  FROM unnest(%s::uuid[], %s::text[]) wanted (digest, fingerprint)
+  LEFT JOIN kck_publish_entry e USING (digest, fingerprint)
+"""
+_READ_ONE = f"""
+SELECT ({_OWN}), {_COLUMNS}
+  FROM (VALUES (1)) one LEFT JOIN kck_publish_entry e
+    ON e.digest = %s AND e.fingerprint = %s
+"""
+
+_DONE = """
+SELECT pg_current_xact_id_if_assigned()::text = %s, s.shard, s.shards, s.done::text
+  FROM (VALUES (1)) one LEFT JOIN kck_publish_shard s ON true
+"""
+
+_FORGET_OWN = "SELECT count(set_config(w, '', false)) FROM unnest(%s::text[]) w"
+
+_ROWS = """
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bytea[],
+    %s::bytea[], %s::pg_snapshot[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+    %s::bool[], %s::text[], %s::real[])
+"""
+_INTO = """
+INSERT INTO kck_publish_entry (digest, fingerprint, key, product, bucket, body, shape, stamp, by,
+    soft_expire, hard_expire, behind, reason, seconds)
+"""
+_ADD = f"{_INTO} {_ROWS} ON CONFLICT DO NOTHING RETURNING digest"
+_WRITE = f"""{_INTO} {_ROWS}
+ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, shape = excluded.shape,
+    stamp = excluded.stamp, by = excluded.by, version = excluded.version,
+    primed_at = excluded.primed_at, soft_expire = excluded.soft_expire,
+    hard_expire = excluded.hard_expire, behind = excluded.behind, reason = excluded.reason,
+    seconds = excluded.seconds
+RETURNING digest, version"""
+
+_REMOVE = """
+DELETE FROM kck_publish_entry
+ WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+"""
+_ADOPT = """
+UPDATE kck_publish_entry SET by = 'listener', behind = false
+ WHERE (by <> 'listener' OR behind)
+   AND (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+"""
+_REMOVE_FOREIGN = """
+DELETE FROM kck_publish_entry e USING unnest(%s::uuid[], %s::text[]) AS mine(digest, fingerprint)
+ WHERE e.digest = mine.digest AND e.fingerprint <> mine.fingerprint
+"""
+
+
+class PostgresStore:
+    """Entries in ``kck_publish_entry``.
+
+    Args:
+        alias: the database in DATABASES.
+    """
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+
+    def read(self, addresses: Sequence[Address], wrote: Sequence[str]) -> Reading:
+        with connections[self.alias].cursor() as cursor:
+            return self.look(cursor, addresses, wrote)
+
+    def look(
+        self, cursor: Any, addresses: Sequence[Address], wrote: Sequence[str] = ()
+    ) -> Reading:
+        """``read``, on a cursor of the caller's."""
+        if len(addresses) == 1:
+            (one,) = addresses
+            cursor.execute(_READ_ONE, [list(wrote), one.digest, one.fingerprint])
+        else:
+            cursor.execute(_READ, [list(wrote), *_identities(addresses)])
+        rows = cursor.fetchall()
+        by_digest = {address.digest: address for address in addresses}
+        entries = {
+            row[2]: _stored(by_digest[row[1]], row) for row in rows if row[1] is not None
+        }
+        return Reading(entries, rows[0][0] if rows else None)
+
+    def own(self, xid: int, wrote: Sequence[str]) -> Own:
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute(_DONE, [str(xid)])
+            rows = cursor.fetchall()
+            done = [(row[1], row[2], Snapshot.parse(row[3])) for row in rows if row[1] is not None]
+            own = Own(xid, bool(rows[0][0]), done)
+            if own.handled:  # so that the next read of this session asks nothing
+                cursor.execute(_FORGET_OWN, [list(wrote)])
+        return own
+
+    def add(self, entries: Iterable[Stored]) -> None:
+        with connections[self.alias].cursor() as cursor:
+            self.add_with(cursor, entries)
+
+    def add_with(self, cursor: Any, entries: Iterable[Stored]) -> None:
+        """``add``, on a cursor of the caller's. In one order always, so that two never deadlock."""
+        cursor.execute(_ADD, _parameters(_ordered(entries)))
+
+    def write(self, cursor: Any, entries: Iterable[Stored]) -> dict[uuid.UUID, int]:
+        """Overwrite; the new versions by digest."""
+        cursor.execute(_WRITE, _parameters(_ordered(entries)))
+        return dict(cursor.fetchall())
+
+    def remove(self, cursor: Any, addresses: Sequence[Address]) -> int:
+        cursor.execute(_REMOVE, _identities(addresses))
+        return int(cursor.rowcount)
+
+    def remove_foreign(self, cursor: Any, addresses: Sequence[Address]) -> None:
+        """Remove what other versions of the code hold of keys that have changed."""
+        cursor.execute(_REMOVE_FOREIGN, _identities(addresses))
+
+    def lock_version(self, cursor: Any, address: Address) -> int | None:
+        """The version that is stored, held still until the transaction ends."""
+        cursor.execute(
+            "SELECT version FROM kck_publish_entry WHERE digest = %s AND fingerprint = %s "
+            "FOR UPDATE",
+            [address.digest, address.fingerprint],
+        )
+        row = cursor.fetchone()
+        return None if row is None else int(row[0])
+
+    def clear(self, cursor: Any, product: str | None = None) -> None:
+        """Remove everything, or all of one product."""
+        cursor.execute(
+            "DELETE FROM kck_publish_entry WHERE %s::text IS NULL OR product = %s",
+            [product, product],
+        )
+
+    def lazy(self, cursor: Any, shard: int, shards: int) -> list[tuple[str, str, str, str]]:
+        """Product, key, fingerprint and stamp of what readers have added to a shard."""
+        cursor.execute(
+            "SELECT product, key, fingerprint, stamp::text FROM kck_publish_entry "
+            "WHERE by = 'reader' AND bucket %% %s = %s",
+            [shards, shard],
+        )
+        return list(cursor.fetchall())
+
+    def adopt(self, cursor: Any, addresses: Sequence[Address]) -> None:
+        """These hold as they are: the listener's from now on, and no longer behind."""
+        cursor.execute(_ADOPT, _identities(addresses))
+
+    def enumerate(self, cursor: Any, product: str, fingerprint: str) -> Iterator[str]:
+        """The stored keys of a product."""
+        cursor.execute(
+            "SELECT key FROM kck_publish_entry WHERE product = %s AND fingerprint = %s",
+            [product, fingerprint],
+        )
+        return (row[0] for row in cursor.fetchall())
+
+
+def _ordered(entries: Iterable[Stored]) -> list[Stored]:
+    return sorted(entries, key=lambda one: (one.address.digest.int, one.address.fingerprint))
+
+
+def _identities(addresses: Sequence[Address]) -> list[Any]:
+    return [[one.digest for one in addresses], [one.fingerprint for one in addresses]]
+
+
+def _parameters(entries: Sequence[Stored]) -> list[list[Any]]:
+    return [
+        [one.address.digest for one in entries],
+        [one.address.fingerprint for one in entries],
+        [one.address.key for one in entries],
+        [one.product or product_of(one.address.key) for one in entries],
+        [one.address.bucket for one in entries],
+        [one.body for one in entries],
+        [one.shape for one in entries],
+        [one.stamp for one in entries],
+        [one.by for one in entries],
+        [one.soft_expire for one in entries],
+        [one.hard_expire for one in entries],
+        [one.behind for one in entries],
+        [one.reason for one in entries],
+        [one.seconds for one in entries],
+    ]
+
+
+def _stored(address: Address, row: Sequence[Any]) -> Stored:
+    (_, _, _, _, product, body, shape, stamp, by, version, primed_at, soft, hard, behind, reason,
+     seconds) = row  # fmt: skip
+    return Stored(
+        address, product, body and bytes(body), shape and bytes(shape), stamp, by, version,
+        primed_at, soft, hard, behind, reason, seconds,
+    )  # fmt: skip

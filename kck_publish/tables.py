@@ -1,0 +1,148 @@
+"""The library's own tables as Django sees them: the change log, the store, cursors, failures.
+
+The DDL is in the migrations; the protocols on these tables are in ``changes``, ``stores`` and
+``listener``. The models serve the admin, ``dbshell``-like curiosity, and a test's flush.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+
+if TYPE_CHECKING:
+    AnyField = models.Field[Any, Any]
+else:
+    AnyField = models.Field
+
+
+class NativeField(AnyField):
+    """A column of a PostgreSQL type that Django has no field for, as psycopg gives it.
+
+    Args:
+        type: the SQL type, for instance ``pg_snapshot`` (text in Python) or ``text[]`` (a list).
+    """
+
+    def __init__(self, type: str, **options: Any) -> None:
+        self.type = type
+        super().__init__(**options)
+
+    def deconstruct(self) -> Any:
+        name, path, args, options = super().deconstruct()
+        return name, path, [self.type, *args], options
+
+    def db_type(self, connection: Any) -> str:
+        return self.type
+
+
+class Change(models.Model):
+    """One captured change of a source, one refreshed product, or one request to refresh."""
+
+    seq = models.BigAutoField(primary_key=True)
+    xid = NativeField("xid8")
+    source = models.TextField()
+    op = models.TextField()
+    columns = NativeField("text[]", null=True)
+    old = NativeField("text[]", null=True)
+    new = NativeField("text[]", null=True)
+    origin = models.TextField(null=True)  # noqa: DJ001 - NULL is "nobody said"
+    at = models.DateTimeField()
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.op} {self.source}"
+
+
+class Entry(models.Model):
+    """One stored value (``body`` NULL: the answer is that there is none)."""
+
+    pk = models.CompositePrimaryKey("digest", "fingerprint")
+    digest = models.UUIDField()
+    fingerprint = models.TextField(db_collation="C")
+    key = models.TextField()
+    product = models.TextField(db_collation="C")
+    bucket = models.IntegerField()
+    body = models.BinaryField(null=True)
+    shape = models.BinaryField(null=True)
+    stamp = NativeField("pg_snapshot")
+    by = models.TextField()
+    version = models.BigIntegerField()
+    primed_at = models.DateTimeField()
+    soft_expire = models.DateTimeField(null=True)
+    hard_expire = models.DateTimeField(null=True)
+    behind = models.BooleanField(default=False)
+    reason = models.TextField(default="")
+    seconds = models.FloatField(default=0)
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Shard(models.Model):
+    """How far one shard has come: ``claimed`` before it looks at the store, ``done`` after."""
+
+    shard = models.IntegerField(primary_key=True)
+    shards = models.IntegerField()
+    claimed = NativeField("pg_snapshot")
+    done = NativeField("pg_snapshot")
+    epoch = models.BigIntegerField(default=0)
+    cluster = models.TextField()
+    seen_at = models.DateTimeField()
+    lag = models.FloatField(default=0)
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.shard}/{self.shards}"
+
+
+class Listener(models.Model):
+    """A running listener; ``asleep`` is what the capture triggers ask before they ring."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.TextField()
+    asleep = models.BooleanField(default=False)
+    backend = models.IntegerField()
+    shards = NativeField("integer[]", default=list)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    seat_belt = models.BigIntegerField(default=0)
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Failure(models.Model):
+    """A key whose refresh failed: tried again when due, or, with no due time, a dead letter."""
+
+    pk = models.CompositePrimaryKey("digest", "fingerprint")
+    digest = models.UUIDField()
+    fingerprint = models.TextField(db_collation="C")
+    key = models.TextField()
+    product = models.TextField()
+    bucket = models.IntegerField()
+    attempts = models.IntegerField(default=1)
+    first_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)
+    error = models.TextField()
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.key

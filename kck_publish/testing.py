@@ -1,0 +1,127 @@
+"""For tests of one's own products: drain inside a TestCase, compare with a compute, travel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.db import connections, transaction
+
+from . import clock, registry, stores
+from .changes import Decoder, undrained
+from .computing import compute
+from .conf import settings
+from .dependents import Dependents
+from .listener import Listener
+from .prime import in_transaction
+from .refresh import Outcome, Refresh
+from .snapshots import NOTHING
+from .sources import wrote_setting
+
+_SAVEPOINT = "kck_publish_drain"
+
+
+def drain() -> Outcome:
+    """Refresh everything that has changed: no commit, no listener and no LISTEN is needed.
+
+    Inside a test's transaction it handles what that transaction has written; elsewhere it does
+    what ``kck_listen --once`` does.
+    """
+    connection = connections[settings.DATABASE]
+    if not connection.in_atomic_block:
+        return Listener(settings.DATABASE).once()
+    total = Outcome()
+    while (outcome := _drain_transaction(connection)).changes:
+        total.add(outcome)
+    return total
+
+
+class _TestSession:
+    """A batch that computes and writes in the test's own transaction."""
+
+    shard, shards = 0, 1
+
+    def __init__(self, connection: Any, seq: int) -> None:
+        self._connection = connection
+        self._seq = seq
+
+    def cursor(self) -> Any:
+        return self._connection.cursor()
+
+    def recover(self) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            self._connection.needs_rollback = False
+
+    @contextmanager
+    def writing(self, last: bool) -> Iterator[Any]:
+        with transaction.atomic(using=settings.DATABASE), self._connection.cursor() as cursor:
+            yield cursor
+            if last:
+                # Settings of the session, undone with the transaction: what is drained, and that
+                # nothing of what it wrote is still to be waited for.
+                names = [wrote_setting(table) for table in registry.graph().sources]
+                cursor.execute(
+                    "SELECT set_config('kck_publish.drained', %s, true), "
+                    "(SELECT count(set_config(name, '', false)) FROM unnest(%s::text[]) name)",
+                    [str(self._seq), names],
+                )
+
+
+def _drain_transaction(connection: Any) -> Outcome:
+    graph, alias = registry.graph(), settings.DATABASE
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        until = cursor.fetchone()[0]
+        rows = undrained(connection)
+        if not rows:
+            return Outcome()
+        cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
+    decoder = Decoder(connection, graph.sources)
+    work = Dependents(graph, decoder, lambda key: True, alias).collect(rows)
+    session = _TestSession(connection, work.seq)
+    outcome = Refresh(graph, stores.current(), session, NOTHING, until, settings.MAX_BATCH).run(work)
+    return outcome
+
+
+def assert_fresh(*products: str) -> None:
+    """Compare what is stored with a fresh compute.
+
+    Args:
+        products: names; every product when none is given.
+
+    Raises:
+        AssertionError: naming the keys that differ.
+    """
+    store, graph = stores.current(), registry.graph()
+    stale = []
+    for name in products or list(graph.products):
+        product = registry.get(name)
+        with connections[store.alias].cursor() as cursor:
+            keys = list(store.enumerate(cursor, name, product.fingerprint))
+            for key in keys:
+                address = stores.Address(key, product.fingerprint)
+                stored = store.look(cursor, [address]).entries[key]
+                (fresh,) = compute(product, [product.parameters_of(key)])
+                if fresh.error is not None:
+                    raise fresh.error
+                body = None if fresh.absent is not None else product.encode(fresh.value).body
+                if body != stored.body:
+                    stale.append(key)
+    if stale:
+        raise AssertionError(f"Not fresh: {', '.join(sorted(stale))}")
+
+
+@contextmanager
+def travel(by: timedelta) -> Iterator[None]:
+    """Move the library's clock (retries, expiry, schedules, lag) within the block."""
+    clock.move(by)
+    try:
+        yield
+    finally:
+        clock.move(-by)
+
+
+__all__ = ["assert_fresh", "drain", "in_transaction", "travel"]

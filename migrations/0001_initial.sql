@@ -1,0 +1,86 @@
+BEGIN;
+--
+-- Custom state/database change combination
+--
+
+-- Append-only. Read by the xid of the writing transaction, hence no index on seq.
+CREATE TABLE kck_publish_change (
+    seq bigint GENERATED ALWAYS AS IDENTITY,
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    source text NOT NULL,
+    op text NOT NULL,
+    columns text[],
+    old text[],
+    new text[],
+    origin text,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX kck_publish_change_xid ON kck_publish_change (xid);
+
+CREATE SEQUENCE kck_publish_version AS bigint;
+CREATE TABLE kck_publish_entry (
+    digest uuid NOT NULL,
+    fingerprint text NOT NULL COLLATE "C",
+    key text NOT NULL,
+    product text NOT NULL COLLATE "C",
+    bucket integer NOT NULL,
+    body bytea,
+    shape bytea,
+    stamp pg_snapshot NOT NULL,
+    by text NOT NULL,
+    version bigint NOT NULL DEFAULT nextval('kck_publish_version'),
+    primed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    soft_expire timestamptz,
+    hard_expire timestamptz,
+    behind boolean NOT NULL DEFAULT false,
+    reason text NOT NULL DEFAULT '',
+    seconds real NOT NULL DEFAULT 0,
+    PRIMARY KEY (digest, fingerprint)
+) WITH (fillfactor = 80);
+CREATE INDEX kck_publish_entry_product ON kck_publish_entry (product);
+CREATE INDEX kck_publish_entry_lazy ON kck_publish_entry (bucket) WHERE by = 'reader';
+
+CREATE TABLE kck_publish_shard (
+    shard integer PRIMARY KEY,
+    shards integer NOT NULL,
+    claimed pg_snapshot NOT NULL,
+    done pg_snapshot NOT NULL,
+    epoch bigint NOT NULL DEFAULT 0,
+    cluster text NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    lag real NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+CREATE TABLE kck_publish_listener (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL,
+    asleep boolean NOT NULL DEFAULT false,
+    backend integer NOT NULL,
+    shards integer[] NOT NULL DEFAULT '{}',
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seat_belt bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+CREATE TABLE kck_publish_failure (
+    digest uuid NOT NULL,
+    fingerprint text NOT NULL COLLATE "C",
+    key text NOT NULL,
+    product text NOT NULL,
+    bucket integer NOT NULL,
+    attempts integer NOT NULL DEFAULT 1,
+    first_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    due_at timestamptz,
+    error text NOT NULL,
+    PRIMARY KEY (digest, fingerprint)
+);
+
+CREATE FUNCTION kck_publish_announce(wrote text) RETURNS void LANGUAGE plpgsql AS $body$
+BEGIN
+    PERFORM set_config(wrote, pg_current_xact_id()::text, false);
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted')
+       OR EXISTS (SELECT FROM kck_publish_listener WHERE asleep) THEN
+        PERFORM pg_notify('kck_publish', '');
+    END IF;
+END
+$body$;
+
+COMMIT;

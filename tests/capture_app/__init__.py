@@ -1,0 +1,1 @@
+"""Models of every awkward kind, to be captured by the integration tests."""

@@ -1,0 +1,92 @@
+"""The test bed: one PostgreSQL for the whole run, shared by all xdist workers.
+
+The server is started by the first process (the xdist controller, or pytest itself) and announced to
+the others through KCK_TEST_DATABASE; each worker makes its own database in it. KCK_TEST_POSTGRES
+picks the version (16 or 18); with DATABASE_URL set, the server it names is used instead.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from example_app.embedded_postgres import EmbeddedPostgres, PostgresServer, find_or_start
+
+ADDRESS = "KCK_TEST_DATABASE"
+FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+SERVER = pytest.StashKey[PostgresServer]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the server in the process that is nobody's worker."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    version = int(os.environ.get("KCK_TEST_POSTGRES", "18"))
+    server = config.stash[SERVER] = find_or_start(version, FAST_SETTINGS)
+    os.environ[ADDRESS] = server.dsn
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop it when the last worker is done. (Its supervisor does, should we be killed.)"""
+    if server := config.stash.get(SERVER, None):
+        os.environ.pop(ADDRESS, None)
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> PostgresServer:
+    """The server that the tests' databases are in. It is shared: do not restart it."""
+    return PostgresServer.from_url(os.environ[ADDRESS])
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    postgres_server: PostgresServer, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
+    """Point Django at the server: pytest-django read the settings before there was one."""
+    for alias in connections.settings:
+        settings = connections[alias].settings_dict
+        ours = postgres_server.database_settings()
+        settings.update({key: ours[key] for key in ("HOST", "PORT", "USER", "PASSWORD", "OPTIONS")})
+
+
+@pytest.fixture
+def process_environment(postgres_server: PostgresServer, transactional_db: None) -> dict[str, str]:
+    """The environment for a process that works on this test's own database."""
+    name = connections["default"].settings_dict["NAME"]
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        ADDRESS: postgres_server.dsn_of(str(name)),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@pytest.fixture
+def own_server() -> Iterator[EmbeddedPostgres]:
+    """A server of the test's own, to restart and to crash."""
+    with EmbeddedPostgres.start(int(os.environ.get("KCK_TEST_POSTGRES", "18"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., Any]:
+    """`wait_until(condition, seconds=10)`: call until it answers something true, and return that.
+
+    Fails the test, naming the condition, when it does not within the time.
+    """
+
+    def wait(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
+        deadline = time.monotonic() + seconds
+        while not (result := condition()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {seconds} s: {what or condition}")
+            time.sleep(0.01)
+        return result
+
+    return wait

@@ -1,0 +1,1 @@
+"""Hypothesis: the promises under random histories."""

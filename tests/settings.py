@@ -1,0 +1,35 @@
+"""Django settings of the tests, and of the processes that the acceptance tests start.
+
+The server's address comes from KCK_TEST_DATABASE, a URL that conftest puts into the environment: of
+the server for pytest itself, of a test's own database for the processes that a test starts.
+"""
+
+import os
+
+from example_app.embedded_postgres import PostgresServer
+
+SECRET_KEY = "only for tests"
+USE_TZ = True
+TIME_ZONE = "UTC"
+ALLOWED_HOSTS = ["*"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "pgtrigger",
+    "kck_publish",
+    "tests.capture_app",
+    "tests.capture_moving",
+    "example_app",
+    "tests.catalog",
+]
+
+SERVER = PostgresServer.from_url(
+    os.environ.get("KCK_TEST_DATABASE", "postgresql://postgres@127.0.0.1:1/postgres")
+)
+DATABASES = {"default": SERVER.database_settings()}
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ROOT_URLCONF = "example_app.urls"
