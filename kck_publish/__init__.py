@@ -15,6 +15,25 @@ if TYPE_CHECKING:
     from .dependencies import ALL as ALL
     from .dependencies import Change as Change
     from .dependencies import Depends as Depends
+    from .exceptions import Behind as Behind
+    from .exceptions import CaptureMissing as CaptureMissing
+    from .exceptions import ConfigurationError as ConfigurationError
+    from .exceptions import DependencyCycle as DependencyCycle
+    from .exceptions import DuplicateProduct as DuplicateProduct
+    from .exceptions import Fenced as Fenced
+    from .exceptions import InvalidPrimer as InvalidPrimer
+    from .exceptions import KckPublishError as KckPublishError
+    from .exceptions import KeyParameterMismatch as KeyParameterMismatch
+    from .exceptions import MissingProduct as MissingProduct
+    from .exceptions import NotPrimed as NotPrimed
+    from .exceptions import Reprime as Reprime
+    from .exceptions import StoreMissing as StoreMissing
+    from .exceptions import UndeclaredLookup as UndeclaredLookup
+    from .exceptions import UndeclaredRead as UndeclaredRead
+    from .exceptions import Undecodable as Undecodable
+    from .exceptions import UnknownProduct as UnknownProduct
+    from .exceptions import Unserializable as Unserializable
+    from .exceptions import VersionMismatch as VersionMismatch
     from .keys import BooleanParameter as BooleanParameter
     from .keys import DateParameter as DateParameter
     from .keys import DateTimeParameter as DateTimeParameter
@@ -26,7 +45,6 @@ if TYPE_CHECKING:
     from .primers import Primer as Primer
     from .primers import primer as primer
     from .retry import Retry as Retry
-    from .exceptions import *
 
 __version__ = "0.1.0"
 

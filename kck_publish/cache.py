@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -154,7 +154,7 @@ class Cache:
             Unserializable: the value cannot be stored.
         """
         product, parameters = self._parse(key, foreign=True)
-        store, now = stores.current(), clock.now()
+        store = stores.current()
         body, shape = product.encode(value) if product else encoding.encode(value)
         if product is not None:
             product.before_set(value, parameters)
@@ -167,8 +167,8 @@ class Cache:
             cursor.execute("SELECT pg_current_snapshot()::text")
             stored = Stored(
                 address, keys.product_of(key), body, shape, cursor.fetchone()[0], HAND,
-                soft_expire=soft_expire and now + soft_expire,
-                hard_expire=hard_expire and now + hard_expire, reason="set",
+                soft_expire=clock.after(soft_expire), hard_expire=clock.after(hard_expire),
+                reason="set",
             )  # fmt: skip
             store.write(cursor, [stored])
             self._tell(cursor, key)
@@ -228,7 +228,7 @@ class Cache:
             UnknownProduct: nobody computes it.
             KeyParameterMismatch: the parameters do not fit.
         """
-        return registry.get(product).key(parameters)
+        return registry.get(product).key_of(parameters)
 
     def parse_key(self, key: str) -> tuple[str, dict[str, Any]]:
         """A key's product and typed parameters; the inverse of ``build_key``."""

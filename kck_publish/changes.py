@@ -20,7 +20,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
 from .dependencies import Change
-from .sources import Source
+from .sources import Source, column_of
 
 logger = logging.getLogger("kck_publish")
 
@@ -159,7 +159,7 @@ class Decoder:
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)} LIMIT 0")
             types = {column.name: column.type_code for column in cursor.description}
         transformer = Transformer(connection.connection)
-        loads = {}
+        loads: dict[str, tuple[str, Load]] = {}
         for one in model._meta.local_concrete_fields:
             if one.column in types:
                 load = transformer.get_loader(types[one.column], Format.TEXT).load
@@ -168,7 +168,10 @@ class Decoder:
                     *connection.ops.get_db_converters(expression),
                     *expression.get_db_converters(connection),
                 ]
-                loads[one.column] = (one.attname, _loader(load, converters, expression, connection))
+                loads[column_of(one)] = (
+                    one.attname,
+                    _loader(load, converters, expression, connection),
+                )
         self._loads[table] = loads
         return loads
 

@@ -12,6 +12,11 @@ def now() -> datetime:
     return datetime.now(UTC) + _moved
 
 
+def after(wait: timedelta | None) -> datetime | None:
+    """The time after a wait; None for never."""
+    return None if wait is None else now() + wait
+
+
 def move(by: timedelta) -> None:
     """Move the clock of this process."""
     global _moved

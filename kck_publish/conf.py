@@ -22,6 +22,7 @@ from typing import Any, cast
 from django.conf import settings as django_settings
 
 from .exceptions import ConfigurationError
+from .retry import Retry
 
 RETRY_KEYS = ("max_retries", "delay", "backoff", "include", "exclude")
 
@@ -45,8 +46,8 @@ class Settings:
     SHARDS: int = 1
     """Parts of the key space, over all listeners; at least 1."""
 
-    RETRY: Mapping[str, Any] | None = None
-    """Arguments of the default `Retry` (max_retries, delay, ...); None = its own defaults."""
+    RETRY: Retry | Mapping[str, Any] | None = None
+    """The default `Retry`, or its arguments (max_retries, delay, ...); None = its own defaults."""
 
     MAX_BATCH: int = 1000
     """Changes handled in one refresh chunk, in rows; at least 1."""
@@ -125,7 +126,9 @@ def _duration(value: object) -> timedelta:
         raise ValueError("shorter than a billion days") from None
 
 
-def _retry(value: object) -> Mapping[str, Any]:
+def _retry(value: object) -> Retry | Mapping[str, Any]:
+    if isinstance(value, Retry):
+        return value
     if not isinstance(value, Mapping):
         raise ValueError(f"a mapping with keys among {', '.join(RETRY_KEYS)}")
     for key in value:

@@ -119,9 +119,7 @@ class Depends:
             return ()
         names = [*self.mapping.values(), *(self.columns or ())]
         fields = [field for name in names for field in fields_of(self.on, name)]
-        return tuple(
-            dict.fromkeys(field.attname for field in fields if field.model is model)
-        )
+        return tuple(dict.fromkeys(field.attname for field in fields if field.model is model))
 
     def counts(self, change: Change) -> bool:
         """Whether this change matters: an update of other columns does not."""

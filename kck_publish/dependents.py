@@ -172,7 +172,10 @@ class Dependents:
         target: Mapping[str, Any],
     ) -> None:
         names = {one.name: one for one in product.parameters}
-        if any(value is None and name in names and not names[name].null for name, value in target.items()):
+        if any(
+            value is None and name in names and not names[name].null
+            for name, value in target.items()
+        ):
             return  # a NULL that the parameter does not take: no key has it
         if len(target) < len(names) and set(target) <= set(names):
             work.whole.setdefault(product.name, []).append(dict(target))

@@ -34,6 +34,7 @@ class Doorbell:
         listen: bool = True,
     ) -> None:
         self._desk = desk
+        self.name = name
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
         self._woken.setblocking(False)

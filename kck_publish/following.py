@@ -141,9 +141,7 @@ def batch(
             until = cursor.fetchone()[0]
             rows = list(unseen(connection, place.done))
             cursor.execute(f"SAVEPOINT {SAVEPOINT}")
-        dependents = Dependents(
-            graph, Decoder(connection, graph.sources), _owner(place), alias
-        )
+        dependents = Dependents(graph, Decoder(connection, graph.sources), _owner(place), alias)
         work = dependents.collect(rows)
         _add_first(work, first)
         session = BatchSession(desk, place, until)

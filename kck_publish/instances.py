@@ -20,6 +20,7 @@ from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 
 from . import encoding
+from .exceptions import Unserializable
 
 Convert = Callable[[Any], Any]
 
@@ -29,12 +30,25 @@ def _same(value: Any) -> Any:
 
 
 # By Django's internal type: to what JSON holds, and back. None passes by both.
-_PLAIN = (
-    "AutoField BigAutoField SmallAutoField IntegerField BigIntegerField SmallIntegerField "
-    "PositiveIntegerField PositiveBigIntegerField PositiveSmallIntegerField BooleanField "
-    "CharField TextField SlugField FilePathField GenericIPAddressField IPAddressField "
-    "CommaSeparatedIntegerField"
-).split()
+_PLAIN = [
+    "AutoField",
+    "BigAutoField",
+    "SmallAutoField",
+    "IntegerField",
+    "BigIntegerField",
+    "SmallIntegerField",
+    "PositiveIntegerField",
+    "PositiveBigIntegerField",
+    "PositiveSmallIntegerField",
+    "BooleanField",
+    "CharField",
+    "TextField",
+    "SlugField",
+    "FilePathField",
+    "GenericIPAddressField",
+    "IPAddressField",
+    "CommaSeparatedIntegerField",
+]
 _CONVERTERS: dict[str, tuple[Convert, Convert]] = {
     **dict.fromkeys(_PLAIN, (_same, _same)),
     "DateTimeField": (datetime.datetime.isoformat, datetime.datetime.fromisoformat),
@@ -64,9 +78,7 @@ class Codec:
         self.names = [field.attname for field in self.fields]
         pairs = [_converters(field) for field in self.fields]
         self._dump = [(name, dump) for name, (dump, _) in zip(self.names, pairs, strict=True)]
-        self._load = [
-            (index, load) for index, (_, load) in enumerate(pairs) if load is not _same
-        ]
+        self._load = [(index, load) for index, (_, load) in enumerate(pairs) if load is not _same]
 
     @cached_property
     def description(self) -> str:
@@ -80,7 +92,8 @@ class Codec:
         """The JSON values of a row."""
         row = instance.__dict__
         return [
-            None if (value := row[name] if name in row else getattr(instance, name)) is None
+            None
+            if (value := row[name] if name in row else getattr(instance, name)) is None
             else dump(value)
             for name, dump in self._dump
         ]
@@ -138,7 +151,7 @@ def _tagged(field: Field[Any, Any], value: Any) -> list[Any]:
     """Any other type: as the value's own type if that can be kept, else by the field's text."""
     try:
         encoded = encoding.encode(value)
-    except encoding.Unserializable:
+    except Unserializable:
         holder = _Holder()
         setattr(holder, field.attname, value)
         return [field.value_to_string(holder)]  # type: ignore[arg-type]
@@ -150,9 +163,7 @@ def _untagged(field: Field[Any, Any], value: list[Any]) -> Any:
     if len(value) == 1:
         return field.to_python(value[0])
     body, shape = value
-    return encoding.decode(
-        orjson.dumps(body), None if shape is None else orjson.dumps(shape)
-    )
+    return encoding.decode(orjson.dumps(body), None if shape is None else orjson.dumps(shape))
 
 
 class _Holder:

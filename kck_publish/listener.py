@@ -218,9 +218,7 @@ class Listener:
     def _look_unasked(self, bell: Doorbell) -> bool:
         """The seat belt: nobody rang, so there should be nothing."""
         with self._desk.cursor() as cursor:
-            found = any(
-                changes.any_unseen(cursor, place.done) for place in self.places.values()
-            )
+            found = any(changes.any_unseen(cursor, place.done) for place in self.places.values())
         if found and not bell.wait(0.5):  # a ring may be on its way
             self.seat_belt += 1
             logger.warning("The seat belt found a change that nobody rang for.")

@@ -121,7 +121,9 @@ class RowReader(Generic[M]):
             parameters = self._parameters(product, {field_name: value})
             asked[product.key_of(parameters)] = parameters
         found: dict[Any, M] = {}
-        for key, answer in answers(product, {key: product.parameters_of(key) for key in asked}).items():
+        for key, answer in answers(
+            product, {key: product.parameters_of(key) for key in asked}
+        ).items():
             try:
                 row = self._row(value_of(product, key, answer))
             except (ObjectDoesNotExist, MultipleObjectsReturned):

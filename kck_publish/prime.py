@@ -105,7 +105,9 @@ def _flight(
             if not mine:
                 return False
             stamp = _snapshot(connection)
-            found.update(store.look(cursor, [Address(k, product.fingerprint) for k in mine]).entries)
+            found.update(
+                store.look(cursor, [Address(k, product.fingerprint) for k in mine]).entries
+            )
             computed = _alone(product, {key: wanted[key] for key in mine if key not in found})
             found.update(computed)
             if any(isinstance(one, Computed) and one.error for one in computed.values()):
@@ -150,8 +152,6 @@ def entry_of(
     """
     if one.error is not None or (one.absent is not None and not product.keeps_absence):
         return None
-    now = clock.now()
-    soft, hard = product.soft_expire, product.hard_expire
     body, shape = (
         (None, product.absence_shape(one.absent))
         if one.absent is not None
@@ -159,7 +159,7 @@ def entry_of(
     )
     return Stored(
         Address(key, product.fingerprint), product.name, body, shape, stamp, by,
-        soft_expire=soft and now + soft, hard_expire=hard and now + hard,
+        soft_expire=clock.after(product.soft_expire), hard_expire=clock.after(product.hard_expire),
         reason=reason, seconds=one.seconds,
     )  # fmt: skip
 
@@ -183,8 +183,7 @@ def look(
             entry.address.key
             for shard, shards, claimed in cursor.fetchall()
             for entry in entries
-            if entry.address.bucket % shards == shard
-            and not seen.includes(Snapshot.parse(claimed))
+            if entry.address.bucket % shards == shard and not seen.includes(Snapshot.parse(claimed))
         }
         requests.log(cursor, requests.REFRESH, sorted(missed))
 

@@ -18,7 +18,6 @@ from .dependencies import Change, Depends
 from .exceptions import InvalidPrimer
 from .managers import ProductReader
 from .products import Parameters, Product
-from .retry import Retry
 
 _BEHIND = ("serve", "compute", "raise")
 
@@ -100,11 +99,11 @@ class Primer(Product):
     # What the library asks of a product
 
     @cached_property
-    def fingerprint(self) -> str:  # type: ignore[override]
+    def fingerprint(self) -> str:
         return encoding.fingerprint("primer", self.name, repr(self.version))
 
     @cached_property
-    def augmentable(self) -> bool:  # type: ignore[override]
+    def augmentable(self) -> bool:
         return self._overrides("augment")
 
     def augment_with(self, value: Any, changes: Iterable[Change], parameters: Parameters) -> Any:

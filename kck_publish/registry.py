@@ -20,7 +20,7 @@ from .dependencies import Depends, fields_of
 from .exceptions import DependencyCycle, DuplicateProduct, InvalidPrimer, UnknownProduct
 from .keys import product_of
 from .products import Product
-from .sources import Source, wrote_setting
+from .sources import Source, column_of, wrote_setting
 
 # (what computes, through which of its dependencies)
 Dependent = tuple[Product, Depends]
@@ -114,8 +114,8 @@ class Graph:
 
 
 def _source(model: type[Model], dependents: list[Dependent]) -> Source:
-    columns = {field.attname: field.column for field in model._meta.local_concrete_fields}
-    keys = [field.column for field in model._meta.pk_fields]
+    columns = {one.attname: column_of(one) for one in model._meta.local_concrete_fields}
+    keys = [column_of(one) for one in model._meta.pk_fields]
     captured: dict[str, None] = dict.fromkeys(keys)
     watched: dict[str, None] | None = {}
     for product, dependency in dependents:

@@ -56,7 +56,7 @@ class Retry:
         """How long to wait after this many failures; jittered, so that keys do not march."""
         factor = 2 ** min(attempts - 1, 30) if self.backoff else 1
         seconds = min(self.delay.total_seconds() * factor, LONGEST.total_seconds())
-        return timedelta(seconds=seconds * random.uniform(0.9, 1.1))  # noqa: S311 - no secret
+        return timedelta(seconds=seconds * random.uniform(0.9, 1.1))
 
 
 def _exceptions(

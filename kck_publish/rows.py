@@ -71,7 +71,7 @@ class FieldParameter(keys.Parameter):
 def lookup_field(model: type[Model], name: str) -> Field[Any, Any]:
     """The field of a lookup, given by name, attname, or ``pk`` for a single primary key."""
     if name == "pk" and len(model._meta.pk_fields) == 1:
-        return cast("Field[Any, Any]", model._meta.pk_fields[0])
+        return model._meta.pk_fields[0]
     for one in model._meta.concrete_fields:
         if name in (one.name, one.attname):
             return one
@@ -102,8 +102,9 @@ class RowProduct(Product):
             for one in self.fields
         ]
         self.name = model._meta.label_lower + self.suffix(() if by_pk else self.attnames)
-        mapping = {one.name: attname for one, attname in zip(self.parameters, self.attnames, strict=True)}
-        self.depends_on = [Depends(model, **mapping)]
+        names = [one.name for one in self.parameters]
+        mapping = dict(zip(names, self.attnames, strict=True))
+        self.depends_on = [Depends(model, **cast("Any", mapping))]
         # Written rows are published; those that nobody writes are primed when they are read.
         self.published = bool(getattr(model, "eager", True))
         if by_pk and self.published and publishes_itself(model):
@@ -115,7 +116,7 @@ class RowProduct(Product):
         return ":" + ",".join(attnames) if attnames else ""
 
     @cached_property
-    def fingerprint(self) -> str:  # type: ignore[override]
+    def fingerprint(self) -> str:
         return encoding.fingerprint("row", self.model._meta.label_lower, self.codec.description)
 
     def sees_rows(self, dependency: Depends) -> bool:
@@ -133,9 +134,13 @@ class RowProduct(Product):
         return self.codec.instance(orjson.loads(body), settings.DATABASE)
 
     def absence(self, shape: bytes | None, key: str) -> Exception:
-        if shape == _MANY:
-            return self.model.MultipleObjectsReturned(f"{key}: more than one row.")
-        return self.model.DoesNotExist(f"{key}: no such {self.model.__name__}.")
+        model = cast("Any", self.model)
+        error: Exception = (
+            model.MultipleObjectsReturned(f"{key}: more than one row.")
+            if shape == _MANY
+            else model.DoesNotExist(f"{key}: no such {model.__name__}.")
+        )
+        return error
 
     def absence_shape(self, absent: Exception) -> bytes | None:
         return _MANY if isinstance(absent, MultipleObjectsReturned) else None
@@ -173,9 +178,7 @@ class RowProduct(Product):
 
     def _equals(self, each: Parameters, names: Sequence[str]) -> Q:
         pairs = zip(self.attnames, (each[name] for name in names), strict=True)
-        return Q(
-            **{f"{name}__isnull" if v is None else name: v is None or v for name, v in pairs}
-        )
+        return Q(**{f"{name}__isnull" if v is None else name: v is None or v for name, v in pairs})
 
     def members(self) -> Iterator[Parameters]:
         names = [one.name for one in self.parameters]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import models
 
@@ -34,7 +35,13 @@ class Source:
     @property
     def primary_key(self) -> tuple[str, ...]:
         """The column names of the primary key, one or several."""
-        return tuple(field.column for field in self.model._meta.pk_fields)
+        return tuple(column_of(field) for field in self.model._meta.pk_fields)
+
+
+def column_of(field: models.Field[Any, Any]) -> str:
+    """The column of a concrete field (those of a model's ``concrete_fields`` all have one)."""
+    assert field.column is not None
+    return field.column
 
 
 def wrote_setting(table: str) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-
 if TYPE_CHECKING:
     AnyField = models.Field[Any, Any]
 else:

@@ -82,7 +82,9 @@ def _drain_transaction(connection: Any) -> Outcome:
     decoder = Decoder(connection, graph.sources)
     work = Dependents(graph, decoder, lambda key: True, alias).collect(rows)
     session = _TestSession(connection, work.seq)
-    outcome = Refresh(graph, stores.current(), session, NOTHING, until, settings.MAX_BATCH).run(work)
+    outcome = Refresh(graph, stores.current(), session, NOTHING, until, settings.MAX_BATCH).run(
+        work
+    )
     return outcome
 
 

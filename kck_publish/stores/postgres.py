@@ -87,9 +87,7 @@ class PostgresStore:
         with connections[self.alias].cursor() as cursor:
             return self.look(cursor, addresses, wrote)
 
-    def look(
-        self, cursor: Any, addresses: Sequence[Address], wrote: Sequence[str] = ()
-    ) -> Reading:
+    def look(self, cursor: Any, addresses: Sequence[Address], wrote: Sequence[str] = ()) -> Reading:
         """``read``, on a cursor of the caller's."""
         if len(addresses) == 1:
             (one,) = addresses
@@ -98,9 +96,7 @@ class PostgresStore:
             cursor.execute(_READ, [list(wrote), *_identities(addresses)])
         rows = cursor.fetchall()
         by_digest = {address.digest: address for address in addresses}
-        entries = {
-            row[2]: _stored(by_digest[row[1]], row) for row in rows if row[1] is not None
-        }
+        entries = {row[2]: _stored(by_digest[row[1]], row) for row in rows if row[1] is not None}
         return Reading(entries, rows[0][0] if rows else None)
 
     def own(self, xid: int, wrote: Sequence[str]) -> Own:

@@ -17,7 +17,7 @@ computed: list[tuple[str, Mapping[str, Any]]] = []
 
 def note(product: str, **parameters: Any) -> None:
     computed.append((product, parameters))
-    for call in list(interfere):
+    for call in interfere:
         call(product, parameters)
 
 
