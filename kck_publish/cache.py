@@ -110,7 +110,7 @@ class Cache:
                     found[key] = value_of(product, key, answer)
                 except (ObjectDoesNotExist, MultipleObjectsReturned):
                     continue
-                except Exception as error:  # a compute that fails for one key
+                except Exception as error:  # noqa: BLE001 - a compute that fails for one key
                     logger.warning("%s could not be read: %s", key, type(error).__name__)
         return {key: found[key] for key in asked if key in found}
 
@@ -355,7 +355,8 @@ def _without_store(
 def value_of(product: Product | None, key: str, answer: Answer) -> Any:
     """The reader's own copy of the value; raises what the answer stands for."""
     if product is None:
-        assert isinstance(answer, Stored) and answer.body is not None
+        assert isinstance(answer, Stored)
+        assert answer.body is not None
         return encoding.decode(answer.body, answer.shape)
     if isinstance(answer, Computed):
         # By its bytes, so that a miss and a hit give the same, and nothing is shared.

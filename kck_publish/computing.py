@@ -83,7 +83,7 @@ def _attempt(run: Callable[[], Any], inner: Scope) -> Computed:
         if isinstance(absent, ObjectDoesNotExist) or inner.product.keeps_absence:
             return Computed(absent=absent, seconds=time.perf_counter() - start)
         found = Computed(error=absent, seconds=time.perf_counter() - start)
-    except Exception as error:  # the user's code: kept with the key, never stops the batch
+    except Exception as error:  # noqa: BLE001 - the user's code: kept with the key, never stops the batch
         found = Computed(error=error, seconds=time.perf_counter() - start)
     else:
         return Computed(value, seconds=time.perf_counter() - start)

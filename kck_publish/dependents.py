@@ -133,7 +133,7 @@ class Dependents:
         for image in (change.old, change.new):
             try:
                 found = keys_published(model, image, self._alias) if image else {}
-            except Exception as error:  # the user's code: the declared lookups still hold
+            except Exception as error:  # noqa: BLE001 - the user's code: the declared lookups still hold
                 logger.error("%s.publish() failed: %s", model.__name__, type(error).__name__)
                 return
             published.append(found)
@@ -150,7 +150,7 @@ class Dependents:
             if not dependency.counts(change):
                 return
             targets = dependency.targets(change)
-        except Exception as error:  # the user's callable: which keys it touches is not known
+        except Exception as error:  # noqa: BLE001 - the user's callable: which keys it touches is not known
             logger.error(
                 "keys= of %s failed (%s): every stored key of it is primed.",
                 product.name, type(error).__name__,
@@ -172,10 +172,8 @@ class Dependents:
         target: Mapping[str, Any],
     ) -> None:
         names = {one.name: one for one in product.parameters}
-        if any(
-            value is None and name in names and not names[name].null
-            for name, value in target.items()
-        ):
+        missing = [name for name, value in target.items() if value is None and name in names]
+        if any(not names[name].null for name in missing):
             return  # a NULL that the parameter does not take: no key has it
         if len(target) < len(names) and set(target) <= set(names):
             work.whole.setdefault(product.name, []).append(dict(target))

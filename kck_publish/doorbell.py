@@ -11,6 +11,7 @@ import os
 import selectors
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -96,10 +97,8 @@ class Doorbell:
 
     def wake(self) -> None:
         """End a ``wait``; may be called from a signal handler."""
-        try:
+        with suppress(BlockingIOError):
             self._wake.send(b"!")
-        except BlockingIOError:
-            pass
 
     def beat(self, shards: list[int], found_by_seat_belt: int) -> None:
         """Say that we live, what we own, and how often nobody rang for what was there."""

@@ -1,4 +1,4 @@
-"""Running a model's ``publish``: to learn its lookups, and to learn what a changed row publishes."""
+"""Running a model's ``publish``: to learn its lookups, and what a changed row publishes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def declared_lookups(model: type[Model]) -> list[tuple[str, ...]]:
     with collecting(declaring=True) as found:
         try:
             model().publish()  # type: ignore[attr-defined]
-        except Exception as error:  # the user's code, on a row that it did not expect
+        except Exception as error:  # noqa: BLE001 - the user's code, on a row that it did not expect
             unreadable[model._meta.label] = f"{type(error).__name__}: {error}"
     return [lookup for lookup in found.lookups if lookup != ("pk",)]
 

@@ -162,9 +162,9 @@ class Refresh:
                         task = Task(product, parameters, None, reason="whole")
                         work.tasks[name].setdefault(key, task).changes = None
             if product.eager and (members := product.members()) is not None:
-                for parameters in members:
-                    key = product.key_of(parameters)
-                    if self._owns(key) and any(_matches(parameters, one) for one in patterns):
+                for member in members:
+                    key = product.key_of(member)
+                    if self._owns(key) and any(_matches(member, one) for one in patterns):
                         work.want(product, key, product.parameters_of(key), "domain")
 
     def _owns(self, key: str) -> bool:
@@ -224,7 +224,7 @@ class Refresh:
             product.encode(value)
         except Reprime:
             return False
-        except Exception as error:  # the user's augment: the truth is a prime away
+        except Exception as error:  # noqa: BLE001 - the user's augment: the truth is a prime away
             logger.warning("augment of %s failed (%s): it is primed.", key, type(error).__name__)
             return False
         self._remember(product, key, computed)
@@ -248,7 +248,7 @@ class Refresh:
             try:
                 product.before_set(computed.value, task.parameters)
                 entry = entry_of(product, key, computed, self._until, LISTENER, task.reason)
-            except Exception as error:  # Unserializable, or the user's hook
+            except Exception as error:  # noqa: BLE001 - Unserializable, or the user's hook
                 computed = Computed(error=error)
         if computed.error is not None:
             results.failures.append(retries.Failure(product, address, computed.error))

@@ -15,7 +15,6 @@ from .computing import compute
 from .conf import settings
 from .dependents import Dependents
 from .listener import Listener
-from .prime import in_transaction
 from .refresh import Outcome, Refresh
 from .snapshots import NOTHING
 from .sources import wrote_setting
@@ -82,10 +81,8 @@ def _drain_transaction(connection: Any) -> Outcome:
     decoder = Decoder(connection, graph.sources)
     work = Dependents(graph, decoder, lambda key: True, alias).collect(rows)
     session = _TestSession(connection, work.seq)
-    outcome = Refresh(graph, stores.current(), session, NOTHING, until, settings.MAX_BATCH).run(
-        work
-    )
-    return outcome
+    chunk = settings.MAX_BATCH
+    return Refresh(graph, stores.current(), session, NOTHING, until, chunk).run(work)
 
 
 def assert_fresh(*products: str) -> None:
@@ -126,4 +123,4 @@ def travel(by: timedelta) -> Iterator[None]:
         clock.move(-by)
 
 
-__all__ = ["assert_fresh", "drain", "in_transaction", "travel"]
+__all__ = ["assert_fresh", "drain", "travel"]
