@@ -41,10 +41,15 @@ if TYPE_CHECKING:
     from .keys import Parameter as Parameter
     from .keys import StringParameter as StringParameter
     from .keys import UUIDParameter as UUIDParameter
+    from .methods import cached_method as cached_method
+    from .methods import denormalized_field as denormalized_field
     from .models import CacheModel as CacheModel
     from .primers import Primer as Primer
     from .primers import primer as primer
     from .retry import Retry as Retry
+    from .steering import origin as origin
+    from .steering import suppress as suppress
+    from .steering import unsuppress as unsuppress
 
 __version__ = "0.1.0"
 
@@ -62,11 +67,15 @@ _NAMES = {
     "StringParameter": "keys",
     "UUIDParameter": "keys",
     "CacheModel": "models",
+    "cached_method": "methods",
+    "denormalized_field": "methods",
     "Primer": "primers",
     "primer": "primers",
     "Retry": "retry",
+    "origin": "steering",
+    "suppress": "steering",
+    "unsuppress": "steering",
 }
-_MODULES = frozenset(_NAMES.values())
 
 
 def __getattr__(name: str) -> Any:

@@ -101,6 +101,12 @@ class Depends:
         self.mapping = dict(mapping)
         self.columns = None if columns is None else tuple(columns)
 
+    @classmethod
+    def by(cls, on: type[Model] | str, mapping: Mapping[str, str]) -> Depends:
+        """A dependency with this mapping, for names that are only known when it is made."""
+        arguments: dict[str, Any] = dict(mapping)
+        return cls(on, **arguments)
+
     @property
     def product(self) -> str | None:
         """The product depended on, or None when it is a model."""
@@ -165,6 +171,8 @@ class Depends:
             return None
         # One table of a multi-table row changed, and the column is in another one.
         rows = self.on._base_manager.filter(pk=image["pk"]).values(*set(names.values()))
+        if change.source is self.on and not rows:
+            return None  # deleted, and what it depended by is not known
         return [{parameter: row[name] for parameter, name in names.items()} for row in rows]
 
     def shown(self, change: Change) -> Change:

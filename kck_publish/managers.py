@@ -28,6 +28,8 @@ class ProductReader:
         self._name = product
 
     def __get__(self, instance: Primer | None, owner: type[Primer]) -> ProductReader:
+        if issubclass(owner, Model):
+            return RowReader(owner)  # type: ignore[return-value]
         return ProductReader(owner.key)
 
     @property

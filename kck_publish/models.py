@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.apps import apps
@@ -13,6 +13,7 @@ from . import registry, requests, tables
 from .conf import settings
 from .exceptions import InvalidPrimer
 from .managers import RowReader
+from .methods import MethodProduct, cached_methods, denormalized
 from .products import Product
 from .publishing import collector, declared_lookups
 from .rows import ListProduct, RowProduct, publishes_itself
@@ -40,6 +41,28 @@ class CacheModel(models.Model):
     class Meta:
         abstract = True
 
+    def save(self, *args: Any, **options: Any) -> None:
+        """Save, with the denormalized fields brought up to date."""
+        fields, adding = denormalized(type(self)), self._state.adding
+        if fields and not adding:
+            changed = self._denormalize(fields)
+            if options.get("update_fields") is not None:
+                options["update_fields"] = {*options["update_fields"], *changed}
+        super().save(*args, **options)
+        # What a row counts can only point to it once it is there.
+        if fields and adding and (changed := self._denormalize(fields)):
+            super().save(using=self._state.db, update_fields=changed)
+
+    def _denormalize(self, fields: Mapping[str, str]) -> list[str]:
+        """Set the denormalized fields; the names of those that have changed."""
+        changed = []
+        for name, method in fields.items():
+            value = getattr(self, method)()
+            if value != getattr(self, name):
+                setattr(self, name, value)
+                changed.append(name)
+        return changed
+
     def publish(self) -> None:
         """What this row publishes: itself by pk and by each of ``cached_by``.
 
@@ -49,6 +72,9 @@ class CacheModel(models.Model):
         self.publish_by("pk")
         for lookup in type(self).cached_by:
             self.publish_by(*_names(lookup))
+        for name, method in cached_methods(type(self)).items():
+            if method.auto_publish:
+                self.publish_method(name)
 
     publish.by_declaration = True  # type: ignore[attr-defined]
 
@@ -64,12 +90,30 @@ class CacheModel(models.Model):
             return
         product = RowReader(type(self)).product_of(fields)
         names = [one.name for one in product.parameters]
-        key = product.key_of({name: getattr(self, name) for name in names})
-        if found is not None:
-            found.keys[key] = None
-            return
-        with connections[settings.DATABASE].cursor() as cursor:
-            requests.log(cursor, requests.REFRESH, [key])
+        _publish(product.key_of({name: getattr(self, name) for name in names}))
+
+    def publish_method(self, name: str, *args: Any, **options: Any) -> None:
+        """Publish the value of a cached method.
+
+        Raises:
+            AttributeError: when it is none.
+        """
+        method = cached_methods(type(self)).get(name)
+        if method is None:
+            raise AttributeError(f"{type(self).__name__}.{name} is no cached_method.")
+        found = collector()
+        if found is None or not found.declaring:
+            product = method.product(type(self))
+            _publish(product.key_of(method.parameters(self, args, options)))
+
+
+def _publish(key: str) -> None:
+    found = collector()
+    if found is not None:
+        found.keys[key] = None
+        return
+    with connections[settings.DATABASE].cursor() as cursor:
+        requests.log(cursor, requests.REFRESH, [key])
 
 
 def _names(lookup: str | Sequence[str]) -> tuple[str, ...]:
@@ -87,6 +131,7 @@ def products_of(model: type[CacheModel]) -> list[Product]:
         declared: list[Product] = [RowProduct(model)]
         declared += [RowProduct(model, _names(lookup)) for lookup in model.cached_by]
         declared += [ListProduct(model, _names(lookup)) for lookup in model.cached_lists]
+        declared += [MethodProduct(model, one) for one in cached_methods(model).values()]
         if publishes_itself(model):
             declared += [RowProduct(model, names) for names in declared_lookups(model)]
     except KeyError as missing:
@@ -99,6 +144,11 @@ def products_of(model: type[CacheModel]) -> list[Product]:
     return list(found.values())
 
 
+def _is_of_a_model(other: Product) -> bool:
+    """An older copy of the model may have declared it before: a module that is loaded again."""
+    return isinstance(other, RowProduct | MethodProduct)
+
+
 def _prepared(sender: type[models.Model], **_: Any) -> None:
     """A model class is ready: once all are, its products are registered."""
     meta = sender._meta
@@ -107,7 +157,7 @@ def _prepared(sender: type[models.Model], **_: Any) -> None:
 
     def declare() -> None:
         for product in products_of(sender):
-            registry.register(product, replaces=lambda other: isinstance(other, RowProduct))
+            registry.register(product, replaces=_is_of_a_model)
 
     registry.later(declare)
 

@@ -1,28 +1,28 @@
 """Primer: how a product is computed, amended and listed, and what it depends on.
 
-A user subclasses ``Primer``, or writes a function under ``@primer``. Subclasses with a ``key``
-are registered as they are declared.
+A user subclasses ``Primer``, or writes a function under ``@primer``; classes with a ``key`` are
+registered as they are declared. As a mixin on a model, its parameter is the row's pk and its
+``self`` the row. ``declared`` turns either into a product.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.db.models import Model
+from django.db.models.signals import class_prepared
 
-from . import encoding, keys, registry
-from .dependencies import Change, Depends
-from .exceptions import InvalidPrimer
+from . import keys, registry
+from .declared import ModelPrimerProduct, PrimerProduct, unwritten
+from .dependencies import Depends
 from .managers import ProductReader
-from .products import Parameters, Product
-
-_BEHIND = ("serve", "compute", "raise")
+from .retry import Retry
 
 
-class Primer(Product):
+class Primer:
     """Declares a product.
 
     Attributes:
@@ -32,46 +32,47 @@ class Primer(Product):
         eager: keep the whole ``domain`` primed.
         prime_on_cache_miss: whether a read computes what is not stored.
         soft_expire, hard_expire: for products fed from outside the database; None for never.
+        refresh_every: a timedelta or a cron string; None for never.
         when_behind: ``"serve"``, ``"compute"`` or ``"raise"`` once the lag passes ``max_lag``.
         retry: what is done when a refresh fails; None for the settings' default.
         version: part of the fingerprint; raise it when ``compute`` gives another form.
     """
 
-    key: ClassVar[str]
+    key: ClassVar[Any]
+    parameters: Sequence[keys.Parameter] = ()
+    depends_on: Sequence[Depends | type[Model] | str] = ()
+    eager: bool = False
+    prime_on_cache_miss: bool = True
+    soft_expire: timedelta | None = None
+    hard_expire: timedelta | None = None
     refresh_every: timedelta | str | None = None
+    when_behind: str = "serve"
+    max_lag: timedelta = timedelta(seconds=30)
+    retry: Retry | None = None
     version: int = 1
     cached: ClassVar[ProductReader] = ProductReader()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if isinstance(cls.__dict__.get("key"), str) and not issubclass(cls, Model):
-            product = cls()
-            registry.register(product, replaces=product._is_newer_than)
+            product = PrimerProduct(cls())
+            registry.register(product, replaces=product.is_newer_than)
 
-    def __init__(self) -> None:
-        self.name = keys.check_name(self.__class__.key)
-        self.parameters = keys.check_parameters(self.name, self.parameters)
-        self.depends_on = [
-            one if isinstance(one, Depends) else Depends(one) for one in self.depends_on
-        ]
-        if self.when_behind not in _BEHIND:
-            raise InvalidPrimer(
-                f"{self.name}: when_behind is one of {', '.join(map(repr, _BEHIND))}, "
-                f"not {self.when_behind!r}."
-            )
-        if not self._overrides("compute"):
-            raise InvalidPrimer(f"{self.name}: write compute(self, ...).")
-
-    # What a user writes
-
+    @unwritten
     def compute(self, *args: Any, **parameters: Any) -> Any:
-        """The value, whole. Raises ObjectDoesNotExist to say that there is none."""
+        """``compute(**parameters)``: the value, whole.
+
+        Raises:
+            ObjectDoesNotExist: to say that there is none.
+        """
         raise NotImplementedError
 
+    @unwritten
     def compute_many(self, *args: Any, **options: Any) -> Iterable[Any]:
         """``compute_many(parameters)``: the values of several keys in one pass, in order."""
         raise NotImplementedError
 
+    @unwritten
     def augment(self, *args: Any, **parameters: Any) -> Any:
         """``augment(value, change, **parameters)``: the value after a change.
 
@@ -80,7 +81,8 @@ class Primer(Product):
         """
         raise NotImplementedError
 
-    def domain(self) -> Iterable[Parameters]:
+    @unwritten
+    def domain(self) -> Iterable[Mapping[str, Any]]:
         """Every parameter dict that should exist."""
         raise NotImplementedError
 
@@ -95,57 +97,6 @@ class Primer(Product):
 
     def post_set(self, *args: Any, **parameters: Any) -> None:
         """``post_set(value, **parameters)``: called after a value was stored."""
-
-    # What the library asks of a product
-
-    @cached_property
-    def fingerprint(self) -> str:
-        return encoding.fingerprint("primer", self.name, repr(self.version))
-
-    @cached_property
-    def augmentable(self) -> bool:
-        return self._overrides("augment")
-
-    def augment_with(self, value: Any, changes: Iterable[Change], parameters: Parameters) -> Any:
-        for change in changes:
-            value = self.augment(value, change, **parameters)
-        return value
-
-    def members(self) -> Iterable[Parameters] | None:
-        return self.domain() if self._overrides("domain") else None
-
-    def before_set(self, value: Any, parameters: Parameters) -> None:
-        self.pre_set(value, **parameters)
-
-    def after_set(self, value: Any, parameters: Parameters) -> None:
-        self.post_set(value, **parameters)
-
-    def prime_one(self, parameters: Parameters) -> Any:
-        self.pre_prime(**parameters)
-        value = self.compute(**parameters)
-        self.post_prime(value, **parameters)
-        return value
-
-    def prime_many(self, parameters: Sequence[Parameters]) -> Sequence[Any] | None:
-        if not self._overrides("compute_many"):
-            return None
-        for each in parameters:
-            self.pre_prime(**each)
-        values = list(self.compute_many(parameters))
-        for each, value in zip(parameters, values, strict=False):
-            self.post_prime(value, **each)
-        return values
-
-    def _overrides(self, method: str) -> bool:
-        return getattr(type(self), method) is not getattr(Primer, method)
-
-    def _is_newer_than(self, other: Product) -> bool:
-        """A module that is loaded again declares the same class again."""
-        mine, theirs = type(self), type(other)
-        return (mine.__module__, mine.__qualname__) == (theirs.__module__, theirs.__qualname__)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__module__}.{type(self).__qualname__}"
 
 
 def primer(
@@ -162,7 +113,10 @@ def primer(
         attributes: any other attribute of a Primer.
 
     Returns:
-        the Primer class, with ``.cached``; calling it computes.
+        the Primer class, with ``.cached``.
+
+    Raises:
+        InvalidPrimer: for a pattern that cannot be a key.
     """
     name, parameters = keys.parse_pattern(pattern)
 
@@ -170,10 +124,7 @@ def primer(
         def compute(self: Primer, **values: Any) -> Any:
             return function(**values)
 
-        def call(cls: type, *args: Any, **values: Any) -> Any:
-            return function(*args, **values)
-
-        namespace: Mapping[str, Any] = {
+        namespace = {
             "key": name,
             "parameters": parameters,
             "depends_on": list(depends_on),
@@ -183,6 +134,22 @@ def primer(
             "__doc__": function.__doc__,
             **attributes,
         }
-        return type(function.__name__, (Primer,), dict(namespace))
+        return type(function.__name__, (Primer,), namespace)
 
     return declare
+
+
+def _prepared(sender: type[Model], **_: Any) -> None:
+    """A model with the mixin is ready: once all are, its product is registered."""
+    meta = sender._meta
+    if not issubclass(sender, Primer) or meta.proxy or meta.swapped or meta.apps is not apps:
+        return
+
+    def declare() -> None:
+        product = ModelPrimerProduct(sender)
+        registry.register(product, replaces=product.is_newer_than)
+
+    registry.later(declare)
+
+
+class_prepared.connect(_prepared, dispatch_uid="kck_publish.primers")

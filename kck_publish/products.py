@@ -46,6 +46,8 @@ class Product:
     """
 
     name: str
+    # The class that declares it: the sender of the signals.
+    sender: type
     parameters: Sequence[keys.Parameter] = ()
     depends_on: Sequence[Depends] = ()
     eager: bool = False
@@ -121,6 +123,11 @@ class Product:
     def members(self) -> Iterable[Parameters] | None:
         """Every parameter dict that should exist, or None when nobody has said."""
         return None
+
+    @property
+    def warm(self) -> bool:
+        """Whether ``kck_prime --all`` primes its domain."""
+        return False
 
     def named_by(self, change: Change, dependency: Depends) -> bool:
         """Whether a key this change names is to be primed although it is not stored."""

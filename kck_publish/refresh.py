@@ -159,8 +159,10 @@ class Refresh:
                 if self._owns(key):
                     parameters = product.parameters_of(key)
                     if any(_matches(parameters, pattern) for pattern in patterns):
-                        task = Task(product, parameters, None, reason="whole")
-                        work.tasks[name].setdefault(key, task).changes = None
+                        task = Task(product, parameters, None)
+                        task = work.tasks[name].setdefault(key, task)
+                        # Its xids are not all that touched it: see _reached.
+                        task.changes, task.reason = None, "whole"
             if product.eager and (members := product.members()) is not None:
                 for member in members:
                     key = product.key_of(member)
@@ -298,7 +300,7 @@ class Refresh:
         for product, value, parameters in results.values:
             product.after_set(value, parameters)
         for signal, product, key in results.events:
-            signal.send_robust(type(product), product=product.name, key=key)
+            signal.send_robust(product.sender, product=product.name, key=key)
 
     def _depended_on(self, addresses: Sequence[Address]) -> list[str]:
         depended = self._graph.by_product

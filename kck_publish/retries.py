@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from . import clock
+from . import clock, requests
 from .conf import settings
 from .products import Product
 from .retry import Retry
@@ -40,6 +40,14 @@ DELETE FROM kck_publish_failure
 _DUE = """
 SELECT key FROM kck_publish_failure
  WHERE due_at <= %s AND fingerprint = ANY (%s) AND bucket %% %s = %s ORDER BY due_at LIMIT %s
+"""
+_REVIVE = """
+UPDATE kck_publish_failure SET attempts = 0, due_at = %s
+ WHERE due_at IS NULL AND (%s::text[] IS NULL OR key = ANY (%s)) RETURNING key
+"""
+_DISCARD = """
+DELETE FROM kck_publish_failure
+ WHERE due_at IS NULL AND (%s::text[] IS NULL OR key = ANY (%s)) RETURNING key
 """
 _NEXT = "SELECT min(due_at) FROM kck_publish_failure WHERE bucket %% %s = ANY (%s)"
 
@@ -115,3 +123,27 @@ def describe(error: Exception) -> str:
 
 def _identities(addresses: Sequence[Address]) -> list[Any]:
     return [[one.digest for one in addresses], [one.fingerprint for one in addresses]]
+
+
+def dead(cursor: Any) -> list[dict[str, Any]]:
+    """The dead letters, the oldest first."""
+    cursor.execute(
+        "SELECT key, product, attempts, first_at, error FROM kck_publish_failure "
+        "WHERE due_at IS NULL ORDER BY first_at"
+    )
+    names = ("key", "product", "attempts", "first_at", "error")
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def revive(cursor: Any, keys: Sequence[str] | None) -> list[str]:
+    """Have dead letters (all when None) tried again, from the first attempt on; their keys."""
+    cursor.execute(_REVIVE, [clock.now(), keys, keys])
+    found = [row[0] for row in cursor.fetchall()]
+    requests.log(cursor, requests.REFRESH, found)
+    return found
+
+
+def discard(cursor: Any, keys: Sequence[str] | None) -> list[str]:
+    """Forget dead letters (all when None); what they were keys of stays as it is, behind."""
+    cursor.execute(_DISCARD, [keys, keys])
+    return [row[0] for row in cursor.fetchall()]

@@ -78,6 +78,15 @@ def lookup_field(model: type[Model], name: str) -> Field[Any, Any]:
     raise KeyError(name)
 
 
+def pk_parameters(model: type[Model]) -> list[FieldParameter]:
+    """The parameters of a row's primary key: ``pk``, or its fields when it is composite."""
+    found = list(model._meta.pk_fields)
+    return [
+        FieldParameter("pk" if len(found) == 1 else one.attname, source=_target(one))
+        for one in found
+    ]
+
+
 def manager_of(model: type[Model]) -> Manager[Model]:
     """What the user calls ``objects``."""
     found = getattr(model, "objects", None)
@@ -91,6 +100,7 @@ class RowProduct(Product):
 
     def __init__(self, model: type[Model], fields: Sequence[str] = ()) -> None:
         self.model = model
+        self.sender = model
         self.codec = Codec(model)
         by_pk = not fields
         found = [lookup_field(model, name) for name in fields] or list(model._meta.pk_fields)
@@ -104,7 +114,7 @@ class RowProduct(Product):
         self.name = model._meta.label_lower + self.suffix(() if by_pk else self.attnames)
         names = [one.name for one in self.parameters]
         mapping = dict(zip(names, self.attnames, strict=True))
-        self.depends_on = [Depends(model, **cast("Any", mapping))]
+        self.depends_on = [Depends.by(model, mapping)]
         # Written rows are published; those that nobody writes are primed when they are read.
         self.published = bool(getattr(model, "eager", True))
         if by_pk and self.published and publishes_itself(model):
@@ -118,6 +128,10 @@ class RowProduct(Product):
     @cached_property
     def fingerprint(self) -> str:
         return encoding.fingerprint("row", self.model._meta.label_lower, self.codec.description)
+
+    @property
+    def warm(self) -> bool:
+        return self.published
 
     def sees_rows(self, dependency: Depends) -> bool:
         # publish() is run on the row's old and new version.

@@ -1,0 +1,196 @@
+"""The products that primers declare: what the library asks of a product, asked of a Primer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Model
+
+from . import encoding, keys
+from .conf import settings
+from .dependencies import Change, Depends
+from .exceptions import InvalidPrimer, Reprime
+from .products import Parameters, Product
+from .retry import Retry
+from .rows import pk_parameters
+
+if TYPE_CHECKING:
+    from .primers import Primer
+
+
+def unwritten(method: Any) -> Any:
+    """Marks a method of Primer that does nothing until a user writes it."""
+    method.unwritten = True
+    return method
+
+
+_BEHIND = ("serve", "compute", "raise")
+
+
+class PrimerProduct(Product):
+    """The product of a Primer.
+
+    Args:
+        primer: the one instance that computes; it keeps no state between calls.
+
+    Raises:
+        InvalidPrimer: for a declaration that cannot work.
+    """
+
+    def __init__(self, primer: Primer) -> None:
+        self.primer = primer
+        self.sender = type(primer)
+        self._declare(type(primer).key, primer.parameters)
+        if not self._writes("compute"):
+            raise InvalidPrimer(f"{self.name}: write compute(self, ...).")
+
+    def _declare(self, name: str, parameters: Sequence[keys.Parameter]) -> None:
+        self.name = keys.check_name(name)
+        self.parameters = keys.check_parameters(self.name, parameters)
+        declared: Any = self.sender
+        self.depends_on = [
+            one if isinstance(one, Depends) else Depends(one) for one in declared.depends_on
+        ]
+        if declared.when_behind not in _BEHIND:
+            raise InvalidPrimer(
+                f"{self.name}: when_behind is one of {', '.join(map(repr, _BEHIND))}, "
+                f"not {declared.when_behind!r}."
+            )
+
+    # Read when used, so that a test or a project may change them on the class.
+
+    @property
+    def eager(self) -> bool:  # type: ignore[override]
+        return bool(cast("Any", self.sender).eager)
+
+    @property
+    def prime_on_cache_miss(self) -> bool:  # type: ignore[override]
+        return bool(cast("Any", self.sender).prime_on_cache_miss)
+
+    @property
+    def soft_expire(self) -> timedelta | None:  # type: ignore[override]
+        return cast("timedelta | None", cast("Any", self.sender).soft_expire)
+
+    @property
+    def hard_expire(self) -> timedelta | None:  # type: ignore[override]
+        return cast("timedelta | None", cast("Any", self.sender).hard_expire)
+
+    @property
+    def when_behind(self) -> str:  # type: ignore[override]
+        return str(cast("Any", self.sender).when_behind)
+
+    @property
+    def max_lag(self) -> timedelta:  # type: ignore[override]
+        return cast("timedelta", cast("Any", self.sender).max_lag)
+
+    @property
+    def retry(self) -> Retry | None:  # type: ignore[override]
+        return cast("Retry | None", cast("Any", self.sender).retry)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return encoding.fingerprint("primer", self.name, repr(cast("Any", self.sender).version))
+
+    @cached_property
+    def augmentable(self) -> bool:
+        return self._writes("augment")
+
+    def prime_one(self, parameters: Parameters) -> Any:
+        self.primer.pre_prime(**parameters)
+        value = self.primer.compute(**parameters)
+        self.primer.post_prime(value, **parameters)
+        return value
+
+    def prime_many(self, parameters: Sequence[Parameters]) -> Sequence[Any] | None:
+        if not self._writes("compute_many"):
+            return None
+        for each in parameters:
+            self.primer.pre_prime(**each)
+        values = list(self.primer.compute_many(parameters))
+        for each, value in zip(parameters, values, strict=False):
+            self.primer.post_prime(value, **each)
+        return values
+
+    def augment_with(self, value: Any, changes: Iterable[Change], parameters: Parameters) -> Any:
+        for change in changes:
+            value = self.primer.augment(value, change, **parameters)
+        return value
+
+    def members(self) -> Iterable[Parameters] | None:
+        return self.primer.domain() if self._writes("domain") else None
+
+    @property
+    def warm(self) -> bool:
+        return self._writes("domain")
+
+    def before_set(self, value: Any, parameters: Parameters) -> None:
+        self.primer.pre_set(value, **parameters)
+
+    def after_set(self, value: Any, parameters: Parameters) -> None:
+        self.primer.post_set(value, **parameters)
+
+    def is_newer_than(self, other: Product) -> bool:
+        """Whether this is the same class, declared again by a module that is loaded again."""
+        mine, theirs = self.sender, other.sender
+        return (mine.__module__, mine.__qualname__) == (theirs.__module__, theirs.__qualname__)
+
+    def _writes(self, method: str) -> bool:
+        return not hasattr(getattr(self.sender, method), "unwritten")
+
+    def __repr__(self) -> str:
+        return f"{self.sender.__module__}.{self.sender.__qualname__}"
+
+
+class ModelPrimerProduct(PrimerProduct):
+    """The product of a model with Primer as a mixin: one value a row, computed by the row."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self.model = model
+        self.sender = model
+        name = vars(model).get("key")
+        name = name if isinstance(name, str) else f"{model._meta.label_lower}.product"
+        parameters = pk_parameters(model)
+        self._declare(name, parameters)
+        own = Depends.by(model, {one.name: one.name for one in parameters})
+        self.depends_on = [own, *self.depends_on]
+
+    def prime_one(self, parameters: Parameters) -> Any:
+        row: Any = self._row(parameters)
+        row.pre_prime()
+        value = row.compute()
+        row.post_prime(value)
+        return value
+
+    def prime_many(self, parameters: Sequence[Parameters]) -> Sequence[Any] | None:
+        return None
+
+    def augment_with(self, value: Any, changes: Iterable[Change], parameters: Parameters) -> Any:
+        try:
+            row: Any = self._row(parameters)
+        except ObjectDoesNotExist:
+            raise Reprime("the row is gone") from None
+        for change in changes:
+            value = row.augment(value, change)
+        return value
+
+    def members(self) -> Iterable[Parameters] | None:
+        names = [one.name for one in self.parameters]
+        rows = self.model._default_manager.using(settings.DATABASE).values_list(*names)
+        return (dict(zip(names, values, strict=True)) for values in rows.order_by("pk"))
+
+    @property
+    def warm(self) -> bool:
+        return True
+
+    def before_set(self, value: Any, parameters: Parameters) -> None:
+        pass
+
+    def after_set(self, value: Any, parameters: Parameters) -> None:
+        pass
+
+    def _row(self, parameters: Parameters) -> Model:
+        return self.model._default_manager.using(settings.DATABASE).get(**parameters)

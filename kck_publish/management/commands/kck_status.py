@@ -1,0 +1,51 @@
+"""Show how far the products are behind, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from kck_publish.exceptions import KckPublishError
+from kck_publish.status import Status, status
+
+
+class Command(BaseCommand):
+    help = "Show lag, shards, listeners, queue, dead letters and trigger coverage."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print JSON")
+        parser.add_argument("--check", action="store_true", help="exit 1 when unhealthy")
+        parser.add_argument("--max-lag", type=float, default=5.0, help="seconds; 5 by default")
+        parser.add_argument("--database", help="alias; the setting DATABASE by default")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            found = status(options["max_lag"], options["database"])
+        except KckPublishError as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(found.as_dict()))
+        else:
+            self._print(found)
+        if options["check"] and not found.healthy:
+            sys.exit(1)
+
+    def _print(self, found: Status) -> None:
+        queue = ", ".join(f"{number} {name}" for name, number in found.queue.items())
+        self.stdout.write(f"lag        {found.lag_seconds:.1f} s")
+        self.stdout.write(f"queue      {queue}")
+        for shard in found.shards:
+            owner = shard["listener"] or "nobody"
+            self.stdout.write(f"shard      {shard['shard']} of {shard['shards']}: {owner}")
+        for one in found.listeners:
+            state = "asleep" if one["asleep"] else "awake"
+            state = state if one["connected"] else "gone"
+            seen = one["seen_seconds_ago"]
+            self.stdout.write(f"listener   {one['name']}: {state}, seen {seen:.0f} s ago")
+        self.stdout.write(f"triggers   {'complete' if not found.triggers else 'INCOMPLETE'}")
+        self.stdout.write(f"healthy    {'yes' if found.healthy else 'NO'}")
+        for problem in found.problems:
+            self.stdout.write(f"           {problem}")
