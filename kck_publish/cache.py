@@ -20,6 +20,7 @@ from .conf import settings
 from .exceptions import KeyParameterMismatch, NotPrimed, UnknownProduct, VersionMismatch
 from .prime import in_transaction, prime
 from .products import Computed, Parameters, Product
+from .serving import Serving, Verdict, expired
 from .stores import HAND, Address, Own, Stored
 
 logger = logging.getLogger("kck_publish")
@@ -247,7 +248,7 @@ class Cache:
     def _stored(self, product: Product | None, key: str) -> Stored | None:
         reading = stores.current().read([self._address(product, key)], ())
         stored = reading.entries.get(key)
-        return None if stored is None or _expired(stored) else stored
+        return None if stored is None or expired(stored) else stored
 
     def _by_hand(self, key: str) -> Any:
         stored = self._stored(None, key)
@@ -301,15 +302,12 @@ def answers(
     except DatabaseError as error:
         return found | _without_store(product, wanted, error, store.alias)
     own = None if reading.own is None else store.own(reading.own, wrote)
-    stale: dict[str, Parameters] = {}
-    for key, parameters in wanted.items():
-        stored = reading.entries.get(key)
-        if stored is not None and own is not None and not own.settled(stored.address, stored.stamp):
-            stale[key] = parameters
-        elif stored is not None and not _expired(stored):
-            found[key] = stored
-    if stale:  # the reader's own write is not in what is stored
-        found |= _computed(product, stale)
+    serving = Serving(product, store, own)
+    verdicts = {key: serving.judge(stored) for key, stored in reading.entries.items()}
+    found |= {key: reading.entries[key] for key in wanted if verdicts.get(key) is Verdict.SERVE}
+    alone = {key: wanted[key] for key in wanted if verdicts.get(key) is Verdict.COMPUTE}
+    if alone:
+        found |= _computed(product, alone)
     misses = {key: value for key, value in wanted.items() if key not in found}
     if misses:
         found |= _missed(product, misses, own, allow, strict)
@@ -373,10 +371,6 @@ def bytes_of(product: Product, key: str, answer: Answer) -> bytes:
     if answer.body is None:
         raise product.absence(answer.shape, key)
     return answer.body
-
-
-def _expired(stored: Stored) -> bool:
-    return stored.hard_expire is not None and stored.hard_expire <= clock.now()
 
 
 def _is_absence(error: Exception) -> bool:

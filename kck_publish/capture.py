@@ -16,6 +16,7 @@ to the parent table are captured all the same.
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from kck_publish import capture_sql, catalogue, registry, triggers
 from kck_publish.sources import Source, wrote_setting
 
 _registered: dict[str, tuple[Source, list[triggers.CaptureTrigger]]] = {}
+_registering = threading.Lock()
 
 # Writes may have gone by before a trigger was there (again), so everything of its source is said to
 # have changed. Not when nobody has ever stored or followed anything: then nobody can be stale.
@@ -83,17 +85,18 @@ def register(sources: Iterable[Source] | None = None) -> None:
         InvalidPrimer: when the registry finds a declaration that cannot work.
     """
     wanted = {one.table: one for one in (registry.sources() if sources is None else sources)}
-    for table, (source, made) in list(_registered.items()):
-        if wanted.get(table) != source:
-            for trigger in made:
-                triggers.unregister(trigger)
-            del _registered[table]
-    for table, source in wanted.items():
-        if table not in _registered:
-            made = [triggers.CaptureTrigger(source, op) for op in capture_sql.OPS]
-            for trigger in made:
-                triggers.register(trigger)
-            _registered[table] = source, made
+    with _registering:
+        for table, (source, made) in list(_registered.items()):
+            if wanted.get(table) != source:
+                for trigger in made:
+                    triggers.unregister(trigger)
+                del _registered[table]
+        for table, source in wanted.items():
+            if table not in _registered:
+                made = [triggers.CaptureTrigger(source, op) for op in capture_sql.OPS]
+                for trigger in made:
+                    triggers.register(trigger)
+                _registered[table] = source, made
 
 
 def install(using: str, *, only_missing: bool = False) -> list[str]:

@@ -1,6 +1,6 @@
-"""The library's system checks: settings (E001), declarations (E002, E004), triggers (W003).
+"""The library's system checks.
 
-Connected by importing this module in ``apps``.
+Settings (E001), declarations (E002, E004, W006, E007), triggers (W003), tables (W005). Connected by importing this module in ``apps``.
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.apps import apps
 from django.core import checks
+from django.db import connections, router
 
 from kck_publish import capture, registry
 from kck_publish.capture_sql import virtual_columns
-from kck_publish.conf import problems
-from kck_publish.exceptions import InvalidPrimer
+from kck_publish.conf import problems, settings
+from kck_publish.exceptions import ConfigurationError, InvalidPrimer, StoreMissing
+from kck_publish.publishing import unreadable
 
 
 @checks.register(checks.Tags.compatibility)
@@ -49,6 +52,64 @@ def check_columns(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
         )
         for source in sources
         for column in sorted(virtual_columns(source).intersection(source.captured))
+    ]
+
+
+@checks.register(checks.Tags.models)
+def check_publish(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """A model's own ``publish`` that does not say what it publishes when its row is empty."""
+    try:
+        registry.graph()
+    except InvalidPrimer:
+        return []  # E002 names it
+    return [
+        checks.Warning(
+            f"{label}.publish() could not be run on an empty row ({why}), so the lookups that it "
+            "publishes by are not known.",
+            hint="Call publish_by() first, or declare the lookups in cached_by.",
+            obj=apps.get_model(label),
+            id="kck_publish.W006",
+        )
+        for label, why in sorted(unreadable.items())
+    ]
+
+
+@checks.register(checks.Tags.models)
+def check_eager(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """An eager product whose keys nobody can name."""
+    try:
+        products = registry.graph().products.values()
+    except InvalidPrimer:
+        return []  # E002 names it
+    return [
+        checks.Error(
+            f"{product.name} is eager and has parameters, but no domain(): nobody knows which of "
+            "its keys are to be primed.",
+            hint="Write domain(), or leave out eager.",
+            obj=product,
+            id="kck_publish.E007",
+        )
+        for product in products
+        if product.eager and product.parameters and not product.warm
+    ]
+
+
+@checks.register(checks.Tags.database)
+def check_tables(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """The library's own tables. A warning, as below: ``migrate`` must be able to start."""
+    try:
+        alias = settings.DATABASE
+    except ConfigurationError:
+        return []  # E001 names it
+    if alias not in (databases or ()) or connections[alias].vendor != "postgresql":
+        return []
+    there = set(connections[alias].introspection.table_names())
+    return [
+        checks.Warning(str(StoreMissing(model._meta.db_table, alias)), id="kck_publish.W005")
+        for model in apps.get_app_config("kck_publish").get_models()
+        if model._meta.db_table not in there and router.allow_migrate_model(alias, model)
     ]
 
 

@@ -121,11 +121,13 @@ class PrimerProduct(Product):
         return value
 
     def members(self) -> Iterable[Parameters] | None:
-        return self.primer.domain() if self._writes("domain") else None
+        if self._writes("domain"):
+            return self.primer.domain()
+        return None if self.parameters else [{}]  # without parameters there is one key
 
     @property
     def warm(self) -> bool:
-        return self._writes("domain")
+        return self._writes("domain") or not self.parameters
 
     def before_set(self, value: Any, parameters: Parameters) -> None:
         self.primer.pre_set(value, **parameters)

@@ -53,12 +53,14 @@ class Work:
         tasks: by product, then by key.
         whole: products of which every stored key is touched, with what the parameters must be.
         removed: keys that only the old version of a row published.
+        publishing: by key, the pks of the rows of this batch that publish it now.
         seq: the last row that was read.
     """
 
     tasks: dict[str, dict[str, Task]] = field(default_factory=lambda: defaultdict(dict))
     whole: dict[str, list[Parameters]] = field(default_factory=dict)
     removed: dict[str, None] = field(default_factory=dict)
+    publishing: dict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
     changes: int = 0
     seq: int = 0
 
@@ -138,12 +140,17 @@ class Dependents:
                 return
             published.append(found)
         old, new = published
+        for key in old:
+            work.publishing[key].discard((change.old or {}).get("pk"))
         for key in new:
+            work.publishing[key].add((change.new or {}).get("pk"))
             product = self._graph.products.get(product_of(key))
             if product is not None and self._owns(key):
                 work.want(product, key, product.parameters_of(key), "publish")
                 work.removed.pop(key, None)
-        work.removed.update(dict.fromkeys(key for key in old if key not in new and self._owns(key)))
+        for key in old:  # unless another row has taken it over
+            if not work.publishing[key] and self._owns(key):
+                work.removed[key] = None
 
     def _touch(self, work: Work, product: Product, dependency: Depends, change: Change) -> None:
         try:

@@ -94,6 +94,7 @@ class BatchSession:
     def recover(self) -> None:
         """After an error in the computing transaction: back to its start, the snapshot kept."""
         connection = connections[settings.DATABASE]
+        connection.needs_rollback = False  # as an atomic(savepoint=False), a save() too, leaves it
         if connection.connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
             with connection.cursor() as cursor:
                 cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")

@@ -7,17 +7,19 @@ keys are stored, so either it sees the key, or the reader sees the claim and ask
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.pq import TransactionStatus
 
 from . import clock, requests, stores
 from .computing import compute
 from .computing import current as current_compute
 from .products import Computed, Parameters, Product
+from .serving import expired
 from .snapshots import Snapshot
 from .stores import READER, Address, PostgresStore, Stored
 
@@ -57,7 +59,8 @@ def prime(product: Product, wanted: Wanted, uncommitted: bool) -> dict[str, Comp
             waits += 1
             _wait(todo, connection)
             addresses = [Address(key, product.fingerprint) for key in todo]
-            found.update(store.read(addresses, ()).entries)
+            with connection.cursor() as cursor:
+                found |= _stored_meanwhile(cursor, store, addresses)
     return found
 
 
@@ -81,6 +84,7 @@ def _within(
     found = _alone(product, wanted)
     if not product.augmentable:  # which must come from one snapshot
         entries = entries_of(product, found, stamp)
+        _hook(product.before_set, wanted, found, entries)
         add = partial(_add_and_look, entries, stamp, store, connection)
         transaction.on_commit(add, using=store.alias, robust=True)
     return found
@@ -105,15 +109,16 @@ def _flight(
             if not mine:
                 return False
             stamp = _snapshot(connection)
-            found.update(
-                store.look(cursor, [Address(k, product.fingerprint) for k in mine]).entries
+            found |= _stored_meanwhile(
+                cursor, store, [Address(k, product.fingerprint) for k in mine]
             )
             computed = _alone(product, {key: wanted[key] for key in mine if key not in found})
-            found.update(computed)
-            if any(isinstance(one, Computed) and one.error for one in computed.values()):
-                transaction.set_rollback(True, using=store.alias)  # a query may have failed
+            found |= computed
+            if connection.connection.info.transaction_status == TransactionStatus.INERROR:
+                transaction.set_rollback(True, using=store.alias)  # a compute's query failed
             else:
                 entries = entries_of(product, computed, stamp)
+                _hook(product.before_set, wanted, computed, entries)
                 store.add_with(cursor, entries)
     except OperationalError as error:
         # Repeatable read: the listener, or a reader, has just stored the key. Theirs holds.
@@ -122,13 +127,38 @@ def _flight(
         entries = []
     if entries:
         look(entries, stamp, store, connection)
+        _hook(product.after_set, wanted, found, entries)
     return True
+
+
+def _stored_meanwhile(
+    cursor: Any, store: PostgresStore, addresses: Sequence[Address]
+) -> dict[str, Stored]:
+    """What others have stored since we missed it; what is expired makes way."""
+    there = store.look(cursor, addresses).entries
+    late = [one.address for one in there.values() if expired(one)]
+    if late:
+        store.remove(cursor, late)
+    return {key: one for key, one in there.items() if not expired(one)}
 
 
 def _wait(keys: Iterable[str], connection: BaseDatabaseWrapper) -> None:
     """Until those who compute these keys have ended; all who wait go on at once."""
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(_WAIT, [LOCKS, sorted(lock_of(key) for key in keys)])
+
+
+def _hook(
+    hook: Callable[[Any, Parameters], None],
+    wanted: Wanted,
+    found: Mapping[str, Computed | Stored],
+    entries: Iterable[Stored],
+) -> None:
+    """Call a product's hook for each value that is stored."""
+    for entry in entries:
+        one = found[entry.address.key]
+        if entry.body is not None and isinstance(one, Computed):
+            hook(one.value, wanted[entry.address.key])
 
 
 def entries_of(

@@ -53,8 +53,11 @@ class Results:
     writes: list[Stored] = field(default_factory=list)
     removals: list[Address] = field(default_factory=list)
     adopted: list[Address] = field(default_factory=list)
+    renewals: list[Stored] = field(default_factory=list)
     failures: list[retries.Failure] = field(default_factory=list)
     settled: list[Address] = field(default_factory=list)
+    touched: list[Address] = field(default_factory=list)
+    told: list[Address] = field(default_factory=list)
     events: list[tuple[Any, Product, str]] = field(default_factory=list)
     values: list[tuple[Product, Any, Parameters]] = field(default_factory=list)
 
@@ -153,8 +156,16 @@ class Refresh:
 
     def _spread(self, cursor: Any, work: Work) -> None:
         """Turn "the whole product" into its stored keys, and its domain where it is eager."""
-        for name, patterns in work.whole.items():
+        for name in self._graph.order:
+            if (patterns := work.whole.get(name)) is None:
+                continue
             product = self._graph.products[name]
+            # Keys that are not stored cannot be named to those who were computed from them.
+            for dependent, dependency in self._graph.by_product.get(name, ()):
+                work.whole.setdefault(dependent.name, []).extend(
+                    {mine: one[its] for mine, its in dependency.mapping.items() if its in one}
+                    for one in patterns
+                )
             for key in self._store.enumerate(cursor, name, product.fingerprint):
                 if self._owns(key):
                     parameters = product.parameters_of(key)
@@ -175,11 +186,15 @@ class Refresh:
     def _refresh(self, tasks: Mapping[str, Task], results: Results) -> None:
         product = next(iter(tasks.values())).product
         addresses = {key: Address(key, product.fingerprint) for key in tasks}
+        results.touched += addresses.values()
         with self._session.cursor() as cursor:
             stored = self._store.look(cursor, list(addresses.values())).entries
         to_prime: dict[str, Task] = {}
         for key, task in tasks.items():
             entry = stored.get(key)
+            if entry is None or not self._since.includes(Snapshot.parse(entry.stamp)):
+                # What depends on it may have been made from an older value that is not stored.
+                results.told.append(addresses[key])
             if entry is None and not task.named:
                 results.settled.append(addresses[key])
             elif entry is not None and self._reached(entry, task):
@@ -259,7 +274,7 @@ class Refresh:
             return
         results.settled.append(address)
         if computed.absent is not None:
-            if before is not None and before.body is None:
+            if before is not None and _says(before, product.absence_shape(computed.absent)):
                 results.adopted.append(address)
             elif before is not None:
                 results.removals.append(address)
@@ -267,8 +282,11 @@ class Refresh:
                 self.outcome.removed += 1
             return
         assert entry is not None
-        if before is not None and _same(before, entry):
-            results.adopted.append(address)
+        if before is not None and (before.body, before.shape) == (entry.body, entry.shape):
+            if _expires(before) or _expires(entry):
+                results.renewals.append(entry)
+            else:
+                results.adopted.append(address)
             self.outcome.unchanged += 1
             return
         results.writes.append(entry)
@@ -289,10 +307,15 @@ class Refresh:
                 self._store.remove(cursor, results.removals)
             if results.adopted:
                 self._store.adopt(cursor, results.adopted)
-            touched = [one.address for one in results.writes] + results.removals
-            if touched:
-                self._store.remove_foreign(cursor, touched)
-            requests.log(cursor, requests.REFRESHED, self._depended_on(touched))
+            if results.renewals:
+                self._store.renew(cursor, results.renewals)
+            changed = [one.address for one in results.writes] + results.removals
+            if results.touched or results.removals:
+                self._store.remove_foreign(cursor, results.touched + results.removals)
+            for name in self._work.whole if last else ():
+                fingerprint = self._graph.products[name].fingerprint
+                self._store.remove_foreign_of(cursor, name, fingerprint)
+            requests.log(cursor, requests.REFRESHED, self._depended_on(changed + results.told))
             if results.failures:
                 retries.record(cursor, results.failures)
             if results.settled:
@@ -307,13 +330,12 @@ class Refresh:
         return [one.key for one in addresses if depended.get(one.key.partition("/")[0])]
 
 
-def _same(before: Stored, after: Stored) -> bool:
-    return (
-        before.body == after.body
-        and before.shape == after.shape
-        and before.soft_expire is None
-        and before.hard_expire is None
-    )
+def _expires(entry: Stored) -> bool:
+    return entry.soft_expire is not None or entry.hard_expire is not None
+
+
+def _says(before: Stored, absence: bytes | None) -> bool:
+    return before.body is None and before.shape == absence
 
 
 def _matches(parameters: Parameters, pattern: Parameters) -> bool:

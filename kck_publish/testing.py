@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connections, transaction
+from psycopg.pq import TransactionStatus
 
 from . import clock, registry, stores
 from .changes import Decoder, undrained
@@ -50,9 +51,11 @@ class _TestSession:
         return self._connection.cursor()
 
     def recover(self) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
-            self._connection.needs_rollback = False
+        self._connection.needs_rollback = False
+        status = self._connection.connection.info.transaction_status
+        if status == TransactionStatus.INERROR:
+            with self._connection.cursor() as cursor:
+                cursor.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
 
     @contextmanager
     def writing(self, last: bool) -> Iterator[Any]:

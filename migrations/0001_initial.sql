@@ -73,13 +73,19 @@ CREATE TABLE kck_publish_failure (
     PRIMARY KEY (digest, fingerprint)
 );
 
-CREATE FUNCTION kck_publish_announce(wrote text) RETURNS void LANGUAGE plpgsql AS $body$
+CREATE FUNCTION kck_publish_ring() RETURNS void LANGUAGE plpgsql AS $body$
 BEGIN
-    PERFORM set_config(wrote, pg_current_xact_id()::text, false);
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted')
        OR EXISTS (SELECT FROM kck_publish_listener WHERE asleep) THEN
         PERFORM pg_notify('kck_publish', '');
     END IF;
+END
+$body$;
+
+CREATE FUNCTION kck_publish_announce(wrote text) RETURNS void LANGUAGE plpgsql AS $body$
+BEGIN
+    PERFORM set_config(wrote, pg_current_xact_id()::text, false);
+    PERFORM kck_publish_ring();
 END
 $body$;
 

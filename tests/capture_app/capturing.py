@@ -23,24 +23,25 @@ def source(model: type[models.Model], *columns: str, whole: bool = False) -> Sou
 
 @contextmanager
 def declared(*sources: Source) -> Iterator[None]:
-    """Let the registry say that these are the sources."""
-    with patch.object(registry, "sources", lambda: list(sources)):
+    """Let the registry say that these are the sources; afterwards all is as it was."""
+    try:
+        with patch.object(registry, "sources", lambda: list(sources)):
+            capture.register()
+            yield
+    finally:
         capture.register()
-        yield
-    capture.register(())
+        if not connection.in_atomic_block:  # there, the test's rollback puts the triggers back
+            capture.install("default")
+            Log.clear()
 
 
 @contextmanager
 def capturing(*sources: Source) -> Iterator[type[Log]]:
-    """Install the triggers of these sources, with an empty log; uninstall them at the end."""
+    """Install the triggers of these sources, with an empty log."""
     with declared(*sources):
         capture.install("default")
         Log.clear()
-        try:
-            yield Log
-        finally:
-            if not connection.in_atomic_block:  # there, the test's rollback does it
-                capture.remove("default")
+        yield Log
 
 
 class Log:

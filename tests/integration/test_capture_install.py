@@ -72,7 +72,7 @@ def test_migrations_never_see_the_triggers(log: type[Log]) -> None:
             assert not getattr(model._meta, "triggers", None)
         for app in (["auth"], ["capture_moving"], ["kck_publish"], []):
             call_command("makemigrations", *app, check=True, dry_run=True, verbosity=0)
-    assert statuses() == {}
+    assert len(statuses()) == 4  # those that the fixture declares
 
 
 def test_a_models_own_triggers_stay_in_its_meta(log: type[Log]) -> None:
@@ -255,7 +255,8 @@ def test_several_may_install_at_once() -> None:
     def one() -> None:
         try:
             together.wait()
-            done.append(len(capture.install("default")))
+            lines = capture.install("default")
+            done.append(sum(line.startswith("installed") for line in lines))
         finally:
             connections.close_all()
 
@@ -290,7 +291,8 @@ def test_a_data_migration_after_a_column_is_gone(moving: None) -> None:
     old = Source(Parcel, ("id", "name", "colour"), ("name", "colour"))
     new = source(Parcel, "label")
     with declared(old):
-        assert len(capture.install("default")) == 4
+        done = capture.install("default")
+        assert sum(line.startswith("installed") for line in done) == 4
         execute("INSERT INTO capture_moving_parcel (name, colour, weight) VALUES ('a', 'red', 1)")
         assert Log.ops("capture_moving_parcel") == ["insert"]
     with declared(new):

@@ -1,0 +1,141 @@
+"""What a request has read already, and when that must be forgotten. Stands below the read path.
+
+``cache`` asks the memo of the current request before it asks the store; ``request`` opens one.
+Whatever this request writes makes it forget everything: which rows a statement touched, only the
+server knows, and to drop too much costs one more read. What tells of a write is the server's own
+command tag of each statement on each of Django's connections (see ``watching``).
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.models import Model
+
+# How many keys a memo holds; one that is full starts anew. For contexts that live long.
+LIMIT = 10_000
+
+
+class Memo:
+    """The answers that one request was given, by key.
+
+    Threads and tasks of the request share it. What is kept is kept under a *ticket*, taken before
+    it was read: a write in between has raised the generation, and nothing is kept.
+    """
+
+    def __init__(self, outer: Memo | None = None) -> None:
+        self.outer = outer
+        self.generation = 0
+        self._answers: dict[str, Any] = {}
+        self._rows: dict[str, tuple[Any, Any]] = {}
+        self._writing: dict[int, tuple[int, int]] = {}
+        self._off = False
+        self._lock = threading.RLock()
+
+    def ticket(self) -> int | None:
+        """The right to use and to fill the memo here and now; None: read without it.
+
+        There is none while another thread of the request is in a transaction that has written:
+        its commit would change what this thread may have seen without a statement of its own.
+        """
+        with self._lock:
+            here = threading.get_ident()
+            if self._off or any(thread != here for thread, _ in self._writing.values()):
+                return None
+            return self.generation
+
+    def look(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The answers that are known."""
+        answers = self._answers
+        return {key: answers[key] for key in keys if key in answers}
+
+    def keep(self, ticket: int, answers: Mapping[str, Any]) -> None:
+        """Know these from now on, unless something was written since the ticket was taken."""
+        with self._lock:
+            if ticket == self.generation:
+                if len(self._answers) + len(answers) > LIMIT:
+                    self._answers, self._rows = {}, {}
+                self._answers.update(answers)
+
+    def value(self, key: str, answer: Any, decode: Callable[[], Any]) -> Any:
+        """The value of an answer: rows are one object a key, data is the reader's own copy."""
+        known = self._rows.get(key)
+        if known is not None and known[0] is answer:
+            value = known[1]
+        else:
+            value = decode()
+            is_rows = isinstance(value, list) and value and isinstance(value[0], Model)
+            if not (is_rows or isinstance(value, Model)):
+                return value
+            with self._lock:
+                if self._answers.get(key) is answer:
+                    value = self._rows.setdefault(key, (answer, value))[1]
+        return list(value) if isinstance(value, list) else value
+
+    def forget(self) -> None:
+        """Know nothing any more; nor may those who are reading just now keep what they get."""
+        with self._lock:
+            self.generation += 1
+            self._answers, self._rows = {}, {}
+        if self.outer is not None:
+            self.outer.forget()
+
+    def wrote(self, raw: Any) -> None:
+        """Something was, or may have been, written on a connection of psycopg's."""
+        self.forget()
+        memo: Memo | None = self
+        while memo is not None:
+            memo._follow(raw)
+            memo = memo.outer
+
+    def _follow(self, raw: Any) -> None:
+        """See to it that the end of the transaction is noticed, above all if it is rolled back."""
+        wrapper = next(
+            (one for one in connections.all(initialized_only=True) if one.connection is raw), None
+        )
+        if wrapper is None or not wrapper.in_atomic_block:
+            if raw.info.transaction_status.name not in ("IDLE", "UNKNOWN"):
+                self._off = True  # a transaction whose end Django does not know of
+            return
+        blocks: Iterable[Any] = getattr(wrapper, "atomic_blocks", ())
+        if all(getattr(block, "_from_testcase", False) for block in blocks):
+            return  # ends with the test
+        with self._lock:
+            if any(one == id(raw) for _, one in self._writing.values()):
+                return
+            witness = _Witness()
+            place = id(witness)
+            self._writing[place] = threading.get_ident(), id(raw)
+        weakref.finalize(witness, self._ended, place).atexit = False
+        transaction.on_commit(witness, using=wrapper.alias)
+
+    def _ended(self, place: int) -> None:
+        with self._lock:
+            self._writing.pop(place, None)
+        self.forget()
+
+
+class _Witness:
+    """Lives as long as a transaction that has written.
+
+    Django holds it among what is to be called on commit, and lets go of it when the transaction,
+    or the savepoint, ends in whichever way. That it dies is the news; its call does nothing.
+    """
+
+    def __call__(self) -> None:
+        """The transaction is committed."""
+
+
+_current: ContextVar[Memo | None] = ContextVar("kck_publish_memo", default=None)
+activate = _current.set
+restore = _current.reset
+
+
+def current() -> Memo | None:
+    """The memo of the request that runs here, if any."""
+    return _current.get()

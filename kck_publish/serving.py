@@ -1,0 +1,110 @@
+"""Whether a stored value may be served: expired, behind, or older than the reader's own write.
+
+``cache`` asks for each value it has read; products that declare nothing special cost nothing.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from django.db import connections, transaction
+
+from . import clock, requests
+from .exceptions import Behind
+from .products import Product
+from .stores import Own, PostgresStore, Stored
+
+
+class Verdict(Enum):
+    """What is done with a stored value."""
+
+    SERVE = "serve"
+    COMPUTE = "compute"  # for this reader alone: what is stored is left to the listener
+    MISS = "miss"
+
+
+class Serving:
+    """Judges the stored values of one product for one read.
+
+    Args:
+        product: whose values they are.
+        store: where they are.
+        own: what is known of the reader's own last write.
+    """
+
+    def __init__(self, product: Product, store: PostgresStore, own: Own | None) -> None:
+        self._product = product
+        self._store = store
+        self._own = own
+        self._lags: dict[int, float] = {}
+
+    def judge(self, stored: Stored) -> Verdict:
+        """What to do with a stored value.
+
+        Raises:
+            Behind: it is behind, and the product says to raise then.
+        """
+        if self._own is not None and not self._own.settled(stored.address, stored.stamp):
+            return Verdict.COMPUTE
+        if expired(stored):
+            return Verdict.MISS
+        if stored.soft_expire is not None and stored.soft_expire <= clock.now():
+            self._ask_once(stored)
+        if self._product.when_behind != "serve" and (reason := self._behind(stored)):
+            if self._product.when_behind == "raise":
+                raise Behind(stored.address.key, self._lag(stored), reason)
+            return Verdict.COMPUTE
+        return Verdict.SERVE
+
+    def _behind(self, stored: Stored) -> str:
+        if stored.behind:
+            return "its refresh fails"
+        if self._lag(stored) > self._product.max_lag.total_seconds():
+            return "the listener is behind"
+        return ""
+
+    def _lag(self, stored: Stored) -> float:
+        bucket = stored.address.bucket
+        if bucket not in self._lags:
+            with self._cursor() as cursor:
+                self._lags[bucket] = lag(cursor, bucket)
+        return self._lags[bucket]
+
+    def _ask_once(self, stored: Stored) -> None:
+        """However many readers see it, one of them asks for the refresh."""
+        with transaction.atomic(using=self._store.alias), self._cursor() as cursor:
+            if self._store.take_soft_expiry(cursor, stored.address):
+                requests.log(cursor, requests.REFRESH, [stored.address.key])
+
+    def _cursor(self) -> Any:
+        return connections[self._store.alias].cursor()
+
+
+def expired(stored: Stored) -> bool:
+    """Whether a value may not be served any more, by its own ``hard_expire``."""
+    return stored.hard_expire is not None and stored.hard_expire <= clock.now()
+
+
+_LAG = """
+SELECT extract(epoch FROM %s - min(c.at))::float
+  FROM kck_publish_shard s
+  JOIN kck_publish_change c
+    ON c.xid >= pg_snapshot_xmax(s.done)
+    OR c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.done)))
+ WHERE s.shard = %s %% s.shards AND NOT pg_visible_in_snapshot(c.xid, s.done)
+"""
+_UNFOLLOWED = """
+SELECT extract(epoch FROM %s - min(at))::float FROM kck_publish_change
+ WHERE NOT EXISTS (SELECT FROM kck_publish_shard)
+"""
+
+
+def lag(cursor: Any, bucket: int) -> float:
+    """How old the oldest change is that the shard of a bucket has not handled, in seconds."""
+    cursor.execute(_LAG, [clock.now(), bucket])
+    (found,) = cursor.fetchone()
+    if found is None:
+        cursor.execute(_UNFOLLOWED, [clock.now()])
+        (found,) = cursor.fetchone()
+    return max(0.0, found or 0.0)
