@@ -181,15 +181,23 @@ def remove(using: str, keep: Iterable[str] = ()) -> list[str]:
         A line for each trigger dropped.
     """
     connection, keep, done = connections[using], set(keep), []
+    drops = []
     for one in catalogue.installed(connection):
         if one.trigger not in keep:
-            with connection.cursor() as cursor:
-                cursor.execute(f"DROP TRIGGER IF EXISTS {one.trigger} ON {one.relation}")
+            drops.append(f"DROP TRIGGER IF EXISTS {one.trigger} ON {one.relation}")
             done.append(f"removed {one.trigger} from {one.relation}")
+    for drop in drops:
+        _execute_alone(using, drop)
     for function in catalogue.unused_functions(connection):
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP FUNCTION IF EXISTS {function}")
+        _execute_alone(using, f"DROP FUNCTION IF EXISTS {function}")
     return done
+
+
+def _execute_alone(using: str, command: str) -> None:
+    """One command in a transaction of its own; two that drop the same trigger can deadlock."""
+    with transaction.atomic(using), connections[using].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALLING)
+        cursor.execute(command)
 
 
 def faults(using: str) -> list[Fault]:

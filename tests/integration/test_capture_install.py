@@ -295,20 +295,20 @@ def test_a_data_migration_after_a_column_is_gone(moving: None) -> None:
         assert sum(line.startswith("installed") for line in done) == 4
         execute("INSERT INTO capture_moving_parcel (name, colour, weight) VALUES ('a', 'red', 1)")
         assert Log.ops("capture_moving_parcel") == ["insert"]
-    with declared(new):
-        assert problems()[0] == "missing" or "no stored column label" in str(
-            capture.faults("default")[0]
-        )
-        call_command("migrate", "capture_moving", verbosity=0)
-        assert problems() == []
-        assert Log.ops("capture_moving_parcel") == ["truncate"]  # the data migration's row
-        Parcel.objects.update(label="b")
-        assert Log.ops("capture_moving_parcel") == ["update", "update"]
-    with declared(new):
-        call_command("migrate", "capture_moving", "0001", verbosity=0)
-        execute("UPDATE capture_moving_parcel SET name = 'c'")  # code of 0002, tables of 0001
-        assert "truncate" in Log.ops("capture_moving_parcel")
-        assert "(the table has no stored column label): " in str(capture.faults("default")[0])
+        with declared(new):
+            assert problems()[0] == "missing" or "no stored column label" in str(
+                capture.faults("default")[0]
+            )
+            call_command("migrate", "capture_moving", verbosity=0)
+            assert problems() == []
+            assert Log.ops("capture_moving_parcel") == ["truncate"]  # the data migration's row
+            Parcel.objects.update(label="b")
+            assert Log.ops("capture_moving_parcel") == ["update", "update"]
+        with declared(new):
+            call_command("migrate", "capture_moving", "0001", verbosity=0)
+            execute("UPDATE capture_moving_parcel SET name = 'c'")  # code of 0002, tables of 0001
+            assert "truncate" in Log.ops("capture_moving_parcel")
+            assert "(the table has no stored column label): " in str(capture.faults("default")[0])
 
 
 def test_a_migrate_that_failed_leaves_a_capture_that_works_and_is_found(moving: None) -> None:
