@@ -122,7 +122,7 @@ class PrimerProduct(Product):
 
     def members(self) -> Iterable[Parameters] | None:
         if self._writes("domain"):
-            return self.primer.domain()
+            return iter(self.primer.domain())
         return None if self.parameters else [{}]  # without parameters there is one key
 
     @property

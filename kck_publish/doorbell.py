@@ -39,6 +39,7 @@ class Doorbell:
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
         self._woken.setblocking(False)
+        self._hears = True
         self._ear = connect() if listen else None
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._woken, selectors.EVENT_READ)
@@ -57,14 +58,15 @@ class Doorbell:
     @property
     def can_sleep(self) -> bool:
         """Whether anybody could wake us."""
-        return self._ear is not None
+        return self._ear is not None and self._hears
 
     def prove(self) -> bool:
         """Whether LISTEN works here: ring, and hear it."""
         if self._ear is None:
             return True
         self._desk.execute("SELECT pg_notify('kck_publish', '')")
-        return self.wait(5.0)
+        self._hears = self.wait(5.0)
+        return self._hears
 
     def asleep(self, asleep: bool) -> frozenset[int]:
         """Say whether writers are to ring; the transactions that may have read the old word."""
@@ -111,7 +113,7 @@ class Doorbell:
     def close(self) -> None:
         """Leave the table, so that nobody rings for us."""
         try:
-            if not self._desk.closed:
+            with suppress(psycopg.Error):  # the connection may be what was lost
                 self._desk.execute("DELETE FROM kck_publish_listener WHERE id = %s", [self.id])
         finally:
             if self._ear is not None:

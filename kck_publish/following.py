@@ -7,6 +7,7 @@ while its shard moved rolls back, values and all.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any
 
 import psycopg
 from django.db import connections, transaction
+from psycopg import sql
 
 from . import registry, retries, stores
 from .changes import Decoder, any_unseen, unseen
@@ -24,10 +26,13 @@ from .refresh import Outcome, Refresh
 from .snapshots import NOTHING, Snapshot
 from .stores import Address
 
+logger = logging.getLogger("kck_publish")
+
 # Our own namespace of session advisory locks, one a shard.
 LOCKS = 0x6B64
 
 _CLUSTER = "SELECT system_identifier::text FROM pg_control_system()"
+_EMPTY = sql.SQL("DELETE FROM {}")
 _CREATE = """
 INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster)
 VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
@@ -94,6 +99,8 @@ class BatchSession:
     def recover(self) -> None:
         """After an error in the computing transaction: back to its start, the snapshot kept."""
         connection = connections[settings.DATABASE]
+        if connection.connection is None or connection.connection.broken:
+            raise psycopg.OperationalError("the computing connection is lost")
         connection.needs_rollback = False  # as an atomic(savepoint=False), a save() too, leaves it
         if connection.connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
             with connection.cursor() as cursor:
@@ -166,7 +173,17 @@ def agree(desk: psycopg.Connection[Any], shards: int) -> None:
     Raises:
         ConfigurationError: when listeners with another number still run.
     """
+    cluster = _value(desk, _CLUSTER)
     with desk.transaction():
+        others = "SELECT EXISTS (SELECT FROM kck_publish_shard WHERE cluster <> %s)"
+        if _value(desk, others, cluster):
+            logger.warning(
+                "The cursors are of another cluster (a restored dump?): starting anew, and "
+                "everything is primed again."
+            )
+            for table in ("entry", "failure", "change", "shard"):
+                desk.execute(_EMPTY.format(sql.Identifier(f"kck_publish_{table}")))
+            return
         rows = desk.execute("SELECT shard, shards, done::text FROM kck_publish_shard").fetchall()
         if not rows or all(row[1] == shards for row in rows):
             return
@@ -177,7 +194,6 @@ def agree(desk: psycopg.Connection[Any], shards: int) -> None:
                     "them first, then start all with the same number."
                 )
         oldest = min((row[2] for row in rows), key=lambda done: Snapshot.parse(done).age)
-        cluster = _value(desk, _CLUSTER)
         desk.execute("DELETE FROM kck_publish_shard")
         for shard in range(shards):
             desk.execute(_CREATE, [shard, shards, oldest, oldest, cluster])

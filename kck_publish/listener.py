@@ -9,13 +9,16 @@ ring only says when to look.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from django.db import connections
+from django.db import DatabaseError, connections
+from django.db import InterfaceError as DjangoInterfaceError
+from django.db import OperationalError as DjangoOperationalError
 
 from . import changes, following, registry, retries
 from .capture import faults, install
@@ -32,6 +35,8 @@ logger = logging.getLogger("kck_publish")
 LOCK_TIMEOUT = "5s"
 # Polls right after a change are this close together, in seconds; they widen to AWAKE_POLL.
 CLOSE_POLL = 0.001
+# Seconds between two tries to connect; each is twice the one before.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 
 def connect(alias: str, dsn: str | None = None) -> psycopg.Connection[Any]:
@@ -67,40 +72,67 @@ class Listener:
     poll: bool = False
     most: int | None = None
     say: Callable[[str], None] = print
-    stopping: bool = False
     places: dict[int, Place] = field(default_factory=dict)
     seat_belt: int = 0
+    announced: bool = False
 
     def stop(self) -> None:
         """Finish the batch and return from ``run``; may be called from a signal handler."""
-        self.stopping = True
+        self._stopped.set()
         if self._bell is not None:
             self._bell.wake()
 
     _bell: Doorbell | None = None
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` has been called."""
+        return self._stopped.is_set()
 
     def run(self) -> None:
-        """Follow the log until ``stop``."""
+        """Follow the log until ``stop``; a lost connection is made anew, and all is looked at."""
+        pause, lost = FIRST_PAUSE, False
+        while not self.stopping:
+            try:
+                bell = self._open()
+                if lost:
+                    logger.warning("Connected again: following the log.")
+                pause, lost = FIRST_PAUSE, False
+                self._follow(bell)
+            except (DatabaseError, psycopg.Error) as error:
+                if not is_passing(error):
+                    raise
+                if not lost:
+                    logger.warning("The database is lost (%s): connecting again.", _name(error))
+                lost = True
+            finally:
+                self._finish()
+            if lost and not self.stopping:
+                self._stopped.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _open(self) -> Doorbell:
+        """Connect, take shards and catch up."""
         self._start()
-        try:
-            bell = self._bell = Doorbell(
-                lambda: connect(self.alias, settings.LISTEN_DSN),
-                self._desk,
-                listener_name(),
-                listen=not self.poll,
+        bell = self._bell = Doorbell(
+            lambda: connect(self.alias, settings.LISTEN_DSN),
+            self._desk,
+            listener_name(),
+            listen=not self.poll,
+        )
+        if not bell.prove():
+            logger.error(
+                "LISTEN hears nothing on this connection (a transaction pooler?): polling. "
+                "Set LISTEN_DSN to the server itself."
             )
-            if not bell.prove():
-                logger.error(
-                    "LISTEN hears nothing on this connection (a transaction pooler?): polling. "
-                    "Set LISTEN_DSN to the server itself."
-                )
-            self._take_shards()
-            self._prime_domains()
-            self.drain()
+        self._take_shards()
+        self._prime_domains()
+        self.drain()
+        if not self.announced:
+            self.announced = True
             self.say(f"kck_listen ready: {bell.name}, shards {sorted(self.places)}")
-            self._follow(bell)
-        finally:
-            self._finish()
+        return bell
 
     def once(self) -> Outcome:
         """Drain and return: what is committed now is handled."""
@@ -115,6 +147,7 @@ class Listener:
 
     def _start(self) -> None:
         registry.graph()  # a cycle, or a dependency on nothing, is refused here
+        connections[self.alias].close()
         self._desk = connect(self.alias)
         if self._desk.execute("SELECT to_regclass('kck_publish_change')").fetchone() == (None,):
             self._desk.close()
@@ -128,7 +161,8 @@ class Listener:
         if self._bell is not None:
             self._bell.close()
             self._bell = None
-        self._desk.close()  # and with it the shards' locks
+        if hasattr(self, "_desk"):
+            self._desk.close()  # and with it the shards' locks
         self.places.clear()
 
     def _take_shards(self) -> None:
@@ -173,6 +207,7 @@ class Listener:
             logger.warning("%s", fenced)
             following.release(self._desk, place)
             del self.places[place.shard]
+            self._take_shards()
             return None
         logger.debug("batch of shard %d: %s", place.shard, outcome)
         return outcome
@@ -227,7 +262,25 @@ class Listener:
     def _beat(self, bell: Doorbell) -> None:
         self._take_shards()
         bell.beat(sorted(self.places), self.seat_belt)
+        if not bell.prove():
+            logger.error("LISTEN hears nothing any more: polling.")
         for place in list(self.places.values()):
             self._batch(place)  # moves the cursor on past what is none of ours
         with self._desk.cursor() as cursor:
             changes.trim(cursor, settings.RETENTION.total_seconds())
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether an error says that the database is away, or that somebody held a lock."""
+    passing = (
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        DjangoOperationalError,
+        DjangoInterfaceError,
+    )
+    return isinstance(error, passing)
+
+
+def _name(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return type(cause).__name__
