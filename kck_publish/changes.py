@@ -58,12 +58,20 @@ class Row:
 
 
 def unseen(connection: BaseDatabaseWrapper, since: str) -> Iterator[Row]:
-    """The rows that the current transaction sees and the cursor has not: streamed, in order."""
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(_READ.format(UNSEEN), {"since": since})
-        while rows := cursor.fetchmany(_FETCH):
-            for row in rows:
-                yield Row(*row)
+    """The rows that the current transaction sees and the cursor has not: streamed, in order.
+
+    The query is sent at once, so that a savepoint set after the call does not undo it.
+    """
+    cursor = connection.chunked_cursor()
+    cursor.execute(_READ.format(UNSEEN), {"since": since})
+
+    def rows() -> Iterator[Row]:
+        with cursor:
+            while some := cursor.fetchmany(_FETCH):
+                for row in some:
+                    yield Row(*row)
+
+    return rows()
 
 
 def undrained(connection: BaseDatabaseWrapper) -> list[Row]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,13 +80,22 @@ class Dependents:
         decoder: reads the rows of sources.
         owns: whether a key is this worker's.
         alias: the database of the sources.
+        recover: makes the transaction usable again after user code has failed in it.
     """
 
-    def __init__(self, graph: Graph, decoder: Decoder, owns: Any, alias: str) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        decoder: Decoder,
+        owns: Callable[[str], bool],
+        alias: str,
+        recover: Callable[[], None] = lambda: None,
+    ) -> None:
         self._graph = graph
         self._decoder = decoder
         self._owns = owns
         self._alias = alias
+        self._recover = recover
 
     def collect(self, rows: Iterable[Row]) -> Work:
         """The work that these rows of the log make."""
@@ -135,7 +144,8 @@ class Dependents:
         for image in (change.old, change.new):
             try:
                 found = keys_published(model, image, self._alias) if image else {}
-            except Exception as error:  # noqa: BLE001 - the user's code: the declared lookups still hold
+            except Exception as error:  # noqa: BLE001 - the user's; declared lookups still hold
+                self._recover()
                 logger.error("%s.publish() failed: %s", model.__name__, type(error).__name__)
                 return
             published.append(found)
@@ -157,7 +167,8 @@ class Dependents:
             if not dependency.counts(change):
                 return
             targets = dependency.targets(change)
-        except Exception as error:  # noqa: BLE001 - the user's callable: which keys it touches is not known
+        except Exception as error:  # noqa: BLE001 - the user's: which keys is not known
+            self._recover()
             logger.error(
                 "keys= of %s failed (%s): every stored key of it is primed.",
                 product.name, type(error).__name__,

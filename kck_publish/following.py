@@ -147,12 +147,14 @@ def batch(
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             cursor.execute("SELECT pg_current_snapshot()::text")
             until = cursor.fetchone()[0]
-            rows = list(unseen(connection, place.done))
+            rows = unseen(connection, place.done)
             cursor.execute(f"SAVEPOINT {SAVEPOINT}")
-        dependents = Dependents(graph, Decoder(connection, graph.sources), _owner(place), alias)
+        session = BatchSession(desk, place, until)
+        dependents = Dependents(
+            graph, Decoder(connection, graph.sources), _owner(place), alias, session.recover
+        )
         work = dependents.collect(rows)
         _add_first(work, first)
-        session = BatchSession(desk, place, until)
         with desk.cursor() as cursor:
             # Claimed before anybody looks which keys are stored: see prime.
             cursor.execute(_CLAIM, [until, place.shard, place.epoch])
