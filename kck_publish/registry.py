@@ -151,7 +151,7 @@ def register(product: Product, replaces: Callable[[Product], bool] = lambda othe
     with _lock:
         known = _products.get(product.name)
         if known is not None and not replaces(known):
-            raise DuplicateProduct(product.name, known, product)
+            raise DuplicateProduct(product.name, known.sender, product.sender)
         _products[product.name] = product
         _graph = None
 
