@@ -89,12 +89,15 @@ def any_unseen(cursor: Any, since: str) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def trim(cursor: Any, keep_seconds: float, limit: int = 10_000) -> int:
+# How many rows one trimming transaction deletes at the most.
+TRIMMED = 10_000
+
+
+def trim(cursor: Any, keep_seconds: float) -> int:
     """Delete rows that every shard has handled; the number deleted.
 
     Args:
         keep_seconds: rows younger than this are kept, for ``kck_explain``.
-        limit: how many at the most, so that no transaction is long.
     """
     cursor.execute(
         """
@@ -105,7 +108,7 @@ def trim(cursor: Any, keep_seconds: float, limit: int = 10_000) -> int:
                AND at < clock_timestamp() - make_interval(secs => %s)
              ORDER BY xid LIMIT %s))
         """,
-        [keep_seconds, limit],
+        [keep_seconds, TRIMMED],
     )
     return int(cursor.rowcount)
 

@@ -58,7 +58,7 @@ class Settings:
     LISTEN_DSN: str | None = None
     """Connection string for LISTEN, past a transaction pooler; None = as DATABASE."""
 
-    RETENTION: timedelta = timedelta(hours=1)
+    RETENTION: timedelta = timedelta(minutes=5)
     """How long handled log rows and values of another fingerprint are kept. A timedelta."""
 
     LINGER: float = 0.2
@@ -66,6 +66,9 @@ class Settings:
 
     AWAKE_POLL: float = 0.005
     """Seconds between two looks at the log while awake. Read as float seconds."""
+
+    SILENCE: float = 15.0
+    """Seconds without a sign of life after which a listener's shards are taken from it."""
 
     DATABASE: str = "default"
     """Alias in DATABASES of the database with the sources, the log and the store."""
@@ -160,6 +163,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "RETENTION": _duration,
     "LINGER": _seconds,
     "AWAKE_POLL": _seconds,
+    "SILENCE": _seconds,
     "DATABASE": _text,
     "MAX_VALUE_BYTES": _or_none(_positive),
 }

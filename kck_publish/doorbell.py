@@ -102,14 +102,6 @@ class Doorbell:
         with suppress(BlockingIOError):
             self._wake.send(b"!")
 
-    def beat(self, shards: list[int], found_by_seat_belt: int) -> None:
-        """Say that we live, what we own, and how often nobody rang for what was there."""
-        self._desk.execute(
-            "UPDATE kck_publish_listener SET seen_at = clock_timestamp(), shards = %s, "
-            "seat_belt = %s WHERE id = %s",
-            [shards, found_by_seat_belt, self.id],
-        )
-
     def close(self) -> None:
         """Leave the table, so that nobody rings for us."""
         try:

@@ -28,6 +28,7 @@ from .doorbell import Doorbell, listener_name
 from .exceptions import Fenced, StoreMissing
 from .following import Place
 from .refresh import Outcome
+from .sharing import BEAT, Sharing
 
 logger = logging.getLogger("kck_publish")
 
@@ -35,6 +36,8 @@ logger = logging.getLogger("kck_publish")
 LOCK_TIMEOUT = "5s"
 # Polls right after a change are this close together, in seconds; they widen to AWAKE_POLL.
 CLOSE_POLL = 0.001
+# Before it says ready: the first handles all that was there, each further one a cascade's level.
+CATCH_UP_ROUNDS = 10
 # Seconds between two tries to connect; each is twice the one before.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
@@ -83,6 +86,8 @@ class Listener:
             self._bell.wake()
 
     _bell: Doorbell | None = None
+    _beat: float = 0.0
+    _house: float = 0.0
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -121,14 +126,9 @@ class Listener:
             listener_name(),
             listen=not self.poll,
         )
-        if not bell.prove():
-            logger.error(
-                "LISTEN hears nothing on this connection (a transaction pooler?): polling. "
-                "Set LISTEN_DSN to the server itself."
-            )
+        self._prove(bell)
         self._take_shards()
-        self._prime_domains()
-        self.drain()
+        self.drain(rounds=CATCH_UP_ROUNDS)
         if not self.announced:
             self.announced = True
             self.say(f"kck_listen ready: {bell.name}, shards {sorted(self.places)}")
@@ -138,8 +138,7 @@ class Listener:
         """Drain and return: what is committed now is handled."""
         self._start()
         try:
-            self._take_shards()
-            total = self._prime_domains()
+            total = self._take_shards(alone=True)
             total.add(self.drain())
             return total
         finally:
@@ -156,6 +155,8 @@ class Listener:
             logger.warning("%s", done)
         for fault in faults(self.alias):
             logger.error("%s", fault)
+        self._sharing = Sharing(self._desk, self.places, self.most)
+        self._sharing.bury()
 
     def _finish(self) -> None:
         if self._bell is not None:
@@ -165,38 +166,29 @@ class Listener:
             self._desk.close()  # and with it the shards' locks
         self.places.clear()
 
-    def _take_shards(self) -> None:
-        shards = settings.SHARDS
-        following.agree(self._desk, shards)
-        for shard in range(shards):
-            if self.most is not None and len(self.places) >= self.most:
-                return
-            if shard not in self.places:
-                place = following.take(self._desk, shard, shards)
-                if place is not None:
-                    self.places[shard] = place
-
-    def _prime_domains(self) -> Outcome:
-        """Eager products: what of their domain is not stored is primed now."""
+    def _take_shards(self, alone: bool = False) -> Outcome:
+        """Take our part of the shards, and prime what is missing of their eager domains."""
         total = Outcome()
-        for place in list(self.places.values()):
+        for place in self._sharing.balance(alone):
             total.add(self._batch(place, eager=True) or Outcome())
         return total
 
-    def drain(self) -> Outcome:
-        """Handle everything that is committed; returns when a look finds nothing more."""
+    def drain(self, rounds: int | None = None) -> Outcome:
+        """Handle everything that is committed; returns when a look finds nothing more.
+
+        Args:
+            rounds: look so often at the most: under a steady load there is always more.
+        """
         total = Outcome()
         busy = True
-        while busy:
+        while busy and rounds != 0 and not self.stopping:
             busy = False
+            rounds = None if rounds is None else rounds - 1
             for place in list(self.places.values()):
                 if following.waits(self._desk, place):
                     busy = True
-                    outcome = self._batch(place)
-                    if outcome is not None:
-                        total.add(outcome)
-                if self.stopping:
-                    return total
+                    total.add(self._batch(place) or Outcome())
+            self._beat_when_due()
         return total
 
     def _batch(self, place: Place, eager: bool = False) -> Outcome | None:
@@ -207,34 +199,33 @@ class Listener:
             logger.warning("%s", fenced)
             following.release(self._desk, place)
             del self.places[place.shard]
-            self._take_shards()
+            self._take_shards(alone=self._bell is None)
             return None
         logger.debug("batch of shard %d: %s", place.shard, outcome)
         return outcome
 
     def _follow(self, bell: Doorbell) -> None:
-        last, beat, pause = time.monotonic(), time.monotonic(), CLOSE_POLL
+        last, pause = time.monotonic(), CLOSE_POLL
         while not self.stopping:
             if self.drain().changes:
                 last, pause = time.monotonic(), CLOSE_POLL
-            if time.monotonic() - beat > settings.POLL_INTERVAL:
-                self._beat(bell)
-                beat = time.monotonic()
             if time.monotonic() - last < settings.LINGER or not bell.can_sleep:
                 bell.wait(pause)
                 pause = min(pause * 1.2, settings.AWAKE_POLL)
+            elif not self.places:  # nobody need ring for us
+                bell.wait(BEAT)
             elif self._sleep(bell):
                 last, pause = time.monotonic(), CLOSE_POLL
 
     def _sleep(self, bell: Doorbell) -> bool:
-        """Fall asleep, and wake up for a reason: True when there was a change."""
+        """Fall asleep, and wake up for a reason: True when there may be a change."""
         uncertain = bell.asleep(True)
-        pause, rung = CLOSE_POLL, False
+        pause = CLOSE_POLL
         try:
-            while not self.drain().changes and not self.stopping:
+            # One look: while we say that we sleep, everybody rings.
+            while not self.drain(rounds=1).changes and not self.stopping:
                 if not uncertain:
-                    rung = bell.wait(self._nap())
-                    return rung or self._look_unasked(bell)
+                    return self._wait_for_ring(bell)
                 bell.wait(pause)
                 pause = min(pause * 1.5, settings.AWAKE_POLL * 4)
                 # First see who has ended, and then drain: the other order loses a change.
@@ -242,6 +233,13 @@ class Listener:
             return True
         finally:
             bell.asleep(False)
+
+    def _wait_for_ring(self, bell: Doorbell) -> bool:
+        end = time.monotonic() + self._nap()
+        while not self.stopping and (left := end - time.monotonic()) > 0:
+            if bell.wait(min(left, BEAT)) or self._beat_when_due():
+                return True
+        return self._look_unasked(bell)
 
     def _nap(self) -> float:
         """Until the seat belt's look, or the next retry, in seconds."""
@@ -259,15 +257,37 @@ class Listener:
             logger.warning("The seat belt found a change that nobody rang for.")
         return found
 
-    def _beat(self, bell: Doorbell) -> None:
+    def _beat_when_due(self) -> bool:
+        """Give a sign of life now and then; whether there are new shards to be looked at."""
+        bell, moment = self._bell, time.monotonic()
+        if bell is None or moment - self._beat < BEAT:
+            return False
+        self._beat = moment
+        self._sharing.beat(bell.id, self.seat_belt)
+        owned = set(self.places)
         self._take_shards()
-        bell.beat(sorted(self.places), self.seat_belt)
-        if not bell.prove():
-            logger.error("LISTEN hears nothing any more: polling.")
+        if moment - self._house > settings.POLL_INTERVAL:
+            self._house = moment
+            self._keep_house(bell)
+        return not set(self.places) <= owned
+
+    def _keep_house(self, bell: Doorbell) -> None:
+        """Prove LISTEN, move the cursors on past what is none of ours, trim the log."""
+        self._prove(bell)
         for place in list(self.places.values()):
-            self._batch(place)  # moves the cursor on past what is none of ours
+            self._batch(place)
+        keep = settings.RETENTION.total_seconds()
         with self._desk.cursor() as cursor:
-            changes.trim(cursor, settings.RETENTION.total_seconds())
+            while changes.trim(cursor, keep) == changes.TRIMMED and not self.stopping:
+                if time.monotonic() - self._house > BEAT:  # the rest another time
+                    break
+
+    def _prove(self, bell: Doorbell) -> None:
+        if not bell.prove():
+            logger.error(
+                "LISTEN hears nothing on this connection (a transaction pooler?): polling. "
+                "Set LISTEN_DSN to the server itself."
+            )
 
 
 def is_passing(error: Exception) -> bool:

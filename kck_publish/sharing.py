@@ -1,0 +1,95 @@
+"""How several listeners share the shards: evenly, taking over from the dead and the silent.
+
+A shard belongs to whoever holds its session advisory lock. Each listener counts who lives, owns
+its fair part and lets go of more; a dead listener's locks are free at once, a silent one's
+connection is ended, and fencing keeps it from writing what it still has in hand.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import psycopg
+
+from . import following
+from .conf import settings
+from .following import Place
+
+logger = logging.getLogger("kck_publish")
+
+# Seconds between two signs of life.
+BEAT = 1.0
+
+_BEAT = """
+UPDATE kck_publish_listener SET seen_at = clock_timestamp(), shards = %s, seat_belt = %s
+ WHERE id = %s
+"""
+# Rows of listeners whose connection is gone: nobody need ring for them.
+_BURY = """
+DELETE FROM kck_publish_listener l
+ WHERE NOT EXISTS (SELECT FROM pg_stat_activity a
+                    WHERE a.pid = l.backend AND a.backend_start <= l.started_at)
+"""
+_SILENT = """
+SELECT name, pg_terminate_backend(backend) FROM kck_publish_listener
+ WHERE seen_at < clock_timestamp() - make_interval(secs => %s) AND id <> %s
+"""
+_LIVING = "SELECT count(*) FROM kck_publish_listener"
+
+
+class Sharing:
+    """One listener's part in the sharing.
+
+    Args:
+        desk: the connection that holds the locks.
+        places: the shards that are owned; changed here.
+        most: how many to own at the most; None for no limit.
+    """
+
+    def __init__(
+        self, desk: psycopg.Connection[Any], places: dict[int, Place], most: int | None
+    ) -> None:
+        self._desk = desk
+        self._places = places
+        self._most = most
+
+    def bury(self) -> None:
+        """Forget the listeners that have died."""
+        self._desk.execute(_BURY)
+
+    def beat(self, listener: int, seat_belt: int) -> None:
+        """Give a sign of life, and end the connections of those who give none."""
+        self._desk.execute(_BEAT, [sorted(self._places), seat_belt, listener])
+        for name, ended in self._desk.execute(_SILENT, [settings.SILENCE, listener]).fetchall():
+            if ended:
+                logger.warning("Listener %s is silent: its shards are taken from it.", name)
+        self.bury()
+
+    def balance(self, alone: bool = False) -> list[Place]:
+        """Let go of more than the fair part, and take what is free up to it.
+
+        Args:
+            alone: whether nobody else counts (``--once``).
+
+        Returns:
+            the shards that were taken.
+        """
+        shards = settings.SHARDS
+        following.agree(self._desk, shards)
+        fair = shards if alone else -(-shards // max(1, self._living()))
+        part = fair if self._most is None else min(fair, self._most)
+        for shard in sorted(self._places, reverse=True)[: max(0, len(self._places) - part)]:
+            following.release(self._desk, self._places.pop(shard))
+        taken = []
+        for shard in range(shards):
+            if len(self._places) >= part:
+                break
+            if shard not in self._places and (place := following.take(self._desk, shard, shards)):
+                self._places[shard] = place
+                taken.append(place)
+        return taken
+
+    def _living(self) -> int:
+        row = self._desk.execute(_LIVING).fetchone()
+        return int(row[0]) if row else 0
