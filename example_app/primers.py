@@ -1,5 +1,6 @@
 """The example's products: what is kept true, and what of the sources each depends on."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from .ranking import ranking
 from .routes import route_statistics
 from .tallies import tallies
 
+logger = logging.getLogger(__name__)
 Parameters = Mapping[str, Any]
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -33,6 +35,8 @@ def in_order(
 
 def boards_of_plane(change: Change) -> list[dict[str, Any]]:
     """The boards on which a changed plane is named."""
+    if change.op == "insert":
+        return []  # a flight that names it is a change itself
     tail_numbers = {row["pk"] for row in (change.old, change.new) if row is not None}
     named = Flight.objects.filter(plane_id__in=tail_numbers).values_list("origin_id", "day")
     return [{"airport": airport, "day": day} for airport, day in named.distinct()]
@@ -89,6 +93,10 @@ class CarrierPunctuality(Primer):
     ]
     eager = True
 
+    def pre_prime(self, *args: Any, **parameters: Any) -> None:
+        """Say that a carrier is counted anew: the demo claims that this does not happen."""
+        logger.info("compute carrier_punctuality/%s", parameters["carrier"])
+
     def compute(self, carrier: str) -> Tally:
         """Count all flights of a carrier. Raises Airline.DoesNotExist."""
         return self.compute_many([{"carrier": carrier}])[0]
@@ -100,6 +108,7 @@ class CarrierPunctuality(Primer):
 
     def augment(self, value: Tally, change: Change, carrier: str) -> Tally:
         """Take the flight's old version away and add the new one, each if it is this carrier's."""
+        logger.info("augment carrier_punctuality/%s", carrier)
         if change.source is Airline:
             if change.new is None or change.old is None or change.new["pk"] != carrier:
                 raise Reprime

@@ -23,9 +23,24 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 SERVER = PostgresServer.from_url(
     os.environ.get("DATABASE_URL", "postgres://postgres@127.0.0.1:5432/example")
 )
-DATABASES = {"default": SERVER.database_settings()}
+# A connection is kept for the next request of the same thread.
+DATABASES = {"default": SERVER.database_settings() | {"CONN_MAX_AGE": 60}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
+
+# At INFO the carriers' primer says each time that it counts or amends; the demo listens to that.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "loggers": {
+        "example_app": {
+            "handlers": ["console"],
+            "level": os.environ.get("EXAMPLE_LOG_LEVEL", "WARNING"),
+        }
+    },
+}
