@@ -16,10 +16,11 @@ class KckPublishConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import capture, checks, migrating  # noqa: F401 - importing checks connects them
+        from . import capture, checks, migrating, watching  # noqa: F401 - importing checks connects them
         from .exceptions import InvalidPrimer
 
         autodiscover_modules("primers")
         migrating.connect(self)
+        watching.connect()
         with suppress(InvalidPrimer):  # a system check names it; a shell must still start
             capture.register()

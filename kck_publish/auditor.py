@@ -12,27 +12,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
-import psycopg
-from django.db import connections, transaction
+from django.db import connections
 
 from . import registry, requests, stores
 from .changes import UNSEEN
-from .computing import compute
+from .comparing import Finding, Seen, kept_by_time, look_at
 from .conf import settings
-from .exceptions import ConfigurationError, KeyParameterMismatch
+from .exceptions import ConfigurationError
 from .following import LOCKS
 from .listener import Listener
-from .pending import pending
-from .products import Computed, Parameters, Product
-from .rows import RowProduct
-from .stores import HAND, Address, Stored
+from .products import Product
 
 # Keys that are computed in one snapshot.
 CHUNK = 200
-_SAVEPOINT = "kck_publish_audit"
 _PAUSE = 0.02
+_AT_LEAST = 5.0  # seconds that a second look may wait for the listener
 _PLACES = "SELECT shard, done::text FROM kck_publish_shard"
 _SEEN_BUT_UNHANDLED = f"""
 SELECT EXISTS (SELECT FROM kck_publish_change
@@ -43,22 +38,6 @@ SELECT array(SELECT objid::bigint FROM pg_locks JOIN pg_database d ON d.oid = pg
               WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2 AND granted
                 AND d.datname = current_database())
 """
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What is said of one key.
-
-    Attributes:
-        kind: ``"different"``; ``"failing"`` (its compute raises); ``"behind"`` (its last refresh
-            failed: known, and tried again or a dead letter); ``"waiting"`` (a change that touches
-            it is not handled, so it cannot be judged).
-        why: more about it; never a value.
-    """
-
-    key: str
-    kind: str
-    why: str = ""
 
 
 @dataclass
@@ -96,7 +75,8 @@ def audit(
         names: of products; all of them when empty.
         sample: so many keys of each product, chosen at random; all of them when None.
         repair: have what differs refreshed, by the listener or, where none owns the shard, here.
-        patience: seconds to wait for the listener before a key is reported as waiting.
+        patience: seconds to wait for the listener, over all keys, before those that are written
+            again and again are reported as waiting.
         progress: called with a product's name and how many keys of it are compared.
 
     Raises:
@@ -106,6 +86,7 @@ def audit(
     graph, report = registry.graph(), Report()
     if repair and connections[settings.DATABASE].in_atomic_block:
         raise ConfigurationError("A repair cannot be made inside a transaction.")
+    left = _Patience(patience)
     products = [registry.get(name) for name in names] or list(graph.products.values())
     for product in products:
         if not names and kept_by_time(product):
@@ -115,17 +96,10 @@ def audit(
         progress(product.name, len(keys))
         report.compared += len(keys)
         for start in range(0, len(keys), CHUNK):
-            report.findings += _judge(product, keys[start : start + CHUNK], patience)
+            report.findings += _judge(product, keys[start : start + CHUNK], left)
     if repair:
         _repair(report, patience)
     return report
-
-
-def kept_by_time(product: Product) -> bool:
-    """Whether the value is meant to be older than its inputs: those are outside the database."""
-    return bool(
-        product.soft_expire or product.hard_expire or getattr(product, "refresh_every", None)
-    )
 
 
 def _keys(product: Product, sample: int | None) -> list[str]:
@@ -135,13 +109,35 @@ def _keys(product: Product, sample: int | None) -> list[str]:
     return keys if sample is None or sample >= len(keys) else random.sample(keys, sample)
 
 
-def _judge(product: Product, keys: Sequence[str], patience: float) -> list[Finding]:
+@dataclass
+class _Patience:
+    """How many seconds an audit may still spend on waiting for the listener, over all keys."""
+
+    seconds: float
+
+    @contextmanager
+    def waiting(self) -> Iterator[float]:
+        """Spend some of it; gives the time of the monotonic clock at which it ends."""
+        start = time.monotonic()
+        try:
+            yield start + self.seconds
+        finally:
+            self.seconds = max(0.0, self.seconds - (time.monotonic() - start))
+
+
+def _judge(product: Product, keys: Sequence[str], patience: _Patience) -> list[Finding]:
     """Look until each key is the same, differs twice, or cannot be judged in time."""
-    until = time.monotonic() + patience
-    todo, suspects = list(keys), dict[str, int]()
+    seen = look_at(product, keys)
+    if not seen.findings:
+        return []
+    with patience.waiting() as until:
+        return _look_again(product, seen, until)
+
+
+def _look_again(product: Product, seen: Seen, until: float) -> list[Finding]:
+    suspects: dict[str, int] = {}
     judged: list[Finding] = []
-    while todo:
-        seen = _look(product, todo)
+    while True:
         again: list[str] = []
         waiting: list[Finding] = []
         for finding, version in seen.findings:
@@ -160,147 +156,16 @@ def _judge(product: Product, keys: Sequence[str], patience: float) -> list[Findi
             judged += waiting
             waiting = []
         todo = again + [one.key for one in waiting]
-        if todo and not _caught_up(seen.snapshot, until):
+        if not todo:
+            return judged
+        # What seems to be wrong is worth a wait of its own.
+        deadline = max(until, time.monotonic() + _AT_LEAST) if again else until
+        if not _caught_up(seen.snapshot, deadline):
             judged += [Finding(key, "waiting", "the listener is not catching up") for key in todo]
             return judged
         if waiting:
             time.sleep(_PAUSE)
-    return judged
-
-
-@dataclass
-class _Seen:
-    """One look at some keys: the snapshot, and what is not as it should be, with its version."""
-
-    snapshot: str
-    findings: list[tuple[Finding, int]] = field(default_factory=list)
-
-
-class _Look:
-    """The batch that an audit's computes run in: one snapshot, and nothing stored is trusted."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._fresh: dict[str, Computed] = {}
-
-    def recover(self) -> None:
-        status = self._connection.connection.info.transaction_status
-        if status == psycopg.pq.TransactionStatus.INERROR:
-            with self._connection.cursor() as cursor:
-                cursor.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
-            self._connection.needs_rollback = False
-
-    def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:
-        """What a compute sees of another product: a fresh compute of that, too.
-
-        But the stored value where that is meant, or known, to be another one.
-        """
-        if key not in self._fresh:
-            with self._connection.cursor() as cursor:
-                address = Address(key, product.fingerprint)
-                entry = stores.current().look(cursor, [address]).entries.get(key)
-            if entry is not None and (entry.by == HAND or entry.behind or kept_by_time(product)):
-                return None
-            (self._fresh[key],) = compute(product, [parameters], self)
-        return self._fresh[key]
-
-
-@contextmanager
-def _snapshot(connection: Any) -> Iterator[tuple[_Look, str]]:
-    """One snapshot for what is stored, for the log, and for the computes."""
-    nested = connection.in_atomic_block
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        if not nested:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        cursor.execute("SELECT pg_current_snapshot()::text")
-        snapshot = str(cursor.fetchone()[0])
-        cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
-        yield _Look(connection), snapshot
-
-
-def _look(product: Product, keys: Sequence[str]) -> _Seen:
-    connection, store = connections[settings.DATABASE], stores.current()
-    with _snapshot(connection) as (look, snapshot):
-        seen = _Seen(snapshot)
-        with connection.cursor() as cursor:
-            addresses = [Address(key, product.fingerprint) for key in keys]
-            entries = store.look(cursor, addresses).entries
-        wanted: dict[str, Parameters] = {}
-        for key in [key for key in keys if key in entries]:  # what was removed is not wrong
-            try:
-                wanted[key] = product.parameters_of(key)
-            except KeyParameterMismatch:
-                why = "the product has other parameters by now: raise its version"
-                seen.findings.append((Finding(key, "failing", why), 0))
-        computed_now = compute(product, list(wanted.values()), look)
-        fresh = {
-            key: _storable(product, one) for key, one in zip(wanted, computed_now, strict=True)
-        }
-        doubtful = [
-            key
-            for key, computed in fresh.items()
-            if entries[key].behind or not same(product, entries[key], computed)
-        ]
-        if not doubtful:
-            return seen
-        waiting = pending(connection, registry.graph(), look.recover)
-        for key in doubtful:
-            entry, computed = entries[key], fresh[key]
-            waits = waiting.waits(product, wanted[key], entry)
-            seen.findings.append((_finding(entry, computed, waits), entry.version))
-    return seen
-
-
-def _finding(entry: Stored, computed: Computed, waits: bool) -> Finding:
-    key = entry.address.key
-    if entry.behind:
-        return Finding(key, "behind", "its last refresh failed: see kck_explain")
-    if computed.error is not None:
-        return Finding(key, "failing", f"its compute raises {type(computed.error).__name__}")
-    if waits:
-        return Finding(key, "waiting", "a change that touches it is not yet handled")
-    if computed.absent is not None and entry.body is not None:
-        return Finding(key, "different", "should not exist")
-    return Finding(key, "different", "was set by hand" if entry.by == HAND else "")
-
-
-def _storable(product: Product, computed: Computed) -> Computed:
-    """As it is; or, for a value that cannot be stored, the error that says so."""
-    try:
-        if computed.error is None and computed.absent is None:
-            product.encode(computed.value)
-    except Exception as error:  # noqa: BLE001 - Unserializable, or the encoder of a user's product
-        return Computed(error=error)
-    return computed
-
-
-def same(product: Product, entry: Stored, computed: Computed) -> bool:
-    """Whether a stored entry holds what a compute gave."""
-    if computed.error is not None:
-        return False
-    if computed.absent is not None:
-        kept = product.keeps_absence and entry.body is None
-        return kept and entry.shape == product.absence_shape(computed.absent)
-    if entry.body is None:
-        return False
-    body, shape = product.encode(computed.value)
-    if (body, shape) == (entry.body, entry.shape):
-        return True
-    if isinstance(product, RowProduct):
-        return False  # instances are equal by their pk alone
-    # The same value in another order of its dict's keys: an augment, or a query without order.
-    return alike(product.decode(entry.body, entry.shape), product.decode(body, shape))
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Equality that tells 1 from True and from 1.0, at any depth."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(alike, one, other))
-    return bool(one == other)
+        seen = look_at(product, todo)
 
 
 def _followed() -> bool:
@@ -347,13 +212,14 @@ def _repair(report: Report, patience: float) -> None:
     if len(_owned()) < settings.SHARDS:
         Listener(settings.DATABASE, say=lambda line: None).once()
     _caught_up(snapshot, time.monotonic() + patience)
+    afresh = _Patience(patience)
     left = [one for one in report.findings if one.kind == "failing"]
     by_product: dict[str, list[str]] = {}
     for one in wrong:
         by_product.setdefault(one.key.partition("/")[0], []).append(one.key)
     for name, keys in by_product.items():
         for start in range(0, len(keys), CHUNK):
-            left += _judge(registry.get(name), keys[start : start + CHUNK], patience)
+            left += _judge(registry.get(name), keys[start : start + CHUNK], afresh)
     still = {one.key for one in left}
     report.repaired = [one.key for one in wrong if one.key not in still]
     report.findings = left

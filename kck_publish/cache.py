@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db import DatabaseError, connections, transaction
 
-from . import clock, computing, encoding, keys, registry, requests, stores
+from . import clock, computing, encoding, keys, memo, registry, requests, stores
 from .conf import settings
 from .exceptions import KeyParameterMismatch, NotPrimed, UnknownProduct, VersionMismatch
 from .prime import in_transaction, prime
@@ -281,6 +281,32 @@ def answers(
     Raises:
         NotPrimed: not stored, and may not be primed.
     """
+    known = memo.current()
+    # A compute must see what its own stamp sees, not what the request has seen before.
+    if known is None or computing.current() is not None or not settings.ENABLED:
+        return _answers(product, wanted, allow, strict)
+    if (ticket := known.ticket()) is None:
+        return _answers(product, wanted, allow, strict)
+    seen = {key: one for key, one in known.look(wanted).items() if not _outdated(one)}
+    unseen = {key: wanted[key] for key in wanted if key not in seen}
+    if unseen:
+        read = _answers(product, unseen, allow, strict)
+        known.keep(ticket, {key: one for key, one in read.items() if _is_whole(one)})
+        seen |= read
+    return {key: seen[key] for key in wanted if key in seen}
+
+
+def _outdated(answer: Answer) -> bool:
+    return isinstance(answer, Stored) and expired(answer)
+
+
+def _is_whole(answer: Answer) -> bool:
+    return isinstance(answer, Stored) or (answer.error is None and answer.absent is None)
+
+
+def _answers(
+    product: Product, wanted: Mapping[str, Parameters], allow: bool | None, strict: bool
+) -> dict[str, Answer]:
     found: dict[str, Answer] = {}
     scope = computing.current()
     if scope is not None:
@@ -351,7 +377,14 @@ def _without_store(
 
 
 def value_of(product: Product | None, key: str, answer: Answer) -> Any:
-    """The reader's own copy of the value; raises what the answer stands for."""
+    """The reader's own copy of the value (a row: the request's); raises what the answer says."""
+    known = memo.current()
+    if known is None or computing.current() is not None:
+        return _decoded(product, key, answer)
+    return known.value(key, answer, lambda: _decoded(product, key, answer))
+
+
+def _decoded(product: Product | None, key: str, answer: Answer) -> Any:
     if product is None:
         assert isinstance(answer, Stored)
         assert answer.body is not None

@@ -1,6 +1,7 @@
 """The library's system checks.
 
-Settings (E001), declarations (E002, E004, W006, E007), triggers (W003), tables (W005). Connected by importing this module in ``apps``.
+Settings (E001), declarations (E002, E004, W006, E007), triggers (W003), tables (W005).
+Connected by importing this module in ``apps``.
 """
 
 from __future__ import annotations

@@ -6,8 +6,10 @@ them which keys a change touches.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from django.db import models
@@ -121,11 +123,25 @@ class Depends:
 
     def wanted(self, model: type[Model]) -> tuple[str, ...]:
         """The attnames of this table that the dependency names (mapped ones and columns)."""
+        return self._wanted.get(model, ())
+
+    @cached_property
+    def _wanted(self) -> dict[type[Model], tuple[str, ...]]:
         if isinstance(self.on, str):
-            return ()
+            return {}
         names = [*self.mapping.values(), *(self.columns or ())]
-        fields = [field for name in names for field in fields_of(self.on, name)]
-        return tuple(dict.fromkeys(field.attname for field in fields if field.model is model))
+        found: dict[type[Model], dict[str, None]] = defaultdict(dict)
+        for name in names:
+            for field in fields_of(self.on, name):
+                found[field.model][field.attname] = None
+        return {model: tuple(attnames) for model, attnames in found.items()}
+
+    @cached_property
+    def _columns_of(self) -> dict[str, str]:
+        """Each mapped parameter's place in an image: an attname, or the product's parameter."""
+        if isinstance(self.on, str):
+            return self.mapping
+        return {name: attname(self.on, column) for name, column in self.mapping.items()}
 
     def counts(self, change: Change) -> bool:
         """Whether this change matters: an update of other columns does not."""
@@ -162,11 +178,12 @@ class Depends:
         self, change: Change, image: Mapping[str, Any]
     ) -> Sequence[Mapping[str, Any]] | None:
         """The mapped parameters of one image; None when it lacks a column (older triggers)."""
-        if isinstance(self.on, str) or isinstance(change.source, str):
-            return [{name: image[column] for name, column in self.mapping.items()}]
-        names = {name: attname(self.on, column) for name, column in self.mapping.items()}
-        if all(name in image for name in names.values()):
+        names = self._columns_of
+        try:
             return [{parameter: image[name] for parameter, name in names.items()}]
+        except KeyError:
+            if isinstance(self.on, str):
+                raise
         if change.source is self.on and not self.on._meta.parents:
             return None
         # One table of a multi-table row changed, and the column is in another one.

@@ -18,6 +18,10 @@
     ├── CaptureMissing          triggers missing, disabled or outdated
     ├── StoreMissing            the store's table is not there
     ├── Fenced                  a listener lost its shard and must not write
+    ├── FetcherError            a DataFetcher that cannot work
+    │   ├── BatchMismatch       a batch_load that does not answer what it was asked
+    │   └── NoBatchLoad         (also a NotImplementedError) it has no batch_load at all
+    ├── MissingRequestContext   there is no request here, and one was demanded
     └── Reprime                 raised by a user's augment, to ask for a prime
 
 Constructors take the facts and build the message; the facts stay on the error as
@@ -241,6 +245,45 @@ class Fenced(KckPublishError):
         super().__init__(
             f"Shard {shard} has moved to another listener{': ' + reason if reason else ''}. "
             "Nothing was written; the new owner repeats the batch. Take the shard again first."
+        )
+
+
+class FetcherError(KckPublishError):
+    """A DataFetcher that cannot work: correct its class, or the call, as the message says."""
+
+
+class BatchMismatch(FetcherError):
+    """Return one value a key, in the keys' order, with None where there is nothing."""
+
+    def __init__(self, fetcher: type, problem: str) -> None:
+        self.fetcher = fetcher.__qualname__
+        self.problem = problem
+        super().__init__(
+            f"{self.fetcher}.{problem}. batch_load returns a list with one value for each key, in "
+            "the same order, None where there is nothing; batch_load_dict a dict by key."
+        )
+
+
+class NoBatchLoad(FetcherError, NotImplementedError):
+    """Write `batch_load(self, keys)` or `batch_load_dict(self, keys)`."""
+
+    def __init__(self, fetcher: type) -> None:
+        self.fetcher = fetcher.__qualname__
+        super().__init__(
+            f"{self.fetcher} can load nothing: write batch_load(self, keys) or "
+            "batch_load_dict(self, keys)."
+        )
+
+
+class MissingRequestContext(KckPublishError):
+    """Install `GlobalRequestMiddleware`, or open a context with `with GlobalRequest():`."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f"{what} was asked for outside a request. Add "
+            '"kck_publish.request.GlobalRequestMiddleware" to MIDDLEWARE; in a task, a command or '
+            "a test, open a context: `with GlobalRequest(): ...`."
         )
 
 

@@ -19,6 +19,7 @@ from .graphing import by_what
 from .keys import product_of
 from .products import Product
 from .registry import Graph
+from .rows import RowProduct
 from .snapshots import NOTHING
 
 _PLACE = """
@@ -106,10 +107,10 @@ def explain(key: str) -> Explanation:
 
 def computed_by(product: Product) -> str:
     """The class that computes a product, or the model whose rows it holds."""
-    model = getattr(product, "model", None)
-    if model is not None:
-        return f"the rows of {model._meta.label}"
-    return f"{type(product).__module__}.{type(product).__qualname__}"
+    if isinstance(product, RowProduct):
+        return f"the rows of {product.model._meta.label}"
+    sender = product.sender
+    return f"{sender.__module__}.{sender.__qualname__}"
 
 
 def _inputs(product: Product | None) -> dict[str, list[dict[str, str]]]:

@@ -100,10 +100,11 @@ def _text(graph: Graph) -> str:
 def _mermaid(graph: Graph) -> str:
     ids = _ids(graph)
     lines = ["flowchart LR"]
-    for table in sorted(graph.sources):
-        lines.append(f'    {ids[table, False]}[("{_mermaid_text(table)}")]')
-    for name, product in graph.products.items():
-        lines.append(f'    {ids[name, True]}["{_mermaid_text(signature(product))}"]')
+    lines += [f'    {ids[one, False]}[("{_mermaid_text(one)}")]' for one in sorted(graph.sources)]
+    lines += [
+        f'    {ids[name, True]}["{_mermaid_text(signature(product))}"]'
+        for name, product in graph.products.items()
+    ]
     for one in edges(graph):
         start, end = ids[one.on, one.on_product], ids[one.by, True]
         lines.append(f'    {start} -->|"{_mermaid_text(one.label)}"| {end}')
@@ -113,10 +114,14 @@ def _mermaid(graph: Graph) -> str:
 def _dot(graph: Graph) -> str:
     ids = _ids(graph)
     lines = ["digraph kck_publish {", "    rankdir=LR;"]
-    for table in sorted(graph.sources):
-        lines.append(f"    {ids[table, False]} [shape=cylinder, label={_dot_text(table)}];")
-    for name, product in graph.products.items():
-        lines.append(f"    {ids[name, True]} [shape=box, label={_dot_text(signature(product))}];")
+    lines += [
+        f"    {ids[table, False]} [shape=cylinder, label={_dot_text(table)}];"
+        for table in sorted(graph.sources)
+    ]
+    lines += [
+        f"    {ids[name, True]} [shape=box, label={_dot_text(signature(product))}];"
+        for name, product in graph.products.items()
+    ]
     for one in edges(graph):
         start, end = ids[one.on, one.on_product], ids[one.by, True]
         lines.append(f"    {start} -> {end} [label={_dot_text(one.label)}];")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -113,7 +114,7 @@ class RowReader(Generic[M]):
         product = self.product_of(tuple(lookup))
         key = product.key_of(self._parameters(product, lookup))
         found = answers(product, {key: product.parameters_of(key)})
-        return self._row(value_of(product, key, found[key]))
+        return self.as_row(value_of(product, key, found[key]))
 
     def in_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
         """Rows by the values of one lookup, in one round trip; missing ones are absent."""
@@ -127,7 +128,7 @@ class RowReader(Generic[M]):
             product, {key: product.parameters_of(key) for key in asked}
         ).items():
             try:
-                row = self._row(value_of(product, key, answer))
+                row = self.as_row(value_of(product, key, answer))
             except (ObjectDoesNotExist, MultipleObjectsReturned):
                 continue
             found[self._named(row, field_name)] = row
@@ -138,7 +139,7 @@ class RowReader(Generic[M]):
         product = self.product_of(tuple(lookup), lists=True)
         key = product.key_of(self._parameters(product, lookup))
         found = answers(product, {key: product.parameters_of(key)})
-        return [self._row(row) for row in value_of(product, key, found[key])]
+        return [self.as_row(row) for row in value_of(product, key, found[key])]
 
     def get_or_create(
         self, defaults: Mapping[str, Any] | None = None, **lookup: Any
@@ -218,7 +219,9 @@ class RowReader(Generic[M]):
             return row.pk
         return getattr(row, lookup_field(self.model, field_name).attname)
 
-    def _row(self, row: Any) -> M:
+    def as_row(self, row: Any) -> M:
+        """A row of the table as an instance of this very model, a proxy perhaps."""
         if self.model._meta.proxy and type(row) is not self.model:
+            row = copy.copy(row)  # the request may have given the row itself to somebody else
             row.__class__ = self.model
         return row  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connections, transaction
 
-from . import clock, requests
+from . import clock, registry, requests
 from .exceptions import Behind
 from .products import Product
 from .stores import Own, PostgresStore, Stored
@@ -38,6 +38,7 @@ class Serving:
         self._store = store
         self._own = own
         self._lags: dict[int, float] = {}
+        self._over_products = own is not None and any(registry.graph().upstream(product.name))
 
     def judge(self, stored: Stored) -> Verdict:
         """What to do with a stored value.
@@ -45,7 +46,9 @@ class Serving:
         Raises:
             Behind: it is behind, and the product says to raise then.
         """
-        if self._own is not None and not self._own.settled(stored.address, stored.stamp):
+        if self._own is not None and not self._own.settled(
+            stored.address, stored.stamp, self._over_products
+        ):
             return Verdict.COMPUTE
         if expired(stored):
             return Verdict.MISS

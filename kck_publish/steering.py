@@ -15,9 +15,11 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.models import Model
+from psycopg.pq import TransactionStatus
 
 _SUPPRESS, _ORIGIN = "kck_publish.suppress", "kck_publish.origin"
 _EVERYTHING = "*"
+_CANNOT = (TransactionStatus.INERROR, TransactionStatus.UNKNOWN)
 
 # The tables suppressed now, or None for all; and the origin named now.
 _suppressed: ContextVar[frozenset[str] | None] = ContextVar("suppressed", default=frozenset())
@@ -122,6 +124,8 @@ def _wanted() -> tuple[str, str]:
 def _apply(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor != "postgresql" or connection.needs_rollback:
         return  # a rollback brings back what was set before
+    if connection.connection.info.transaction_status in _CANNOT:
+        return  # likewise; and a lost connection takes its settings with it
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config(%s, %s, false), set_config(%s, %s, false)",

@@ -61,6 +61,8 @@ class _TestSession:
     def writing(self, last: bool) -> Iterator[Any]:
         with transaction.atomic(using=settings.DATABASE), self._connection.cursor() as cursor:
             yield cursor
+            # A compute that fails later must not take back what is written here.
+            cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
             if last:
                 # Settings of the session, undone with the transaction: what is drained, and that
                 # nothing of what it wrote is still to be waited for.

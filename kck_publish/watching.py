@@ -27,197 +27,34 @@ _SUSPECT = re.compile(
     r"\b(insert|update|delete|merge|truncate|into|call|execute)\b|;\s*\S|/\*|--", re.IGNORECASE
 )
 _CALL = re.compile(r"([\w$.\"]+)\s*\(")
+# ``f(x) name (columns)``: what stands between two such parentheses names columns, calls nothing.
+_ALIAS = re.compile(r"\)\s*(?:as\s+)?\w+\s*\(", re.IGNORECASE)
 # Words that a parenthesis may follow, and functions that change nothing: what Django's own
 # expressions make, and what the library itself asks.
-_HARMLESS = frozenset(
-    [
-        "all",
-        "and",
-        "any",
-        "array",
-        "array_agg",
-        "as",
-        "asc",
-        "between",
-        "bit_and",
-        "bit_or",
-        "bool_and",
-        "bool_or",
-        "by",
-        "case",
-        "cast",
-        "coalesce",
-        "count",
-        "cross",
-        "date_part",
-        "date_trunc",
-        "desc",
-        "distinct",
-        "else",
-        "except",
-        "exists",
-        "extract",
-        "filter",
-        "first_value",
-        "from",
-        "greatest",
-        "group",
-        "having",
-        "in",
-        "inner",
-        "intersect",
-        "is",
-        "join",
-        "json_agg",
-        "json_build_object",
-        "jsonb_agg",
-        "jsonb_array_length",
-        "jsonb_build_object",
-        "last_value",
-        "lag",
-        "lateral",
-        "lead",
-        "least",
-        "left",
-        "like",
-        "ilike",
-        "limit",
-        "max",
-        "min",
-        "not",
-        "nth_value",
-        "ntile",
-        "null",
-        "nullif",
-        "offset",
-        "on",
-        "or",
-        "order",
-        "outer",
-        "over",
-        "partition",
-        "percent_rank",
-        "cume_dist",
-        "dense_rank",
-        "rank",
-        "row",
-        "row_number",
-        "recursive",
-        "right",
-        "select",
-        "set",
-        "some",
-        "stddev_pop",
-        "stddev_samp",
-        "string_agg",
-        "sum",
-        "then",
-        "to_char",
-        "union",
-        "unnest",
-        "using",
-        "values",
-        "var_pop",
-        "var_samp",
-        "when",
-        "where",
-        "with",
-        "within",
-        "avg",
-        "abs",
-        "acos",
-        "asin",
-        "atan",
-        "ceil",
-        "ceiling",
-        "char_length",
-        "character_length",
-        "chr",
-        "concat",
-        "concat_ws",
-        "cos",
-        "cot",
-        "degrees",
-        "div",
-        "exp",
-        "floor",
-        "length",
-        "ln",
-        "log",
-        "lower",
-        "lpad",
-        "ltrim",
-        "make_date",
-        "md5",
-        "mod",
-        "now",
-        "octet_length",
-        "pi",
-        "position",
-        "power",
-        "radians",
-        "repeat",
-        "replace",
-        "reverse",
-        "round",
-        "rpad",
-        "rtrim",
-        "sha224",
-        "sha256",
-        "sha384",
-        "sha512",
-        "sign",
-        "sin",
-        "sqrt",
-        "statement_timestamp",
-        "strpos",
-        "substr",
-        "substring",
-        "tan",
-        "trim",
-        "trunc",
-        "upper",
-        "clock_timestamp",
-        "regexp_replace",
-        "split_part",
-        "array_length",
-        "cardinality",
-        "plainto_tsquery",
-        "phraseto_tsquery",
-        "websearch_to_tsquery",
-        "to_tsquery",
-        "to_tsvector",
-        "setweight",
-        "ts_rank",
-        "ts_rank_cd",
-        "ts_headline",
-        "similarity",
-        "word_similarity",
-        "unaccent",
-        "bigint",
-        "char",
-        "character",
-        "decimal",
-        "int",
-        "integer",
-        "interval",
-        "numeric",
-        "text",
-        "time",
-        "timestamp",
-        "varchar",
-        "current_setting",
-        "set_config",
-        "pg_current_snapshot",
-        "pg_current_xact_id_if_assigned",
-        "pg_visible_in_snapshot",
-        "pg_snapshot_xmin",
-        "pg_snapshot_xmax",
-        "pg_try_advisory_xact_lock",
-        "pg_advisory_xact_lock_shared",
-        "kck_publish_ring",
-    ]
-)
+_WORDS = """
+    all and any array array_agg as asc between bit_and bit_or bool_and bool_or by case cast coalesce
+    count cross cume_dist date_part date_trunc dense_rank desc distinct else except exists extract
+    filter first_value from greatest group having in inner intersect is join json_agg jsonb_agg
+    json_build_object jsonb_build_object jsonb_array_length lag last_value lateral lead least left
+    like ilike limit max min not nth_value ntile null nullif offset on or order outer over partition
+    percent_rank rank recursive right row row_number select set some stddev_pop stddev_samp
+    string_agg sum then union unnest using values var_pop var_samp when where with within avg
+
+    abs acos array_length asin atan cardinality ceil ceiling char_length character_length chr
+    clock_timestamp concat concat_ws cos cot degrees div exp floor length ln log lower lpad ltrim
+    make_date md5 mod now octet_length pi position power radians regexp_replace repeat replace
+    reverse round rpad rtrim sha224 sha256 sha384 sha512 sign sin split_part sqrt
+    statement_timestamp strpos substr substring tan to_char trim trunc upper
+    phraseto_tsquery plainto_tsquery setweight similarity to_tsquery to_tsvector ts_headline
+    ts_rank ts_rank_cd unaccent websearch_to_tsquery word_similarity
+
+    bigint char character decimal int integer interval numeric text time timestamp varchar
+
+    current_setting kck_publish_ring pg_advisory_xact_lock_shared pg_current_snapshot
+    pg_current_xact_id_if_assigned pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin
+    pg_try_advisory_xact_lock pg_visible_in_snapshot set_config
+"""
+_HARMLESS = frozenset(_WORDS.split())
 # A reader that adds what it has just computed: no answer that was given changes by it.
 _ADD = re.compile(r"\s*INSERT INTO kck_publish_entry \(.*\bON CONFLICT DO NOTHING\b", re.DOTALL)
 
@@ -241,7 +78,7 @@ def may_write(tag: str | None, query: Any) -> bool:
 @lru_cache(maxsize=2048)
 def _unsure(query: str) -> bool:
     return _SUSPECT.search(query) is not None or any(
-        name.lower() not in _HARMLESS for name in _CALL.findall(query)
+        name.lower() not in _HARMLESS for name in _CALL.findall(_ALIAS.sub(")(", query))
     )
 
 
@@ -288,7 +125,7 @@ class _Watched:
 
 
 @lru_cache(maxsize=32)
-def _watched(factory: type) -> type:
+def _watched(factory: Any) -> type[Any]:
     return type(factory.__name__, (_Watched, factory), {"__module__": factory.__module__})
 
 
@@ -297,7 +134,8 @@ def _connected(connection: Any, **_: Any) -> None:
         return
     raw = connection.connection
     if isinstance(raw.cursor_factory, type) and not issubclass(raw.cursor_factory, _Watched):
-        raw.cursor_factory = _watched(raw.cursor_factory)
+        factory: Any = raw.cursor_factory
+        raw.cursor_factory = _watched(factory)
 
 
 def connect() -> None:

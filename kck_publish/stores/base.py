@@ -75,21 +75,29 @@ class Own:
     xid: int
     uncommitted: bool
     done: Sequence[tuple[int, int, Snapshot]]
+    cascading: bool = False
 
     @property
     def handled(self) -> bool:
         """Whether the listener has passed the write everywhere: it need not be asked again."""
         return (
             not self.uncommitted
+            and not self.cascading
             and bool(self.done)
             and len(self.done) == self.done[0][1]
             and all(done.sees(self.xid) for _, _, done in self.done)
         )
 
-    def settled(self, address: Address, stamp: str | None) -> bool:
-        """Whether the write is in the stored value, or has been handled by the listener."""
+    def settled(self, address: Address, stamp: str | None, over_products: bool = False) -> bool:
+        """Whether the write is in the stored value, or has been handled by the listener.
+
+        A product over products may have been computed, in a snapshot that sees the write, from
+        a product that was not yet refreshed: it waits until no cascade is on its way.
+        """
         if self.uncommitted:
             return False
+        if over_products:
+            return self.handled
         if stamp is not None and Snapshot.parse(stamp).sees(self.xid):
             return True
         return any(

@@ -33,8 +33,14 @@ SELECT ({_OWN}), {_COLUMNS}
     ON e.digest = %s AND e.fingerprint = %s
 """
 
+# With whether a cascade is on its way: refreshed products that a shard has not yet handled.
 _DONE = """
-SELECT pg_current_xact_id_if_assigned()::text = %s, s.shard, s.shards, s.done::text
+SELECT pg_current_xact_id_if_assigned()::text = %s, s.shard, s.shards, s.done::text,
+       CASE WHEN pg_visible_in_snapshot(%s::xid8, s.done) THEN EXISTS (
+           SELECT FROM kck_publish_change
+            WHERE op = 'refreshed' AND (xid >= pg_snapshot_xmax(s.done)
+               OR xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.done)))))
+       ELSE true END
   FROM (VALUES (1)) one LEFT JOIN kck_publish_shard s ON true
 """
 
@@ -63,9 +69,16 @@ DELETE FROM kck_publish_entry
  WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
 """
 _ADOPT = """
-UPDATE kck_publish_entry SET by = 'listener', behind = false
- WHERE (by <> 'listener' OR behind)
+UPDATE kck_publish_entry SET behind = false, by = CASE by WHEN 'hand' THEN by ELSE 'listener' END
+ WHERE (by = 'reader' OR behind)
    AND (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+"""
+_RENEW = """
+UPDATE kck_publish_entry e SET soft_expire = n.soft_expire, hard_expire = n.hard_expire,
+    primed_at = clock_timestamp(), by = 'listener', behind = false
+  FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+    AS n (digest, fingerprint, soft_expire, hard_expire)
+ WHERE e.digest = n.digest AND e.fingerprint = n.fingerprint
 """
 _REMOVE_FOREIGN = """
 DELETE FROM kck_publish_entry e USING unnest(%s::uuid[], %s::text[]) AS mine(digest, fingerprint)
@@ -101,10 +114,10 @@ class PostgresStore:
 
     def own(self, xid: int, wrote: Sequence[str]) -> Own:
         with connections[self.alias].cursor() as cursor:
-            cursor.execute(_DONE, [str(xid)])
+            cursor.execute(_DONE, [str(xid), str(xid)])
             rows = cursor.fetchall()
             done = [(row[1], row[2], Snapshot.parse(row[3])) for row in rows if row[1] is not None]
-            own = Own(xid, bool(rows[0][0]), done)
+            own = Own(xid, bool(rows[0][0]), done, cascading=any(row[4] for row in rows))
             if own.handled:  # so that the next read of this session asks nothing
                 cursor.execute(_FORGET_OWN, [list(wrote)])
         return own
@@ -130,6 +143,13 @@ class PostgresStore:
         """Remove what other versions of the code hold of keys that have changed."""
         cursor.execute(_REMOVE_FOREIGN, _identities(addresses))
 
+    def remove_foreign_of(self, cursor: Any, product: str, fingerprint: str) -> None:
+        """Remove what other versions of the code hold of a whole product."""
+        cursor.execute(
+            "DELETE FROM kck_publish_entry WHERE product = %s AND fingerprint <> %s",
+            [product, fingerprint],
+        )
+
     def lock_version(self, cursor: Any, address: Address) -> int | None:
         """The version that is stored, held still until the transaction ends."""
         cursor.execute(
@@ -147,11 +167,32 @@ class PostgresStore:
             [product, product],
         )
 
+    def take_soft_expiry(self, cursor: Any, address: Address) -> bool:
+        """Take an entry's soft expiry away; True for the one reader that did."""
+        cursor.execute(
+            "UPDATE kck_publish_entry SET soft_expire = NULL WHERE soft_expire IS NOT NULL "
+            "AND digest = %s AND fingerprint = %s",
+            [address.digest, address.fingerprint],
+        )
+        return bool(cursor.rowcount)
+
+    def renew(self, cursor: Any, entries: Iterable[Stored]) -> None:
+        """These hold as they are, until a later time."""
+        some = _ordered(entries)
+        cursor.execute(
+            _RENEW,
+            [
+                *_identities([one.address for one in some]),
+                [one.soft_expire for one in some],
+                [one.hard_expire for one in some],
+            ],
+        )
+
     def lazy(self, cursor: Any, shard: int, shards: int) -> list[tuple[str, str, str, str]]:
         """Product, key, fingerprint and stamp of what readers have added to a shard."""
         cursor.execute(
             "SELECT product, key, fingerprint, stamp::text FROM kck_publish_entry "
-            "WHERE by = 'reader' AND bucket %% %s = %s",
+            "WHERE by = 'reader' AND NOT behind AND bucket %% %s = %s",
             [shards, shard],
         )
         return list(cursor.fetchall())

@@ -1,0 +1,62 @@
+"""Recompute what is stored, and compare."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from kck_publish.auditor import Report, audit
+from kck_publish.exceptions import KckPublishError
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError("a number of at least 1")
+    return int(text)
+
+
+class Command(BaseCommand):
+    help = "Recompute stored values and name the keys that differ; exit 1 when there are any."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("product", nargs="*", help="products to verify; all by default")
+        parser.add_argument(
+            "--sample", type=_number, metavar="N", help="N keys of each product, at random"
+        )
+        parser.add_argument("--repair", action="store_true", help="refresh what differs")
+        parser.add_argument(
+            "--patience", type=float, default=30.0, metavar="SECONDS",
+            help="how long to wait for the listener; 30 by default",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        loud = options["verbosity"] > 1
+
+        def progress(product: str, keys: int) -> None:
+            if loud:
+                self.stdout.write(f"{product}: {keys} keys")
+
+        try:
+            report = audit(
+                options["product"], options["sample"], options["repair"], options["patience"],
+                progress,
+            )  # fmt: skip
+        except KckPublishError as error:
+            raise CommandError(str(error)) from error
+        self._print(report, loud)
+        if not report.good:
+            sys.exit(1)
+
+    def _print(self, report: Report, loud: bool) -> None:
+        for key in report.repaired:
+            self.stdout.write(f"repaired   {key}")
+        for one in report.findings:
+            self.stdout.write(f"{one.kind:10} {one.key}{f'  ({one.why})' if one.why else ''}")
+        if loud:
+            for name in report.passed_over:
+                self.stdout.write(f"passed over {name}: it is kept by time; name it to compare it")
+        wrong = sum(one.kind in ("different", "failing") for one in report.findings)
+        self.stdout.write(f"{report.compared:,} keys compared, {wrong} wrong")
