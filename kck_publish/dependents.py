@@ -81,6 +81,7 @@ class Dependents:
         owns: whether a key is this worker's.
         alias: the database of the sources.
         recover: makes the transaction usable again after user code has failed in it.
+        any_stored: whether anything of a product is stored; asked after the batch was claimed.
     """
 
     def __init__(
@@ -90,12 +91,16 @@ class Dependents:
         owns: Callable[[str], bool],
         alias: str,
         recover: Callable[[], None] = lambda: None,
+        any_stored: Callable[[Product], bool] = lambda product: True,
     ) -> None:
         self._graph = graph
         self._decoder = decoder
         self._owns = owns
         self._alias = alias
         self._recover = recover
+        self._any_stored = any_stored
+        self._dormant: dict[str, bool] = {}
+        self._keys: dict[tuple[Any, ...], str | None] = {}
 
     def collect(self, rows: Iterable[Row]) -> Work:
         """The work that these rows of the log make."""
@@ -189,20 +194,11 @@ class Dependents:
         change: Change,
         target: Mapping[str, Any],
     ) -> None:
-        names = {one.name: one for one in product.parameters}
-        missing = [name for name, value in target.items() if value is None and name in names]
-        if any(not names[name].null for name in missing):
-            return  # a NULL that the parameter does not take: no key has it
-        if len(target) < len(names) and set(target) <= set(names):
-            work.whole.setdefault(product.name, []).append(dict(target))
+        named = product.named_by(change, dependency)
+        if not named and not self._stored(product):
             return
-        try:
-            key = product.key_of(target)
-        except KeyParameterMismatch as error:
-            logger.error("Depends of %s gave a key that it has not: %s", product.name, error)
-            work.whole[product.name] = [{}]
-            return
-        if not self._owns(key):
+        key = self._key(work, product, dependency, target)
+        if key is None:
             return
         task = work.tasks[product.name].get(key)
         if task is None:
@@ -210,8 +206,43 @@ class Dependents:
             task = Task(product, product.parameters_of(key), changes)
             work.tasks[product.name][key] = task
         task.xids.add(change.xid)
-        task.named = task.named or product.named_by(change, dependency)
+        task.named = task.named or named
         if task.changes is not None:
             task.changes.append(dependency.shown(change))
             if len(task.changes) > MANY_CHANGES:
                 task.changes = None
+
+    def _stored(self, product: Product) -> bool:
+        """Whether anything of a product is stored: else no change of this batch concerns it."""
+        if product.name not in self._dormant:
+            self._dormant[product.name] = not self._any_stored(product)
+        return not self._dormant[product.name]
+
+    def _key(
+        self, work: Work, product: Product, dependency: Depends, target: Mapping[str, Any]
+    ) -> str | None:
+        """The key of a target, if it names one of ours; many rows of a batch name the same."""
+        try:
+            place = (id(dependency), *target.values())
+            if place in self._keys:
+                return self._keys[place]
+        except TypeError:  # a list, or the like
+            return self._make_key(work, product, target)
+        key = self._keys[place] = self._make_key(work, product, target)
+        return key
+
+    def _make_key(self, work: Work, product: Product, target: Mapping[str, Any]) -> str | None:
+        names = {one.name: one for one in product.parameters}
+        missing = [name for name, value in target.items() if value is None and name in names]
+        if any(not names[name].null for name in missing):
+            return None  # a NULL that the parameter does not take: no key has it
+        if len(target) < len(names) and set(target) <= set(names):
+            work.whole.setdefault(product.name, []).append(dict(target))
+            return None
+        try:
+            key = product.key_of(target)
+        except KeyParameterMismatch as error:
+            logger.error("Depends of %s gave a key that it has not: %s", product.name, error)
+            work.whole[product.name] = [{}]
+            return None
+        return key if self._owns(key) else None

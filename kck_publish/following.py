@@ -22,6 +22,7 @@ from .changes import Decoder, any_unseen, unseen
 from .conf import settings
 from .dependents import Dependents, Work
 from .exceptions import ConfigurationError, Fenced
+from .products import Product
 from .refresh import Outcome, Refresh
 from .snapshots import NOTHING, Snapshot
 from .stores import Address
@@ -96,6 +97,11 @@ class BatchSession:
         """A cursor that sees the latest committed state."""
         return self._desk.cursor()
 
+    def any_stored(self, product: Product) -> bool:
+        """Whether anything of a product is stored."""
+        with self._desk.cursor() as cursor:
+            return stores.current().any_stored(cursor, product.name)
+
     def recover(self) -> None:
         """After an error in the computing transaction: back to its start, the snapshot kept."""
         connection = connections[settings.DATABASE]
@@ -150,16 +156,16 @@ def batch(
             rows = unseen(connection, place.done)
             cursor.execute(f"SAVEPOINT {SAVEPOINT}")
         session = BatchSession(desk, place, until)
+        # Claimed before anybody looks which keys are stored: see prime.
+        if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:
+            raise Fenced(place.shard)
         dependents = Dependents(
-            graph, Decoder(connection, graph.sources), _owner(place), alias, session.recover
-        )
+            graph, Decoder(connection, graph.sources), _owner(place), alias, session.recover,
+            session.any_stored,
+        )  # fmt: skip
         work = dependents.collect(rows)
         _add_first(work, first)
         with desk.cursor() as cursor:
-            # Claimed before anybody looks which keys are stored: see prime.
-            cursor.execute(_CLAIM, [until, place.shard, place.epoch])
-            if cursor.rowcount == 0:
-                raise Fenced(place.shard)
             for key in _due(cursor, place, settings.MAX_BATCH):
                 dependents.request(work, key, "retry")
         refresh = Refresh(graph, stores.current(), session, place.done, until, settings.MAX_BATCH)

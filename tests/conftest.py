@@ -17,6 +17,9 @@ from django.db import connections
 
 from example_app.embedded_postgres import EmbeddedPostgres, PostgresServer, find_or_start
 
+# What the entry point gives to whoever has installed the library; here it need not be.
+pytest_plugins = ["kck_publish.pytest_plugin"]
+
 ADDRESS = "KCK_TEST_DATABASE"
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 SERVER = pytest.StashKey[PostgresServer]()

@@ -201,6 +201,13 @@ class PostgresStore:
         """These hold as they are: the listener's from now on, and no longer behind."""
         cursor.execute(_ADOPT, _identities(addresses))
 
+    def any_stored(self, cursor: Any, product: str) -> bool:
+        """Whether anything of a product is stored, by any version of the code."""
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM kck_publish_entry WHERE product = %s)", [product]
+        )
+        return bool(cursor.fetchone()[0])
+
     def enumerate(self, cursor: Any, product: str, fingerprint: str) -> Iterator[str]:
         """The stored keys of a product."""
         cursor.execute(

@@ -1,0 +1,80 @@
+"""Commit to readable: how long after a commit the store has the new value.
+
+The writer commits one change by raw SQL; the reader, on a raw connection, looks at the store's row
+again and again. Beside it, in the same rounds, the floor: a raw LISTEN that wakes on NOTIFY.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import psycopg
+
+from benchmarks.figures import median, quantile, short, target
+from benchmarks.filling import fill
+from benchmarks.world import World, asleep, listening, world
+
+CHANGES, ROWS = 1_000, 500
+PATIENCE = 10.0
+
+BODY = "SELECT body FROM kck_publish_entry WHERE key = %s"
+
+
+def main() -> None:
+    """Measure and print."""
+    os.environ["KCK_BENCH_LINGER"] = "0.02"
+    with world("push: commit to readable") as found, found.connect() as writer:
+        fill(writer, ["leaflet"], ROWS)
+        with listening(), found.connect() as reader:
+            reader.execute("CREATE INDEX ON kck_publish_entry (key)")
+            writer.execute("UPDATE benchmarks_leaflet SET pages = pages + 1")
+            asleep(reader)
+            _report(found, writer, reader)
+
+
+def _report(found: World, writer: Any, reader: Any) -> None:
+    idle: list[float] = []
+    awake: list[float] = []
+    raw: list[float] = []
+    with found.connect() as ear:
+        ear.execute("LISTEN bench")
+        for number in range(CHANGES):
+            asleep(reader)
+            idle.append(_change(writer, reader, number))  # the listener slept
+            awake.append(_change(writer, reader, number + 1))  # it lingers
+            raw.append(_wake(writer, ear))
+    for name, values in (("asleep", idle), ("lingering", awake), ("raw LISTEN wake", raw)):
+        p50, p90, p99 = (quantile(values, part) * 1e3 for part in (0.5, 0.9, 0.99))
+        print(
+            f"   {name:16} p50 {short(p50)} ms  p90 {short(p90)}  p99 {short(p99)}"
+            f"  worst {short(max(values) * 1e3)}"
+        )
+    p50, p99 = median(idle) * 1e3, quantile(idle, 0.99) * 1e3
+    target("p50, listener idle", "<= 3 ms", p50, " ms", p50 <= 3)
+    target("p99, listener idle", "<= 20 ms", p99, " ms", p99 <= 20)
+
+
+def _change(writer: psycopg.Connection[Any], reader: psycopg.Connection[Any], n: int) -> float:
+    """Seconds from the commit's return until the store's row has another body."""
+    key = f"benchmarks.leaflet/{n % ROWS + 1}"
+    before = reader.execute(BODY, [key]).fetchone()
+    writer.execute("UPDATE benchmarks_leaflet SET pages = pages + 1 WHERE id = %s", [n % ROWS + 1])
+    start = time.perf_counter()
+    while reader.execute(BODY, [key]).fetchone() == before:
+        if time.perf_counter() - start > PATIENCE:
+            raise TimeoutError(f"{key} was not published")
+    return time.perf_counter() - start
+
+
+def _wake(writer: psycopg.Connection[Any], ear: psycopg.Connection[Any]) -> float:
+    writer.execute("NOTIFY bench")
+    start = time.perf_counter()
+    for _ in ear.notifies(timeout=PATIENCE, stop_after=1):
+        pass
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
