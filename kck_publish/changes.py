@@ -8,6 +8,7 @@ through the cursor's list of running transactions, so there is no gap and nothin
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,20 +25,29 @@ from .sources import Source, column_of
 
 logger = logging.getLogger("kck_publish")
 
-# Both arms are scans of the index on xid. The rows are visible to the reading statement, which
-# runs in the snapshot %(until)s itself: that is the other half of the condition.
-UNSEEN = """
-    xid >= pg_snapshot_xmax(%(since)s::pg_snapshot)
- OR xid = ANY (ARRAY(SELECT pg_snapshot_xip(%(since)s::pg_snapshot)))
-"""
+# What a cursor has not seen: two arms, each a scan of the index on xid, and disjoint. The rows are
+# visible to the reading statement, whose snapshot is the other half of the condition.
+LATER = "xid >= pg_snapshot_xmax(%(since)s::pg_snapshot)"
+LATE = "xid = ANY (ARRAY(SELECT pg_snapshot_xip(%(since)s::pg_snapshot)))"
+UNSEEN = f"({LATER} OR {LATE})"
 # Inside a test's transaction: what it has itself written since it was last drained.
 UNDRAINED = """
     xid = pg_current_xact_id_if_assigned()
     AND seq > coalesce(nullif(current_setting('kck_publish.drained', true), ''), '0')::bigint
 """
-_READ = """
-SELECT seq, xid::text::bigint, source, op, columns, old, new, origin, at
-  FROM kck_publish_change WHERE {} ORDER BY seq
+_COLUMNS = "seq, xid::text::bigint, source, op, columns, old, new, origin, at"
+_READ_UNSEEN = f"""
+SELECT {_COLUMNS} FROM kck_publish_change WHERE {LATER}
+ UNION ALL
+SELECT {_COLUMNS} FROM kck_publish_change WHERE {LATE}
+ ORDER BY seq
+"""
+_READ_UNDRAINED = f"SELECT {_COLUMNS} FROM kck_publish_change WHERE {UNDRAINED} ORDER BY seq"
+# The planner takes "xid >= ..." for a third of the table: the end of the index tells at once.
+ANY_UNSEEN = f"""
+SELECT (SELECT xid FROM kck_publish_change ORDER BY xid DESC LIMIT 1)
+           >= pg_snapshot_xmax(%(since)s::pg_snapshot)
+    OR EXISTS (SELECT FROM kck_publish_change WHERE {LATE})
 """
 _FETCH = 2000
 
@@ -58,35 +68,35 @@ class Row:
 
 
 def unseen(connection: BaseDatabaseWrapper, since: str) -> Iterator[Row]:
-    """The rows that the current transaction sees and the cursor has not: streamed, in order.
+    """The rows that the current transaction sees and the cursor has not, in order.
 
-    The query is sent at once, so that a savepoint set after the call does not undo it.
+    A few come at once; many are streamed.
     """
-    cursor = connection.chunked_cursor()
-    cursor.execute(_READ.format(UNSEEN), {"since": since})
-
-    def rows() -> Iterator[Row]:
-        with cursor:
-            while some := cursor.fetchmany(_FETCH):
-                for row in some:
-                    yield Row(*row)
-
-    return rows()
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_READ_UNSEEN} LIMIT {_FETCH + 1}", {"since": since})
+        rows = cursor.fetchall()
+    if len(rows) <= _FETCH:
+        yield from (Row(*row) for row in rows)
+        return
+    del rows
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(_READ_UNSEEN, {"since": since})
+        while some := cursor.fetchmany(_FETCH):
+            for row in some:
+                yield Row(*row)
 
 
 def undrained(connection: BaseDatabaseWrapper) -> list[Row]:
     """What a test's own transaction has written since it was last drained."""
     with connection.cursor() as cursor:
-        cursor.execute(_READ.format(UNDRAINED))
+        cursor.execute(_READ_UNDRAINED)
         return [Row(*row) for row in cursor.fetchall()]
 
 
 def any_unseen(cursor: Any, since: str) -> bool:
     """Whether there is anything new for a cursor: one look at the end of an index."""
-    cursor.execute(
-        f"SELECT EXISTS (SELECT FROM kck_publish_change WHERE {UNSEEN})", {"since": since}
-    )
-    return bool(cursor.fetchone()[0])
+    cursor.execute(ANY_UNSEEN, {"since": since})
+    return bool(cursor.fetchone()[0])  # NULL: the log is empty
 
 
 # How many rows one trimming transaction deletes at the most.
@@ -114,6 +124,10 @@ def trim(cursor: Any, keep_seconds: float) -> int:
 
 
 Load = Callable[[str], Any]
+Loads = dict[str, dict[str, tuple[str, Load]]]
+
+# By alias and table: how a column's text is read. Kept until something cannot be read.
+_known: dict[str, Loads] = defaultdict(dict)
 
 
 class Decoder:
@@ -127,7 +141,7 @@ class Decoder:
     def __init__(self, connection: BaseDatabaseWrapper, sources: Mapping[str, Source]) -> None:
         self._connection = connection
         self._sources = sources
-        self._loads: dict[str, dict[str, tuple[str, Load]]] = {}
+        self._loads = _known[connection.alias]
 
     def change(self, row: Row) -> Change | None:
         """The change that a row records; None when its table is no source any more.
@@ -142,6 +156,7 @@ class Decoder:
         try:
             old, new = self._image(model, row, row.old), self._image(model, row, row.new)
         except (KeyError, ValueError, PsycopgError) as error:
+            self._loads.pop(row.source, None)  # the table may have changed
             logger.warning(
                 "Change %d of %s cannot be read (%s): all that depends on it is primed.",
                 row.seq, row.source, type(error).__name__,

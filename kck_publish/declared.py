@@ -122,7 +122,8 @@ class PrimerProduct(Product):
 
     def members(self) -> Iterable[Parameters] | None:
         if self._writes("domain"):
-            return iter(self.primer.domain())
+            found: Iterable[Parameters] = self.primer.domain()
+            return found
         return None if self.parameters else [{}]  # without parameters there is one key
 
     @property

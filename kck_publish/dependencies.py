@@ -141,7 +141,11 @@ class Depends:
         """Each mapped parameter's place in an image: an attname, or the product's parameter."""
         if isinstance(self.on, str):
             return self.mapping
-        return {name: attname(self.on, column) for name, column in self.mapping.items()}
+        found = {name: attname(self.on, column) for name, column in self.mapping.items()}
+        if self.on._meta.parents:  # each table of the row has the key, under a name of its own
+            key = self.on._meta.pk.attname
+            found = {name: "pk" if place == key else place for name, place in found.items()}
+        return found
 
     def counts(self, change: Change) -> bool:
         """Whether this change matters: an update of other columns does not."""

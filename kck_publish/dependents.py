@@ -197,7 +197,7 @@ class Dependents:
         named = product.named_by(change, dependency)
         if not named and not self._stored(product):
             return
-        key = self._key(work, product, dependency, target)
+        key = self._key(work, product, target)
         if key is None:
             return
         task = work.tasks[product.name].get(key)
@@ -213,17 +213,19 @@ class Dependents:
                 task.changes = None
 
     def _stored(self, product: Product) -> bool:
-        """Whether anything of a product is stored: else no change of this batch concerns it."""
+        """Whether a change may concern a product: it, or what stands on it, is stored.
+
+        What is not stored passes a change on to the products over it.
+        """
         if product.name not in self._dormant:
-            self._dormant[product.name] = not self._any_stored(product)
+            below = bool(self._graph.by_product.get(product.name))
+            self._dormant[product.name] = not (below or self._any_stored(product))
         return not self._dormant[product.name]
 
-    def _key(
-        self, work: Work, product: Product, dependency: Depends, target: Mapping[str, Any]
-    ) -> str | None:
+    def _key(self, work: Work, product: Product, target: Mapping[str, Any]) -> str | None:
         """The key of a target, if it names one of ours; many rows of a batch name the same."""
         try:
-            place = (id(dependency), *target.values())
+            place = (product.name, *target.items())
             if place in self._keys:
                 return self._keys[place]
         except TypeError:  # a list, or the like

@@ -10,11 +10,15 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import psycopg
+
+# How long a ring of our own may take to be heard, in seconds.
+PATIENCE = 5.0
 
 
 class Doorbell:
@@ -65,7 +69,10 @@ class Doorbell:
         if self._ear is None:
             return True
         self._desk.execute("SELECT pg_notify('kck_publish', '')")
-        self._hears = self.wait(5.0)
+        end = time.monotonic() + PATIENCE
+        self._hears = False
+        while not self._hears and (left := end - time.monotonic()) > 0:
+            self._hears = self.wait(left)
         return self._hears
 
     def asleep(self, asleep: bool) -> frozenset[int]:

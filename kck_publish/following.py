@@ -17,8 +17,8 @@ import psycopg
 from django.db import connections, transaction
 from psycopg import sql
 
-from . import registry, retries, stores
-from .changes import Decoder, any_unseen, unseen
+from . import clock, registry, retries, stores
+from .changes import ANY_UNSEEN, Decoder, unseen
 from .conf import settings
 from .dependents import Dependents, Work
 from .exceptions import ConfigurationError, Fenced
@@ -32,6 +32,11 @@ logger = logging.getLogger("kck_publish")
 # Our own namespace of session advisory locks, one a shard.
 LOCKS = 0x6B64
 
+_WAITS = f"""
+SELECT coalesce(({ANY_UNSEEN}), false)
+    OR EXISTS (SELECT FROM kck_publish_failure WHERE due_at <= %(now)s
+                  AND fingerprint = ANY (%(mine)s) AND bucket %% %(shards)s = %(shard)s)
+"""
 _CLUSTER = "SELECT system_identifier::text FROM pg_control_system()"
 _EMPTY = sql.SQL("DELETE FROM {}")
 _CREATE = """
@@ -78,9 +83,12 @@ def release(desk: psycopg.Connection[Any], place: Place) -> None:
 def waits(desk: psycopg.Connection[Any], place: Place) -> bool:
     """Whether there is anything to do for a shard."""
     with desk.cursor() as cursor:
-        if any_unseen(cursor, place.done):
-            return True
-        return any(True for _ in _due(cursor, place, 1))
+        cursor.execute(_WAITS, {
+            "since": place.done, "now": clock.now(), "mine": _fingerprints(),
+            "shard": place.shard, "shards": place.shards,
+        })  # fmt: skip
+        row = cursor.fetchone()
+        return bool(row and row[0])
 
 
 class BatchSession:
@@ -121,12 +129,19 @@ class BatchSession:
             row = cursor.fetchone()
             if row is None or row[0] != place.done:
                 raise Fenced(place.shard)
-            yield cursor
-            if last:
-                cursor.execute(_MOVE, [self._until, place.shard, place.epoch, place.done])
+            with self._desk.pipeline():  # the rest is sent without waiting for each answer
+                yield cursor
+                if last:
+                    cursor.execute(_MOVE, [self._until, place.shard, place.epoch, place.done])
 
 
 SAVEPOINT = "kck_publish_batch"
+# One message: it is on the way from a commit to the reader.
+_OPEN = f"""
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SAVEPOINT {SAVEPOINT};
+SELECT pg_current_snapshot()::text
+"""
 
 
 def batch(
@@ -150,11 +165,10 @@ def batch(
     graph = registry.graph()
     with transaction.atomic(using=alias):
         with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            cursor.execute("SELECT pg_current_snapshot()::text")
+            cursor.execute(_OPEN)
+            while cursor.nextset():
+                pass
             until = cursor.fetchone()[0]
-            rows = unseen(connection, place.done)
-            cursor.execute(f"SAVEPOINT {SAVEPOINT}")
         session = BatchSession(desk, place, until)
         # Claimed before anybody looks which keys are stored: see prime.
         if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:
@@ -163,7 +177,7 @@ def batch(
             graph, Decoder(connection, graph.sources), _owner(place), alias, session.recover,
             session.any_stored,
         )  # fmt: skip
-        work = dependents.collect(rows)
+        work = dependents.collect(unseen(connection, place.done))
         _add_first(work, first)
         with desk.cursor() as cursor:
             for key in _due(cursor, place, settings.MAX_BATCH):
@@ -223,8 +237,11 @@ def domains(desk: psycopg.Connection[Any], place: Place) -> Work:
 
 
 def _due(cursor: Any, place: Place, limit: int) -> Iterator[str]:
-    mine = [product.fingerprint for product in registry.graph().products.values()]
-    return retries.due(cursor, mine, place.shard, place.shards, limit)
+    return retries.due(cursor, _fingerprints(), place.shard, place.shards, limit)
+
+
+def _fingerprints() -> list[str]:
+    return [product.fingerprint for product in registry.graph().products.values()]
 
 
 def _owner(place: Place) -> Any:

@@ -38,6 +38,8 @@ LOCK_TIMEOUT = "5s"
 CLOSE_POLL = 0.001
 # Before it says ready: the first handles all that was there, each further one a cascade's level.
 CATCH_UP_ROUNDS = 10
+# A batch of fewer changes is not worth a batch of its own while more keep coming.
+SMALL = 100
 # Seconds between two tries to connect; each is twice the one before.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
@@ -170,7 +172,7 @@ class Listener:
         """Take our part of the shards, and prime what is missing of their eager domains."""
         total = Outcome()
         for place in self._sharing.balance(alone):
-            total.add(self._batch(place, eager=True) or Outcome())
+            total.add(self._batch(place, eager=True))
         return total
 
     def drain(self, rounds: int | None = None) -> Outcome:
@@ -180,18 +182,23 @@ class Listener:
             rounds: look so often at the most: under a steady load there is always more.
         """
         total = Outcome()
-        busy = True
+        busy, pause = True, 0.0
         while busy and rounds != 0 and not self.stopping:
             busy = False
             rounds = None if rounds is None else rounds - 1
             for place in list(self.places.values()):
                 if following.waits(self._desk, place):
                     busy = True
-                    total.add(self._batch(place) or Outcome())
+                    # Under a steady load a little patience makes one batch of many.
+                    self._stopped.wait(pause)
+                    outcome = self._batch(place)
+                    small = outcome.changes < SMALL and not outcome.cascaded
+                    pause = settings.AWAKE_POLL if small else 0.0
+                    total.add(outcome)
             self._beat_when_due()
         return total
 
-    def _batch(self, place: Place, eager: bool = False) -> Outcome | None:
+    def _batch(self, place: Place, eager: bool = False) -> Outcome:
         try:
             first = following.domains(self._desk, place) if eager else None
             self.places[place.shard], outcome = following.batch(self._desk, place, first)
@@ -199,8 +206,7 @@ class Listener:
             logger.warning("%s", fenced)
             following.release(self._desk, place)
             del self.places[place.shard]
-            self._take_shards(alone=self._bell is None)
-            return None
+            return self._take_shards(alone=self._bell is None)
         logger.debug("batch of shard %d: %s", place.shard, outcome)
         return outcome
 
@@ -225,7 +231,9 @@ class Listener:
             # One look: while we say that we sleep, everybody rings.
             while not self.drain(rounds=1).changes and not self.stopping:
                 if not uncertain:
-                    return self._wait_for_ring(bell)
+                    if found := self._wait_for_ring(bell):
+                        self.drain()  # before anything else: somebody waits for it
+                    return found
                 bell.wait(pause)
                 pause = min(pause * 1.5, settings.AWAKE_POLL * 4)
                 # First see who has ended, and then drain: the other order loses a change.

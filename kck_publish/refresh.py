@@ -71,6 +71,7 @@ class Outcome:
     unchanged: int = 0
     removed: int = 0
     failed: int = 0
+    cascaded: int = 0
     changes: int = 0
 
     def add(self, other: Outcome) -> None:
@@ -315,7 +316,9 @@ class Refresh:
             for name in self._work.whole if last else ():
                 fingerprint = self._graph.products[name].fingerprint
                 self._store.remove_foreign_of(cursor, name, fingerprint)
-            requests.log(cursor, requests.REFRESHED, self._depended_on(changed + results.told))
+            cascading = self._depended_on(changed + results.told)
+            requests.log(cursor, requests.REFRESHED, cascading)
+            self.outcome.cascaded += len(cascading)
             if results.failures:
                 retries.record(cursor, results.failures)
             if results.settled:

@@ -6,7 +6,6 @@ both what is stored and what this session has written, or the listener's.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -61,8 +60,7 @@ ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, shape = ex
     stamp = excluded.stamp, by = excluded.by, version = excluded.version,
     primed_at = excluded.primed_at, soft_expire = excluded.soft_expire,
     hard_expire = excluded.hard_expire, behind = excluded.behind, reason = excluded.reason,
-    seconds = excluded.seconds
-RETURNING digest, version"""
+    seconds = excluded.seconds"""
 
 _REMOVE = """
 DELETE FROM kck_publish_entry
@@ -130,10 +128,9 @@ class PostgresStore:
         """``add``, on a cursor of the caller's. In one order always, so that two never deadlock."""
         cursor.execute(_ADD, _parameters(_ordered(entries)))
 
-    def write(self, cursor: Any, entries: Iterable[Stored]) -> dict[uuid.UUID, int]:
-        """Overwrite; the new versions by digest."""
+    def write(self, cursor: Any, entries: Iterable[Stored]) -> None:
+        """Overwrite; each entry gets a new version."""
         cursor.execute(_WRITE, _parameters(_ordered(entries)))
-        return dict(cursor.fetchall())
 
     def remove(self, cursor: Any, addresses: Sequence[Address]) -> int:
         cursor.execute(_REMOVE, _identities(addresses))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django.db import models
 
@@ -43,3 +44,58 @@ class Edition(models.Model):
     book = models.ForeignKey(Book, on_delete=models.CASCADE)
     copies = models.IntegerField(default=0)
     remark = models.TextField(default="")
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=40)
+
+
+class Box(models.Model):
+    """What items are in: deleting it deletes them."""
+
+    name = models.CharField(max_length=40)
+
+
+class Item(CacheModel):
+    """A row that every kind of write is tried on."""
+
+    name = models.CharField(max_length=40, unique=True)
+    group = models.IntegerField(default=0)
+    amount = models.IntegerField(default=0)
+    box = models.ForeignKey(Box, on_delete=models.CASCADE, null=True)
+    tags: models.ManyToManyField[Any, Any] = models.ManyToManyField(Tag, through="ItemTag")
+
+    cached_by: ClassVar[Sequence[str]] = ("name",)
+    cached_lists: ClassVar[Sequence[str]] = ("group",)
+
+
+class ItemTag(CacheModel):
+    """A many-to-many table that is published itself."""
+
+    item = models.ForeignKey(Item, on_delete=models.CASCADE)
+    tag = models.ForeignKey(Tag, on_delete=models.CASCADE)
+
+    cached_by = (("item", "tag"),)
+    cached_lists = ("item",)
+
+
+class Crate(Item):
+    """Multi-table inheritance: half of the row is in the parent's table."""
+
+    depth = models.IntegerField(default=0)
+
+    cached_by = ()
+    cached_lists = ()
+
+
+class Seat(CacheModel):
+    """A composite primary key."""
+
+    pk = models.CompositePrimaryKey("row", "number")
+    row = models.CharField(max_length=5)
+    number = models.IntegerField()
+    guest = models.CharField(max_length=40, default="")
+    party = models.IntegerField(null=True)
+
+    cached_by = ("guest",)
+    cached_lists = ("party",)

@@ -1,0 +1,127 @@
+"""What the tests of the catalog share: draining, other sessions, and what was computed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+from django.db import connection, connections
+
+from kck_publish import registry, stores
+from kck_publish.listener import Listener
+from kck_publish.refresh import Outcome
+from kck_publish.stores import Address, Stored
+from tests.catalog import primers
+
+
+def drain() -> Outcome:
+    """What ``kck_listen --once`` does, in this process."""
+    return Listener("default").once()
+
+
+def stored(key: str) -> Stored | None:
+    """The entry under a key, as it is; nothing is primed."""
+    product = registry.find(key)
+    assert product is not None, key
+    reading = stores.current().read([Address(key, product.fingerprint)], ())
+    return reading.entries.get(key)
+
+
+def physical(key: str) -> tuple[Any, ...] | None:
+    """What shows whether an entry has been written at all: its version, xmin and place."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT version, xmin::text, ctid::text FROM kck_publish_entry WHERE key = %s", [key]
+        )
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        return row
+
+
+def sql(query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Run SQL on Django's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def another_session(autocommit: bool = True) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of another program, which knows nothing of Django."""
+    parameters = connection.get_connection_params()
+    for name in ("cursor_factory", "context"):
+        parameters.pop(name, None)
+    with closing(psycopg.connect(**(parameters | {"autocommit": autocommit}))) as other:
+        yield other
+
+
+@contextmanager
+def computes() -> Iterator[list[str]]:
+    """The names of what is computed within the block (``name+`` for an augment), in order."""
+    before = len(primers.computed)
+    seen: list[str] = []
+    yield seen
+    seen += [name for name, _ in primers.computed[before:]]
+
+
+@contextmanager
+def interfering(call: Callable[[str, Any], None]) -> Iterator[None]:
+    """Call this at the start of each compute and augment of the catalog."""
+    primers.interfere.append(call)
+    try:
+        yield
+    finally:
+        primers.interfere.remove(call)
+
+
+class Session(threading.Thread):
+    """Runs a function in a thread, with a database connection of its own."""
+
+    def __init__(self, run: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self._run = run
+        self._result: Any = None
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._result = self._run()
+        except BaseException as error:  # noqa: BLE001 - raised again by ``result``
+            self._error = error
+        finally:
+            connections.close_all()
+
+    def result(self, seconds: float = 20.0) -> Any:
+        """What the function returned or raised."""
+        self.join(seconds)
+        assert not self.is_alive(), "the session did not end"
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+class Gate:
+    """Holds the computes of one product until it is opened; tells when one has arrived."""
+
+    def __init__(self, product: str) -> None:
+        self._product = product
+        self._arrived = threading.Event()
+        self._open = threading.Event()
+        self.entered = 0
+
+    def __call__(self, product: str, parameters: Any) -> None:
+        if product == self._product:
+            self.entered += 1
+            self._arrived.set()
+            assert self._open.wait(20), "nobody opened the gate"
+
+    def wait(self) -> None:
+        """Until a compute is held here."""
+        assert self._arrived.wait(20), f"{self._product} was not computed"
+
+    def open(self) -> None:
+        """Let the computes go on."""
+        self._open.set()
