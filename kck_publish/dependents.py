@@ -24,6 +24,8 @@ logger = logging.getLogger("kck_publish")
 
 # A key touched more often than this in one batch is primed: cheaper than so many steps.
 MANY_CHANGES = 1000
+# From so many touches of a product on, it is asked whether anything of it is stored at all.
+WORTH_ASKING = 50
 
 
 @dataclass(slots=True)
@@ -100,6 +102,7 @@ class Dependents:
         self._recover = recover
         self._any_stored = any_stored
         self._dormant: dict[str, bool] = {}
+        self._touches: dict[str, int] = defaultdict(int)
         self._keys: dict[tuple[Any, ...], str | None] = {}
 
     def collect(self, rows: Iterable[Row]) -> Work:
@@ -217,6 +220,9 @@ class Dependents:
 
         What is not stored passes a change on to the products over it.
         """
+        self._touches[product.name] += 1
+        if self._touches[product.name] < WORTH_ASKING:
+            return True
         if product.name not in self._dormant:
             below = bool(self._graph.by_product.get(product.name))
             self._dormant[product.name] = not (below or self._any_stored(product))

@@ -25,7 +25,7 @@ from .exceptions import ConfigurationError, Fenced
 from .products import Product
 from .refresh import Outcome, Refresh
 from .snapshots import NOTHING, Snapshot
-from .stores import Address
+from .stores import Address, Query
 
 logger = logging.getLogger("kck_publish")
 
@@ -48,10 +48,9 @@ UPDATE kck_publish_shard SET epoch = epoch + 1, seen_at = clock_timestamp()
  WHERE shard = %s RETURNING done::text, epoch
 """
 _CLAIM = "UPDATE kck_publish_shard SET claimed = %s WHERE shard = %s AND epoch = %s"
-_HOLD = "SELECT done::text FROM kck_publish_shard WHERE shard = %s AND epoch = %s FOR UPDATE"
 _MOVE = """
 UPDATE kck_publish_shard SET done = %s, seen_at = clock_timestamp()
- WHERE shard = %s AND epoch = %s AND done::text = %s
+ WHERE shard = %s AND epoch = %s AND done::text = %s RETURNING true
 """
 
 
@@ -105,6 +104,18 @@ class BatchSession:
         """A cursor that sees the latest committed state."""
         return self._desk.cursor()
 
+    def ask(self, *queries: Query) -> list[list[Any]]:
+        """The rows of several queries, for one wait."""
+        cursors = [self._desk.cursor() for _ in queries]
+        with self._desk.pipeline():
+            for cursor, query in zip(cursors, queries, strict=True):
+                cursor.execute(*query)
+        return [cursor.fetchall() for cursor in cursors]
+
+    def due_query(self) -> Query | None:
+        """Asks the keys whose retry is due."""
+        return retries.due_query(_fingerprints(), self.shard, self.shards, settings.MAX_BATCH)
+
     def any_stored(self, product: Product) -> bool:
         """Whether anything of a product is stored."""
         with self._desk.cursor() as cursor:
@@ -124,15 +135,13 @@ class BatchSession:
     def writing(self, last: bool) -> Iterator[Any]:
         """The write transaction: fenced, and with ``last`` moving the cursor of the log."""
         place = self._place
-        with self._desk.transaction(), self._desk.cursor() as cursor:
-            cursor.execute(_HOLD, [place.shard, place.epoch])
-            row = cursor.fetchone()
-            if row is None or row[0] != place.done:
+        # What a pipeline sends waits for no answer; the move's tells whether the shard is ours.
+        with self._desk.pipeline(), self._desk.transaction(), self._desk.cursor() as cursor:
+            yield cursor
+            until = self._until if last else place.done
+            cursor.execute(_MOVE, [until, place.shard, place.epoch, place.done])
+            if cursor.fetchone() is None:
                 raise Fenced(place.shard)
-            with self._desk.pipeline():  # the rest is sent without waiting for each answer
-                yield cursor
-                if last:
-                    cursor.execute(_MOVE, [self._until, place.shard, place.epoch, place.done])
 
 
 SAVEPOINT = "kck_publish_batch"
@@ -179,11 +188,8 @@ def batch(
         )  # fmt: skip
         work = dependents.collect(unseen(connection, place.done))
         _add_first(work, first)
-        with desk.cursor() as cursor:
-            for key in _due(cursor, place, settings.MAX_BATCH):
-                dependents.request(work, key, "retry")
         refresh = Refresh(graph, stores.current(), session, place.done, until, settings.MAX_BATCH)
-        outcome = refresh.run(work)
+        outcome = refresh.run(work, lambda key: dependents.request(work, key, "retry"))
     return replace(place, done=until), outcome
 
 
@@ -234,10 +240,6 @@ def domains(desk: psycopg.Connection[Any], place: Place) -> Work:
                 if key not in stored and owns(key):
                     work.want(product, key, product.parameters_of(key), "domain")
     return work
-
-
-def _due(cursor: Any, place: Place, limit: int) -> Iterator[str]:
-    return retries.due(cursor, _fingerprints(), place.shard, place.shards, limit)
 
 
 def _fingerprints() -> list[str]:

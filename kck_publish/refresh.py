@@ -9,7 +9,7 @@ after a crash harms nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from .prime import entry_of
 from .products import Computed, Parameters, Product
 from .registry import Graph
 from .snapshots import Snapshot
-from .stores import HAND, LISTENER, READER, Address, PostgresStore, Stored
+from .stores import HAND, LISTENER, READER, Address, PostgresStore, Query, Stored
 
 logger = logging.getLogger("kck_publish")
 
@@ -34,6 +34,12 @@ class Session(Protocol):
 
     def cursor(self) -> Any:
         """A cursor that sees the latest committed state."""
+
+    def ask(self, *queries: Query) -> list[list[Any]]:
+        """The rows of several queries."""
+
+    def due_query(self) -> Query | None:
+        """Asks the keys whose retry is due; None where nothing is retried."""
 
     def recover(self) -> None:
         """Make the computing transaction usable again after an error in it."""
@@ -104,16 +110,23 @@ class Refresh:
         self._chunk = chunk
         self._fresh: dict[str, Computed] = {}
         self._adopted: list[Address] = []
+        self._before: dict[str, Stored | None] = {}
         self._work = Work()
         self.outcome = Outcome()
 
-    def run(self, work: Work) -> Outcome:
-        """Refresh everything that the batch touches, in the order of dependence."""
+    def run(self, work: Work, retry: Callable[[str], None] = lambda key: None) -> Outcome:
+        """Refresh everything that the batch touches, in the order of dependence.
+
+        Args:
+            work: what is touched.
+            retry: puts a key whose retry is due into the work.
+        """
         self._work = work
         self.outcome.changes = work.changes
-        with self._session.cursor() as cursor:
-            self._adopt_lazy(cursor, work)
-            self._spread(cursor, work)
+        self._survey(work, retry)
+        if work.whole:
+            with self._session.cursor() as cursor:
+                self._spread(cursor, work)
         pending = Results()
         for name in sorted(work.tasks, key=lambda one: self._graph.order.get(one, 0)):
             for some in _chunks(list(work.tasks[name].items()), self._chunk):
@@ -138,15 +151,43 @@ class Refresh:
             return found
         return None
 
-    def _adopt_lazy(self, cursor: Any, work: Work) -> None:
+    def _survey(self, work: Work, retry: Callable[[str], None]) -> None:
+        """Ask at once what is due, what readers have added, and (of a few keys) what is stored."""
+        addresses = [
+            Address(key, task.product.fingerprint)
+            for tasks in work.tasks.values()
+            for key, task in tasks.items()
+        ]
+        if len(addresses) > self._chunk:
+            addresses = []
+        due = self._session.due_query()
+        queries = [self._store.lazy_query(self._session.shard, self._session.shards)]
+        queries += [due] if due else []
+        queries += [self._store.look_query(addresses)] if addresses else []
+        lazy, *more = self._session.ask(*queries)
+        if addresses:
+            entries = self._store.reading(more.pop(), addresses).entries
+            self._before = {one.key: entries.get(one.key) for one in addresses}
+        for (key,) in more.pop() if due else ():
+            retry(key)
+        self._adopt_lazy(lazy, work)
+
+    def _stored(self, addresses: Mapping[str, Address]) -> dict[str, Stored]:
+        """What is stored of these keys; of a few it is known already."""
+        unknown = [one for key, one in addresses.items() if key not in self._before]
+        found = {key: entry for key in addresses if (entry := self._before.get(key)) is not None}
+        if unknown:
+            with self._session.cursor() as cursor:
+                found |= self._store.look(cursor, unknown).entries
+        return found
+
+    def _adopt_lazy(self, lazy: Sequence[Any], work: Work) -> None:
         """What readers have added since the last batch becomes ours, or is primed.
 
         A value whose stamp includes the cursor has missed nothing but this batch. An older one
         may have been added after an earlier batch had looked, and have missed that.
         """
-        for product_name, key, fingerprint, stamp in self._store.lazy(
-            cursor, self._session.shard, self._session.shards
-        ):
+        for product_name, key, fingerprint, stamp in lazy:
             product = self._graph.products.get(product_name)
             if product is None or product.fingerprint != fingerprint:
                 continue
@@ -188,8 +229,7 @@ class Refresh:
         product = next(iter(tasks.values())).product
         addresses = {key: Address(key, product.fingerprint) for key in tasks}
         results.touched += addresses.values()
-        with self._session.cursor() as cursor:
-            stored = self._store.look(cursor, list(addresses.values())).entries
+        stored = self._stored(addresses)
         to_prime: dict[str, Task] = {}
         for key, task in tasks.items():
             entry = stored.get(key)

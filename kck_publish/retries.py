@@ -7,7 +7,7 @@ behind; a retry is a prime.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -99,12 +99,11 @@ def forget(cursor: Any, addresses: Sequence[Address]) -> None:
     cursor.execute(_FORGET, _identities(addresses))
 
 
-def due(
-    cursor: Any, fingerprints: Sequence[str], shard: int, shards: int, limit: int
-) -> Iterator[str]:
-    """The keys of a shard, of this code's fingerprints, whose time has come."""
-    cursor.execute(_DUE, [clock.now(), list(fingerprints), shards, shard, limit])
-    return (row[0] for row in cursor.fetchall())
+def due_query(
+    fingerprints: Sequence[str], shard: int, shards: int, limit: int
+) -> tuple[str, list[Any]]:
+    """Asks the keys of a shard, of this code's fingerprints, whose time has come."""
+    return _DUE, [clock.now(), list(fingerprints), shards, shard, limit]
 
 
 def next_due(cursor: Any, owned: Iterable[int], shards: int) -> datetime | None:

@@ -50,6 +50,17 @@ class _TestSession:
     def cursor(self) -> Any:
         return self._connection.cursor()
 
+    def ask(self, *queries: stores.Query) -> list[list[Any]]:
+        found = []
+        with self._connection.cursor() as cursor:
+            for query in queries:
+                cursor.execute(*query)
+                found.append(cursor.fetchall())
+        return found
+
+    def due_query(self) -> stores.Query | None:
+        return None
+
     def recover(self) -> None:
         self._connection.needs_rollback = False
         status = self._connection.connection.info.transaction_status

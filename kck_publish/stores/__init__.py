@@ -7,11 +7,11 @@ from functools import lru_cache
 from ..conf import settings
 from ..exceptions import ConfigurationError
 from .base import HAND, LISTENER, READER, Address, Own, Reading, Store, Stored
-from .postgres import PostgresStore
+from .postgres import PostgresStore, Query
 
 __all__ = [
-    "HAND", "LISTENER", "READER", "Address", "Own", "PostgresStore", "Reading", "Store", "Stored",
-    "current",
+    "HAND", "LISTENER", "READER", "Address", "Own", "PostgresStore", "Query", "Reading", "Store",
+    "Stored", "current",
 ]  # fmt: skip
 
 

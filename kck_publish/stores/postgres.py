@@ -66,6 +66,10 @@ _REMOVE = """
 DELETE FROM kck_publish_entry
  WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
 """
+_LAZY = """
+SELECT product, key, fingerprint, stamp::text FROM kck_publish_entry
+ WHERE by = 'reader' AND NOT behind AND bucket %% %s = %s
+"""
 _ADOPT = """
 UPDATE kck_publish_entry SET behind = false, by = CASE by WHEN 'hand' THEN by ELSE 'listener' END
  WHERE (by = 'reader' OR behind)
@@ -84,6 +88,10 @@ DELETE FROM kck_publish_entry e USING unnest(%s::uuid[], %s::text[]) AS mine(dig
 """
 
 
+# A statement and its parameters.
+Query = tuple[str, list[Any]]
+
+
 class PostgresStore:
     """Entries in ``kck_publish_entry``.
 
@@ -100,12 +108,18 @@ class PostgresStore:
 
     def look(self, cursor: Any, addresses: Sequence[Address], wrote: Sequence[str] = ()) -> Reading:
         """``read``, on a cursor of the caller's."""
+        cursor.execute(*self.look_query(addresses, wrote))
+        return self.reading(cursor.fetchall(), addresses)
+
+    def look_query(self, addresses: Sequence[Address], wrote: Sequence[str] = ()) -> Query:
+        """The query of ``look``, for a caller that asks several things at once."""
         if len(addresses) == 1:
             (one,) = addresses
-            cursor.execute(_READ_ONE, [list(wrote), one.digest, one.fingerprint])
-        else:
-            cursor.execute(_READ, [list(wrote), *_identities(addresses)])
-        rows = cursor.fetchall()
+            return _READ_ONE, [list(wrote), one.digest, one.fingerprint]
+        return _READ, [list(wrote), *_identities(addresses)]
+
+    def reading(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
+        """What the rows of ``look_query`` say."""
         by_digest = {address.digest: address for address in addresses}
         entries = {row[2]: _stored(by_digest[row[1]], row) for row in rows if row[1] is not None}
         return Reading(entries, rows[0][0] if rows else None)
@@ -185,14 +199,9 @@ class PostgresStore:
             ],
         )
 
-    def lazy(self, cursor: Any, shard: int, shards: int) -> list[tuple[str, str, str, str]]:
-        """Product, key, fingerprint and stamp of what readers have added to a shard."""
-        cursor.execute(
-            "SELECT product, key, fingerprint, stamp::text FROM kck_publish_entry "
-            "WHERE by = 'reader' AND NOT behind AND bucket %% %s = %s",
-            [shards, shard],
-        )
-        return list(cursor.fetchall())
+    def lazy_query(self, shard: int, shards: int) -> Query:
+        """Asks product, key, fingerprint and stamp of what readers have added to a shard."""
+        return _LAZY, [shards, shard]
 
     def adopt(self, cursor: Any, addresses: Sequence[Address]) -> None:
         """These hold as they are: the listener's from now on, and no longer behind."""
