@@ -67,18 +67,23 @@ class Row:
     at: datetime
 
 
-def unseen(connection: BaseDatabaseWrapper, since: str) -> Iterator[Row]:
+# The first page of what is unseen: a few changes come with the snapshot, for one wait.
+FIRST_UNSEEN = f"{_READ_UNSEEN} LIMIT {_FETCH + 1}"
+
+
+def unseen(
+    connection: BaseDatabaseWrapper, since: str, first: Sequence[Any] | None = None
+) -> Iterator[Row]:
     """The rows that the current transaction sees and the cursor has not, in order.
 
-    A few come at once; many are streamed.
+    Args:
+        connection: in the batch's transaction.
+        since: the cursor.
+        first: what ``FIRST_UNSEEN`` gave, if it was asked; many rows are streamed.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_READ_UNSEEN} LIMIT {_FETCH + 1}", {"since": since})
-        rows = cursor.fetchall()
-    if len(rows) <= _FETCH:
-        yield from (Row(*row) for row in rows)
+    if first is not None and len(first) <= _FETCH:
+        yield from (Row(*row) for row in first)
         return
-    del rows
     with connection.chunked_cursor() as cursor:
         cursor.execute(_READ_UNSEEN, {"since": since})
         while some := cursor.fetchmany(_FETCH):

@@ -18,7 +18,7 @@ from django.db import connections, transaction
 from psycopg import sql
 
 from . import clock, registry, retries, stores
-from .changes import ANY_UNSEEN, Decoder, unseen
+from .changes import ANY_UNSEEN, FIRST_UNSEEN, Decoder, unseen
 from .conf import settings
 from .dependents import Dependents, Work
 from .exceptions import ConfigurationError, Fenced
@@ -145,12 +145,6 @@ class BatchSession:
 
 
 SAVEPOINT = "kck_publish_batch"
-# One message: it is on the way from a commit to the reader.
-_OPEN = f"""
-SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
-SAVEPOINT {SAVEPOINT};
-SELECT pg_current_snapshot()::text
-"""
 
 
 def batch(
@@ -173,11 +167,7 @@ def batch(
     connection = connections[alias]
     graph = registry.graph()
     with transaction.atomic(using=alias):
-        with connection.cursor() as cursor:
-            cursor.execute(_OPEN)
-            while cursor.nextset():
-                pass
-            until = cursor.fetchone()[0]
+        until, rows = _open(connection.connection, place.done)
         session = BatchSession(desk, place, until)
         # Claimed before anybody looks which keys are stored: see prime.
         if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:
@@ -186,11 +176,23 @@ def batch(
             graph, Decoder(connection, graph.sources), _owner(place), alias, session.recover,
             session.any_stored,
         )  # fmt: skip
-        work = dependents.collect(unseen(connection, place.done))
+        work = dependents.collect(unseen(connection, place.done, rows))
         _add_first(work, first)
         refresh = Refresh(graph, stores.current(), session, place.done, until, settings.MAX_BATCH)
         outcome = refresh.run(work, lambda key: dependents.request(work, key, "retry"))
     return replace(place, done=until), outcome
+
+
+def _open(raw: psycopg.Connection[Any], since: str) -> tuple[str, list[Any]]:
+    """Fix the batch's snapshot, and read what is new in it: one wait, on the way to the reader."""
+    snapshot, rows = psycopg.Cursor(raw), psycopg.Cursor(raw)
+    with raw.pipeline():
+        raw.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        raw.execute(f"SAVEPOINT {SAVEPOINT}")
+        snapshot.execute("SELECT pg_current_snapshot()::text")
+        rows.execute(FIRST_UNSEEN, {"since": since})
+    (until,) = snapshot.fetchone() or ("",)
+    return until, rows.fetchall()
 
 
 def agree(desk: psycopg.Connection[Any], shards: int) -> None:

@@ -34,6 +34,8 @@ logger = logging.getLogger("kck_publish")
 
 # How long the listener waits for a lock that somebody else (a TRUNCATE, a migration) holds.
 LOCK_TIMEOUT = "5s"
+# From which execution on a statement is prepared: the listener repeats few statements often.
+PREPARE = 3
 # Polls right after a change are this close together, in seconds; they widen to AWAKE_POLL.
 CLOSE_POLL = 0.001
 # Before it says ready: the first handles all that was there, each further one a cascade's level.
@@ -55,7 +57,7 @@ def connect(alias: str, dsn: str | None = None) -> psycopg.Connection[Any]:
     parameters = connections[alias].get_connection_params()
     for name in ("cursor_factory", "context"):
         parameters.pop(name, None)
-    parameters |= {"prepare_threshold": 5, "autocommit": True}
+    parameters |= {"prepare_threshold": PREPARE, "autocommit": True}
     connection = psycopg.connect(**parameters)
     connection.execute("SET synchronous_commit = off")
     connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
@@ -149,6 +151,8 @@ class Listener:
     def _start(self) -> None:
         registry.graph()  # a cycle, or a dependency on nothing, is refused here
         connections[self.alias].close()
+        connections[self.alias].connect()
+        connections[self.alias].connection.prepare_threshold = PREPARE
         self._desk = connect(self.alias)
         if self._desk.execute("SELECT to_regclass('kck_publish_change')").fetchone() == (None,):
             self._desk.close()
@@ -175,11 +179,12 @@ class Listener:
             total.add(self._batch(place, eager=True))
         return total
 
-    def drain(self, rounds: int | None = None) -> Outcome:
+    def drain(self, rounds: int | None = None, rung: bool = False) -> Outcome:
         """Handle everything that is committed; returns when a look finds nothing more.
 
         Args:
             rounds: look so often at the most: under a steady load there is always more.
+            rung: somebody has said that there is something, so the first look is saved.
         """
         total = Outcome()
         busy, pause = True, 0.0
@@ -187,7 +192,7 @@ class Listener:
             busy = False
             rounds = None if rounds is None else rounds - 1
             for place in list(self.places.values()):
-                if following.waits(self._desk, place):
+                if rung or following.waits(self._desk, place):
                     busy = True
                     # Under a steady load a little patience makes one batch of many.
                     self._stopped.wait(pause)
@@ -195,6 +200,7 @@ class Listener:
                     small = outcome.changes < SMALL and not outcome.cascaded
                     pause = settings.AWAKE_POLL if small else 0.0
                     total.add(outcome)
+            rung = False
             self._beat_when_due()
         return total
 
@@ -231,9 +237,7 @@ class Listener:
             # One look: while we say that we sleep, everybody rings.
             while not self.drain(rounds=1).changes and not self.stopping:
                 if not uncertain:
-                    if found := self._wait_for_ring(bell):
-                        self.drain()  # before anything else: somebody waits for it
-                    return found
+                    return self._wait_for_ring(bell)
                 bell.wait(pause)
                 pause = min(pause * 1.5, settings.AWAKE_POLL * 4)
                 # First see who has ended, and then drain: the other order loses a change.
@@ -243,9 +247,13 @@ class Listener:
             bell.asleep(False)
 
     def _wait_for_ring(self, bell: Doorbell) -> bool:
+        """Wait, and drain at once when somebody rings; whether there may be more."""
         end = time.monotonic() + self._nap()
         while not self.stopping and (left := end - time.monotonic()) > 0:
-            if bell.wait(min(left, BEAT)) or self._beat_when_due():
+            if bell.wait(min(left, BEAT)):
+                self.drain(rung=True)
+                return True
+            if self._beat_when_due():
                 return True
         return self._look_unasked(bell)
 
