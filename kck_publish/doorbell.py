@@ -97,7 +97,7 @@ class Doorbell:
         events = self._selector.select(max(seconds, 0))
         if any(key.fileobj is self._woken for key, _ in events):
             self._woken.recv(4096)
-        return self._rung()
+        return bool(events) and self._rung()
 
     def _rung(self) -> bool:
         if self._ear is None:

@@ -48,10 +48,15 @@ UPDATE kck_publish_shard SET epoch = epoch + 1, seen_at = clock_timestamp()
  WHERE shard = %s RETURNING done::text, epoch
 """
 _CLAIM = "UPDATE kck_publish_shard SET claimed = %s WHERE shard = %s AND epoch = %s"
+# Fails, and with it the transaction that it ends, when the cursor is not where we have read it.
 _MOVE = """
-UPDATE kck_publish_shard SET done = %s, seen_at = clock_timestamp()
- WHERE shard = %s AND epoch = %s AND done::text = %s RETURNING true
+WITH moved AS (
+    UPDATE kck_publish_shard SET done = %s, seen_at = clock_timestamp()
+     WHERE shard = %s AND epoch = %s AND done::text = %s RETURNING true
+)
+SELECT 1 / count(*) FROM moved
 """
+_SPOIL = "SELECT 1 / 0"
 
 
 @dataclass(frozen=True)
@@ -135,13 +140,18 @@ class BatchSession:
     def writing(self, last: bool) -> Iterator[Any]:
         """The write transaction: fenced, and with ``last`` moving the cursor of the log."""
         place = self._place
-        # What a pipeline sends waits for no answer; the move's tells whether the shard is ours.
-        with self._desk.pipeline(), self._desk.transaction(), self._desk.cursor() as cursor:
-            yield cursor
-            until = self._until if last else place.done
-            cursor.execute(_MOVE, [until, place.shard, place.epoch, place.done])
-            if cursor.fetchone() is None:
-                raise Fenced(place.shard)
+        until = self._until if last else place.done
+        try:
+            # In autocommit a pipeline is one transaction, for which we wait once.
+            with self._desk.pipeline(), self._desk.cursor() as cursor:
+                try:
+                    yield cursor
+                except BaseException:
+                    cursor.execute(_SPOIL)  # else what was sent so far would be committed
+                    raise
+                cursor.execute(_MOVE, [until, place.shard, place.epoch, place.done])
+        except psycopg.errors.DivisionByZero:
+            raise Fenced(place.shard) from None
 
 
 SAVEPOINT = "kck_publish_batch"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import decimal
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import or_
@@ -23,6 +23,7 @@ from . import encoding, keys
 from .conf import settings
 from .dependencies import Change, Depends
 from .instances import Codec
+from .prepared import PreparedLookup
 from .products import Computed, Parameters, Product
 
 _MANY = b"many"
@@ -178,11 +179,22 @@ class RowProduct(Product):
         found: dict[str, list[Model]] = defaultdict(list)
         names = [one.name for one in self.parameters]
         for some in _chunks(parameters, 500):
-            query = manager_of(self.model).using(settings.DATABASE).filter(self._where(some))
-            for row in query.order_by("pk"):
+            for row in self._fetch(some):
                 values = (getattr(row, attname) for attname in self.attnames)
                 found[self.key_of(dict(zip(names, values, strict=True)))].append(row)
         return found
+
+    def _fetch(self, parameters: Sequence[Parameters]) -> Iterable[Model]:
+        if len(parameters) == 1 and self._prepared.usable:
+            ((value,),) = (one.values() for one in parameters)
+            if value is not None:
+                return self._prepared.fetch(value)
+        query = manager_of(self.model).using(settings.DATABASE).filter(self._where(parameters))
+        return query.order_by("pk")
+
+    @cached_property
+    def _prepared(self) -> PreparedLookup:
+        return PreparedLookup(manager_of(self.model), self.fields[0], len(self.fields) == 1)
 
     def _where(self, parameters: Sequence[Parameters]) -> Q:
         names = [one.name for one in self.parameters]

@@ -41,6 +41,7 @@ LAYERS: list[str] = [
     "prime",
     "cache",
     "publishing",
+    "prepared",
     "rows",
     "managers",
     "methods",
