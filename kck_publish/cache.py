@@ -18,7 +18,7 @@ from django.db import DatabaseError, connections, transaction
 from . import clock, computing, encoding, keys, memo, registry, requests, stores
 from .conf import settings
 from .exceptions import KeyParameterMismatch, NotPrimed, UnknownProduct, VersionMismatch
-from .prime import in_transaction, prime
+from .prime import anew, in_transaction, prime
 from .products import Computed, Parameters, Product
 from .serving import Serving, Verdict, expired
 from .stores import HAND, Address, Own, Stored
@@ -201,10 +201,12 @@ class Cache:
         """Have a key computed anew.
 
         Args:
-            queued: by the listener (many requests make one compute); False: here and now.
+            queued: by the listener (many requests make one compute); False: here and now,
+                unless the caller's transaction is open.
 
         Raises:
             UnknownProduct: nobody computes it.
+            what the compute raises, when it is not queued; what is stored then stays.
         """
         product, parameters = self._parse(key)
         if product is None:
@@ -213,8 +215,7 @@ class Cache:
             with self._cursor() as cursor:
                 requests.log(cursor, requests.REFRESH, [key])
             return
-        self.unset(key)
-        value_of(product, key, prime(product, {key: parameters}, uncommitted=False)[key])
+        anew(product, key, parameters)
 
     def is_refreshing(self, key: str) -> bool:
         """Whether a refresh has been asked for that is not yet done."""

@@ -64,6 +64,41 @@ def prime(product: Product, wanted: Wanted, uncommitted: bool) -> dict[str, Comp
     return found
 
 
+def anew(product: Product, key: str, parameters: Parameters) -> None:
+    """Compute a key here and now, and store it unless a later value is there.
+
+    Inside the caller's own transaction, whose outcome is not known, the listener is asked instead.
+
+    Raises:
+        whatever the compute raises; what is stored then stays.
+    """
+    store = stores.current()
+    connection = connections[store.alias]
+    if in_transaction(connection):
+        with connection.cursor() as cursor:
+            requests.log(cursor, requests.REFRESH, [key])
+        return
+    with transaction.atomic(using=store.alias), connection.cursor() as cursor:
+        if product.augmentable and not connection.savepoint_ids:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        stamp = _snapshot(connection)
+        (computed,) = compute(product, [parameters])
+        if computed.error is not None:
+            raise computed.error
+        entry = entry_of(product, key, computed, stamp, READER, "refresh")
+    if entry is None:  # the primer says that there is none
+        with transaction.atomic(using=store.alias), connection.cursor() as cursor:
+            store.remove(cursor, [Address(key, product.fingerprint)])
+        computed.get()
+        return
+    product.before_set(computed.value, parameters)
+    with transaction.atomic(using=store.alias), connection.cursor() as cursor:
+        store.write_later(cursor, [entry])
+        requests.log(cursor, requests.REFRESHED, [key])
+    look([entry], stamp, store, connection)
+    product.after_set(computed.value, parameters)
+
+
 def in_transaction(connection: BaseDatabaseWrapper) -> bool:
     """Whether the caller is in a transaction; a TestCase's own does not count."""
     blocks = getattr(connection, "atomic_blocks", [])

@@ -62,6 +62,13 @@ ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, shape = ex
     hard_expire = excluded.hard_expire, behind = excluded.behind, reason = excluded.reason,
     seconds = excluded.seconds"""
 
+# The number of transactions that had ended orders the snapshots of a cluster: see snapshots.
+_UNLESS_LATER = """
+ WHERE pg_snapshot_xmax(kck_publish_entry.stamp)::text::bigint
+           - (SELECT count(*) FROM pg_snapshot_xip(kck_publish_entry.stamp))
+    <= pg_snapshot_xmax(excluded.stamp)::text::bigint
+           - (SELECT count(*) FROM pg_snapshot_xip(excluded.stamp))
+"""
 _REMOVE = """
 DELETE FROM kck_publish_entry
  WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
@@ -145,6 +152,10 @@ class PostgresStore:
     def write(self, cursor: Any, entries: Iterable[Stored]) -> None:
         """Overwrite; each entry gets a new version."""
         cursor.execute(_WRITE, _parameters(_ordered(entries)))
+
+    def write_later(self, cursor: Any, entries: Iterable[Stored]) -> None:
+        """Overwrite those whose stored value is not of a later state."""
+        cursor.execute(_WRITE + _UNLESS_LATER, _parameters(_ordered(entries)))
 
     def remove(self, cursor: Any, addresses: Sequence[Address]) -> int:
         cursor.execute(_REMOVE, _identities(addresses))

@@ -386,7 +386,6 @@ def test_refresh_by_the_listener_and_here(values: dict[str, Any]) -> None:
     assert cache.get("anything/x") == 3
 
 
-@pytest.mark.xfail(reason="refresh(queued=False) unsets the key before it computes")
 def test_a_refresh_that_fails_here_raises_and_keeps_the_value(values: dict[str, Any]) -> None:
     values["x"] = 1
     cache.get("anything/x")
