@@ -40,8 +40,8 @@ PREPARE = 3
 CLOSE_POLL = 0.001
 # Before it says ready: the first handles all that was there, each further one a cascade's level.
 CATCH_UP_ROUNDS = 10
-# A batch of fewer changes is not worth a batch of its own while more keep coming.
-SMALL = 100
+# The longest pause between two batches while more changes keep coming, in seconds.
+LONGEST_PATIENCE = 0.02
 # Seconds between two tries to connect; each is twice the one before.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
@@ -194,11 +194,14 @@ class Listener:
             for place in list(self.places.values()):
                 if rung or following.waits(self._desk, place):
                     busy = True
-                    # Under a steady load a little patience makes one batch of many.
+                    # Under a steady load a little patience makes one batch of many, and
+                    # leaves the writers half of the processor that we would take.
                     self._stopped.wait(pause)
+                    start = time.monotonic()
                     outcome = self._batch(place)
-                    small = outcome.changes < SMALL and not outcome.cascaded
-                    pause = settings.AWAKE_POLL if small else 0.0
+                    took = time.monotonic() - start
+                    pause = 0.0 if outcome.cascaded else max(settings.AWAKE_POLL, took)
+                    pause = min(pause, LONGEST_PATIENCE)
                     total.add(outcome)
             rung = False
             self._beat_when_due()
