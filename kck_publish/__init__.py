@@ -92,4 +92,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMES})
+    errors = [name for name in vars(import_module(".exceptions", __name__)) if name[0].isupper()]
+    return sorted({*globals(), *_NAMES, *errors})

@@ -65,11 +65,11 @@ SELECT set_config('search_path', current_setting('kck_publish.search_path'), tru
 
 INSERT = sql.SQL("""\
 INSERT INTO kck_publish_change (source, op, columns, new, origin)
-    SELECT {source}, 'insert', {columns}, {new}, {origin} FROM kck_new n;""")
+    SELECT {source}, 'insert', {columns}, {new}, {origin} FROM kck_new;""")
 
 DELETE = sql.SQL("""\
 INSERT INTO kck_publish_change (source, op, columns, old, origin)
-    SELECT {source}, 'delete', {columns}, {old}, {origin} FROM kck_old o;""")
+    SELECT {source}, 'delete', {columns}, {old}, {origin} FROM kck_old;""")
 
 # A full join is hashed or merged and never a nested loop, so the plan that a session keeps from a
 # one-row update is still good for a million rows. A row whose primary key has changed finds no
@@ -79,14 +79,14 @@ INSERT INTO kck_publish_change (source, op, columns, old, origin)
 UPDATE = sql.SQL("""\
 INSERT INTO kck_publish_change (source, op, columns, old, new, origin)
     SELECT {source},
-           CASE WHEN o.{key} IS NULL THEN 'insert' WHEN n.{key} IS NULL THEN 'delete'
+           CASE WHEN kck_old.{key} IS NULL THEN 'insert' WHEN kck_new.{key} IS NULL THEN 'delete'
                 ELSE 'update' END,
            {columns},
-           CASE WHEN o.{key} IS NOT NULL THEN {old} END,
-           CASE WHEN n.{key} IS NOT NULL THEN {new} END,
+           CASE WHEN kck_old.{key} IS NOT NULL THEN {old} END,
+           CASE WHEN kck_new.{key} IS NOT NULL THEN {new} END,
            {origin}
-    FROM kck_old o FULL JOIN kck_new n ON {same_key}
-    WHERE o.{key} IS NULL OR n.{key} IS NULL OR {changed};""")
+    FROM kck_old FULL JOIN kck_new ON {same_key}
+    WHERE kck_old.{key} IS NULL OR kck_new.{key} IS NULL OR {changed};""")
 
 TRUNCATE = sql.SQL("""\
 INSERT INTO kck_publish_change (source, op, origin)
@@ -146,13 +146,15 @@ def body(source: Source, op: str) -> sql.Composable:
         origin=ORIGIN,
         if_any=sql.SQL(""),
         columns=sql.SQL("{}::text[]").format(sql.Literal(list(columns))),
-        old=_image("o", columns, unseen),
-        new=_image("n", columns, unseen),
+        old=_image("kck_old", columns, unseen),
+        new=_image("kck_new", columns, unseen),
         key=_name(key[0]),
-        same_key=sql.SQL(" AND ").join(sql.SQL("o.{0} = n.{0}").format(_name(c)) for c in key),
-        changed=sql.SQL("o *<> n")
+        same_key=sql.SQL(" AND ").join(
+            sql.SQL("kck_old.{0} = kck_new.{0}").format(_name(c)) for c in key
+        ),
+        changed=sql.SQL("kck_old *<> kck_new")
         if watched is None
-        else sql.SQL("{} *<> {}").format(_row("o", watched), _row("n", watched)),
+        else sql.SQL("{} *<> {}").format(_row("kck_old", watched), _row("kck_new", watched)),
     )
 
 

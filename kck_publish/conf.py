@@ -16,7 +16,6 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any, cast
 
 from django.conf import settings as django_settings
@@ -38,7 +37,7 @@ class Settings:
     """Path of the host-local near store (an LMDB file); None = no near store."""
 
     ENABLED: bool = True
-    """False: every read computes, nothing is stored; changes are still captured."""
+    """False: every read computes, and readers store nothing; changes are still captured."""
 
     STRICT: bool = False
     """True: a compute that reads a table it does not declare raises, instead of warning."""
@@ -46,8 +45,8 @@ class Settings:
     SHARDS: int = 1
     """Parts of the key space, over all listeners; at least 1."""
 
-    RETRY: Retry | Mapping[str, Any] | None = None
-    """The default `Retry`, or its arguments (max_retries, delay, ...); None = its own defaults."""
+    RETRY: Retry | None = None
+    """The default `Retry`; a dict of its arguments will do; None = its own defaults."""
 
     MAX_BATCH: int = 1000
     """Changes handled in one refresh chunk, in rows; at least 1."""
@@ -59,7 +58,7 @@ class Settings:
     """Connection string for LISTEN, past a transaction pooler; None = as DATABASE."""
 
     RETENTION: timedelta = timedelta(minutes=5)
-    """How long handled log rows and values of another fingerprint are kept. A timedelta."""
+    """How long handled log rows are kept. A timedelta."""
 
     LINGER: float = 0.2
     """How long a listener stays awake after the last change. Read as float seconds."""
@@ -129,7 +128,7 @@ def _duration(value: object) -> timedelta:
         raise ValueError("shorter than a billion days") from None
 
 
-def _retry(value: object) -> Retry | Mapping[str, Any]:
+def _retry(value: object) -> Retry:
     if isinstance(value, Retry):
         return value
     if not isinstance(value, Mapping):
@@ -137,7 +136,7 @@ def _retry(value: object) -> Retry | Mapping[str, Any]:
     for key in value:
         if key not in RETRY_KEYS:
             raise ValueError(f"a mapping with keys among {', '.join(RETRY_KEYS)}, not {key!r}")
-    return MappingProxyType(dict(value))
+    return Retry(**value)
 
 
 def _or_none(read: Callable[[object], Any]) -> Callable[[object], Any]:

@@ -190,10 +190,15 @@ class ModelPrimerProduct(PrimerProduct):
         return True
 
     def before_set(self, value: Any, parameters: Parameters) -> None:
-        pass
+        if self._hooks("pre_set"):
+            cast("Any", self._row(parameters)).pre_set(value)
 
     def after_set(self, value: Any, parameters: Parameters) -> None:
-        pass
+        if self._hooks("post_set"):
+            cast("Any", self._row(parameters)).post_set(value)
+
+    def _hooks(self, name: str) -> bool:
+        return not hasattr(getattr(self.model, name), "unwritten")
 
     def _row(self, parameters: Parameters) -> Model:
         return self.model._default_manager.using(settings.DATABASE).get(**parameters)

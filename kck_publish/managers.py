@@ -12,7 +12,7 @@ from django.db.models import Model
 
 from . import registry
 from .cache import answers, bytes_of, value_of
-from .exceptions import KeyParameterMismatch, MissingProduct, UndeclaredLookup
+from .exceptions import KeyParameterMismatch, UndeclaredLookup
 from .products import Product
 from .rows import lookup_field, manager_of
 
@@ -66,8 +66,8 @@ class ProductReader:
         values = []
         for key in keys:
             try:
-                values.append(value_of(product, key, found[key]))
-            except (MissingProduct, KeyError, ObjectDoesNotExist):
+                values.append(value_of(product, key, found[key]) if key in found else default)
+            except ObjectDoesNotExist:
                 values.append(default)
         return values
 

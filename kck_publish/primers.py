@@ -92,9 +92,11 @@ class Primer:
     def post_prime(self, *args: Any, **parameters: Any) -> None:
         """``post_prime(value, **parameters)``: called with what a compute gave."""
 
+    @unwritten
     def pre_set(self, *args: Any, **parameters: Any) -> None:
         """``pre_set(value, **parameters)``: called before a value is stored."""
 
+    @unwritten
     def post_set(self, *args: Any, **parameters: Any) -> None:
         """``post_set(value, **parameters)``: called after a value was stored."""
 

@@ -332,7 +332,8 @@ class Refresh:
             return
         results.writes.append(entry)
         results.values.append((product, computed.value, task.parameters))
-        results.events.append((signals.augmented if augmented else signals.primed, product, key))
+        signal = signals.augmented if augmented else getattr(signals, product.announces)
+        results.events.append((signal, product, key))
         if augmented:
             self.outcome.augmented += 1
         else:

@@ -65,10 +65,7 @@ def policy(product: Product) -> Retry:
     """What is done when a refresh of this product fails."""
     if product.retry is not None:
         return product.retry
-    default = settings.RETRY
-    if isinstance(default, Retry):
-        return default
-    return Retry(**(default or {}))
+    return settings.RETRY or Retry()
 
 
 def record(cursor: Any, failures: Sequence[Failure]) -> list[tuple[Failure, datetime | None]]:

@@ -98,6 +98,7 @@ class RowProduct(Product):
     """One row under a lookup; under the primary key when no fields are given."""
 
     keeps_absence = True
+    announces = "published"
 
     def __init__(self, model: type[Model], fields: Sequence[str] = ()) -> None:
         self.model = model

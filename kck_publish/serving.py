@@ -56,7 +56,8 @@ class Serving:
             self._ask_once(stored)
         if self._product.when_behind != "serve" and (reason := self._behind(stored)):
             if self._product.when_behind == "raise":
-                raise Behind(stored.address.key, self._lag(stored), reason)
+                lag = None if stored.behind else self._lag(stored)
+                raise Behind(stored.address.key, lag, reason)
             return Verdict.COMPUTE
         return Verdict.SERVE
 

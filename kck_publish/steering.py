@@ -6,11 +6,14 @@ when the block is entered, on the thread's open connections and on those that it
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -30,13 +33,13 @@ class _Steering(ContextDecorator):
     """A block, or a decorated function, with other session settings. Not shared by threads."""
 
     def __init__(self) -> None:
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], object]] = []
 
     def _recreate_cm(self) -> _Steering:
         # A decorator makes a block of its own for each call, so that calls may nest.
         raise NotImplementedError
 
-    def _enter(self) -> Callable[[], None]:
+    def _enter(self) -> Callable[[], object]:
         raise NotImplementedError
 
     def __enter__(self) -> _Steering:
@@ -47,6 +50,24 @@ class _Steering(ContextDecorator):
     def __exit__(self, *error: object) -> None:
         self._undo.pop()()
         _apply_to_all()
+
+    async def __aenter__(self) -> _Steering:
+        # In the thread that the asynchronous ORM works in, whose connections these are.
+        return await sync_to_async(self.__enter__)()
+
+    async def __aexit__(self, *error: object) -> None:
+        await sync_to_async(self.__exit__)(*error)
+
+    def __call__(self, function: Any) -> Any:
+        if not inspect.iscoroutinefunction(function):
+            return super().__call__(function)
+
+        @functools.wraps(function)
+        async def steered(*args: Any, **options: Any) -> Any:
+            async with self._recreate_cm():
+                return await function(*args, **options)
+
+        return steered
 
 
 class suppress(_Steering):  # noqa: N801 - used as a function
@@ -72,7 +93,7 @@ class suppress(_Steering):  # noqa: N801 - used as a function
     def _recreate_cm(self) -> suppress:
         return suppress(*self._models)
 
-    def _enter(self) -> Callable[[], None]:
+    def _enter(self) -> Callable[[], object]:
         before = _suppressed.get()
         tables = {
             one._meta.db_table
@@ -80,8 +101,8 @@ class suppress(_Steering):  # noqa: N801 - used as a function
             for one in [model, *model._meta.all_parents]
         }
         after = None if before is None or not self._models else before | tables
-        token = _suppressed.set(after)
-        return lambda: _suppressed.reset(token)
+        _suppressed.set(after)
+        return lambda: _suppressed.set(before)
 
 
 class origin(_Steering):  # noqa: N801 - used as a function
@@ -103,9 +124,10 @@ class origin(_Steering):  # noqa: N801 - used as a function
     def _recreate_cm(self) -> origin:
         return origin(self._name)
 
-    def _enter(self) -> Callable[[], None]:
-        token = _origin.set(self._name)
-        return lambda: _origin.reset(token)
+    def _enter(self) -> Callable[[], object]:
+        before = _origin.get()
+        _origin.set(self._name)
+        return lambda: _origin.set(before)
 
 
 def unsuppress() -> None:

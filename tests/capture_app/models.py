@@ -53,6 +53,8 @@ class Shape(models.Model):
 class Odd(models.Model):
     title = models.CharField(max_length=50, db_column="Odd 'Title")
     order = models.IntegerField(default=0)
+    n = models.IntegerField(default=0)
+    o = models.IntegerField(default=0)
 
     class Meta:
         db_table = "Odd 'Table"

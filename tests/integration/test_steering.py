@@ -14,6 +14,7 @@ from contextlib import suppress as suppress_error
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import DataError, OperationalError, connection, transaction
 
 from kck_publish import (
@@ -490,3 +491,24 @@ def test_an_origin_may_be_called_anything(name: str) -> None:
     with origin(name):
         Item.objects.create(name="x")
     assert origins() == [name]
+
+
+def test_an_asynchronous_function_is_steered(transactional_db: None) -> None:
+    """The block lasts as long as the coroutine runs."""
+
+    @suppress(Item)
+    async def load() -> None:
+        await Item.objects.acreate(name="quiet")
+
+    @origin("async")
+    async def write() -> None:
+        await Item.objects.acreate(name="loud")
+
+    async def both() -> None:
+        await load()
+        await write()
+
+    async_to_sync(both)()
+    assert sql("SELECT origin FROM kck_publish_change WHERE source = 'catalog_item'") == [
+        ("async",)
+    ]

@@ -12,6 +12,7 @@ from django.test import override_settings
 
 from kck_publish.conf import Settings, problems, settings
 from kck_publish.exceptions import ConfigurationError
+from kck_publish.retry import Retry
 
 NAME = "KCK_PUBLISH"  # by name: the project under test need not have it
 
@@ -52,11 +53,13 @@ def test_durations_are_taken_as_timedelta_or_seconds() -> None:
         assert problems() == []
 
 
-def test_retry_is_a_copy_that_cannot_be_changed() -> None:
+def test_retry_is_made_of_its_arguments() -> None:
     with given(RETRY={"max_retries": 3}):
-        assert settings.RETRY == {"max_retries": 3}
-        with pytest.raises(TypeError):
-            settings.RETRY["max_retries"] = 4  # type: ignore[index]
+        assert Retry(max_retries=3) == settings.RETRY
+    with given(RETRY=Retry(max_retries=4)):
+        assert Retry(max_retries=4) == settings.RETRY
+    with given(RETRY={"delay": 3}):
+        assert any("delay takes a timedelta" in one for one in problems())
 
 
 def test_paths() -> None:

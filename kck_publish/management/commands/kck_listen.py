@@ -6,6 +6,7 @@ import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 
 from kck_publish.conf import settings
 from kck_publish.exceptions import KckPublishError
@@ -22,6 +23,10 @@ class Command(BaseCommand):
         parser.add_argument("--database", help="alias; the setting DATABASE by default")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["shards"] is not None and options["shards"] < 1:
+            raise CommandError("--shards takes 1 or more.")
+        if (alias := options["database"]) and alias not in connections:
+            raise CommandError(f"There is no database {alias!r} in DATABASES.")
         listener = Listener(
             options["database"] or settings.DATABASE,
             poll=options["poll"],

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 
 from kck_publish.exceptions import KckPublishError
 from kck_publish.status import Status, status
@@ -22,6 +23,8 @@ class Command(BaseCommand):
         parser.add_argument("--database", help="alias; the setting DATABASE by default")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if (alias := options["database"]) and alias not in connections:
+            raise CommandError(f"There is no database {alias!r} in DATABASES.")
         try:
             found = status(options["max_lag"], options["database"])
         except KckPublishError as error:
