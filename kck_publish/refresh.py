@@ -111,6 +111,7 @@ class Refresh:
         self._fresh: dict[str, Computed] = {}
         self._adopted: list[Address] = []
         self._before: dict[str, Stored | None] = {}
+        self._domains: dict[str, set[str] | None] = {}
         self._work = Work()
         self.outcome = Outcome()
 
@@ -233,6 +234,11 @@ class Refresh:
         to_prime: dict[str, Task] = {}
         for key, task in tasks.items():
             entry = stored.get(key)
+            if not self._in_domain(product, key):
+                results.settled.append(addresses[key])
+                if entry is not None:
+                    self._remove(product, addresses[key], results)
+                continue
             if entry is None or not self._since.includes(Snapshot.parse(entry.stamp)):
                 # What depends on it may have been made from an older value that is not stored.
                 results.told.append(addresses[key])
@@ -318,9 +324,7 @@ class Refresh:
             if before is not None and _says(before, product.absence_shape(computed.absent)):
                 results.adopted.append(address)
             elif before is not None:
-                results.removals.append(address)
-                results.events.append((signals.removed, product, key))
-                self.outcome.removed += 1
+                self._remove(product, address, results)
             return
         assert entry is not None
         if before is not None and (before.body, before.shape) == (entry.body, entry.shape):
@@ -338,6 +342,27 @@ class Refresh:
             self.outcome.augmented += 1
         else:
             self.outcome.primed += 1
+
+    def _in_domain(self, product: Product, key: str) -> bool:
+        """Whether an eager product's domain still has the key; asked once a batch."""
+        if not product.eager:
+            return True
+        if product.name not in self._domains:
+            try:
+                members = product.members()
+                domain = None if members is None else {product.key_of(one) for one in members}
+            except Exception as error:  # noqa: BLE001 - the user's: then nothing has left it
+                self._session.recover()
+                logger.error("domain() of %s failed: %s", product.name, type(error).__name__)
+                domain = None
+            self._domains[product.name] = domain
+        domain = self._domains[product.name]
+        return domain is None or key in domain
+
+    def _remove(self, product: Product, address: Address, results: Results) -> None:
+        results.removals.append(address)
+        results.events.append((signals.removed, product, address.key))
+        self.outcome.removed += 1
 
     def _write(self, results: Results, last: bool) -> None:
         if last:

@@ -14,7 +14,16 @@ import pytest
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection, transaction
 
-from kck_publish import Cache, Unserializable, conf, following
+from kck_publish import (
+    Cache,
+    Depends,
+    IntegerParameter,
+    Primer,
+    Unserializable,
+    conf,
+    following,
+    registry,
+)
 from kck_publish.exceptions import Fenced
 from kck_publish.following import Place
 from kck_publish.listener import Listener, connect
@@ -645,3 +654,31 @@ def test_many_changes_of_one_key_are_primed(edition: Edition, settings: Any) -> 
     assert cache.entry(f"stock/{edition.book_id}").value == 1510
     assert conf.settings.MAX_BATCH
     assert connection.vendor == "postgresql"
+
+
+def test_a_key_that_leaves_an_eager_domain_is_removed(transactional_db: None) -> None:
+    """And one that enters it is primed, read or not."""
+
+    class GroupSize(Primer):
+        key = "group_size"
+        parameters = (IntegerParameter("group"),)
+        depends_on = (Depends(Item, group="group", columns=[]),)
+        eager = True
+
+        def compute(self, group: int) -> int:
+            return Item.objects.filter(group=group).count()
+
+        def domain(self) -> Any:
+            return Item.objects.order_by().values("group").distinct()
+
+    try:
+        Item.objects.create(name="a", group=1)
+        Item.objects.create(name="b", group=2)
+        drain()
+        assert [cache.is_set(f"group_size/{group}") for group in (1, 2, 3)] == [True, True, False]
+        Item.objects.filter(group=2).update(group=3)
+        drain()
+        assert [cache.is_set(f"group_size/{group}") for group in (1, 2, 3)] == [True, False, True]
+        assert cache.get("group_size/3") == 1
+    finally:
+        registry.unregister("group_size")
