@@ -78,6 +78,9 @@ _NAMES = {
 }
 
 
+__all__ = sorted(_NAMES)
+
+
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
         found = getattr(import_module(f".{_NAMES[name]}", __name__), name)

@@ -21,6 +21,7 @@ from .exceptions import KeyParameterMismatch, NotPrimed, UnknownProduct, Version
 from .prime import anew, in_transaction, prime
 from .products import Computed, Parameters, Product
 from .serving import Serving, Verdict, expired
+from .snapshots import take
 from .stores import HAND, Address, Own, Stored
 
 logger = logging.getLogger("kck_publish")
@@ -154,20 +155,24 @@ class Cache:
             VersionMismatch: the entry has moved on, or is gone.
             Unserializable: the value cannot be stored.
         """
-        product, parameters = self._parse(key, foreign=True)
+        product, parameters = self._parse(key)
         store = stores.current()
         body, shape = product.encode(value) if product else encoding.encode(value)
         if product is not None:
             product.before_set(value, parameters)
-        with transaction.atomic(using=store.alias), self._cursor() as cursor:
+        with (
+            stores.named_errors(store.alias),
+            transaction.atomic(using=store.alias),
+            self._cursor() as cursor,
+        ):
             address = self._address(product, key)
             if check_version is not None:
                 version = store.lock_version(cursor, address)
                 if version != check_version:
                     raise VersionMismatch(key, check_version, version)
-            cursor.execute("SELECT pg_current_snapshot()::text")
+            stamp = take(cursor)
             stored = Stored(
-                address, keys.product_of(key), body, shape, cursor.fetchone()[0], HAND,
+                address, keys.product_of(key), body, shape, stamp, HAND,
                 soft_expire=clock.after(soft_expire), hard_expire=clock.after(hard_expire),
                 reason="set",
             )  # fmt: skip
@@ -179,9 +184,13 @@ class Cache:
 
     def unset(self, key: str) -> bool:
         """Remove what is stored under a key; whether there was something."""
-        product, _ = self._parse(key, foreign=True)
+        product, _ = self._parse(key)
         store = stores.current()
-        with transaction.atomic(using=store.alias), self._cursor() as cursor:
+        with (
+            stores.named_errors(store.alias),
+            transaction.atomic(using=store.alias),
+            self._cursor() as cursor,
+        ):
             removed = store.remove(cursor, [self._address(product, key)]) > 0
             if removed:
                 self._tell(cursor, key)
@@ -189,12 +198,13 @@ class Cache:
 
     def clear(self, product: str | None = None) -> None:
         """Remove everything that is stored, or all of one product."""
-        with self._cursor() as cursor:
-            stores.current().clear(cursor, product)
+        store = stores.current()
+        with stores.named_errors(store.alias), self._cursor() as cursor:
+            store.clear(cursor, product)
 
     def is_set(self, key: str) -> bool:
         """Whether something is stored under the key. Never primes."""
-        product, _ = self._parse(key, foreign=True)
+        product, _ = self._parse(key)
         return self._stored(product, key) is not None
 
     def refresh(self, key: str, queued: bool = True) -> None:
@@ -237,7 +247,9 @@ class Cache:
         product = registry.get(keys.product_of(key))
         return product.name, product.parameters_of(key)
 
-    def _parse(self, key: str, foreign: bool = False) -> tuple[Product | None, Parameters]:
+    def _parse(self, key: str) -> tuple[Product | None, Parameters]:
+        if not isinstance(key, str) or not key or "\0" in key:
+            raise KeyParameterMismatch(f"a key is a text that is not empty, not {key!r}")
         product = registry.find(key)
         if product is None:
             return None, {}
@@ -247,7 +259,9 @@ class Cache:
         return Address(key, product.fingerprint if product else _HAND_MADE)
 
     def _stored(self, product: Product | None, key: str) -> Stored | None:
-        reading = stores.current().read([self._address(product, key)], ())
+        store = stores.current()
+        with stores.named_errors(store.alias):
+            reading = store.read([self._address(product, key)], ())
         stored = reading.entries.get(key)
         return None if stored is None or expired(stored) else stored
 
@@ -323,7 +337,9 @@ def _answers(
     if not settings.ENABLED:
         return found | _computed(product, wanted)
     store = stores.current()
-    wrote = registry.graph().wrote(product.name)
+    # In a batch nothing is one's own: what it computes is the state of its snapshot.
+    in_batch = scope is not None and scope.batch is not None
+    wrote = [] if in_batch else registry.graph().wrote(product.name)
     try:
         reading = store.read([Address(key, product.fingerprint) for key in wanted], wrote)
     except DatabaseError as error:

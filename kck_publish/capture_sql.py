@@ -146,8 +146,8 @@ def body(source: Source, op: str) -> sql.Composable:
         origin=ORIGIN,
         if_any=sql.SQL(""),
         columns=sql.SQL("{}::text[]").format(sql.Literal(list(columns))),
-        old=_image("kck_old", columns, unseen),
-        new=_image("kck_new", columns, unseen),
+        old=_image("kck_old", source, unseen),
+        new=_image("kck_new", source, unseen),
         key=_name(key[0]),
         same_key=sql.SQL(" AND ").join(
             sql.SQL("kck_old.{0} = kck_new.{0}").format(_name(c)) for c in key
@@ -226,12 +226,20 @@ def _name(column: str) -> sql.SQL:
     return sql.SQL(quoted(column))
 
 
-def _image(row: str, columns: Iterable[str], unseen: set[str]) -> sql.Composable:
+def _image(row: str, source: Source, unseen: set[str]) -> sql.Composable:
+    # The text of an address would have a netmask, which the values that Django reads have not.
+    addresses = {
+        str(one.column)
+        for one in source.model._meta.local_concrete_fields
+        if one.get_internal_type() == "GenericIPAddressField"
+    }
     values = (
         sql.SQL("NULL")
         if column in unseen
-        else sql.SQL("{}.{}::text").format(_name(row), _name(column))
-        for column in columns
+        else sql.SQL("host({}.{})" if column in addresses else "{}.{}::text").format(
+            _name(row), _name(column)
+        )
+        for column in source.captured
     )
     return sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(values))
 

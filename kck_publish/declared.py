@@ -16,7 +16,7 @@ from .dependencies import Change, Depends
 from .exceptions import InvalidPrimer, Reprime
 from .products import Parameters, Product
 from .retry import Retry
-from .rows import pk_parameters
+from .rows import is_published, pk_parameters
 
 if TYPE_CHECKING:
     from .primers import Primer
@@ -179,6 +179,13 @@ class ModelPrimerProduct(PrimerProduct):
         for change in changes:
             value = row.augment(value, change)
         return value
+
+    @property
+    def eager(self) -> bool:  # type: ignore[override]
+        return False  # written rows are primed (see named_by), not the whole table
+
+    def named_by(self, change: Change, dependency: Depends) -> bool:
+        return dependency is self.depends_on[0] and is_published(self.model)
 
     def members(self) -> Iterable[Parameters] | None:
         names = [one.name for one in self.parameters]

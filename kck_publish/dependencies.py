@@ -87,7 +87,7 @@ class Depends:
         reads: Sequence[type[Model]] = (),
         **mapping: str,
     ) -> None:
-        if not isinstance(on, str) and not (isinstance(on, type) and issubclass(on, Model)):
+        if not isinstance(on, str) and not _is_model(on):
             raise InvalidPrimer(f"Depends takes a model or a product's name, not {on!r}.")
         if keys is not None and mapping:
             raise InvalidPrimer(
@@ -227,6 +227,13 @@ def fields_of(model: type[Model], name: str) -> tuple[models.Field[Any, Any], ..
             return (field,)
     known = ", ".join(field.attname for field in model._meta.concrete_fields)
     raise InvalidPrimer(f"{model._meta.label} has no column {name!r}; it has {known}.")
+
+
+def _is_model(on: object) -> bool:
+    """Whether it is a model that has a table."""
+    if not (isinstance(on, type) and issubclass(on, Model)) or on is Model:
+        return False
+    return not on._meta.abstract
 
 
 def _concrete(model: type[Model]) -> type[Model]:

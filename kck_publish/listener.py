@@ -25,7 +25,7 @@ from .capture import faults, install
 from .clock import now
 from .conf import settings
 from .doorbell import Doorbell, listener_name
-from .exceptions import Fenced, StoreMissing
+from .exceptions import ConfigurationError, Fenced, StoreMissing
 from .following import Place
 from .refresh import Outcome
 from .sharing import BEAT, Sharing
@@ -112,6 +112,7 @@ class Listener:
             except (DatabaseError, psycopg.Error) as error:
                 if not is_passing(error):
                     raise
+                connections[self.alias].close()
                 if not lost:
                     logger.warning("The database is lost (%s): connecting again.", _name(error))
                 lost = True
@@ -124,6 +125,7 @@ class Listener:
     def _open(self) -> Doorbell:
         """Connect, take shards and catch up."""
         self._start()
+        connections[self.alias].connection.prepare_threshold = PREPARE
         bell = self._bell = Doorbell(
             lambda: connect(self.alias, settings.LISTEN_DSN),
             self._desk,
@@ -139,7 +141,17 @@ class Listener:
         return bell
 
     def once(self) -> Outcome:
-        """Drain and return: what is committed now is handled."""
+        """Drain and return: what is committed now is handled.
+
+        Raises:
+            ConfigurationError: inside a transaction, where nothing can be read but its own state.
+        """
+        registry.graph()  # what is declared wrongly is named first
+        if connections[self.alias].in_atomic_block:
+            raise ConfigurationError(
+                "A listener cannot work inside a transaction. In a test that is one, call "
+                "kck_publish.testing.drain()."
+            )
         self._start()
         try:
             total = self._take_shards(alone=True)
@@ -150,13 +162,12 @@ class Listener:
 
     def _start(self) -> None:
         registry.graph()  # a cycle, or a dependency on nothing, is refused here
-        connections[self.alias].close()
-        connections[self.alias].connect()
-        connections[self.alias].connection.prepare_threshold = PREPARE
+        connections[self.alias].ensure_connection()
         self._desk = connect(self.alias)
-        if self._desk.execute("SELECT to_regclass('kck_publish_change')").fetchone() == (None,):
-            self._desk.close()
-            raise StoreMissing("kck_publish_change", self.alias)
+        for table in ("kck_publish_change", "kck_publish_entry"):
+            if self._desk.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
+                self._desk.close()
+                raise StoreMissing(table, self.alias)
         for done in install(self.alias, only_missing=True):
             logger.warning("%s", done)
         for fault in faults(self.alias):

@@ -114,7 +114,14 @@ class RowReader(Generic[M]):
         product = self.product_of(tuple(lookup))
         key = product.key_of(self._parameters(product, lookup))
         found = answers(product, {key: product.parameters_of(key)})
-        return self.as_row(value_of(product, key, found[key]))
+        try:
+            return self.as_row(value_of(product, key, found[key]))
+        except ObjectDoesNotExist as error:
+            model: Any = self.model  # which, as a proxy, has errors of its own
+            raise model.DoesNotExist(*error.args) from None
+        except MultipleObjectsReturned as error:
+            model = self.model
+            raise model.MultipleObjectsReturned(*error.args) from None
 
     def in_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
         """Rows by the values of one lookup, in one round trip; missing ones are absent."""
@@ -209,10 +216,30 @@ class RowReader(Generic[M]):
                     )
                 parameters.update(zip(names, value, strict=True))
             elif names == ["pk"]:
-                parameters["pk"] = value
+                parameters["pk"] = self._pk_of(value, product)
             else:
-                parameters[lookup_field(self.model, name).attname] = value
+                field: Any = lookup_field(self.model, name)
+                if isinstance(value, Model) and field.remote_field is not None:
+                    value = self._target_of(field, value, product)
+                parameters[field.attname] = value
         return parameters
+
+    def _pk_of(self, value: Any, product: Product) -> Any:
+        if not isinstance(value, Model):
+            return value
+        if not isinstance(value, self.model._meta.concrete_model or self.model):
+            raise KeyParameterMismatch(
+                f"pk takes a {self.model.__name__} or its key, not {value!r}", product.name
+            )
+        return value.pk
+
+    def _target_of(self, field: Any, row: Model, product: Product) -> Any:
+        """What a foreign key to this row holds."""
+        if not isinstance(row, field.related_model):
+            raise KeyParameterMismatch(
+                f"{field.name} takes a {field.related_model.__name__}, not {row!r}", product.name
+            )
+        return getattr(row, field.target_field.attname)
 
     def _named(self, row: M, field_name: str) -> Any:
         if field_name == "pk":

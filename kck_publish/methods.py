@@ -17,7 +17,7 @@ from .cache import answers, value_of
 from .dependencies import Change, Depends
 from .exceptions import InvalidPrimer, KeyParameterMismatch
 from .products import Parameters, Product
-from .rows import manager_of, pk_parameters
+from .rows import is_published, manager_of, pk_parameters
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class MethodProduct(Product):
 
     def named_by(self, change: Change, dependency: Depends) -> bool:
         own = dependency is self.depends_on[0]
-        return own and self.method.auto_publish and bool(getattr(self.model, "eager", True))
+        return own and self.method.auto_publish and is_published(self.model)
 
     def _resolve(self, on: Depends | type[Model] | str) -> Depends:
         if isinstance(on, Depends):

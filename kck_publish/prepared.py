@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import connections
 from django.db.models import Field, Manager, Model, QuerySet
 
@@ -40,28 +41,40 @@ class PreparedLookup:
             and not manager.model._meta.parents
         )
 
-    def fetch(self, value: Any) -> list[Model]:
-        """The rows, in pk order.
+    def fetch(self, value: Any) -> list[Model] | None:
+        """The rows, in pk order; None when the ORM has to be asked.
 
         Args:
             value: as ``filter`` takes it; not None.
         """
         alias = settings.DATABASE
-        model: type[Model] = self._manager.model
-        sql, compiler = self._compiled(alias, value)
         prepared = self._field.get_db_prep_value(value, connections[alias], prepared=False)
+        compiled = self._compiled(alias, value, prepared)
+        if compiled is None:
+            return None
+        sql, compiler = compiled
         with connections[alias].cursor() as cursor:
             cursor.execute(sql, [prepared])
             rows = cursor.fetchall()
+        model: type[Model] = self._manager.model
         names = [one.attname for one in model._meta.concrete_fields]
         return [model.from_db(alias, names, row) for row in compiler.results_iter([rows])]
 
-    def _compiled(self, alias: str, value: Any) -> tuple[str, Any]:
-        """The SQL as the ORM writes it for any value, and what turns its rows into values."""
+    def _compiled(self, alias: str, value: Any, prepared: Any) -> tuple[str, Any] | None:
+        """The SQL as the ORM writes it for any value, and what turns its rows into values.
+
+        Not kept when it depends on the value: True becomes part of the SQL, and a number that is
+        too large an empty result.
+        """
         if alias not in self._known:
             rows = self._manager.using(alias).filter(**{self._field.attname: value})
             compiler = rows.order_by("pk").query.get_compiler(alias)
-            sql, _ = compiler.as_sql()
+            try:
+                sql, parameters = compiler.as_sql()
+            except (EmptyResultSet, FullResultSet):
+                return None
+            if list(parameters) != [prepared]:
+                return None
             self._known[alias] = sql, compiler
         return self._known[alias]
 

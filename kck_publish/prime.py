@@ -20,7 +20,7 @@ from .computing import compute
 from .computing import current as current_compute
 from .products import Computed, Parameters, Product
 from .serving import expired
-from .snapshots import Snapshot
+from .snapshots import Snapshot, take
 from .stores import READER, Address, PostgresStore, Stored
 
 # Our own namespace of advisory locks (the two-integer form).
@@ -260,5 +260,4 @@ def lock_of(key: str) -> int:
 
 def _snapshot(connection: Any) -> str:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_snapshot()::text")
-        return str(cursor.fetchone()[0])
+        return take(cursor)

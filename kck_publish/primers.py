@@ -50,7 +50,8 @@ class Primer:
     max_lag: timedelta = timedelta(seconds=30)
     retry: Retry | None = None
     version: int = 1
-    cached: ClassVar[ProductReader] = ProductReader()
+    # Any, so that a model may have both: there it is the reader of its rows.
+    cached: ClassVar[Any] = ProductReader()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -33,6 +33,7 @@ _PENDING = """
 SELECT EXISTS (
     SELECT FROM kck_publish_change c
      WHERE c.op = 'refresh' AND c.source = %s AND c.new = ARRAY[%s]
+       AND c.seq > coalesce(nullif(current_setting('kck_publish.drained', true), ''), '0')::bigint
        AND NOT EXISTS (
            SELECT FROM kck_publish_shard s
             WHERE s.shard = %s %% s.shards AND pg_visible_in_snapshot(c.xid, s.done)))

@@ -39,6 +39,8 @@ class Retry:
             raise ValueError("max_retries must be -1 (for ever), 0 or more")
         if not isinstance(self.delay, timedelta) or self.delay <= timedelta(0):
             raise ValueError("delay takes a timedelta greater than zero")
+        if not isinstance(self.backoff, bool):
+            raise ValueError("backoff takes True or False")
         if self.include is not None and self.exclude is not None:
             raise ValueError("give include or exclude, not both")
         for name in ("include", "exclude"):
@@ -64,7 +66,10 @@ def _exceptions(
 ) -> tuple[type[BaseException], ...] | None:
     if given is None:
         return None
-    found = (given,) if isinstance(given, type) else tuple(given)
+    try:
+        found = (given,) if isinstance(given, type) else tuple(given)
+    except TypeError:
+        raise ValueError(f"{name} takes exception classes") from None
     if not all(isinstance(one, type) and issubclass(one, BaseException) for one in found):
         raise ValueError(f"{name} takes exception classes")
     return found

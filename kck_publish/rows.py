@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import orjson
 from django.core.exceptions import MultipleObjectsReturned, ValidationError
-from django.db.models import Field, Manager, Model, Q
+from django.db.models import CharField, Field, Manager, Model, Q, TextField
 
 from . import encoding, keys
 from .conf import settings
@@ -40,19 +40,25 @@ class FieldParameter(keys.Parameter):
         return f"a value of {self.source}"
 
     def clean(self, value: Any) -> Any:
-        if isinstance(value, Model):
-            value = value.pk
+        if isinstance(value, Model | list | tuple | dict | set) and self._is_text:
+            raise self.refuse(value)
         try:
             cleaned = self.source.to_python(value)
+            if self.source.get_internal_type() == "GenericIPAddressField":
+                self.source.run_validators(cleaned)
         except ValidationError:
             raise self.refuse(value) from None
-        if cleaned is None:
+        if cleaned is None or (isinstance(cleaned, str) and "\0" in cleaned):
             raise self.refuse(value)
         if isinstance(cleaned, decimal.Decimal):
             cleaned = cleaned.normalize() + 0
         if isinstance(cleaned, datetime.datetime) and cleaned.utcoffset() is not None:
             cleaned = cleaned.astimezone(datetime.UTC)
         return cleaned
+
+    @property
+    def _is_text(self) -> bool:
+        return isinstance(self.source, CharField | TextField)
 
     def to_text(self, value: Any) -> str:
         if isinstance(value, datetime.datetime | datetime.date | datetime.time):
@@ -118,7 +124,7 @@ class RowProduct(Product):
         mapping = dict(zip(names, self.attnames, strict=True))
         self.depends_on = [Depends.by(model, mapping)]
         # Written rows are published; those that nobody writes are primed when they are read.
-        self.published = bool(getattr(model, "eager", True))
+        self.published = is_published(model)
         if by_pk and self.published and publishes_itself(model):
             self.publisher = model
         self.captured = tuple(getattr(model, "captured", None) or ())
@@ -188,8 +194,8 @@ class RowProduct(Product):
     def _fetch(self, parameters: Sequence[Parameters]) -> Iterable[Model]:
         if len(parameters) == 1 and self._prepared.usable:
             ((value,),) = (one.values() for one in parameters)
-            if value is not None:
-                return self._prepared.fetch(value)
+            if value is not None and (found := self._prepared.fetch(value)) is not None:
+                return found
         query = manager_of(self.model).using(settings.DATABASE).filter(self._where(parameters))
         return query.order_by("pk")
 
@@ -236,6 +242,14 @@ class ListProduct(RowProduct):
 
     def result(self, rows: list[Model], parameters: Parameters) -> Computed:
         return Computed(rows)
+
+
+def is_published(model: type[Model]) -> bool:
+    """The ``eager`` of a CacheModel: what Primer, as a mixin, says of primers is not meant."""
+    for one in model.__mro__:
+        if issubclass(one, Model) and "eager" in vars(one):
+            return bool(vars(one)["eager"])
+    return False
 
 
 def publishes_itself(model: type[Model]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 # Nothing is visible in it: where a cursor starts that has seen none of the log.
 NOTHING = "1:1:"
@@ -42,6 +43,21 @@ class Snapshot:
     def includes(self, other: Snapshot) -> bool:
         """Whether this state is the other one, or a later one of the same cluster."""
         return self.age >= other.age
+
+
+def take(cursor: Any) -> str:
+    """The snapshot of the cursor's next statement, without what its own transaction does.
+
+    PostgreSQL does not list the caller's own transaction among those that run; as soon as a later
+    one has ended, the text alone would say that the state includes it.
+    """
+    cursor.execute("SELECT pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text")
+    text, own = cursor.fetchone()
+    found = Snapshot.parse(text)
+    if own is None or not found.sees(int(own)):
+        return str(text)
+    running = sorted({*found.running, int(own)})
+    return f"{running[0]}:{found.xmax}:{','.join(map(str, running))}"
 
 
 @lru_cache(maxsize=256)

@@ -85,6 +85,9 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
     if not has_log(connection):
         raise StoreMissing("kck_publish_change", alias)
     with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('kck_publish_entry')")
+        if cursor.fetchone() == (None,):
+            raise StoreMissing("kck_publish_entry", alias)
         cursor.execute(_LOG)
         log, refreshes, lag = cursor.fetchone()
         cursor.execute(_SHARDS)

@@ -10,14 +10,14 @@ from typing import Any
 from django.db import connections, transaction
 from psycopg.pq import TransactionStatus
 
-from . import clock, registry, stores
+from . import clock, registry, retries, stores
 from .changes import Decoder, undrained
 from .computing import compute
 from .conf import settings
 from .dependents import Dependents
 from .listener import Listener
 from .refresh import Outcome, Refresh
-from .snapshots import NOTHING
+from .snapshots import NOTHING, take
 from .sources import wrote_setting
 
 _SAVEPOINT = "kck_publish_drain"
@@ -59,7 +59,7 @@ class _TestSession:
         return found
 
     def due_query(self) -> stores.Query | None:
-        return None
+        return _due_query()
 
     def recover(self) -> None:
         self._connection.needs_rollback = False
@@ -79,26 +79,34 @@ class _TestSession:
                 # nothing of what it wrote is still to be waited for.
                 names = [wrote_setting(table) for table in registry.graph().sources]
                 cursor.execute(
-                    "SELECT set_config('kck_publish.drained', %s, true), "
+                    "SELECT set_config('kck_publish.drained', greatest(%s, nullif(current_setting("
+                    "'kck_publish.drained', true), '')::bigint)::text, true), "
                     "(SELECT count(set_config(name, '', false)) FROM unnest(%s::text[]) name)",
-                    [str(self._seq), names],
+                    [self._seq, names],
                 )
 
 
 def _drain_transaction(connection: Any) -> Outcome:
     graph, alias = registry.graph(), settings.DATABASE
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_current_snapshot()::text")
-        until = cursor.fetchone()[0]
+        until = take(cursor)
         rows = undrained(connection)
-        if not rows:
+        cursor.execute(*_due_query())
+        if not rows and not cursor.fetchall():
             return Outcome()
         cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
     decoder = Decoder(connection, graph.sources)
-    work = Dependents(graph, decoder, lambda key: True, alias).collect(rows)
+    dependents = Dependents(graph, decoder, lambda key: True, alias)
+    work = dependents.collect(rows)
     session = _TestSession(connection, work.seq)
     chunk = settings.MAX_BATCH
-    return Refresh(graph, stores.current(), session, NOTHING, until, chunk).run(work)
+    refresh = Refresh(graph, stores.current(), session, NOTHING, until, chunk)
+    return refresh.run(work, lambda key: dependents.request(work, key, "retry"))
+
+
+def _due_query() -> stores.Query:
+    known = [product.fingerprint for product in registry.graph().products.values()]
+    return retries.due_query(known, 0, 1, settings.MAX_BATCH)
 
 
 def assert_fresh(*products: str) -> None:

@@ -7,11 +7,11 @@ from functools import lru_cache
 from ..conf import settings
 from ..exceptions import ConfigurationError
 from .base import HAND, LISTENER, READER, Address, Own, Reading, Store, Stored
-from .postgres import PostgresStore, Query
+from .postgres import PostgresStore, Query, named_errors
 
 __all__ = [
     "HAND", "LISTENER", "READER", "Address", "Own", "PostgresStore", "Query", "Reading", "Store",
-    "Stored", "current",
+    "Stored", "current", "named_errors",
 ]  # fmt: skip
 
 

@@ -7,10 +7,13 @@ both what is stored and what this session has written, or the listener's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections
+from django.db import ProgrammingError, connections
+from psycopg.errors import UndefinedTable
 
+from ..exceptions import StoreMissing
 from ..keys import product_of
 from ..snapshots import Snapshot
 from .base import Address, Own, Reading, Stored
@@ -93,6 +96,21 @@ _REMOVE_FOREIGN = """
 DELETE FROM kck_publish_entry e USING unnest(%s::uuid[], %s::text[]) AS mine(digest, fingerprint)
  WHERE e.digest = mine.digest AND e.fingerprint <> mine.fingerprint
 """
+
+
+@contextmanager
+def named_errors(alias: str) -> Iterator[None]:
+    """Name the error of a table that is not there.
+
+    Raises:
+        StoreMissing: the library is not migrated in this database.
+    """
+    try:
+        yield
+    except ProgrammingError as error:
+        if isinstance(error.__cause__, UndefinedTable):
+            raise StoreMissing("kck_publish_entry", alias) from error
+        raise
 
 
 # A statement and its parameters.

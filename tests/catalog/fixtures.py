@@ -18,8 +18,10 @@ from tests.catalog import primers
 
 
 def drain() -> Outcome:
-    """What ``kck_listen --once`` does, in this process."""
-    return Listener("default").once()
+    """What ``kck_listen --once`` does; the connection is another one afterwards, as elsewhere."""
+    outcome = Listener("default").once()
+    connections["default"].close()
+    return outcome
 
 
 def stored(key: str) -> Stored | None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 
-from kck_publish import CacheModel
+from kck_publish import CacheModel, Primer
 
 
 class Publisher(CacheModel):
@@ -99,3 +99,32 @@ class Seat(CacheModel):
 
     cached_by = ("guest",)
     cached_lists = ("party",)
+
+
+class AuthorProxy(Author):
+    """The same rows under another name."""
+
+    class Meta:
+        proxy = True
+
+
+class Gadget(CacheModel):
+    """Lookups by fields of several kinds."""
+
+    flag = models.BooleanField(default=False)
+    small = models.SmallIntegerField(default=0)
+    ip = models.GenericIPAddressField(null=True)
+    maker = models.ForeignKey(Author, to_field="slug", null=True, on_delete=models.CASCADE)
+
+    cached_by = ("small", "ip")
+    cached_lists = ("flag", "maker", "ip")
+
+
+class Card(Primer, CacheModel):
+    """A row that is a product of its own."""
+
+    key = "card"
+    text = models.TextField()
+
+    def compute(self) -> str:
+        return self.text.upper()
