@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from django.db import ProgrammingError, connections
@@ -18,22 +19,29 @@ from ..keys import product_of
 from ..snapshots import Snapshot
 from .base import Address, Own, Reading, Stored
 
-_COLUMNS = """e.digest, e.key, e.fingerprint, e.product, e.body, e.shape, e.stamp::text, e.by,
-    e.version, e.primed_at, e.soft_expire, e.hard_expire, e.behind, e.reason, e.seconds"""
+# What a reader needs of an entry; reason and duration are for kck_explain.
+_COLUMNS = """e.key, e.body, e.shape, e.stamp::text, e.by, e.version, e.primed_at,
+    e.soft_expire, e.hard_expire, e.behind"""
 
 # The session's own last write under what is asked for comes with each read (see triggers).
-_OWN = """SELECT max(nullif(current_setting(w, true), '')::bigint) FROM unnest(%s::text[]) w"""
+_OWN = "nullif(current_setting(%s, true), '')::bigint"
 
-_READ = f"""
-SELECT ({_OWN}), {_COLUMNS}
+_MANY = """
   FROM unnest(%s::uuid[], %s::text[]) wanted (digest, fingerprint)
   LEFT JOIN kck_publish_entry e USING (digest, fingerprint)
 """
-_READ_ONE = f"""
-SELECT ({_OWN}), {_COLUMNS}
+_ONE = """
   FROM (VALUES (1)) one LEFT JOIN kck_publish_entry e
     ON e.digest = %s AND e.fingerprint = %s
 """
+
+
+@lru_cache(maxsize=64)
+def _read(settings: int, one: bool) -> str:
+    """The statement that reads one entry, or many, with the latest of so many settings."""
+    own = f"greatest({', '.join([_OWN] * settings)})" if settings else "NULL::bigint"
+    return f"SELECT {own}, {_COLUMNS} {_ONE if one else _MANY}"
+
 
 # With whether a cascade is on its way: refreshed products that a shard has not yet handled.
 _DONE = """
@@ -140,13 +148,13 @@ class PostgresStore:
         """The query of ``look``, for a caller that asks several things at once."""
         if len(addresses) == 1:
             (one,) = addresses
-            return _READ_ONE, [list(wrote), one.digest, one.fingerprint]
-        return _READ, [list(wrote), *_identities(addresses)]
+            return _read(len(wrote), True), [*wrote, one.digest, one.fingerprint]
+        return _read(len(wrote), False), [*wrote, *_identities(addresses)]
 
     def reading(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
         """What the rows of ``look_query`` say."""
-        by_digest = {address.digest: address for address in addresses}
-        entries = {row[2]: _stored(by_digest[row[1]], row) for row in rows if row[1] is not None}
+        by_key = {address.key: address for address in addresses}
+        entries = {row[1]: _stored(by_key[row[1]], row) for row in rows if row[1] is not None}
         return Reading(entries, rows[0][0] if rows else None)
 
     def own(self, xid: int, wrote: Sequence[str]) -> Own:
@@ -280,9 +288,8 @@ def _parameters(entries: Sequence[Stored]) -> list[list[Any]]:
 
 
 def _stored(address: Address, row: Sequence[Any]) -> Stored:
-    (_, _, _, _, product, body, shape, stamp, by, version, primed_at, soft, hard, behind, reason,
-     seconds) = row  # fmt: skip
+    _, key, body, shape, stamp, by, version, primed_at, soft, hard, behind = row
     return Stored(
-        address, product, body and bytes(body), shape and bytes(shape), stamp, by, version,
-        primed_at, soft, hard, behind, reason, seconds,
+        address, product_of(key), body and bytes(body), shape and bytes(shape), stamp, by, version,
+        primed_at, soft, hard, behind,
     )  # fmt: skip
