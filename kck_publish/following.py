@@ -23,7 +23,8 @@ from .conf import settings
 from .dependents import Dependents, Work
 from .exceptions import ConfigurationError, Fenced
 from .products import Product
-from .refresh import Outcome, Refresh
+from .refresh import Refresh
+from .results import Outcome
 from .snapshots import NOTHING, Snapshot
 from .stores import Address, Query
 

@@ -27,7 +27,7 @@ from .conf import settings
 from .doorbell import Doorbell, listener_name
 from .exceptions import ConfigurationError, Fenced, StoreMissing
 from .following import Place
-from .refresh import Outcome
+from .results import Outcome
 from .sharing import BEAT, Sharing
 
 logger = logging.getLogger("kck_publish")

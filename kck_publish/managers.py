@@ -11,9 +11,9 @@ from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Model
 
 from . import registry
-from .cache import answers, bytes_of, value_of
 from .exceptions import KeyParameterMismatch, UndeclaredLookup
 from .products import Product
+from .reading import answers, bytes_of, value_of
 from .rows import lookup_field, manager_of
 
 if TYPE_CHECKING:

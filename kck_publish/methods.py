@@ -13,10 +13,10 @@ from django.apps import apps
 from django.db.models import ForeignKey, ManyToManyField, Model
 
 from . import encoding, keys, registry
-from .cache import answers, value_of
 from .dependencies import Change, Depends
 from .exceptions import InvalidPrimer, KeyParameterMismatch
 from .products import Parameters, Product
+from .reading import answers, value_of
 from .rows import is_published, manager_of, pk_parameters
 
 

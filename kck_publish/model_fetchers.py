@@ -13,10 +13,10 @@ from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
 
 from . import contexts
-from .cache import answers, value_of
 from .exceptions import FetcherError, KeyParameterMismatch, UndeclaredLookup
 from .fetchers import DataFetcher
 from .managers import RowReader
+from .reading import answers, value_of
 from .rows import lookup_field
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any
 
 from . import requests, retries, signals
 from .computing import compute
@@ -20,70 +19,11 @@ from .exceptions import Reprime
 from .prime import entry_of
 from .products import Computed, Parameters, Product
 from .registry import Graph
+from .results import Outcome, Results, Session
 from .snapshots import Snapshot
-from .stores import HAND, LISTENER, READER, Address, PostgresStore, Query, Stored
+from .stores import HAND, LISTENER, READER, Address, PostgresStore, Stored
 
 logger = logging.getLogger("kck_publish")
-
-
-class Session(Protocol):
-    """Where a batch reads what is stored, and writes what it has computed."""
-
-    shard: int
-    shards: int
-
-    def cursor(self) -> Any:
-        """A cursor that sees the latest committed state."""
-
-    def ask(self, *queries: Query) -> list[list[Any]]:
-        """The rows of several queries."""
-
-    def due_query(self) -> Query | None:
-        """Asks the keys whose retry is due; None where nothing is retried."""
-
-    def recover(self) -> None:
-        """Make the computing transaction usable again after an error in it."""
-
-    def writing(self, last: bool) -> Any:
-        """A context manager with the cursor of a write transaction.
-
-        Raises Fenced when the shard is not ours any more; with ``last`` the cursor of the log
-        moves in the same transaction.
-        """
-
-
-@dataclass
-class Results:
-    """What is to be written for one chunk of keys."""
-
-    writes: list[Stored] = field(default_factory=list)
-    removals: list[Address] = field(default_factory=list)
-    adopted: list[Address] = field(default_factory=list)
-    renewals: list[Stored] = field(default_factory=list)
-    failures: list[retries.Failure] = field(default_factory=list)
-    settled: list[Address] = field(default_factory=list)
-    touched: list[Address] = field(default_factory=list)
-    told: list[Address] = field(default_factory=list)
-    events: list[tuple[Any, Product, str]] = field(default_factory=list)
-    values: list[tuple[Product, Any, Parameters]] = field(default_factory=list)
-
-
-@dataclass
-class Outcome:
-    """What a batch has done, in keys."""
-
-    primed: int = 0
-    augmented: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    failed: int = 0
-    cascaded: int = 0
-    changes: int = 0
-
-    def add(self, other: Outcome) -> None:
-        """Count another batch in."""
-        for one in fields(self):
-            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
 
 
 class Refresh:

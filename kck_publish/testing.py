@@ -16,7 +16,8 @@ from .computing import compute
 from .conf import settings
 from .dependents import Dependents
 from .listener import Listener
-from .refresh import Outcome, Refresh
+from .refresh import Refresh
+from .results import Outcome
 from .snapshots import NOTHING, take
 from .sources import wrote_setting
 

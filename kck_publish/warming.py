@@ -9,10 +9,10 @@ from itertools import islice
 from django.db import connections
 
 from . import registry, stores
-from .cache import answers
 from .conf import settings
 from .exceptions import InvalidPrimer
 from .products import Computed, Parameters, Product
+from .reading import answers
 
 
 @dataclass

@@ -12,7 +12,7 @@ from django.db import connection, connections
 
 from kck_publish import registry, stores
 from kck_publish.listener import Listener
-from kck_publish.refresh import Outcome
+from kck_publish.results import Outcome
 from kck_publish.stores import Address, Stored
 from tests.catalog import primers
 

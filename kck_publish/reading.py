@@ -1,0 +1,169 @@
+"""The read path: what is stored if it may be served, else a lazy prime.
+
+``managers``, ``methods`` and ``cache`` read by it; the request's memo is looked at first.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import DatabaseError, connections
+
+from . import computing, encoding, memo, registry, stores
+from .conf import settings
+from .exceptions import NotPrimed
+from .prime import in_transaction, prime
+from .products import Computed, Parameters, Product
+from .serving import Serving, Verdict, expired
+from .stores import Address, Own, Stored
+
+logger = logging.getLogger("kck_publish")
+
+# The answer for a key: what is stored, or what has just been computed.
+Answer = Stored | Computed
+
+
+def answers(
+    product: Product,
+    wanted: Mapping[str, Parameters],
+    allow: bool | None = None,
+    strict: bool = True,
+) -> dict[str, Answer]:
+    """The answers for keys of one product: one round trip for what is stored.
+
+    Args:
+        product: whose keys they are.
+        wanted: parameters by key.
+        allow: whether a miss may be primed; the product's own setting when None.
+        strict: False to leave out what may not be primed instead of raising.
+
+    Raises:
+        NotPrimed: not stored, and may not be primed.
+    """
+    known = memo.current()
+    # A compute must see what its own stamp sees, not what the request has seen before.
+    if known is None or computing.current() is not None or not settings.ENABLED:
+        return _answers(product, wanted, allow, strict)
+    if (ticket := known.ticket()) is None:
+        return _answers(product, wanted, allow, strict)
+    seen = {key: one for key, one in known.look(wanted).items() if not _outdated(one)}
+    unseen = {key: wanted[key] for key in wanted if key not in seen}
+    if unseen:
+        read = _answers(product, unseen, allow, strict)
+        known.keep(ticket, {key: one for key, one in read.items() if _is_whole(one)})
+        seen |= read
+    return {key: seen[key] for key in wanted if key in seen}
+
+
+def _outdated(answer: Answer) -> bool:
+    return isinstance(answer, Stored) and expired(answer)
+
+
+def _is_whole(answer: Answer) -> bool:
+    return isinstance(answer, Stored) or (answer.error is None and answer.absent is None)
+
+
+def _answers(
+    product: Product, wanted: Mapping[str, Parameters], allow: bool | None, strict: bool
+) -> dict[str, Answer]:
+    found: dict[str, Answer] = {}
+    scope = computing.current()
+    if scope is not None:
+        scope.reads.update(dict.fromkeys(wanted))
+        if scope.batch is not None:
+            for key, parameters in wanted.items():
+                fresh = scope.batch.lookup(product, key, parameters)
+                if fresh is not None:
+                    found[key] = fresh
+            wanted = {key: value for key, value in wanted.items() if key not in found}
+    if not wanted:
+        return found
+    if not settings.ENABLED:
+        return found | _computed(product, wanted)
+    store = stores.current()
+    # In a batch nothing is one's own: what it computes is the state of its snapshot.
+    in_batch = scope is not None and scope.batch is not None
+    wrote = [] if in_batch else registry.graph().wrote(product.name)
+    try:
+        reading = store.read([Address(key, product.fingerprint) for key in wanted], wrote)
+    except DatabaseError as error:
+        return found | _without_store(product, wanted, error, store.alias)
+    own = None if reading.own is None else store.own(reading.own, wrote)
+    serving = Serving(product, store, own)
+    verdicts = {key: serving.judge(stored) for key, stored in reading.entries.items()}
+    found |= {key: reading.entries[key] for key in wanted if verdicts.get(key) is Verdict.SERVE}
+    alone = {key: wanted[key] for key in wanted if verdicts.get(key) is Verdict.COMPUTE}
+    if alone:
+        found |= _computed(product, alone)
+    misses = {key: value for key, value in wanted.items() if key not in found}
+    if misses:
+        found |= _missed(product, misses, own, allow, strict)
+    return found
+
+
+def _missed(
+    product: Product,
+    misses: Mapping[str, Parameters],
+    own: Own | None,
+    allow: bool | None,
+    strict: bool,
+) -> Mapping[str, Answer]:
+    if not (product.prime_on_cache_miss if allow is None else allow):
+        if strict:
+            raise NotPrimed(next(iter(misses)))
+        return {}
+    return prime(product, misses, own is not None and own.uncommitted)
+
+
+def _computed(product: Product, wanted: Mapping[str, Parameters]) -> dict[str, Answer]:
+    return dict(zip(wanted, computing.compute(product, list(wanted.values())), strict=True))
+
+
+_complained: set[str] = set()
+
+
+def _without_store(
+    product: Product, wanted: Mapping[str, Parameters], error: Exception, alias: str
+) -> dict[str, Answer]:
+    """The store cannot be read: compute, and say so once."""
+    if in_transaction(connections[alias]):
+        raise error  # the transaction is lost already: nothing can be read in it
+    if alias not in _complained:
+        _complained.add(alias)
+        logger.error(
+            "The store cannot be read (%s): every read is computed. Is kck_publish migrated in "
+            "database %r?", type(error).__name__, alias,
+        )  # fmt: skip
+    return _computed(product, wanted)
+
+
+def value_of(product: Product | None, key: str, answer: Answer) -> Any:
+    """The reader's own copy of the value (a row: the request's); raises what the answer says."""
+    known = memo.current()
+    if known is None or computing.current() is not None:
+        return _decoded(product, key, answer)
+    return known.value(key, answer, lambda: _decoded(product, key, answer))
+
+
+def _decoded(product: Product | None, key: str, answer: Answer) -> Any:
+    if product is None:
+        assert isinstance(answer, Stored)
+        assert answer.body is not None
+        return encoding.decode(answer.body, answer.shape)
+    if isinstance(answer, Computed):
+        # By its bytes, so that a miss and a hit give the same, and nothing is shared.
+        return product.decode(*product.encode(answer.get()))
+    if answer.body is None:
+        raise product.absence(answer.shape, key)
+    return product.decode(answer.body, answer.shape)
+
+
+def bytes_of(product: Product, key: str, answer: Answer) -> bytes:
+    """The stored bytes, not decoded; raises what the answer stands for."""
+    if isinstance(answer, Computed):
+        return product.encode(answer.get()).body
+    if answer.body is None:
+        raise product.absence(answer.shape, key)
+    return answer.body

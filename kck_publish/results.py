@@ -1,0 +1,70 @@
+"""What a batch needs around it, and what comes of it. ``refresh`` fills these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
+
+from . import retries
+from .products import Parameters, Product
+from .stores import Address, Query, Stored
+
+
+class Session(Protocol):
+    """Where a batch reads what is stored, and writes what it has computed."""
+
+    shard: int
+    shards: int
+
+    def cursor(self) -> Any:
+        """A cursor that sees the latest committed state."""
+
+    def ask(self, *queries: Query) -> list[list[Any]]:
+        """The rows of several queries."""
+
+    def due_query(self) -> Query | None:
+        """Asks the keys whose retry is due; None where nothing is retried."""
+
+    def recover(self) -> None:
+        """Make the computing transaction usable again after an error in it."""
+
+    def writing(self, last: bool) -> Any:
+        """A context manager with the cursor of a write transaction.
+
+        Raises Fenced when the shard is not ours any more; with ``last`` the cursor of the log
+        moves in the same transaction.
+        """
+
+
+@dataclass
+class Results:
+    """What is to be written for one chunk of keys."""
+
+    writes: list[Stored] = field(default_factory=list)
+    removals: list[Address] = field(default_factory=list)
+    adopted: list[Address] = field(default_factory=list)
+    renewals: list[Stored] = field(default_factory=list)
+    failures: list[retries.Failure] = field(default_factory=list)
+    settled: list[Address] = field(default_factory=list)
+    touched: list[Address] = field(default_factory=list)
+    told: list[Address] = field(default_factory=list)
+    events: list[tuple[Any, Product, str]] = field(default_factory=list)
+    values: list[tuple[Product, Any, Parameters]] = field(default_factory=list)
+
+
+@dataclass
+class Outcome:
+    """What a batch has done, in keys."""
+
+    primed: int = 0
+    augmented: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: int = 0
+    cascaded: int = 0
+    changes: int = 0
+
+    def add(self, other: Outcome) -> None:
+        """Count another batch in."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
