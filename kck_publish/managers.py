@@ -12,7 +12,7 @@ from django.db.models import Model
 
 from . import registry
 from .exceptions import KeyParameterMismatch, UndeclaredLookup
-from .products import Product
+from .products import Product, Wanted
 from .reading import answers, bytes_of, value_of
 from .rows import lookup_field, manager_of
 
@@ -49,20 +49,20 @@ class ProductReader:
         """
         product = self.product
         key = product.key_of(parameters)
-        found = answers(product, {key: product.parameters_of(key)})
+        found = answers(product, Wanted(product, [key]))
         return value_of(product, key, found[key])
 
     def get_bytes(self, **parameters: Any) -> bytes:
         """The stored JSON itself. Raises as ``get``."""
         product = self.product
         key = product.key_of(parameters)
-        return bytes_of(product, key, answers(product, {key: product.parameters_of(key)})[key])
+        return bytes_of(product, key, answers(product, Wanted(product, [key]))[key])
 
     def get_many(self, parameters: Iterable[Mapping[str, Any]], default: Any = None) -> list[Any]:
         """The values of several keys, as asked; ``default`` where there is none."""
         product = self.product
         keys = [product.key_of(each) for each in parameters]
-        found = answers(product, {key: product.parameters_of(key) for key in keys}, strict=False)
+        found = answers(product, Wanted(product, keys), strict=False)
         values = []
         for key in keys:
             try:
@@ -113,7 +113,7 @@ class RowReader(Generic[M]):
         """
         product = self.product_of(tuple(lookup))
         key = product.key_of(self._parameters(product, lookup))
-        found = answers(product, {key: product.parameters_of(key)})
+        found = answers(product, Wanted(product, [key]))
         try:
             return self.as_row(value_of(product, key, found[key]))
         except ObjectDoesNotExist as error:
@@ -126,14 +126,9 @@ class RowReader(Generic[M]):
     def in_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
         """Rows by the values of one lookup, in one round trip; missing ones are absent."""
         product = self.product_of((field_name,))
-        asked = {}
-        for value in values:
-            parameters = self._parameters(product, {field_name: value})
-            asked[product.key_of(parameters)] = parameters
+        asked = [product.key_of(self._parameters(product, {field_name: one})) for one in values]
         found: dict[Any, M] = {}
-        for key, answer in answers(
-            product, {key: product.parameters_of(key) for key in asked}
-        ).items():
+        for key, answer in answers(product, Wanted(product, asked)).items():
             try:
                 row = self.as_row(value_of(product, key, answer))
             except (ObjectDoesNotExist, MultipleObjectsReturned):
@@ -145,7 +140,7 @@ class RowReader(Generic[M]):
         """The rows of a declared list (``cached_lists``), in pk order."""
         product = self.product_of(tuple(lookup), lists=True)
         key = product.key_of(self._parameters(product, lookup))
-        found = answers(product, {key: product.parameters_of(key)})
+        found = answers(product, Wanted(product, [key]))
         return [self.as_row(row) for row in value_of(product, key, found[key])]
 
     def get_or_create(

@@ -15,7 +15,7 @@ from django.db.models import ForeignKey, ManyToManyField, Model
 from . import encoding, keys, registry
 from .dependencies import Change, Depends
 from .exceptions import InvalidPrimer, KeyParameterMismatch
-from .products import Parameters, Product
+from .products import Parameters, Product, Wanted
 from .reading import answers, value_of
 from .rows import is_published, manager_of, pk_parameters
 
@@ -113,7 +113,7 @@ class cached_method:  # noqa: N801 - used as a decorator
             return self.function(row, *args, **options)
         product = self.product(type(row))
         key = product.key_of(self.parameters(row, args, options))
-        found = answers(product, {key: product.parameters_of(key)})
+        found = answers(product, Wanted(product, [key]))
         return value_of(product, key, found[key])
 
     async def _aread(self, row: Model, *args: Any, **options: Any) -> Any:

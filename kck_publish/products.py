@@ -6,7 +6,7 @@ holds both, and ``cache``, ``prime`` and ``refresh`` know only this.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -134,3 +134,22 @@ class Product:
     def named_by(self, change: Change, dependency: Depends) -> bool:
         """Whether a key this change names is to be primed although it is not stored."""
         return self.eager
+
+
+class Wanted(Mapping[str, Parameters]):
+    """The parameters of some keys of a product; a key that is found stored is never parsed."""
+
+    def __init__(self, product: Product, keys: Iterable[str]) -> None:
+        self._product = product
+        self._keys = dict.fromkeys(keys)
+
+    def __getitem__(self, key: str) -> Parameters:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._product.parameters_of(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)

@@ -97,7 +97,7 @@ def _answers(
     alone = {key: wanted[key] for key in wanted if verdicts.get(key) is Verdict.COMPUTE}
     if alone:
         found |= _computed(product, alone)
-    misses = {key: value for key, value in wanted.items() if key not in found}
+    misses = {key: wanted[key] for key in wanted if key not in found}
     if misses:
         found |= _missed(product, misses, own, allow, strict)
     return found
