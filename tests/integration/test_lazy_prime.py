@@ -78,9 +78,8 @@ def test_many_readers_of_many_cold_keys() -> None:
     assert set(counted.values()) == {1}
 
 
-@pytest.mark.parametrize("product", KINDS)
-def test_a_change_handled_while_a_prime_computes_is_not_lost(product: str) -> None:
-    """Claim before add: the listener did not see the key, so the reader sees the claim."""
+def overtaken(product: str) -> None:
+    """A reader primes from before a change that the listener has already handled."""
     gate = Gate(product)
     with interfering(gate):
         reader = Session(KINDS[product])
@@ -89,6 +88,29 @@ def test_a_change_handled_while_a_prime_computes_is_not_lost(product: str) -> No
         drain()
         gate.open()
         reader.result()
+
+
+@pytest.mark.parametrize("product", KINDS)
+def test_a_change_handled_while_a_prime_computes_is_not_lost(product: str) -> None:
+    """Claim before add: the listener did not see the key, so the reader sees the claim."""
+    overtaken(product)
+    drain()
+    assert KINDS[product]() == value(product, 8)
+    assert_fresh()
+
+
+@pytest.mark.parametrize("product", KINDS)
+def test_a_reader_that_was_overtaken_asks_for_a_refresh(product: str) -> None:
+    """At once: there may be no further batch for long."""
+    overtaken(product)
+    assert cache.is_refreshing(f"{product}/1")
+
+
+@pytest.mark.parametrize("product", KINDS)
+def test_the_next_batch_primes_what_was_added_late(product: str) -> None:
+    """Even if the reader dies between its add and its look."""
+    overtaken(product)
+    sql("DELETE FROM kck_publish_change WHERE op = 'refresh'")
     drain()
     assert KINDS[product]() == value(product, 8)
     assert_fresh()
