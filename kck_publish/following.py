@@ -89,7 +89,7 @@ def waits(desk: psycopg.Connection[Any], place: Place) -> bool:
     """Whether there is anything to do for a shard."""
     with desk.cursor() as cursor:
         cursor.execute(_WAITS, {
-            "since": place.done, "now": clock.now(), "mine": _fingerprints(),
+            "since": place.done, "now": clock.now(), "mine": registry.graph().fingerprints,
             "shard": place.shard, "shards": place.shards,
         })  # fmt: skip
         row = cursor.fetchone()
@@ -120,7 +120,9 @@ class BatchSession:
 
     def due_query(self) -> Query | None:
         """Asks the keys whose retry is due."""
-        return retries.due_query(_fingerprints(), self.shard, self.shards, settings.MAX_BATCH)
+        return retries.due_query(
+            registry.graph().fingerprints, self.shard, self.shards, settings.MAX_BATCH
+        )
 
     def any_stored(self, product: Product) -> bool:
         """Whether anything of a product is stored."""
@@ -253,10 +255,6 @@ def domains(desk: psycopg.Connection[Any], place: Place) -> Work:
                 if key not in stored and owns(key):
                     work.want(product, key, product.parameters_of(key), "domain")
     return work
-
-
-def _fingerprints() -> list[str]:
-    return [product.fingerprint for product in registry.graph().products.values()]
 
 
 def _owner(place: Place) -> Any:

@@ -35,6 +35,11 @@ class Graph:
     by_product: dict[str, list[Dependent]] = field(default_factory=lambda: defaultdict(list))
 
     @cached_property
+    def fingerprints(self) -> list[str]:
+        """The fingerprints of this code's products."""
+        return [product.fingerprint for product in self.products.values()]
+
+    @cached_property
     def publishers(self) -> dict[str, list[type[Model]]]:
         """By table name, the models whose own ``publish`` says what a row publishes."""
         found: dict[str, list[type[Model]]] = defaultdict(list)

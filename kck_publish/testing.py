@@ -106,8 +106,7 @@ def _drain_transaction(connection: Any) -> Outcome:
 
 
 def _due_query() -> stores.Query:
-    known = [product.fingerprint for product in registry.graph().products.values()]
-    return retries.due_query(known, 0, 1, settings.MAX_BATCH)
+    return retries.due_query(registry.graph().fingerprints, 0, 1, settings.MAX_BATCH)
 
 
 def assert_fresh(*products: str) -> None:

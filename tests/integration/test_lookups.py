@@ -56,12 +56,8 @@ def test_a_number_that_the_column_cannot_hold(gadget: Gadget) -> None:
     assert Gadget.cached.get(small=7) == gadget
 
 
-@pytest.mark.parametrize(
-    "lookup", [{"ip": "zz"}, {"small": "x"}, {"small": 1.5}, {"ip": ["10.0.0.1"]}], ids=str
-)
+@pytest.mark.parametrize("lookup", [{"ip": "zz"}, {"small": "x"}, {"ip": ["10.0.0.1"]}], ids=str)
 def test_a_value_that_the_field_does_not_take(lookup: dict[str, Any]) -> None:
-    if lookup == {"small": 1.5}:
-        pytest.skip("Django takes the whole part")
     with pytest.raises(KeyParameterMismatch):
         Gadget.cached.get(**lookup)
 
