@@ -20,8 +20,8 @@ from .changes import UNSEEN
 from .comparing import Finding, Seen, kept_by_time, look_at
 from .conf import settings
 from .exceptions import ConfigurationError
-from .following import LOCKS
 from .listener import Listener
+from .places import LOCKS
 from .products import Product
 
 # Keys that are computed in one snapshot.

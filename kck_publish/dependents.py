@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from . import requests
@@ -16,9 +15,10 @@ from .changes import Decoder, Row
 from .dependencies import All, Change, Depends
 from .exceptions import KeyParameterMismatch
 from .keys import product_of
-from .products import Parameters, Product
+from .products import Product
 from .publishing import keys_published
 from .registry import Graph
+from .work import Task, Work
 
 logger = logging.getLogger("kck_publish")
 
@@ -26,52 +26,6 @@ logger = logging.getLogger("kck_publish")
 MANY_CHANGES = 1000
 # From so many touches of a product on, it is asked whether anything of it is stored at all.
 WORTH_ASKING = 50
-
-
-@dataclass(slots=True)
-class Task:
-    """One key to refresh.
-
-    Attributes:
-        changes: what to augment with, in order; None when it has to be primed.
-        xids: the transactions that touched it.
-        named: whether it is to be primed although it is not stored.
-        reason: why, in a word, for ``kck_explain``.
-    """
-
-    product: Product
-    parameters: Parameters
-    changes: list[Change] | None
-    named: bool = False
-    reason: str = "change"
-    xids: set[int] = field(default_factory=set)
-
-
-@dataclass
-class Work:
-    """What one batch has to do.
-
-    Attributes:
-        tasks: by product, then by key.
-        whole: products of which every stored key is touched, with what the parameters must be.
-        removed: keys that only the old version of a row published.
-        publishing: by key, the pks of the rows of this batch that publish it now.
-        seq: the last row that was read.
-    """
-
-    tasks: dict[str, dict[str, Task]] = field(default_factory=lambda: defaultdict(dict))
-    whole: dict[str, list[Parameters]] = field(default_factory=dict)
-    removed: dict[str, None] = field(default_factory=dict)
-    publishing: dict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
-    changes: int = 0
-    seq: int = 0
-
-    def want(self, product: Product, key: str, parameters: Parameters, reason: str) -> None:
-        """Have a key primed, stored or not."""
-        task = self.tasks[product.name].setdefault(
-            key, Task(product, parameters, None, reason=reason)
-        )
-        task.changes, task.named, task.reason = None, True, reason
 
 
 class Dependents:

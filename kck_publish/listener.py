@@ -20,13 +20,13 @@ from django.db import DatabaseError, connections
 from django.db import InterfaceError as DjangoInterfaceError
 from django.db import OperationalError as DjangoOperationalError
 
-from . import changes, following, registry, retries
+from . import changes, following, places, registry, retries
 from .capture import faults, install
 from .clock import now
 from .conf import settings
 from .doorbell import Doorbell, listener_name
 from .exceptions import ConfigurationError, Fenced, StoreMissing
-from .following import Place
+from .places import Place
 from .results import Outcome
 from .sharing import BEAT, Sharing
 
@@ -224,7 +224,7 @@ class Listener:
             self.places[place.shard], outcome = following.batch(self._desk, place, first)
         except Fenced as fenced:
             logger.warning("%s", fenced)
-            following.release(self._desk, place)
+            places.release(self._desk, place)
             del self.places[place.shard]
             return self._take_shards(alone=self._bell is None)
         logger.debug("batch of shard %d: %s", place.shard, outcome)

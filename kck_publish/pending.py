@@ -18,11 +18,12 @@ from . import requests
 from .changes import Decoder, Row, undrained, unseen
 from .clock import now
 from .conf import settings
-from .dependents import Dependents, Work
+from .dependents import Dependents
 from .products import Parameters, Product
 from .registry import Graph
 from .snapshots import NOTHING, Snapshot
 from .stores import HAND, READER, Address, Stored
+from .work import Work
 
 # More unseen rows than this are not looked through: everything then counts as waiting.
 MANY_ROWS = 5_000

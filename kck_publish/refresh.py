@@ -12,16 +12,18 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from . import requests, retries, signals
+from . import retries, signals
 from .computing import compute
-from .dependents import Task, Work
 from .exceptions import Reprime
 from .prime import entry_of
 from .products import Computed, Parameters, Product
 from .registry import Graph
 from .results import Outcome, Results, Session
 from .snapshots import Snapshot
+from .spreading import Spreading
 from .stores import HAND, LISTENER, READER, Address, PostgresStore, Stored
+from .work import Task, Work
+from .writing import write
 
 logger = logging.getLogger("kck_publish")
 
@@ -51,7 +53,7 @@ class Refresh:
         self._fresh: dict[str, Computed] = {}
         self._adopted: list[Address] = []
         self._before: dict[str, Stored | None] = {}
-        self._domains: dict[str, set[str] | None] = {}
+        self._spreading = Spreading(graph, store, session)
         self._work = Work()
         self.outcome = Outcome()
 
@@ -66,8 +68,7 @@ class Refresh:
         self.outcome.changes = work.changes
         self._survey(work, retry)
         if work.whole:
-            with self._session.cursor() as cursor:
-                self._spread(cursor, work)
+            self._spreading.spread(work)
         pending = Results()
         for name in sorted(work.tasks, key=lambda one: self._graph.order.get(one, 0)):
             for some in _chunks(list(work.tasks[name].items()), self._chunk):
@@ -137,35 +138,6 @@ class Refresh:
             elif key not in work.tasks.get(product_name, {}):
                 self._adopted.append(Address(key, fingerprint))
 
-    def _spread(self, cursor: Any, work: Work) -> None:
-        """Turn "the whole product" into its stored keys, and its domain where it is eager."""
-        for name in self._graph.order:
-            if (patterns := work.whole.get(name)) is None:
-                continue
-            product = self._graph.products[name]
-            # Keys that are not stored cannot be named to those who were computed from them.
-            for dependent, dependency in self._graph.by_product.get(name, ()):
-                work.whole.setdefault(dependent.name, []).extend(
-                    {mine: one[its] for mine, its in dependency.mapping.items() if its in one}
-                    for one in patterns
-                )
-            for key in self._store.enumerate(cursor, name, product.fingerprint):
-                if self._owns(key):
-                    parameters = product.parameters_of(key)
-                    if any(_matches(parameters, pattern) for pattern in patterns):
-                        task = Task(product, parameters, None)
-                        task = work.tasks[name].setdefault(key, task)
-                        # Its xids are not all that touched it: see _reached.
-                        task.changes, task.reason = None, "whole"
-            if product.eager and (members := product.members()) is not None:
-                for member in members:
-                    key = product.key_of(member)
-                    if self._owns(key) and any(_matches(member, one) for one in patterns):
-                        work.want(product, key, product.parameters_of(key), "domain")
-
-    def _owns(self, key: str) -> bool:
-        return Address(key, "").bucket % self._session.shards == self._session.shard
-
     def _refresh(self, tasks: Mapping[str, Task], results: Results) -> None:
         product = next(iter(tasks.values())).product
         addresses = {key: Address(key, product.fingerprint) for key in tasks}
@@ -174,7 +146,7 @@ class Refresh:
         to_prime: dict[str, Task] = {}
         for key, task in tasks.items():
             entry = stored.get(key)
-            if not self._in_domain(product, key):
+            if not self._spreading.in_domain(product, key):
                 results.settled.append(addresses[key])
                 if entry is not None:
                     self._remove(product, addresses[key], results)
@@ -283,22 +255,6 @@ class Refresh:
         else:
             self.outcome.primed += 1
 
-    def _in_domain(self, product: Product, key: str) -> bool:
-        """Whether an eager product's domain still has the key; asked once a batch."""
-        if not product.eager:
-            return True
-        if product.name not in self._domains:
-            try:
-                members = product.members()
-                domain = None if members is None else {product.key_of(one) for one in members}
-            except Exception as error:  # noqa: BLE001 - the user's: then nothing has left it
-                self._session.recover()
-                logger.error("domain() of %s failed: %s", product.name, type(error).__name__)
-                domain = None
-            self._domains[product.name] = domain
-        domain = self._domains[product.name]
-        return domain is None or key in domain
-
     def _remove(self, product: Product, address: Address, results: Results) -> None:
         results.removals.append(address)
         results.events.append((signals.removed, product, address.key))
@@ -307,36 +263,10 @@ class Refresh:
     def _write(self, results: Results, last: bool) -> None:
         if last:
             results.adopted += self._adopted
-        with self._session.writing(last) as cursor:
-            if results.writes:
-                self._store.write(cursor, results.writes)
-            if results.removals:
-                self._store.remove(cursor, results.removals)
-            if results.adopted:
-                self._store.adopt(cursor, results.adopted)
-            if results.renewals:
-                self._store.renew(cursor, results.renewals)
-            changed = [one.address for one in results.writes] + results.removals
-            if results.touched or results.removals:
-                self._store.remove_foreign(cursor, results.touched + results.removals)
-            for name in self._work.whole if last else ():
-                fingerprint = self._graph.products[name].fingerprint
-                self._store.remove_foreign_of(cursor, name, fingerprint)
-            cascading = self._depended_on(changed + results.told)
-            requests.log(cursor, requests.REFRESHED, cascading)
-            self.outcome.cascaded += len(cascading)
-            if results.failures:
-                retries.record(cursor, results.failures)
-            if results.settled:
-                retries.forget(cursor, results.settled)
-        for product, value, parameters in results.values:
-            product.after_set(value, parameters)
-        for signal, product, key in results.events:
-            signal.send_robust(product.sender, product=product.name, key=key)
-
-    def _depended_on(self, addresses: Sequence[Address]) -> list[str]:
-        depended = self._graph.by_product
-        return [one.key for one in addresses if depended.get(one.key.partition("/")[0])]
+        whole = self._work.whole if last else ()
+        self.outcome.cascaded += write(
+            self._graph, self._store, self._session, results, last, whole
+        )
 
 
 def _expires(entry: Stored) -> bool:
@@ -345,10 +275,6 @@ def _expires(entry: Stored) -> bool:
 
 def _says(before: Stored, absence: bytes | None) -> bool:
     return before.body is None and before.shape == absence
-
-
-def _matches(parameters: Parameters, pattern: Parameters) -> bool:
-    return all(parameters.get(name) == value for name, value in pattern.items())
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

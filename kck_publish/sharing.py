@@ -12,9 +12,9 @@ from typing import Any
 
 import psycopg
 
-from . import following
+from . import places
 from .conf import settings
-from .following import Place
+from .places import Place
 
 logger = logging.getLogger("kck_publish")
 
@@ -76,16 +76,16 @@ class Sharing:
             the shards that were taken.
         """
         shards = settings.SHARDS
-        following.agree(self._desk, shards)
+        places.agree(self._desk, shards)
         fair = shards if alone else -(-shards // max(1, self._living()))
         part = fair if self._most is None else min(fair, self._most)
         for shard in sorted(self._places, reverse=True)[: max(0, len(self._places) - part)]:
-            following.release(self._desk, self._places.pop(shard))
+            places.release(self._desk, self._places.pop(shard))
         taken = []
         for shard in range(shards):
             if len(self._places) >= part:
                 break
-            if shard not in self._places and (place := following.take(self._desk, shard, shards)):
+            if shard not in self._places and (place := places.take(self._desk, shard, shards)):
                 self._places[shard] = place
                 taken.append(place)
         return taken

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from kck_publish import Cache, NotPrimed, Unserializable, following, prime, stores
+from kck_publish import Cache, NotPrimed, Unserializable, prime, sessions, stores
 from kck_publish.listener import connect
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
@@ -164,7 +164,7 @@ def test_added_between_the_claim_and_the_look(
 def test_added_after_the_look(product: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The listener has looked and found nothing; the reader adds before the cursor moves."""
     gate = Gate(product)
-    original = following.BatchSession.writing
+    original = sessions.BatchSession.writing
 
     def writing(self: Any, last: bool) -> Any:
         gate.open()
@@ -176,7 +176,7 @@ def test_added_after_the_look(product: str, monkeypatch: pytest.MonkeyPatch) -> 
         reader = Session(KINDS[product])
         gate.wait()
         change()
-        monkeypatch.setattr(following.BatchSession, "writing", writing)
+        monkeypatch.setattr(sessions.BatchSession, "writing", writing)
         drain()
     finally:
         primers.interfere.remove(gate)

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import Cache, following
+from kck_publish import Cache, following, places
 from kck_publish.listener import connect
 from tests.catalog.fixtures import Session, another_session, computes, drain, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item, Tag
@@ -215,7 +215,7 @@ def test_between_the_batches_of_a_cascade() -> None:
     Edition.objects.update(copies=2)
     desk = connect("default")
     try:
-        place = following.take(desk, 0, 1)
+        place = places.take(desk, 0, 1)
         assert place is not None
         while following.waits(desk, place):
             place, _ = Session(lambda place=place: following.batch(desk, place)).result()  # type: ignore[misc]

@@ -22,11 +22,13 @@ from kck_publish import (
     Unserializable,
     conf,
     following,
+    places,
     registry,
+    sessions,
 )
 from kck_publish.exceptions import Fenced
-from kck_publish.following import Place
 from kck_publish.listener import Listener, connect
+from kck_publish.places import Place
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog.fixtures import (
     another_session,
@@ -68,8 +70,8 @@ def worker() -> Iterator[tuple[Any, Place]]:
     """A listener's connection, and its place in the log, to take single batches."""
     desk = connect("default")
     try:
-        following.agree(desk, 1)
-        place = following.take(desk, 0, 1)
+        places.agree(desk, 1)
+        place = places.take(desk, 0, 1)
         assert place is not None
         yield desk, place
     finally:
@@ -198,7 +200,7 @@ def test_a_key_set_by_hand_tells_its_dependents(
 
 def _crashing(monkeypatch: pytest.MonkeyPatch, nth: int, after: bool = False) -> None:
     """Die at the nth write transaction: before it, or just after its commit."""
-    original = following.BatchSession.writing
+    original = sessions.BatchSession.writing
     count = 0
 
     @contextmanager
@@ -212,7 +214,7 @@ def _crashing(monkeypatch: pytest.MonkeyPatch, nth: int, after: bool = False) ->
         if count == nth:
             raise Crash
 
-    monkeypatch.setattr(following.BatchSession, "writing", writing)
+    monkeypatch.setattr(sessions.BatchSession, "writing", writing)
 
 
 @pytest.mark.parametrize(
@@ -533,7 +535,7 @@ def test_a_shard_has_one_owner(transactional_db: None) -> None:
     with worker() as (_, place):
         second = connect("default")
         try:
-            assert following.take(second, 0, 1) is None
+            assert places.take(second, 0, 1) is None
         finally:
             second.close()
         Item.objects.create(name="x")

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from kck_publish import Cache, following
+from kck_publish import Cache, sessions
 from kck_publish.conf import settings as ours
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
@@ -123,7 +123,7 @@ class Crash(BaseException):
 @contextmanager
 def dying(nth: int, after: bool) -> Iterator[None]:
     """Die at the nth write transaction of a batch, before it or after its commit."""
-    original, count = following.BatchSession.writing, 0
+    original, count = sessions.BatchSession.writing, 0
 
     @contextmanager
     def writing(self: Any, last: bool) -> Iterator[Any]:
@@ -136,11 +136,11 @@ def dying(nth: int, after: bool) -> Iterator[None]:
         if count == nth:
             raise Crash
 
-    following.BatchSession.writing = writing  # type: ignore[method-assign]
+    sessions.BatchSession.writing = writing  # type: ignore[method-assign]
     try:
         yield
     finally:
-        following.BatchSession.writing = original  # type: ignore[method-assign]
+        sessions.BatchSession.writing = original  # type: ignore[method-assign]
 
 
 class Drains(RuleBasedStateMachine):

@@ -1,0 +1,106 @@
+"""One shard's place in the log: its cursor, and its owner's epoch. ``sharing`` gives them out.
+
+A worker owns a shard through a session advisory lock. What it writes is fenced by the epoch: see
+``sessions``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from .exceptions import ConfigurationError
+from .snapshots import NOTHING, Snapshot
+from .stores import Address
+
+logger = logging.getLogger("kck_publish")
+
+# Our own namespace of session advisory locks, one a shard.
+LOCKS = 0x6B64
+
+_CLUSTER = "SELECT system_identifier::text FROM pg_control_system()"
+_EMPTY = sql.SQL("DELETE FROM {}")
+_CREATE = """
+INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster)
+VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_TAKE = """
+UPDATE kck_publish_shard SET epoch = epoch + 1, seen_at = clock_timestamp()
+ WHERE shard = %s RETURNING done::text, epoch
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker is in the log, and under which epoch it owns the shard."""
+
+    shard: int
+    shards: int
+    done: str
+    epoch: int
+
+
+def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> Place | None:
+    """Own a shard from now on; None when another worker owns it."""
+    if not _value(desk, "SELECT pg_try_advisory_lock(%s, %s)", LOCKS, shard):
+        return None
+    cluster = _value(desk, _CLUSTER)
+    desk.execute(_CREATE, [shard, shards, NOTHING, NOTHING, cluster])
+    done, epoch = desk.execute(_TAKE, [shard]).fetchone() or ("", 0)
+    return Place(shard, shards, done, epoch)
+
+
+def release(desk: psycopg.Connection[Any], place: Place) -> None:
+    """Give the shard up."""
+    desk.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCKS, place.shard])
+
+
+def owner(place: Place) -> Callable[[str], bool]:
+    """Tells whether a key is of the shard."""
+    if place.shards == 1:
+        return lambda key: True
+    return lambda key: Address(key, "").bucket % place.shards == place.shard
+
+
+def agree(desk: psycopg.Connection[Any], shards: int) -> None:
+    """See to it that the cursors are those of this number of shards.
+
+    When the number has changed, every new shard starts where the last of the old ones was.
+
+    Raises:
+        ConfigurationError: when listeners with another number still run.
+    """
+    cluster = _value(desk, _CLUSTER)
+    with desk.transaction():
+        others = "SELECT EXISTS (SELECT FROM kck_publish_shard WHERE cluster <> %s)"
+        if _value(desk, others, cluster):
+            logger.warning(
+                "The cursors are of another cluster (a restored dump?): starting anew, and "
+                "everything is primed again."
+            )
+            for table in ("entry", "failure", "change", "shard"):
+                desk.execute(_EMPTY.format(sql.Identifier(f"kck_publish_{table}")))
+            return
+        rows = desk.execute("SELECT shard, shards, done::text FROM kck_publish_shard").fetchall()
+        if not rows or all(row[1] == shards for row in rows):
+            return
+        for shard in range(max(shards, *(row[1] for row in rows))):
+            if not _value(desk, "SELECT pg_try_advisory_xact_lock(%s, %s)", LOCKS, shard):
+                raise ConfigurationError(
+                    f"SHARDS is {shards} here, and listeners with {rows[0][1]} are running: stop "
+                    "them first, then start all with the same number."
+                )
+        oldest = min((row[2] for row in rows), key=lambda done: Snapshot.parse(done).age)
+        desk.execute("DELETE FROM kck_publish_shard")
+        for shard in range(shards):
+            desk.execute(_CREATE, [shard, shards, oldest, oldest, cluster])
+
+
+def _value(desk: psycopg.Connection[Any], query: Any, *parameters: Any) -> Any:
+    row = desk.execute(query, parameters).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,66 @@
+"""The short transaction in which a chunk of a batch's results is written, and told to others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from . import requests, retries
+from .registry import Graph
+from .results import Results, Session
+from .stores import Address, PostgresStore
+
+
+def write(
+    graph: Graph,
+    store: PostgresStore,
+    session: Session,
+    results: Results,
+    last: bool,
+    whole: Iterable[str] = (),
+) -> int:
+    """Write what one chunk of keys gave, tell the dependents, and run the hooks.
+
+    Args:
+        graph: the products.
+        store: where values live.
+        session: where the batch writes.
+        results: of the chunk.
+        last: whether the cursor of the log moves with it.
+        whole: products of which other versions of the code keep nothing.
+
+    Returns:
+        how many keys were told to their dependents.
+
+    Raises:
+        Fenced: the shard has moved to another worker; nothing was written.
+    """
+    with session.writing(last) as cursor:
+        if results.writes:
+            store.write(cursor, results.writes)
+        if results.removals:
+            store.remove(cursor, results.removals)
+        if results.adopted:
+            store.adopt(cursor, results.adopted)
+        if results.renewals:
+            store.renew(cursor, results.renewals)
+        changed = [one.address for one in results.writes] + results.removals
+        if results.touched or results.removals:
+            store.remove_foreign(cursor, results.touched + results.removals)
+        for name in whole:
+            store.remove_foreign_of(cursor, name, graph.products[name].fingerprint)
+        cascading = _depended_on(graph, changed + results.told)
+        requests.log(cursor, requests.REFRESHED, cascading)
+        if results.failures:
+            retries.record(cursor, results.failures)
+        if results.settled:
+            retries.forget(cursor, results.settled)
+    for product, value, parameters in results.values:
+        product.after_set(value, parameters)
+    for signal, product, key in results.events:
+        signal.send_robust(product.sender, product=product.name, key=key)
+    return len(cascading)
+
+
+def _depended_on(graph: Graph, addresses: Sequence[Address]) -> list[str]:
+    depended = graph.by_product
+    return [one.key for one in addresses if depended.get(one.key.partition("/")[0])]
