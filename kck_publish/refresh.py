@@ -22,6 +22,7 @@ from .results import Outcome, Results, Session
 from .snapshots import Snapshot
 from .spreading import Spreading
 from .stores import HAND, LISTENER, READER, Address, PostgresStore, Stored
+from .surveying import Survey
 from .work import Task, Work
 from .writing import write
 
@@ -51,8 +52,7 @@ class Refresh:
         self._until = until
         self._chunk = chunk
         self._fresh: dict[str, Computed] = {}
-        self._adopted: list[Address] = []
-        self._before: dict[str, Stored | None] = {}
+        self._survey = Survey(graph, store, session, self._since, chunk)
         self._spreading = Spreading(graph, store, session)
         self._work = Work()
         self.outcome = Outcome()
@@ -66,7 +66,7 @@ class Refresh:
         """
         self._work = work
         self.outcome.changes = work.changes
-        self._survey(work, retry)
+        self._survey.ask(work, retry)
         if work.whole:
             self._spreading.spread(work)
         pending = Results()
@@ -93,56 +93,11 @@ class Refresh:
             return found
         return None
 
-    def _survey(self, work: Work, retry: Callable[[str], None]) -> None:
-        """Ask at once what is due, what readers have added, and (of a few keys) what is stored."""
-        addresses = [
-            Address(key, task.product.fingerprint)
-            for tasks in work.tasks.values()
-            for key, task in tasks.items()
-        ]
-        if len(addresses) > self._chunk:
-            addresses = []
-        due = self._session.due_query()
-        queries = [self._store.lazy_query(self._session.shard, self._session.shards)]
-        queries += [due] if due else []
-        queries += [self._store.look_query(addresses)] if addresses else []
-        lazy, *more = self._session.ask(*queries)
-        if addresses:
-            entries = self._store.reading(more.pop(), addresses).entries
-            self._before = {one.key: entries.get(one.key) for one in addresses}
-        for (key,) in more.pop() if due else ():
-            retry(key)
-        self._adopt_lazy(lazy, work)
-
-    def _stored(self, addresses: Mapping[str, Address]) -> dict[str, Stored]:
-        """What is stored of these keys; of a few it is known already."""
-        unknown = [one for key, one in addresses.items() if key not in self._before]
-        found = {key: entry for key in addresses if (entry := self._before.get(key)) is not None}
-        if unknown:
-            with self._session.cursor() as cursor:
-                found |= self._store.look(cursor, unknown).entries
-        return found
-
-    def _adopt_lazy(self, lazy: Sequence[Any], work: Work) -> None:
-        """What readers have added since the last batch becomes ours, or is primed.
-
-        A value whose stamp includes the cursor has missed nothing but this batch. An older one
-        may have been added after an earlier batch had looked, and have missed that.
-        """
-        for product_name, key, fingerprint, stamp in lazy:
-            product = self._graph.products.get(product_name)
-            if product is None or product.fingerprint != fingerprint:
-                continue
-            if not Snapshot.parse(stamp).includes(self._since):
-                work.want(product, key, product.parameters_of(key), "late")
-            elif key not in work.tasks.get(product_name, {}):
-                self._adopted.append(Address(key, fingerprint))
-
     def _refresh(self, tasks: Mapping[str, Task], results: Results) -> None:
         product = next(iter(tasks.values())).product
         addresses = {key: Address(key, product.fingerprint) for key in tasks}
         results.touched += addresses.values()
-        stored = self._stored(addresses)
+        stored = self._survey.stored(addresses)
         to_prime: dict[str, Task] = {}
         for key, task in tasks.items():
             entry = stored.get(key)
@@ -262,7 +217,7 @@ class Refresh:
 
     def _write(self, results: Results, last: bool) -> None:
         if last:
-            results.adopted += self._adopted
+            results.adopted += self._survey.adopted
         whole = self._work.whole if last else ()
         self.outcome.cascaded += write(
             self._graph, self._store, self._session, results, last, whole

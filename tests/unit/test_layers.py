@@ -59,6 +59,7 @@ LAYERS: list[str] = [
     "dependents",
     "retries",
     "results",
+    "surveying",
     "spreading",
     "writing",
     "refresh",

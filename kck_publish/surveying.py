@@ -1,0 +1,83 @@
+"""What a batch asks before it computes, for one wait: what is stored, added by readers, or due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .registry import Graph
+from .results import Session
+from .snapshots import Snapshot
+from .stores import Address, PostgresStore, Stored
+from .work import Work
+
+
+class Survey:
+    """One batch's look at the store.
+
+    Args:
+        graph: the products.
+        store: where values live.
+        session: where the batch reads.
+        since: the cursor before the batch.
+        few: of so many keys at the most, what is stored is asked at once.
+
+    Attributes:
+        adopted: what readers have added, and holds.
+    """
+
+    def __init__(
+        self, graph: Graph, store: PostgresStore, session: Session, since: Snapshot, few: int
+    ) -> None:
+        self._graph = graph
+        self._store = store
+        self._session = session
+        self._since = since
+        self._few = few
+        self._before: dict[str, Stored | None] = {}
+        self.adopted: list[Address] = []
+
+    def ask(self, work: Work, retry: Callable[[str], None]) -> None:
+        """Ask at once what is due, what readers have added, and (of a few keys) what is stored."""
+        addresses = [
+            Address(key, task.product.fingerprint)
+            for tasks in work.tasks.values()
+            for key, task in tasks.items()
+        ]
+        if len(addresses) > self._few:
+            addresses = []
+        due = self._session.due_query()
+        queries = [self._store.lazy_query(self._session.shard, self._session.shards)]
+        queries += [due] if due else []
+        queries += [self._store.look_query(addresses)] if addresses else []
+        lazy, *more = self._session.ask(*queries)
+        if addresses:
+            entries = self._store.reading(more.pop(), addresses).entries
+            self._before = {one.key: entries.get(one.key) for one in addresses}
+        for (key,) in more.pop() if due else ():
+            retry(key)
+        self._adopt_lazy(lazy, work)
+
+    def stored(self, addresses: Mapping[str, Address]) -> dict[str, Stored]:
+        """What is stored of these keys; of a few it is known already."""
+        unknown = [one for key, one in addresses.items() if key not in self._before]
+        found = {key: entry for key in addresses if (entry := self._before.get(key)) is not None}
+        if unknown:
+            with self._session.cursor() as cursor:
+                found |= self._store.look(cursor, unknown).entries
+        return found
+
+    def _adopt_lazy(self, lazy: Sequence[Any], work: Work) -> None:
+        """What readers have added since the last batch becomes ours, or is primed.
+
+        A value whose stamp includes the cursor has missed nothing but this batch. An older one
+        may have been added after an earlier batch had looked, and have missed that.
+        """
+        for product_name, key, fingerprint, stamp in lazy:
+            product = self._graph.products.get(product_name)
+            if product is None or product.fingerprint != fingerprint:
+                continue
+            if not Snapshot.parse(stamp).includes(self._since):
+                work.want(product, key, product.parameters_of(key), "late")
+            elif key not in work.tasks.get(product_name, {}):
+                self.adopted.append(Address(key, fingerprint))
