@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .exceptions import UnknownProduct as UnknownProduct
     from .exceptions import Unserializable as Unserializable
     from .exceptions import VersionMismatch as VersionMismatch
+    from .fragments import FragmentPrimer as FragmentPrimer
     from .keys import BooleanParameter as BooleanParameter
     from .keys import DateParameter as DateParameter
     from .keys import DateTimeParameter as DateTimeParameter
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from .steering import origin as origin
     from .steering import suppress as suppress
     from .steering import unsuppress as unsuppress
+    from .views import ProductView as ProductView
 
 __version__ = "0.1.0"
 
@@ -59,6 +61,7 @@ _NAMES = {
     "ALL": "dependencies",
     "Change": "dependencies",
     "Depends": "dependencies",
+    "FragmentPrimer": "fragments",
     "BooleanParameter": "keys",
     "DateParameter": "keys",
     "DateTimeParameter": "keys",
@@ -75,6 +78,7 @@ _NAMES = {
     "origin": "steering",
     "suppress": "steering",
     "unsuppress": "steering",
+    "ProductView": "views",
 }
 
 

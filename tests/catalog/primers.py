@@ -11,6 +11,7 @@ from django.db.models import Sum
 from kck_publish import (
     Change,
     Depends,
+    FragmentPrimer,
     IntegerParameter,
     Primer,
     Reprime,
@@ -266,3 +267,19 @@ class Fragile(Primer):
     def compute(self, group: int) -> Any:
         note("fragile", group=group)
         return sorted(Item.objects.filter(group=group).values_list("amount", flat=True))
+
+
+class AuthorCard(FragmentPrimer):
+    """A piece of a page."""
+
+    key = "author_card"
+    parameters = (IntegerParameter("author"),)
+    depends_on = (Depends(Author, author="pk"), Depends(Book, author="author_id"))
+    template_name = "catalog/author_card.html"
+
+    def context(self, author: int) -> dict[str, Any]:
+        note("author_card", author=author)
+        return {
+            "author": Author.objects.get(pk=author),
+            "books": Book.objects.filter(author=author),
+        }

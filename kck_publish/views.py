@@ -1,0 +1,106 @@
+"""ProductView: a product's stored bytes as an HTTP answer. A leaf above the read path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import patch_cache_control
+from django.views.generic.base import View
+
+from . import registry
+from .conditional import conditional, etag_of, primed_at
+from .exceptions import Behind, ConfigurationError, KeyParameterMismatch, NotPrimed
+from .primers import Primer
+from .products import Product, Wanted
+from .reading import Answer, answers, bytes_of
+
+
+class ProductView(View):
+    """Serves a product; the parameters of the URL are those of the primer.
+
+        path("authors/<int:author>/", ProductView.as_view(primer=AuthorPage, public=True))
+
+    Who may see it has to be said: ``public=True``, ``permission_required`` (one permission or
+    several; an empty list is anybody who is logged in), or an own ``has_permission()``.
+
+    Attributes:
+        primer: the Primer, or the key of the product.
+        public: everybody may see it.
+        permission_required: the permissions that one needs to see it.
+        content_type: of the answer.
+    """
+
+    http_method_names = ["get", "head", "options"]
+    primer: type[Primer] | str | None = None
+    public: bool = False
+    permission_required: str | Sequence[str] | None = None
+    content_type: str = "application/json"
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """The view.
+
+        Raises:
+            ConfigurationError: no primer is named, or nobody has said who may see it.
+        """
+        if (initkwargs.get("primer") or cls.primer) is None:
+            raise ConfigurationError(f"{cls.__name__}.as_view needs primer=: what it serves.")
+        said = cls.has_permission is not ProductView.has_permission
+        said = said or bool(initkwargs.get("public", cls.public))
+        if not said and initkwargs.get("permission_required", cls.permission_required) is None:
+            raise ConfigurationError(
+                f"{cls.__name__} does not say who may see it: pass public=True or "
+                "permission_required=..., or write has_permission(self)."
+            )
+        return super().as_view(**initkwargs)
+
+    def has_permission(self) -> bool:
+        """Whether this request may see it; its parameters are in ``self.kwargs``."""
+        if self.public:
+            return True
+        needed = self.permission_required or ()
+        needed = (needed,) if isinstance(needed, str) else needed
+        user = self.request.user
+        return bool(user.is_authenticated and user.has_perms(needed))
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not self.has_permission():
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: HttpRequest, **parameters: Any) -> HttpResponseBase:
+        """The stored bytes, a 304 for who has them, a 404 where there is no such product."""
+        product = self.product
+        try:
+            answer, body = self.read(product, parameters)
+        except Behind:
+            return HttpResponse(status=503, headers={"Retry-After": "1"})
+        response = HttpResponse(body, content_type=self.content_type)
+        # It may change at any time; who asks again is answered by its tag.
+        patch_cache_control(response, public=self.public, private=not self.public, no_cache=True)
+        return conditional(request, response, etag_of(product, answer, body), primed_at(answer))
+
+    @property
+    def product(self) -> Product:
+        """What is served. Raises UnknownProduct."""
+        assert self.primer is not None
+        return registry.get(self.primer if isinstance(self.primer, str) else self.primer.key)
+
+    def read(self, product: Product, parameters: dict[str, Any]) -> tuple[Answer, bytes]:
+        """The answer for these parameters, and its bytes.
+
+        Raises:
+            Http404: there is no such value.
+            KeyParameterMismatch: the URL does not name the primer's parameters.
+        """
+        if set(parameters) != {one.name for one in product.parameters}:
+            product.key_of(parameters)  # raises: it is the URL pattern that is wrong, not the URL
+        try:
+            key = product.key_of(parameters)
+            answer = answers(product, Wanted(product, [key]))[key]
+            return answer, bytes_of(product, key, answer)
+        except (ObjectDoesNotExist, KeyParameterMismatch, NotPrimed):
+            raise Http404(f"There is no such {product.name}.") from None
