@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ["read", "push", "write", "drain", "doorbell"]
+ALL = ["read", "push", "write", "drain", "doorbell", "scale", "horizon", "herd"]
 
 
 def main() -> int:

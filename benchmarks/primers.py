@@ -75,3 +75,16 @@ class CounterTotal(Primer):
     def compute(self, group: int) -> int:
         """The sum."""
         return sum(Counter.objects.filter(group=group).values_list("count", flat=True))
+
+
+class Heavy(Primer):
+    """Some milliseconds of Python for each key."""
+
+    key = "heavy"
+    parameters = [IntegerParameter("group")]
+    depends_on = [Depends(Counter, group="group", columns=["count"])]
+
+    def compute(self, group: int) -> int:
+        """A sum that takes its time."""
+        count = sum(Counter.objects.filter(group=group).values_list("count", flat=True))
+        return int(sum(number * number % 7 for number in range(100_000)) + count)

@@ -44,8 +44,8 @@ def _report(found: World, writer: Any, reader: Any) -> None:
         ear.execute("LISTEN bench")
         for number in range(CHANGES):
             asleep(reader)
-            idle.append(_change(writer, reader, number))  # the listener slept
-            awake.append(_change(writer, reader, number + 1))  # it lingers
+            idle.append(change(writer, reader, number))  # the listener slept
+            awake.append(change(writer, reader, number + 1))  # it lingers
             raw.append(_wake(writer, ear))
     for name, values in (("asleep", idle), ("lingering", awake), ("raw LISTEN wake", raw)):
         p50, p90, p99 = (quantile(values, part) * 1e3 for part in (0.5, 0.9, 0.99))
@@ -58,7 +58,7 @@ def _report(found: World, writer: Any, reader: Any) -> None:
     target("p99, listener idle", "<= 20 ms", p99, " ms", p99 <= 20)
 
 
-def _change(writer: psycopg.Connection[Any], reader: psycopg.Connection[Any], n: int) -> float:
+def change(writer: psycopg.Connection[Any], reader: psycopg.Connection[Any], n: int) -> float:
     """Seconds from the commit's return until the store's row has another body."""
     key = f"benchmarks.leaflet/{n % ROWS + 1}"
     before = reader.execute(BODY, [key]).fetchone()

@@ -23,8 +23,12 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
-# How long listeners linger: ``push`` shortens it, to see more of them asleep in less time.
-KCK_PUBLISH = {"LINGER": float(os.environ.get("KCK_BENCH_LINGER", "0.2"))}
+# ``push`` shortens the lingering, to see the listener asleep more often in less time.
+KCK_PUBLISH = {
+    "LINGER": float(os.environ.get("KCK_BENCH_LINGER", "0.2")),
+    "RETENTION": float(os.environ.get("KCK_BENCH_RETENTION", "300")),
+    "SHARDS": int(os.environ.get("KCK_BENCH_SHARDS", "1")),
+}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -15,12 +15,10 @@ from dataclasses import dataclass, field
 
 from django.db import connections
 
-from . import registry, requests, stores
+from . import registry, stores
 from .changes import UNSEEN
 from .comparing import Finding, Seen, kept_by_time, look_at
 from .conf import settings
-from .exceptions import ConfigurationError
-from .listener import Listener
 from .places import LOCKS
 from .products import Product
 
@@ -65,7 +63,6 @@ class Report:
 def audit(
     names: Sequence[str] = (),
     sample: int | None = None,
-    repair: bool = False,
     patience: float = 30.0,
     progress: Callable[[str, int], None] = lambda product, keys: None,
 ) -> Report:
@@ -74,19 +71,15 @@ def audit(
     Args:
         names: of products; all of them when empty.
         sample: so many keys of each product, chosen at random; all of them when None.
-        repair: have what differs refreshed, by the listener or, where none owns the shard, here.
         patience: seconds to wait for the listener, over all keys, before those that are written
             again and again are reported as waiting.
         progress: called with a product's name and how many keys of it are compared.
 
     Raises:
         UnknownProduct: for a name that nobody computes.
-        ConfigurationError: repair inside a transaction, where nothing can be waited for.
     """
     graph, report = registry.graph(), Report()
-    if repair and connections[settings.DATABASE].in_atomic_block:
-        raise ConfigurationError("A repair cannot be made inside a transaction.")
-    left = _Patience(patience)
+    left = Patience(patience)
     products = [registry.get(name) for name in names] or list(graph.products.values())
     for product in products:
         if not names and kept_by_time(product):
@@ -96,9 +89,29 @@ def audit(
         progress(product.name, len(keys))
         report.compared += len(keys)
         for start in range(0, len(keys), CHUNK):
-            report.findings += _judge(product, keys[start : start + CHUNK], left)
-    if repair:
-        _repair(report, patience)
+            report.findings += judge(product, keys[start : start + CHUNK], left)
+    return report
+
+
+def audit_some(count: int, patience: float) -> Report:
+    """Compare a few keys, chosen at random over all products, with a fresh compute.
+
+    What is kept by time and what was set by hand is passed over.
+
+    Args:
+        count: how many keys.
+        patience: seconds to wait for the listener before a key is reported as waiting.
+    """
+    graph, report, left = registry.graph(), Report(), Patience(patience)
+    by_product: dict[str, list[str]] = {}
+    with connections[settings.DATABASE].cursor() as cursor:
+        for name, key in stores.current().some(cursor, graph.fingerprints, count):
+            by_product.setdefault(name, []).append(key)
+    for name, keys in by_product.items():
+        product = graph.products.get(name)
+        if product is not None and not kept_by_time(product):
+            report.compared += len(keys)
+            report.findings += judge(product, keys, left)
     return report
 
 
@@ -110,7 +123,7 @@ def _keys(product: Product, sample: int | None) -> list[str]:
 
 
 @dataclass
-class _Patience:
+class Patience:
     """How many seconds an audit may still spend on waiting for the listener, over all keys."""
 
     seconds: float
@@ -125,7 +138,7 @@ class _Patience:
             self.seconds = max(0.0, self.seconds - (time.monotonic() - start))
 
 
-def _judge(product: Product, keys: Sequence[str], patience: _Patience) -> list[Finding]:
+def judge(product: Product, keys: Sequence[str], patience: Patience) -> list[Finding]:
     """Look until each key is the same, differs twice, or cannot be judged in time."""
     seen = look_at(product, keys)
     if not seen.findings:
@@ -160,7 +173,7 @@ def _look_again(product: Product, seen: Seen, until: float) -> list[Finding]:
             return judged
         # What seems to be wrong is worth a wait of its own.
         deadline = max(until, time.monotonic() + _AT_LEAST) if again else until
-        if not _caught_up(seen.snapshot, deadline):
+        if not caught_up(seen.snapshot, deadline):
             judged += [Finding(key, "waiting", "the listener is not catching up") for key in todo]
             return judged
         if waiting:
@@ -170,24 +183,25 @@ def _look_again(product: Product, seen: Seen, until: float) -> list[Finding]:
 
 def _followed() -> bool:
     """Whether some listener owns a shard, so that waiting has a sense."""
-    return bool(_owned())
+    return bool(owned())
 
 
-def _owned() -> list[int]:
+def owned() -> list[int]:
+    """The shards that some listener owns."""
     with connections[settings.DATABASE].cursor() as cursor:
         cursor.execute(_OWNED, [LOCKS])
         found: list[int] = cursor.fetchone()[0]
         return found
 
 
-def _caught_up(snapshot: str, until: float) -> bool:
+def caught_up(snapshot: str, until: float) -> bool:
     """Wait until all that a snapshot sees is handled, by those shards that anybody owns."""
     connection = connections[settings.DATABASE]
     while True:
-        owned = _owned()
+        followed = owned()
         with connection.cursor() as cursor:
             cursor.execute(_PLACES)
-            places = [done for shard, done in cursor.fetchall() if shard in owned]
+            places = [done for shard, done in cursor.fetchall() if shard in followed]
             behind = False
             for done in places:
                 cursor.execute(_SEEN_BUT_UNHANDLED, {"since": done, "until": snapshot})
@@ -197,29 +211,3 @@ def _caught_up(snapshot: str, until: float) -> bool:
         if time.monotonic() > until:
             return False
         time.sleep(_PAUSE)
-
-
-def _repair(report: Report, patience: float) -> None:
-    """Ask for a refresh of what is wrong, have it done, and look again."""
-    wrong = [one for one in report.findings if one.kind != "failing"]
-    if not wrong:
-        return
-    connection = connections[settings.DATABASE]
-    with connection.cursor() as cursor:
-        requests.log(cursor, requests.REFRESH, [one.key for one in wrong])
-        cursor.execute("SELECT pg_current_snapshot()::text")
-        snapshot = str(cursor.fetchone()[0])
-    if len(_owned()) < settings.SHARDS:
-        Listener(settings.DATABASE, say=lambda line: None).once()
-    _caught_up(snapshot, time.monotonic() + patience)
-    afresh = _Patience(patience)
-    left = [one for one in report.findings if one.kind == "failing"]
-    by_product: dict[str, list[str]] = {}
-    for one in wrong:
-        by_product.setdefault(one.key.partition("/")[0], []).append(one.key)
-    for name, keys in by_product.items():
-        for start in range(0, len(keys), CHUNK):
-            left += _judge(registry.get(name), keys[start : start + CHUNK], afresh)
-    still = {one.key for one in left}
-    report.repaired = [one.key for one in wrong if one.key not in still]
-    report.findings = left

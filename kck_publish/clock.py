@@ -12,6 +12,11 @@ def now() -> datetime:
     return datetime.now(UTC) + _moved
 
 
+def moved() -> timedelta:
+    """How far the clock has been moved: for times that the database tells."""
+    return _moved
+
+
 def after(wait: timedelta | None) -> datetime | None:
     """The time after a wait; None for never."""
     return None if wait is None else now() + wait

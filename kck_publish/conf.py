@@ -69,6 +69,12 @@ class Settings:
     SILENCE: float = 15.0
     """Seconds without a sign of life after which a listener's shards are taken from it."""
 
+    AUDIT: int | None = None
+    """Keys a minute that a listener recomputes and compares, at random; None = none."""
+
+    FORGET_AFTER: timedelta | None = None
+    """A consumer of the log (no shard) silent for so long is forgotten; None = never by itself."""
+
     DATABASE: str = "default"
     """Alias in DATABASES of the database with the sources, the log and the store."""
 
@@ -163,6 +169,8 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "LINGER": _seconds,
     "AWAKE_POLL": _seconds,
     "SILENCE": _seconds,
+    "AUDIT": _or_none(_positive),
+    "FORGET_AFTER": _or_none(_duration),
     "DATABASE": _text,
     "MAX_VALUE_BYTES": _or_none(_positive),
 }

@@ -18,6 +18,7 @@
     ├── CaptureMissing          triggers missing, disabled or outdated
     ├── StoreMissing            the store's table is not there
     ├── Fenced                  a listener lost its shard and must not write
+    ├── Forgotten               the log was not kept any longer for one who follows it
     ├── FetcherError            a DataFetcher that cannot work
     │   ├── BatchMismatch       a batch_load that does not answer what it was asked
     │   └── NoBatchLoad         (also a NotImplementedError) it has no batch_load at all
@@ -245,6 +246,17 @@ class Fenced(KckPublishError):
         super().__init__(
             f"Shard {shard} has moved to another listener{': ' + reason if reason else ''}. "
             "Nothing was written; the new owner repeats the batch. Take the shard again first."
+        )
+
+
+class Forgotten(KckPublishError):
+    """The log is not kept for this consumer any more: register again, and build anew."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"The log is not kept for {name} any more: it was silent, and forgotten (kck_forget). "
+            "It has missed changes: register it again and build what it keeps anew."
         )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -42,7 +43,10 @@ def waits(desk: psycopg.Connection[Any], place: Place) -> bool:
 
 
 def batch(
-    desk: psycopg.Connection[Any], place: Place, first: Work | None = None
+    desk: psycopg.Connection[Any],
+    place: Place,
+    first: Work | None = None,
+    owed: bool = False,
 ) -> tuple[Place, Outcome]:
     """Handle everything committed so far that the shard has not yet seen.
 
@@ -50,6 +54,7 @@ def batch(
         desk: the worker's own connection, in autocommit.
         place: the shard and its cursor.
         first: work to do beside what the log says.
+        owed: whether to try again what is owed.
 
     Returns:
         the new place, and what was done.
@@ -61,8 +66,8 @@ def batch(
     connection = connections[alias]
     graph = registry.graph()
     with transaction.atomic(using=alias):
-        until, rows = _open(connection.connection, place.done)
-        session = BatchSession(desk, place, until)
+        until, at, rows = _open(connection.connection, place.done)
+        session = BatchSession(desk, place, until, at)
         # Claimed before anybody looks which keys are stored: see prime.
         if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:
             raise Fenced(place.shard)
@@ -72,21 +77,26 @@ def batch(
         )  # fmt: skip
         work = dependents.collect(unseen(connection, place.done, rows))
         _add_first(work, first)
+        for key in place.owed if owed else ():
+            dependents.request(work, key, "retry")
         refresh = Refresh(graph, stores.current(), session, place.done, until, settings.MAX_BATCH)
         outcome = refresh.run(work, lambda key: dependents.request(work, key, "retry"))
-    return replace(place, done=until), outcome
+    return replace(place, done=until, owed=frozenset(session.owed)), outcome
 
 
-def _open(raw: psycopg.Connection[Any], since: str) -> tuple[str, list[Any]]:
+def _open(raw: psycopg.Connection[Any], since: str) -> tuple[str, datetime, list[Any]]:
     """Fix the batch's snapshot, and read what is new in it: one wait, on the way to the reader."""
     snapshot, rows = psycopg.Cursor(raw), psycopg.Cursor(raw)
     with raw.pipeline():
         raw.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         raw.execute(f"SAVEPOINT {SAVEPOINT}")
-        snapshot.execute("SELECT pg_current_snapshot()::text")
+        # now() is when the transaction began: all that was committed before is in the snapshot.
+        snapshot.execute("SELECT pg_current_snapshot()::text, now()")
         rows.execute(FIRST_UNSEEN, {"since": since})
-    (until,) = snapshot.fetchone() or ("",)
-    return until, rows.fetchall()
+    found = snapshot.fetchone()
+    assert found is not None
+    until, at = found
+    return until, at, rows.fetchall()
 
 
 def domains(desk: psycopg.Connection[Any], place: Place) -> Work:

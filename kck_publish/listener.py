@@ -13,29 +13,24 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg
 from django.db import DatabaseError, connections
-from django.db import InterfaceError as DjangoInterfaceError
-from django.db import OperationalError as DjangoOperationalError
 
 from . import changes, following, places, registry, retries
 from .capture import faults, install
 from .clock import now
 from .conf import settings
+from .connecting import PREPARE, connect, is_passing, name_of
 from .doorbell import Doorbell, listener_name
 from .exceptions import ConfigurationError, Fenced, StoreMissing
+from .housekeeping import Housekeeping
 from .places import Place
 from .results import Outcome
 from .sharing import BEAT, Sharing
 
 logger = logging.getLogger("kck_publish")
 
-# How long the listener waits for a lock that somebody else (a TRUNCATE, a migration) holds.
-LOCK_TIMEOUT = "5s"
-# From which execution on a statement is prepared: the listener repeats few statements often.
-PREPARE = 3
 # Polls right after a change are this close together, in seconds; they widen to AWAKE_POLL.
 CLOSE_POLL = 0.001
 # Before it says ready: the first handles all that was there, each further one a cascade's level.
@@ -44,24 +39,6 @@ CATCH_UP_ROUNDS = 10
 LONGEST_PATIENCE = 0.02
 # Seconds between two tries to connect; each is twice the one before.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-
-
-def connect(alias: str, dsn: str | None = None) -> psycopg.Connection[Any]:
-    """A connection of the listener's own: never the one that user code computes on.
-
-    The listener's writes need not wait for the disk: a crash loses the tail of values, stamps and
-    cursor together, and the batch is repeated.
-    """
-    if dsn is not None:
-        return psycopg.connect(dsn, autocommit=True)
-    parameters = connections[alias].get_connection_params()
-    for name in ("cursor_factory", "context"):
-        parameters.pop(name, None)
-    parameters |= {"prepare_threshold": PREPARE, "autocommit": True}
-    connection = psycopg.connect(**parameters)
-    connection.execute("SET synchronous_commit = off")
-    connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
-    return connection
 
 
 @dataclass
@@ -91,7 +68,7 @@ class Listener:
 
     _bell: Doorbell | None = None
     _beat: float = 0.0
-    _house: float = 0.0
+    _round: float = 0.0
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -114,7 +91,7 @@ class Listener:
                     raise
                 connections[self.alias].close()
                 if not lost:
-                    logger.warning("The database is lost (%s): connecting again.", _name(error))
+                    logger.warning("The database is lost (%s): connecting again.", name_of(error))
                 lost = True
             finally:
                 self._finish()
@@ -173,9 +150,12 @@ class Listener:
         for fault in faults(self.alias):
             logger.error("%s", fault)
         self._sharing = Sharing(self._desk, self.places, self.most)
+        self._house = Housekeeping(self._desk, self.places)
         self._sharing.bury()
 
     def _finish(self) -> None:
+        if hasattr(self, "_house"):
+            self._house.close()
         if self._bell is not None:
             self._bell.close()
             self._bell = None
@@ -187,7 +167,7 @@ class Listener:
         """Take our part of the shards, and prime what is missing of their eager domains."""
         total = Outcome()
         for place in self._sharing.balance(alone):
-            total.add(self._batch(place, eager=True))
+            total.add(self._batch(place, eager=True, owed=True))
         return total
 
     def drain(self, rounds: int | None = None, rung: bool = False) -> Outcome:
@@ -218,10 +198,10 @@ class Listener:
             self._beat_when_due()
         return total
 
-    def _batch(self, place: Place, eager: bool = False) -> Outcome:
+    def _batch(self, place: Place, eager: bool = False, owed: bool = False) -> Outcome:
         try:
             first = following.domains(self._desk, place) if eager else None
-            self.places[place.shard], outcome = following.batch(self._desk, place, first)
+            self.places[place.shard], outcome = following.batch(self._desk, place, first, owed)
         except Fenced as fenced:
             logger.warning("%s", fenced)
             places.release(self._desk, place)
@@ -293,24 +273,20 @@ class Listener:
         if bell is None or moment - self._beat < BEAT:
             return False
         self._beat = moment
-        self._sharing.beat(bell.id, self.seat_belt)
+        self._sharing.beat(bell.id, self.seat_belt, self._house.audited)
         owned = set(self.places)
         self._take_shards()
-        if moment - self._house > settings.POLL_INTERVAL:
-            self._house = moment
-            self._keep_house(bell)
+        if moment - self._round > settings.POLL_INTERVAL:
+            self._round = moment
+            self._make_the_round(bell)
+        self._house.beat()
         return not set(self.places) <= owned
 
-    def _keep_house(self, bell: Doorbell) -> None:
-        """Prove LISTEN, move the cursors on past what is none of ours, trim the log."""
+    def _make_the_round(self, bell: Doorbell) -> None:
+        """Prove LISTEN, move the cursors on past what is none of ours, try again what is owed."""
         self._prove(bell)
         for place in list(self.places.values()):
-            self._batch(place)
-        keep = settings.RETENTION.total_seconds()
-        with self._desk.cursor() as cursor:
-            while changes.trim(cursor, keep) == changes.TRIMMED and not self.stopping:
-                if time.monotonic() - self._house > BEAT:  # the rest another time
-                    break
+            self._batch(place, owed=True)
 
     def _prove(self, bell: Doorbell) -> None:
         if not bell.prove():
@@ -318,19 +294,3 @@ class Listener:
                 "LISTEN hears nothing on this connection (a transaction pooler?): polling. "
                 "Set LISTEN_DSN to the server itself."
             )
-
-
-def is_passing(error: Exception) -> bool:
-    """Whether an error says that the database is away, or that somebody held a lock."""
-    passing = (
-        psycopg.OperationalError,
-        psycopg.InterfaceError,
-        DjangoOperationalError,
-        DjangoInterfaceError,
-    )
-    return isinstance(error, passing)
-
-
-def _name(error: Exception) -> str:
-    cause = error.__cause__ or error
-    return type(cause).__name__

@@ -19,7 +19,7 @@ from .publishing import collector, declared_lookups
 from .rows import ListProduct, RowProduct, publishes_itself
 
 Change, Entry, Failure = tables.Change, tables.Entry, tables.Failure
-Listener, Shard = tables.Listener, tables.Shard
+Consumer, Listener, Shard = tables.Consumer, tables.Listener, tables.Shard
 
 
 class CacheModel(models.Model):

@@ -14,6 +14,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from . import stores
+from .consumers import SHARD_LOCKS
 from .exceptions import ConfigurationError
 from .snapshots import NOTHING, Snapshot
 from .stores import Address
@@ -21,28 +23,43 @@ from .stores import Address
 logger = logging.getLogger("kck_publish")
 
 # Our own namespace of session advisory locks, one a shard.
-LOCKS = 0x6B64
+LOCKS = SHARD_LOCKS
 
 _CLUSTER = "SELECT system_identifier::text FROM pg_control_system()"
 _EMPTY = sql.SQL("DELETE FROM {}")
 _CREATE = """
-INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster)
-VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster, caught_up_at)
+VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 _TAKE = """
 UPDATE kck_publish_shard SET epoch = epoch + 1, seen_at = clock_timestamp()
- WHERE shard = %s RETURNING done::text, epoch
+ WHERE shard = %s RETURNING done::text, epoch, owed, forgotten
 """
+# It has missed what was trimmed. Claimed anew before its entries are removed: see prime.
+_BEGIN_ANEW = """
+UPDATE kck_publish_shard SET forgotten = false, done = %s, claimed = pg_current_snapshot(),
+    caught_up_at = NULL
+ WHERE shard = %s
+"""
+_OF_ALL = """
+SELECT shard, shards, done::text, caught_up_at, owed, forgotten FROM kck_publish_shard
+"""
+_HAND_ON = "UPDATE kck_publish_shard SET owed = %s, forgotten = %s"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a worker is in the log, and under which epoch it owns the shard."""
+    """Where a worker is in the log, and under which epoch it owns the shard.
+
+    Attributes:
+        owed: keys whose failure could not be recorded, to be tried again.
+    """
 
     shard: int
     shards: int
     done: str
     epoch: int
+    owed: frozenset[str] = frozenset()
 
 
 def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> Place | None:
@@ -50,9 +67,18 @@ def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> Place | None
     if not _value(desk, "SELECT pg_try_advisory_lock(%s, %s)", LOCKS, shard):
         return None
     cluster = _value(desk, _CLUSTER)
-    desk.execute(_CREATE, [shard, shards, NOTHING, NOTHING, cluster])
-    done, epoch = desk.execute(_TAKE, [shard]).fetchone() or ("", 0)
-    return Place(shard, shards, done, epoch)
+    desk.execute(_CREATE, [shard, shards, NOTHING, NOTHING, cluster, None])
+    done, epoch, owed, forgotten = desk.execute(_TAKE, [shard]).fetchone() or ("", 0, (), False)
+    if forgotten:
+        logger.warning(
+            "Shard %d was forgotten (kck_forget), and has missed changes: what is stored of it is "
+            "removed, to be primed anew.", shard,
+        )  # fmt: skip
+        desk.execute(_BEGIN_ANEW, [NOTHING, shard])
+        with desk.cursor() as cursor:
+            stores.current().remove_shard(cursor, shard, shards)
+        done = NOTHING
+    return Place(shard, shards, done, epoch, frozenset(owed))
 
 
 def release(desk: psycopg.Connection[Any], place: Place) -> None:
@@ -83,10 +109,10 @@ def agree(desk: psycopg.Connection[Any], shards: int) -> None:
                 "The cursors are of another cluster (a restored dump?): starting anew, and "
                 "everything is primed again."
             )
-            for table in ("entry", "failure", "change", "shard"):
+            for table in ("entry", "failure", "change", "shard", "consumer"):
                 desk.execute(_EMPTY.format(sql.Identifier(f"kck_publish_{table}")))
             return
-        rows = desk.execute("SELECT shard, shards, done::text FROM kck_publish_shard").fetchall()
+        rows = desk.execute(_OF_ALL).fetchall()
         if not rows or all(row[1] == shards for row in rows):
             return
         for shard in range(max(shards, *(row[1] for row in rows))):
@@ -96,9 +122,13 @@ def agree(desk: psycopg.Connection[Any], shards: int) -> None:
                     "them first, then start all with the same number."
                 )
         oldest = min((row[2] for row in rows), key=lambda done: Snapshot.parse(done).age)
+        since = min((row[3] for row in rows if row[3]), default=None)
+        owed = {key for row in rows for key in row[4]}
+        forgotten = any(row[5] for row in rows)
         desk.execute("DELETE FROM kck_publish_shard")
         for shard in range(shards):
-            desk.execute(_CREATE, [shard, shards, oldest, oldest, cluster])
+            desk.execute(_CREATE, [shard, shards, oldest, oldest, cluster, since])
+        desk.execute(_HAND_ON, [sorted(owed), forgotten])
 
 
 def _value(desk: psycopg.Connection[Any], query: Any, *parameters: Any) -> Any:

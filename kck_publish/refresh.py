@@ -219,9 +219,14 @@ class Refresh:
         if last:
             results.adopted += self._survey.adopted
         whole = self._work.whole if last else ()
+        if results.failures:
+            self._session.record(results.failures)
+        self._session.owed -= {one.key for one in results.settled}
         self.outcome.cascaded += write(
             self._graph, self._store, self._session, results, last, whole
         )
+        if results.settled and self._survey.any_failed:
+            self._session.forget(results.settled)
 
 
 def _expires(entry: Stored) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ class Session(Protocol):
 
     shard: int
     shards: int
+    owed: set[str]
 
     def cursor(self) -> Any:
         """A cursor that sees the latest committed state."""
@@ -34,6 +36,12 @@ class Session(Protocol):
         Raises Fenced when the shard is not ours any more; with ``last`` the cursor of the log
         moves in the same transaction.
         """
+
+    def record(self, failures: Sequence[retries.Failure]) -> None:
+        """Keep that these failed, apart from what else is written; else they are ``owed``."""
+
+    def forget(self, settled: Sequence[Address]) -> None:
+        """These are no failures any more; if that cannot be written, they are tried once more."""
 
 
 @dataclass

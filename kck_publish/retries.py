@@ -37,6 +37,7 @@ _FORGET = """
 DELETE FROM kck_publish_failure
  WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
 """
+_ANY = "SELECT EXISTS (SELECT FROM kck_publish_failure)"
 _DUE = """
 SELECT key FROM kck_publish_failure
  WHERE due_at <= %s AND fingerprint = ANY (%s) AND bucket %% %s = %s ORDER BY due_at LIMIT %s
@@ -69,7 +70,7 @@ def policy(product: Product) -> Retry:
 
 
 def record(cursor: Any, failures: Sequence[Failure]) -> list[tuple[Failure, datetime | None]]:
-    """Keep that these failed, and mark their values as behind.
+    """Keep that these failed.
 
     Returns:
         each with the time of its next try; None: it has become a dead letter.
@@ -87,8 +88,12 @@ def record(cursor: Any, failures: Sequence[Failure]) -> list[tuple[Failure, date
             one.address.bucket, attempts, due, describe(one.error),
         ])  # fmt: skip
         outcome.append((one, due))
-    cursor.execute(_BEHIND, _identities(addresses))
     return outcome
+
+
+def mark_behind(cursor: Any, addresses: Sequence[Address]) -> None:
+    """What is stored of these keys is not what it should be, as far as anybody knows."""
+    cursor.execute(_BEHIND, _identities(addresses))
 
 
 def forget(cursor: Any, addresses: Sequence[Address]) -> None:
@@ -103,6 +108,11 @@ def due_query(
     return _DUE, [clock.now(), list(fingerprints), shards, shard, limit]
 
 
+def any_query() -> tuple[str, list[Any]]:
+    """Asks whether anything at all has failed: mostly not, and then there is nothing to forget."""
+    return _ANY, []
+
+
 def next_due(cursor: Any, owned: Iterable[int], shards: int) -> datetime | None:
     """When the next retry of these shards is due."""
     cursor.execute(_NEXT, [shards, list(owned)])
@@ -114,7 +124,9 @@ def describe(error: Exception) -> str:
     """The error's type and where it happened, without its message: that may hold values."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [f"  {one.filename}:{one.lineno} in {one.name}" for one in frames[-8:]]
-    return "\n".join([f"{type(error).__module__}.{type(error).__qualname__}", *lines])
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+    # A file's name may hold what is no text.
+    return "\n".join([name, *lines]).encode(errors="backslashreplace").decode()
 
 
 def _identities(addresses: Sequence[Address]) -> list[Any]:

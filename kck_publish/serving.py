@@ -12,6 +12,7 @@ from django.db import connections, transaction
 
 from . import clock, registry, requests
 from .exceptions import Behind
+from .lags import Lags, lags
 from .products import Product
 from .stores import Own, PostgresStore, Stored
 
@@ -37,7 +38,7 @@ class Serving:
         self._product = product
         self._store = store
         self._own = own
-        self._lags: dict[int, float] = {}
+        self._lags: Lags | None = None
         self._over_products = own is not None and any(registry.graph().upstream(product.name))
 
     def judge(self, stored: Stored) -> Verdict:
@@ -69,11 +70,10 @@ class Serving:
         return ""
 
     def _lag(self, stored: Stored) -> float:
-        bucket = stored.address.bucket
-        if bucket not in self._lags:
+        if self._lags is None:
             with self._cursor() as cursor:
-                self._lags[bucket] = lag(cursor, bucket)
-        return self._lags[bucket]
+                self._lags = lags(cursor)
+        return self._lags.of(stored.address.bucket)
 
     def _ask_once(self, stored: Stored) -> None:
         """However many readers see it, one of them asks for the refresh."""
@@ -88,27 +88,3 @@ class Serving:
 def expired(stored: Stored) -> bool:
     """Whether a value may not be served any more, by its own ``hard_expire``."""
     return stored.hard_expire is not None and stored.hard_expire <= clock.now()
-
-
-_LAG = """
-SELECT extract(epoch FROM %s - min(c.at))::float
-  FROM kck_publish_shard s
-  JOIN kck_publish_change c
-    ON c.xid >= pg_snapshot_xmax(s.done)
-    OR c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.done)))
- WHERE s.shard = %s %% s.shards AND NOT pg_visible_in_snapshot(c.xid, s.done)
-"""
-_UNFOLLOWED = """
-SELECT extract(epoch FROM %s - min(at))::float FROM kck_publish_change
- WHERE NOT EXISTS (SELECT FROM kck_publish_shard)
-"""
-
-
-def lag(cursor: Any, bucket: int) -> float:
-    """How old the oldest change is that the shard of a bucket has not handled, in seconds."""
-    cursor.execute(_LAG, [clock.now(), bucket])
-    (found,) = cursor.fetchone()
-    if found is None:
-        cursor.execute(_UNFOLLOWED, [clock.now()])
-        (found,) = cursor.fetchone()
-    return max(0.0, found or 0.0)

@@ -6,8 +6,10 @@ was paused while its shard moved rolls back, values and all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -18,27 +20,40 @@ from .conf import settings
 from .exceptions import Fenced
 from .places import Place
 from .products import Product
-from .stores import Query
+from .stores import Address, Query
+
+logger = logging.getLogger("kck_publish")
 
 SAVEPOINT = "kck_publish_batch"
 
 # Fails, and with it the transaction that it ends, when the cursor is not where we have read it.
 _MOVE = """
 WITH moved AS (
-    UPDATE kck_publish_shard SET done = %s, seen_at = clock_timestamp()
+    UPDATE kck_publish_shard SET done = %s, seen_at = clock_timestamp(), owed = %s,
+           caught_up_at = coalesce(%s, caught_up_at)
      WHERE shard = %s AND epoch = %s AND done::text = %s RETURNING true
 )
 SELECT 1 / count(*) FROM moved
 """
+_OURS = """
+WITH ours AS (SELECT FROM kck_publish_shard WHERE shard = %s AND epoch = %s FOR UPDATE)
+SELECT 1 / count(*) FROM ours
+"""
 _SPOIL = "SELECT 1 / 0"
+# How long a batch waits for somebody who has locked the table of the failures.
+RECORD_TIMEOUT = "200ms"
 
 
 class BatchSession:
     """Where one batch computes (Django's connection) and writes (the desk)."""
 
-    def __init__(self, desk: psycopg.Connection[Any], place: Place, until: str) -> None:
+    def __init__(
+        self, desk: psycopg.Connection[Any], place: Place, until: str, at: datetime
+    ) -> None:
         self.shard = place.shard
         self.shards = place.shards
+        self.owed = set(place.owed)
+        self._at = at
         self._desk = desk
         self._place = place
         self._until = until
@@ -80,7 +95,7 @@ class BatchSession:
     def writing(self, last: bool) -> Iterator[Any]:
         """The write transaction: fenced, and with ``last`` moving the cursor of the log."""
         place = self._place
-        until = self._until if last else place.done
+        until, at = (self._until, self._at) if last else (place.done, None)
         try:
             # In autocommit a pipeline is one transaction, for which we wait once.
             with self._desk.pipeline(), self._desk.cursor() as cursor:
@@ -89,6 +104,38 @@ class BatchSession:
                 except BaseException:
                     cursor.execute(_SPOIL)  # else what was sent so far would be committed
                     raise
-                cursor.execute(_MOVE, [until, place.shard, place.epoch, place.done])
+                cursor.execute(
+                    _MOVE, [until, sorted(self.owed), at, place.shard, place.epoch, place.done]
+                )
         except psycopg.errors.DivisionByZero:
             raise Fenced(place.shard) from None
+
+    def record(self, failures: Sequence[retries.Failure]) -> None:
+        """Keep that these failed; what cannot be kept is owed, and stops nothing else."""
+        keys = {one.address.key for one in failures}
+        if self._written(lambda cursor: retries.record(cursor, failures), keys):
+            self.owed -= keys
+        else:
+            self.owed |= keys
+
+    def forget(self, settled: Sequence[Address]) -> None:
+        """These are no failures any more; if that cannot be written, they are tried once more."""
+        self._written(lambda cursor: retries.forget(cursor, settled), {one.key for one in settled})
+
+    def _written(self, write: Callable[[Any], object], keys: set[str]) -> bool:
+        try:
+            with self._desk.pipeline(), self._desk.cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [RECORD_TIMEOUT])
+                cursor.execute(_OURS, [self.shard, self._place.epoch])
+                write(cursor)
+        except psycopg.errors.DivisionByZero:
+            raise Fenced(self.shard) from None
+        except psycopg.Error as error:
+            if self._desk.broken:
+                raise
+            logger.error(
+                "What failed cannot be written (%s): tried again later. Keys: %s",
+                type(error).__name__, ", ".join(sorted(keys)[:10]),
+            )  # fmt: skip
+            return False
+        return True

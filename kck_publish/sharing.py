@@ -22,7 +22,8 @@ logger = logging.getLogger("kck_publish")
 BEAT = 1.0
 
 _BEAT = """
-UPDATE kck_publish_listener SET seen_at = clock_timestamp(), shards = %s, seat_belt = %s
+UPDATE kck_publish_listener SET seen_at = clock_timestamp(), shards = %s, seat_belt = %s,
+       audited = %s, differing = %s
  WHERE id = %s
 """
 # Rows of listeners whose connection is gone: nobody need ring for them.
@@ -58,9 +59,9 @@ class Sharing:
         """Forget the listeners that have died."""
         self._desk.execute(_BURY)
 
-    def beat(self, listener: int, seat_belt: int) -> None:
+    def beat(self, listener: int, seat_belt: int, audited: tuple[int, int] = (0, 0)) -> None:
         """Give a sign of life, and end the connections of those who give none."""
-        self._desk.execute(_BEAT, [sorted(self._places), seat_belt, listener])
+        self._desk.execute(_BEAT, [sorted(self._places), seat_belt, *audited, listener])
         for name, ended in self._desk.execute(_SILENT, [settings.SILENCE, listener]).fetchall():
             if ended:
                 logger.warning("Listener %s is silent: its shards are taken from it.", name)

@@ -10,25 +10,32 @@ from django.db import connections
 from .capture import faults
 from .catalogue import has_log
 from .conf import settings
+from .consumers import SHARD, SHARD_LOCKS, consumers, held
 from .exceptions import StoreMissing
+from .lags import Lags, lags
 
 # A change is unhandled while some shard's cursor does not see it.
 _LOG = """
-SELECT count(*), count(*) FILTER (WHERE op = 'refresh'),
-       coalesce(extract(epoch FROM clock_timestamp() - min(at)), 0)::float
+SELECT count(*), count(*) FILTER (WHERE op = 'refresh')
   FROM kck_publish_change c
  WHERE NOT EXISTS (SELECT FROM kck_publish_shard)
-    OR EXISTS (SELECT FROM kck_publish_shard s WHERE NOT pg_visible_in_snapshot(c.xid, s.done))
+    OR EXISTS (SELECT FROM kck_publish_shard s WHERE NOT s.forgotten
+                  AND NOT pg_visible_in_snapshot(c.xid, s.done))
 """
 _SHARDS = """
 SELECT s.shard, s.shards, s.done::text, s.epoch,
        extract(epoch FROM clock_timestamp() - s.seen_at)::float,
+       extract(epoch FROM clock_timestamp() - s.caught_up_at)::float, s.forgotten, s.owed,
+       EXISTS (SELECT FROM pg_locks k JOIN pg_database d ON d.oid = k.database
+                WHERE k.locktype = 'advisory' AND k.classid = %s AND k.objid = s.shard
+                  AND k.objsubid = 2 AND k.granted AND d.datname = current_database()),
        (SELECT l.name FROM kck_publish_listener l WHERE s.shard = ANY (l.shards)
          ORDER BY l.seen_at DESC LIMIT 1)
   FROM kck_publish_shard s ORDER BY s.shard
 """
 _LISTENERS = """
-SELECT name, asleep, shards, seat_belt, extract(epoch FROM clock_timestamp() - seen_at)::float,
+SELECT name, asleep, shards, seat_belt, audited, differing,
+       extract(epoch FROM clock_timestamp() - seen_at)::float,
        EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.backend)
   FROM kck_publish_listener l ORDER BY id
 """
@@ -50,6 +57,9 @@ class Status:
         dead_letters: how many keys somebody has to look at.
         triggers: what is wrong with the capture; empty when nothing is.
         problems: why it is not healthy.
+        consumers: who follows the log beside the shards, with the rows kept for each.
+        seat_belt: how often the listeners found what nobody had rung for; it should be never.
+        audit: keys ``compared`` in the background, and ``differing``, since the listeners began.
     """
 
     lag_seconds: float
@@ -59,6 +69,9 @@ class Status:
     dead_letters: int
     triggers: list[str]
     problems: list[str]
+    consumers: list[dict[str, Any]]
+    seat_belt: int
+    audit: dict[str, int]
 
     @property
     def healthy(self) -> bool:
@@ -89,20 +102,70 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         if cursor.fetchone() == (None,):
             raise StoreMissing("kck_publish_entry", alias)
         cursor.execute(_LOG)
-        log, refreshes, lag = cursor.fetchone()
-        cursor.execute(_SHARDS)
-        names = ("shard", "shards", "cursor", "epoch", "seen_seconds_ago", "listener")
-        shards = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        log, refreshes = cursor.fetchone()
+        behind = lags(cursor)
+        shards = _shards(cursor, behind)
         cursor.execute(_LISTENERS)
-        names = ("name", "asleep", "shards", "seat_belt", "seen_seconds_ago", "connected")
-        listeners = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        listeners = [dict(zip(_LISTENER, row, strict=True)) for row in cursor.fetchall()]
+        followers = consumers(cursor)
         cursor.execute(_FAILURES)
         retries, dead = cursor.fetchone()
+    lag = behind.longest
     triggers = [str(fault) for fault in faults(alias)]
     problems = [*triggers]
     if lag > max_lag:
         problems.append(f"The oldest unhandled change is {lag:.1f} s old.")
     if dead:
         problems.append(f"{dead} dead letters wait: see kck_dead_letters list.")
+    problems += [problem for one in shards if (problem := _problem_of_shard(one))]
+    problems += [
+        f"Consumer {one['name']} ({one['kind']}) has given no sign for {_held(one)}: start it, or "
+        f"kck_forget {one['name']}."
+        for one in followers
+        if one["seen_seconds_ago"] > settings.SILENCE
+    ]
+    differing = sum(one["differing"] for one in listeners)
+    seat_belt = sum(one["seat_belt"] for one in listeners)
     queue = {"log": log, "refreshes": refreshes, "retries": retries}
-    return Status(lag, queue, shards, listeners, dead, triggers, problems)
+    return Status(
+        lag, queue, shards, listeners, dead, triggers, problems, followers, seat_belt,
+        {"compared": sum(one["audited"] for one in listeners), "differing": differing},
+    )  # fmt: skip
+
+
+_SHARD = (
+    "shard", "shards", "cursor", "epoch", "seen_seconds_ago", "caught_up_seconds_ago", "forgotten",
+    "owed", "owned", "listener",
+)  # fmt: skip
+_LISTENER = (
+    "name", "asleep", "shards", "seat_belt", "audited", "differing", "seen_seconds_ago",
+    "connected",
+)  # fmt: skip
+
+
+def _shards(cursor: Any, behind: Lags) -> list[dict[str, Any]]:
+    cursor.execute(_SHARDS, [SHARD_LOCKS])
+    shards = [dict(zip(_SHARD, row, strict=True)) for row in cursor.fetchall()]
+    for one in shards:
+        one["lag_seconds"] = behind.of(one["shard"])
+        one["holds"] = 0 if one["forgotten"] else held(cursor, one["cursor"])
+        one["owed"] = len(one["owed"])
+    return shards
+
+
+def _problem_of_shard(one: dict[str, Any]) -> str:
+    name = f"Shard {one['shard']}"
+    if one["owed"]:
+        return f"{name}: the failures of {one['owed']} keys could not be recorded."
+    if one["forgotten"]:
+        return f"{name} was forgotten: start a listener, which primes its keys anew."
+    if not one["owned"] and one["seen_seconds_ago"] > settings.SILENCE:
+        return (
+            f"{name} has been nobody's for {_held(one)}: start kck_listen, or kck_forget "
+            f"{SHARD}{one['shard']}."
+        )
+    return ""
+
+
+def _held(one: dict[str, Any]) -> str:
+    return f"{one['seen_seconds_ago']:.0f} s, and {one['holds']} rows of the log are kept for it"

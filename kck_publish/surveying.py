@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from . import retries
 from .registry import Graph
 from .results import Session
 from .snapshots import Snapshot
@@ -24,6 +25,7 @@ class Survey:
 
     Attributes:
         adopted: what readers have added, and holds.
+        any_failed: whether there is any failure to be forgotten.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Survey:
         self._few = few
         self._before: dict[str, Stored | None] = {}
         self.adopted: list[Address] = []
+        self.any_failed = False
 
     def ask(self, work: Work, retry: Callable[[str], None]) -> None:
         """Ask at once what is due, what readers have added, and (of a few keys) what is stored."""
@@ -48,14 +51,16 @@ class Survey:
             addresses = []
         due = self._session.due_query()
         queries = [self._store.lazy_query(self._session.shard, self._session.shards)]
-        queries += [due] if due else []
+        queries += [due, retries.any_query()] if due else []
         queries += [self._store.look_query(addresses)] if addresses else []
         lazy, *more = self._session.ask(*queries)
         if addresses:
             entries = self._store.reading(more.pop(), addresses).entries
             self._before = {one.key: entries.get(one.key) for one in addresses}
-        for (key,) in more.pop() if due else ():
-            retry(key)
+        if due:
+            ((self.any_failed,),) = more.pop()
+            for (key,) in more.pop():
+                retry(key)
         self._adopt_lazy(lazy, work)
 
     def stored(self, addresses: Mapping[str, Address]) -> dict[str, Stored]:

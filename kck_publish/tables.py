@@ -95,7 +95,9 @@ class Shard(models.Model):
     epoch = models.BigIntegerField(default=0)
     cluster = models.TextField()
     seen_at = models.DateTimeField()
-    lag = models.FloatField(default=0)
+    caught_up_at = models.DateTimeField(null=True)
+    owed = NativeField("text[]", default=list)
+    forgotten = models.BooleanField(default=False)
 
     class Meta:
         app_label = "kck_publish"
@@ -103,6 +105,24 @@ class Shard(models.Model):
 
     def __str__(self) -> str:
         return f"{self.shard}/{self.shards}"
+
+
+class Consumer(models.Model):
+    """A follower of the log that is no shard: a near store, a relay. ``done`` is its cursor."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.TextField(unique=True)
+    kind = models.TextField()
+    done = NativeField("pg_snapshot")
+    registered_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Listener(models.Model):
@@ -116,6 +136,8 @@ class Listener(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     seat_belt = models.BigIntegerField(default=0)
+    audited = models.BigIntegerField(default=0)
+    differing = models.BigIntegerField(default=0)
 
     class Meta:
         app_label = "kck_publish"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -45,6 +45,7 @@ class _TestSession:
     shard, shards = 0, 1
 
     def __init__(self, connection: Any, seq: int) -> None:
+        self.owed: set[str] = set()
         self._connection = connection
         self._seq = seq
 
@@ -85,6 +86,14 @@ class _TestSession:
                     "(SELECT count(set_config(name, '', false)) FROM unnest(%s::text[]) name)",
                     [self._seq, names],
                 )
+
+    def record(self, failures: Sequence[retries.Failure]) -> None:
+        with self._connection.cursor() as cursor:
+            retries.record(cursor, failures)
+
+    def forget(self, settled: Sequence[stores.Address]) -> None:
+        with self._connection.cursor() as cursor:
+            retries.forget(cursor, settled)
 
 
 def _drain_transaction(connection: Any) -> Outcome:

@@ -51,9 +51,7 @@ def write(
         cascading = _depended_on(graph, changed + results.told)
         requests.log(cursor, requests.REFRESHED, cascading)
         if results.failures:
-            retries.record(cursor, results.failures)
-        if results.settled:
-            retries.forget(cursor, results.settled)
+            retries.mark_behind(cursor, [one.address for one in results.failures])
     for product, value, parameters in results.values:
         product.after_set(value, parameters)
     for signal, product, key in results.events:

@@ -48,7 +48,20 @@ CREATE TABLE kck_publish_shard (
     epoch bigint NOT NULL DEFAULT 0,
     cluster text NOT NULL,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    lag real NOT NULL DEFAULT 0
+    -- All that was committed before this moment is handled: what the lag is told by.
+    caught_up_at timestamptz,
+    -- Keys whose failure could not be recorded: tried again until it can.
+    owed text[] NOT NULL DEFAULT '{}',
+    forgotten boolean NOT NULL DEFAULT false
+) WITH (fillfactor = 50);
+-- Whoever else follows the log: what none of them has seen is not trimmed.
+CREATE TABLE kck_publish_consumer (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    kind text NOT NULL,
+    done pg_snapshot NOT NULL,
+    registered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
 CREATE TABLE kck_publish_listener (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -58,7 +71,9 @@ CREATE TABLE kck_publish_listener (
     shards integer[] NOT NULL DEFAULT '{}',
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    seat_belt bigint NOT NULL DEFAULT 0
+    seat_belt bigint NOT NULL DEFAULT 0,
+    audited bigint NOT NULL DEFAULT 0,
+    differing bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 CREATE TABLE kck_publish_failure (
     digest uuid NOT NULL,

@@ -21,7 +21,7 @@ from example_app.embedded_postgres import EmbeddedPostgres, PostgresServer, find
 pytest_plugins = ["kck_publish.pytest_plugin"]
 
 ADDRESS = "KCK_TEST_DATABASE"
-FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "400"}
 SERVER = pytest.StashKey[PostgresServer]()
 
 

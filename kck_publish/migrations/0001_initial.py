@@ -61,7 +61,20 @@ CREATE TABLE kck_publish_shard (
     epoch bigint NOT NULL DEFAULT 0,
     cluster text NOT NULL,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    lag real NOT NULL DEFAULT 0
+    -- All that was committed before this moment is handled: what the lag is told by.
+    caught_up_at timestamptz,
+    -- Keys whose failure could not be recorded: tried again until it can.
+    owed text[] NOT NULL DEFAULT '{}',
+    forgotten boolean NOT NULL DEFAULT false
+) WITH (fillfactor = 50);
+-- Whoever else follows the log: what none of them has seen is not trimmed.
+CREATE TABLE kck_publish_consumer (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    kind text NOT NULL,
+    done pg_snapshot NOT NULL,
+    registered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
 CREATE TABLE kck_publish_listener (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -71,7 +84,9 @@ CREATE TABLE kck_publish_listener (
     shards integer[] NOT NULL DEFAULT '{}',
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    seat_belt bigint NOT NULL DEFAULT 0
+    seat_belt bigint NOT NULL DEFAULT 0,
+    audited bigint NOT NULL DEFAULT 0,
+    differing bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 CREATE TABLE kck_publish_failure (
     digest uuid NOT NULL,
@@ -115,13 +130,27 @@ $body$;
 UNDO = """
 DROP FUNCTION kck_publish_announce(text);
 DROP FUNCTION kck_publish_ring();
-DROP TABLE kck_publish_failure, kck_publish_listener, kck_publish_shard, kck_publish_entry,
-    kck_publish_change;
+DROP TABLE kck_publish_failure, kck_publish_listener, kck_publish_consumer, kck_publish_shard,
+    kck_publish_entry, kck_publish_change;
 DROP SEQUENCE kck_publish_version;
 """
 
 
 STATE = [
+    migrations.CreateModel(
+        name="Consumer",
+        fields=[
+            ("id", models.BigAutoField(primary_key=True, serialize=False)),
+            ("name", models.TextField(unique=True)),
+            ("kind", models.TextField()),
+            ("done", NativeField("pg_snapshot")),
+            ("registered_at", models.DateTimeField()),
+            ("seen_at", models.DateTimeField()),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
     migrations.CreateModel(
         name="Change",
         fields=[
@@ -225,6 +254,8 @@ STATE = [
             ("started_at", models.DateTimeField()),
             ("seen_at", models.DateTimeField()),
             ("seat_belt", models.BigIntegerField(default=0)),
+            ("audited", models.BigIntegerField(default=0)),
+            ("differing", models.BigIntegerField(default=0)),
         ],
         options={
             "default_permissions": ("view",),
@@ -240,7 +271,9 @@ STATE = [
             ("epoch", models.BigIntegerField(default=0)),
             ("cluster", models.TextField()),
             ("seen_at", models.DateTimeField()),
-            ("lag", models.FloatField(default=0)),
+            ("caught_up_at", models.DateTimeField(null=True)),
+            ("owed", NativeField("text[]", default=list)),
+            ("forgotten", models.BooleanField(default=False)),
         ],
         options={
             "default_permissions": ("view",),

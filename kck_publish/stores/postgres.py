@@ -6,6 +6,7 @@ both what is stored and what this session has written, or the listener's.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,7 +18,7 @@ from psycopg.errors import UndefinedTable
 from ..exceptions import StoreMissing
 from ..keys import product_of
 from ..snapshots import Snapshot
-from .base import Address, Own, Reading, Stored
+from .base import HAND, Address, Own, Reading, Stored
 
 # What a reader needs of an entry; reason and duration are for kck_explain.
 _COLUMNS = """e.key, e.body, e.shape, e.stamp::text, e.by, e.version, e.primed_at,
@@ -83,6 +84,12 @@ _UNLESS_LATER = """
 _REMOVE = """
 DELETE FROM kck_publish_entry
  WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+"""
+_REMOVE_SHARD = "DELETE FROM kck_publish_entry WHERE by <> %s AND bucket %% %s = %s"
+_SOME = """
+SELECT product, key FROM kck_publish_entry
+ WHERE digest {way} %s AND fingerprint = ANY (%s) AND by <> %s AND NOT behind
+ ORDER BY digest LIMIT %s
 """
 _LAZY = """
 SELECT product, key, fingerprint, stamp::text FROM kck_publish_entry
@@ -187,6 +194,10 @@ class PostgresStore:
         cursor.execute(_REMOVE, _identities(addresses))
         return int(cursor.rowcount)
 
+    def remove_shard(self, cursor: Any, shard: int, shards: int) -> None:
+        """Remove all that primers can make again of a shard's keys."""
+        cursor.execute(_REMOVE_SHARD, [HAND, shards, shard])
+
     def remove_foreign(self, cursor: Any, addresses: Sequence[Address]) -> None:
         """Remove what other versions of the code hold of keys that have changed."""
         cursor.execute(_REMOVE_FOREIGN, _identities(addresses))
@@ -250,6 +261,17 @@ class PostgresStore:
             "SELECT EXISTS (SELECT FROM kck_publish_entry WHERE product = %s)", [product]
         )
         return bool(cursor.fetchone()[0])
+
+    def some(self, cursor: Any, fingerprints: Sequence[str], count: int) -> list[tuple[str, str]]:
+        """Product and key of a few entries that primers made, from a random place on."""
+        start = uuid.uuid4()
+        cursor.execute(_SOME.format(way=">="), [start, list(fingerprints), HAND, count])
+        found: list[tuple[str, str]] = cursor.fetchall()
+        if len(found) < count:  # the end of the key space: on from its beginning
+            rest = [start, list(fingerprints), HAND, count - len(found)]
+            cursor.execute(_SOME.format(way="<"), rest)
+            found += cursor.fetchall()
+        return found
 
     def enumerate(self, cursor: Any, product: str, fingerprint: str) -> Iterator[str]:
         """The stored keys of a product."""

@@ -14,7 +14,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from kck_publish import Cache, NotPrimed, Unserializable, prime, sessions, stores
-from kck_publish.listener import connect
+from kck_publish.connecting import connect
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
 from tests.catalog.fixtures import Gate, Session, computes, drain, interfering, sql, stored

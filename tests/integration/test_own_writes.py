@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from kck_publish import Cache, following, places
-from kck_publish.listener import connect
+from kck_publish.connecting import connect
 from tests.catalog.fixtures import Session, another_session, computes, drain, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item, Tag
 from tests.catalog.primers import ItemNames, ItemTotal, Shelf, ShelfSum, Stock

@@ -26,8 +26,9 @@ from kck_publish import (
     registry,
     sessions,
 )
+from kck_publish.connecting import connect
 from kck_publish.exceptions import Fenced
-from kck_publish.listener import Listener, connect
+from kck_publish.listener import Listener
 from kck_publish.places import Place
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog.fixtures import (

@@ -42,12 +42,21 @@ class Command(BaseCommand):
         self.stdout.write(f"queue      {queue}")
         for shard in found.shards:
             owner = shard["listener"] or "nobody"
-            self.stdout.write(f"shard      {shard['shard']} of {shard['shards']}: {owner}")
+            state = f"{owner}, lag {shard['lag_seconds']:.1f} s"
+            state = "forgotten" if shard["forgotten"] else state
+            self.stdout.write(f"shard      {shard['shard']} of {shard['shards']}: {state}")
+        for one in found.consumers:
+            state = f"seen {one['seen_seconds_ago']:.0f} s ago, {one['holds']} rows behind"
+            self.stdout.write(f"consumer   {one['name']} ({one['kind']}): {state}")
         for one in found.listeners:
             state = "asleep" if one["asleep"] else "awake"
             state = state if one["connected"] else "gone"
             seen = one["seen_seconds_ago"]
             self.stdout.write(f"listener   {one['name']}: {state}, seen {seen:.0f} s ago")
+        self.stdout.write(f"dead       {found.dead_letters} letters")
+        self.stdout.write(f"seat belt  {found.seat_belt}")
+        compared, differing = found.audit["compared"], found.audit["differing"]
+        self.stdout.write(f"audit      {compared} keys compared, {differing} differing")
         self.stdout.write(f"triggers   {'complete' if not found.triggers else 'INCOMPLETE'}")
         self.stdout.write(f"healthy    {'yes' if found.healthy else 'NO'}")
         for problem in found.problems:

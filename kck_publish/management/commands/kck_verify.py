@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.auditor import Report, audit
 from kck_publish.exceptions import KckPublishError
+from kck_publish.repairing import repair
 
 
 def _number(text: str) -> int:
@@ -40,10 +41,9 @@ class Command(BaseCommand):
                 self.stdout.write(f"{product}: {keys} keys")
 
         try:
-            report = audit(
-                options["product"], options["sample"], options["repair"], options["patience"],
-                progress,
-            )  # fmt: skip
+            report = audit(options["product"], options["sample"], options["patience"], progress)
+            if options["repair"]:
+                repair(report, options["patience"])
         except KckPublishError as error:
             raise CommandError(str(error)) from error
         self._print(report, loud)
