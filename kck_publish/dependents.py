@@ -118,7 +118,7 @@ class Dependents:
             work.publishing[key].add((change.new or {}).get("pk"))
             product = self._graph.products.get(product_of(key))
             if product is not None and self._owns(key):
-                work.want(product, key, product.parameters_of(key), "publish")
+                work.want(product, key, product.parameters_of(key), "publish", change)
                 work.removed.pop(key, None)
         for key in old:  # unless another row has taken it over
             if not work.publishing[key] and self._owns(key):
@@ -163,6 +163,7 @@ class Dependents:
             task = Task(product, product.parameters_of(key), changes)
             work.tasks[product.name][key] = task
         task.xids.add(change.xid)
+        task.last = change
         task.named = task.named or named
         if task.changes is not None:
             task.changes.append(dependency.shown(change))

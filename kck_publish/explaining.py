@@ -55,7 +55,8 @@ class Explanation:
             hand and nobody does.
         inputs: ``sources`` (tables) and ``products`` it depends on, each with what of it.
         stored: what is known of the stored entry; None when nothing is stored.
-        last_refresh: ``why``, ``seconds``, ``at`` and ``by`` of the last write; None likewise.
+        last_refresh: ``why``, the ``change`` (the last that touched it; None where that is not
+            known), ``seconds``, ``at`` and ``by`` of the last write; None likewise.
         pending: unhandled ``changes`` of the inputs, and ``requests`` for this key.
         failure: ``attempts``, ``since``, ``due`` (None for a dead letter), ``dead_letter`` and
             the error's type; None when the last refresh did not fail.
@@ -138,7 +139,8 @@ def _entry(
         "version": version, "stamp": stamp, "behind": behind, "bytes": size,
         "fingerprint": found, "soft_expire": soft, "hard_expire": hard,
     }  # fmt: skip
-    return stored, {"why": reason, "seconds": seconds, "at": at, "by": by}
+    why, _, change = reason.partition(": ")
+    return stored, {"why": why, "change": change or None, "seconds": seconds, "at": at, "by": by}
 
 
 def _place(cursor: Any, key: str) -> tuple[dict[str, Any] | None, str]:

@@ -178,7 +178,7 @@ class Refresh:
         if computed.error is None and computed.absent is None:
             try:
                 product.before_set(computed.value, task.parameters)
-                entry = entry_of(product, key, computed, self._until, LISTENER, task.reason)
+                entry = entry_of(product, key, computed, self._until, LISTENER, task.why)
             except Exception as error:  # noqa: BLE001 - Unserializable, or the user's hook
                 computed = Computed(error=error)
         if computed.error is not None:

@@ -5,9 +5,9 @@ everything is deleted. So it deletes what is between that and the oldest followe
 neither waits for a transaction that stays open (here or in another database of the cluster) nor
 reads again through the dead rows that an old snapshot keeps from being vacuumed.
 
-Measured against partitions that are rotated and truncated, see docs/benchmarks.md: those give
-the space back under a held snapshot, but TRUNCATE waits for every reader of the table, a dump for
-instance, and all writers then wait behind it.
+Partitions that are rotated and truncated would give the space back under a held snapshot, but
+TRUNCATE waits for every transaction that has read the table, a dump for instance, and all writers
+then wait behind it. See docs/benchmarks.md for what a held horizon costs.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ class Task:
         xids: the transactions that touched it.
         named: whether it is to be primed although it is not stored.
         reason: why, in a word, for ``kck_explain``.
+        last: the last change that touched it.
     """
 
     product: Product
@@ -30,6 +31,16 @@ class Task:
     named: bool = False
     reason: str = "change"
     xids: set[int] = field(default_factory=set)
+    last: Change | None = None
+
+    @property
+    def why(self) -> str:
+        """The reason and, where there is one, the change: ``change: update of book, xid 7``."""
+        if self.last is None:
+            return self.reason
+        source = self.last.source
+        name = source if isinstance(source, str) else source._meta.db_table
+        return f"{self.reason}: {self.last.op} of {name}, xid {self.last.xid}"
 
 
 @dataclass
@@ -51,9 +62,17 @@ class Work:
     changes: int = 0
     seq: int = 0
 
-    def want(self, product: Product, key: str, parameters: Parameters, reason: str) -> None:
+    def want(
+        self,
+        product: Product,
+        key: str,
+        parameters: Parameters,
+        reason: str,
+        by: Change | None = None,
+    ) -> None:
         """Have a key primed, stored or not."""
         task = self.tasks[product.name].setdefault(
             key, Task(product, parameters, None, reason=reason)
         )
         task.changes, task.named, task.reason = None, True, reason
+        task.last = by or task.last

@@ -495,7 +495,11 @@ def test_explain_a_stored_key(author: Author) -> None:
     assert found["stored"]["version"] == cache.entry(key).version
     assert found["stored"]["stamp"] == cache.entry(key).stamp
     assert found["stored"]["behind"] is False
-    assert found["last_refresh"].keys() == {"why", "seconds", "at", "by"}
+    assert found["last_refresh"].keys() == {"why", "change", "seconds", "at", "by"}
+    assert re.fullmatch(r"update of stock, xid \d+", found["last_refresh"]["change"])
+    assert explained(f"stock/{Edition.objects.get().book_id}")["last_refresh"]["change"].startswith(
+        "update of catalog_edition, xid "
+    )
     assert (found["last_refresh"]["why"], found["last_refresh"]["by"]) == ("change", "listener")
     assert found["pending"] == {"changes": 0, "requests": 0}
     assert found["failure"] is None

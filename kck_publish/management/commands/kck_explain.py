@@ -62,6 +62,8 @@ class Command(BaseCommand):
             if stored[name] is not None:
                 self._line(name, stored[name])
         self._line("refreshed", f"{last['at']} by {last['by']}, because of: {last['why']}")
+        if last["change"] is not None:
+            self._line("change", last["change"])
         self._line("took", f"{last['seconds'] * 1000:.1f} ms")
 
     def _line(self, name: str, value: object) -> None:
