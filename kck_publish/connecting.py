@@ -8,9 +8,16 @@ import psycopg
 from django.db import InterfaceError as DjangoInterfaceError
 from django.db import OperationalError as DjangoOperationalError
 from django.db import connections
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 # How long the listener waits for a lock that somebody else (a TRUNCATE, a migration) holds.
 LOCK_TIMEOUT = "5s"
+# A connection whose packets are dropped is noticed in half a minute, not in hours; a value of the
+# settings' own goes before these.
+KEEPALIVE = {
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}  # fmt: skip
 # From which execution on a statement is prepared: the listener repeats few statements often.
 PREPARE = 3
 
@@ -22,8 +29,9 @@ def connect(alias: str, dsn: str | None = None) -> psycopg.Connection[Any]:
     cursor together, and the batch is repeated.
     """
     if dsn is not None:
-        return psycopg.connect(dsn, autocommit=True)
-    parameters = connections[alias].get_connection_params()
+        given = conninfo_to_dict(dsn)
+        return psycopg.connect(make_conninfo("", **(KEEPALIVE | given)), autocommit=True)
+    parameters = KEEPALIVE | connections[alias].get_connection_params()
     for name in ("cursor_factory", "context"):
         parameters.pop(name, None)
     parameters |= {"prepare_threshold": PREPARE, "autocommit": True}

@@ -7,6 +7,7 @@ transactions that may have read the old word have ended.
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import socket
@@ -16,6 +17,8 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
+
+logger = logging.getLogger("kck_publish")
 
 # How long a ring of our own may take to be heard, in seconds.
 PATIENCE = 5.0
@@ -38,18 +41,18 @@ class Doorbell:
         name: str,
         listen: bool = True,
     ) -> None:
+        self._connect = connect
         self._desk = desk
         self.name = name
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
         self._woken.setblocking(False)
-        self._hears = True
-        self._ear = connect() if listen else None
+        self._hears = False  # until it is proved
+        self._ear: psycopg.Connection[Any] | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._woken, selectors.EVENT_READ)
-        if self._ear is not None:
-            self._ear.execute("LISTEN kck_publish")
-            self._selector.register(self._ear.fileno(), selectors.EVENT_READ)
+        if listen:
+            self._listen()
         cursor = desk.execute(
             "INSERT INTO kck_publish_listener (name, backend) VALUES (%s, pg_backend_pid()) "
             "RETURNING id",
@@ -65,9 +68,33 @@ class Doorbell:
         return self._ear is not None and self._hears
 
     def prove(self) -> bool:
-        """Whether LISTEN works here: ring, and hear it."""
+        """Whether LISTEN works here: ring, and hear it.
+
+        A connection that has become deaf (half-open: its packets are dropped and nobody is told)
+        is given up for a new one, after which the log has to be looked at.
+        """
         if self._ear is None:
             return True
+        heard = self._hears
+        if self._hears_itself():
+            return True
+        self._listen()
+        if not heard or not self._hears_itself():
+            return False
+        logger.warning("LISTEN had become deaf: it has a new connection.")
+        return True
+
+    def _listen(self) -> None:
+        """LISTEN on a new connection, in place of the one there was."""
+        ear = self._connect()
+        ear.execute("LISTEN kck_publish")
+        if self._ear is not None:
+            self._selector.unregister(self._ear.fileno())
+            self._ear.close()
+        self._ear = ear
+        self._selector.register(ear.fileno(), selectors.EVENT_READ)
+
+    def _hears_itself(self) -> bool:
         self._desk.execute("SELECT pg_notify('kck_publish', '')")
         end = time.monotonic() + PATIENCE
         self._hears = False

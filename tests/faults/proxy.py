@@ -94,6 +94,8 @@ class Proxy:
     Attributes:
         gone: new connections are reset at once, as if there were no server.
         frozen: new connections are taken, and nothing is forwarded.
+        refused: how many connections came while it was gone.
+        cut_short: a statement has been cut, see ``cut_at``.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -104,6 +106,7 @@ class Proxy:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self.gone = self.frozen = False
+        self.refused = 0
         self.cut_short = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -174,6 +177,7 @@ class Proxy:
                         raise ConnectionRefusedError
                     server = socket.create_connection(self._target)
                 except OSError:
+                    self.refused += 1
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                     client.close()
                     continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -10,12 +9,6 @@ import pytest
 
 from example_app.embedded_postgres import PostgresServer
 from tests.faults.proxy import Proxy
-
-
-@pytest.fixture
-def proxy(postgres_server: PostgresServer) -> Iterator[Proxy]:
-    with Proxy(postgres_server.host, postgres_server.port) as proxy:
-        yield proxy
 
 
 def connect(server: PostgresServer, proxy: Proxy, **options: Any) -> psycopg.Connection[Any]:
