@@ -187,6 +187,30 @@ def test_added_after_the_look(product: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("product", KINDS)
+def test_a_reader_that_adds_after_the_look_sees_the_claim(product: str) -> None:
+    """The listener has claimed before it looked, so the reader asks at once."""
+    KINDS["item_names"]()  # what this batch computes, after it has looked what is stored
+    KINDS["item_total"]()
+    drain()
+    sql("DELETE FROM kck_publish_entry WHERE product = %s", product)
+    other = next(one for one in KINDS if one != product)
+    slow, batch = Gate(product), Gate(other if other == "item_names" else f"{other}+")
+    with interfering(slow), interfering(batch):
+        reader = Session(KINDS[product])
+        slow.wait()
+        change()
+        listener = Session(drain)
+        batch.wait()  # it has looked: the key was not there
+        slow.open()
+        reader.result()
+        assert cache.is_refreshing(f"{product}/1")
+        batch.open()
+        listener.result()
+    assert KINDS[product]() == value(product, 8)
+    assert_fresh()
+
+
+@pytest.mark.parametrize("product", KINDS)
 def test_a_slow_prime_never_overwrites(product: str) -> None:
     """While it computes, another value is stored (by hand, as by a listener): that one stays."""
     gate = Gate(product)
