@@ -232,6 +232,29 @@ def test_a_slow_prime_never_overwrites(product: str) -> None:
     assert_fresh()
 
 
+@pytest.mark.parametrize("product", KINDS)
+def test_a_slow_refresh_by_hand_never_overwrites_a_later_value(product: str) -> None:
+    """``refresh(queued=False)`` overwrites, but not what is of a later state."""
+    KINDS[product]()
+    drain()
+    gate = Gate(product)
+    with interfering(gate):
+        slow = Session(lambda: cache.refresh(f"{product}/1", queued=False))
+        gate.wait()
+        primers.interfere.remove(gate)
+        change()
+        drain()
+        primers.interfere.append(gate)
+        after = stored(f"{product}/1")
+        gate.open()
+        slow.result()
+    assert after is not None
+    assert stored(f"{product}/1") == after
+    drain()
+    assert KINDS[product]() == value(product, 8)
+    assert_fresh()
+
+
 def test_a_prime_in_a_transaction_races_as_well() -> None:
     gate = Gate("item_names")
 

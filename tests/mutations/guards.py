@@ -1,0 +1,261 @@
+"""The table: what is guarded, the code that guards it, the same without it, the test that fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CODE = ROOT / "kck_publish"
+INNER = "tests/integration/"
+FAULTS = "tests/faults/"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One guard.
+
+    Attributes:
+        area: the protocol that it is of.
+        name: what it does.
+        without: pairs of source text, each found exactly once in the code, and what stands there
+            without the guard.
+        test: the test that fails then, as pytest is told.
+    """
+
+    area: str
+    name: str
+    without: tuple[tuple[str, str], ...]
+    test: str
+
+    @property
+    def files(self) -> list[Path]:
+        """The file that holds each of the texts."""
+        return [place(text) for text, _ in self.without]
+
+
+def sources() -> list[Path]:
+    """The files of the library's code."""
+    return sorted(CODE.rglob("*.py"))
+
+
+def place(text: str) -> Path:
+    """The one file that holds this text, once.
+
+    Raises:
+        LookupError: it is nowhere, or in several places: the table has to be adapted.
+    """
+    found = [path for path in sources() for _ in range(path.read_text().count(text))]
+    if len(found) != 1:
+        names = [path.name for path in found]
+        raise LookupError(f"found {len(found)} times ({names}), and not once:\n{text}")
+    return found[0]
+
+
+def _guard(area: str, name: str, old: str, new: str, test: str) -> Guard:
+    return Guard(area, name, ((old, new),), test)
+
+
+GUARDS = (
+    # --- the lazy prime
+    Guard("lazy prime", "the listener claims before it looks which keys are stored", (
+        ("        if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:\n"
+         "            raise Fenced(place.shard)\n", ""),
+        ('outcome = refresh.run(work, lambda key: dependents.request(work, key, "retry"))\n',
+         'outcome = refresh.run(work, lambda key: dependents.request(work, key, "retry"))\n'
+         "        desk.execute(_CLAIM, [until, place.shard, place.epoch])\n"),
+     ), f"{INNER}test_lazy_prime.py::test_a_reader_that_adds_after_the_look_sees_the_claim"),
+    _guard("lazy prime", "a reader that has added looks at the claim",
+           "and not seen.includes(Snapshot.parse(claimed))", "and False",
+           f"{INNER}test_lazy_prime.py::test_a_reader_that_was_overtaken_asks_for_a_refresh"),
+    _guard("lazy prime", "an add never overwrites",
+           '{_ROWS} ON CONFLICT DO NOTHING RETURNING digest"',
+           '{_ROWS} ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, '
+           'stamp = excluded.stamp, by = excluded.by"',
+           f"{INNER}test_lazy_prime.py::test_a_slow_prime_never_overwrites"),
+    _guard("lazy prime", "what was added late, and is older than the cursor, is primed",
+           "if not Snapshot.parse(stamp).includes(self._since):", "if False:",
+           f"{INNER}test_lazy_prime.py::test_the_next_batch_primes_what_was_added_late"),
+    _guard("lazy prime", "a refresh by hand does not overwrite a later state",
+           "cursor.execute(_WRITE + _UNLESS_LATER,", "cursor.execute(_WRITE,",
+           f"{INNER}test_lazy_prime.py::test_a_slow_refresh_by_hand_never_overwrites_a_later_value"),
+    _guard("lazy prime", "an augmentable product is primed in one snapshot",
+           "            if product.augmentable and not connection.savepoint_ids:\n"
+           '                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")\n'
+           "            keys",
+           "            keys",
+           f"{INNER}test_lazy_prime.py::"
+           "test_a_change_committed_while_a_prime_computes_and_handled_later"),
+    _guard("lazy prime", "and is not stored from a transaction of many snapshots",
+           "if not product.augmentable:  # which must come from one snapshot", "if True:",
+           f"{INNER}test_lazy_prime.py::"
+           "test_an_augmented_value_is_not_kept_from_a_transaction_of_many_snapshots"),
+    # --- single flight
+    _guard("single flight", "a key that another reader computes is waited for",
+           'zip(keys, cursor.fetchall(), strict=True) if ours]',
+           "zip(keys, cursor.fetchall(), strict=True)]",
+           f"{INNER}test_lazy_prime.py::test_many_readers_of_a_cold_key_make_one_compute"),
+    _guard("single flight", "who has the lock looks again before it computes",
+           "            found |= _stored_meanwhile(\n"
+           "                cursor, store, [Address(k, product.fingerprint) for k in mine]\n"
+           "            )\n", "",
+           f"{INNER}test_lazy_prime.py::test_many_readers_of_many_cold_keys"),
+    # --- stamps
+    _guard("stamps", "a change that the value's stamp sees is skipped",
+           "changes = [one for one in task.changes if not stamp.sees(one.xid)]",
+           "changes = list(task.changes)",
+           f"{INNER}test_refresh.py::test_a_batch_that_is_repeated_augments_once"),
+    _guard("stamps", "a reader's value older than the cursor is never augmented",
+           "if entry.by == READER and not stamp.includes(self._since):", "if False:",
+           f"{INNER}test_refresh.py::test_a_lazy_value_older_than_the_cursor_is_primed"),
+    _guard("stamps", "a value that is behind is never augmented",
+           "entry.body is None or entry.behind or entry.by == HAND",
+           "entry.body is None or entry.by == HAND",
+           f"{INNER}test_refresh.py::test_a_failed_key_is_primed_not_augmented"),
+    _guard("stamps", "a value set by hand is never augmented",
+           "entry.body is None or entry.behind or entry.by == HAND",
+           "entry.body is None or entry.behind",
+           f"{INNER}test_refresh.py::test_a_key_set_by_hand_tells_its_dependents"),
+    _guard("stamps", "a snapshot is without what its own transaction does",
+           "if own is None or not found.sees(int(own)):", "if True:",
+           f"{INNER}test_snapshots.py::test_a_later_transaction_does_not_hide_that_ours_is_open"),
+    # --- following
+    _guard("following", "late commits are found through the cursor's running transactions",
+           'LATE = "xid = ANY (ARRAY(SELECT pg_snapshot_xip(%(since)s::pg_snapshot)))"',
+           'LATE = "xid = ANY (ARRAY(SELECT pg_snapshot_xip(%(since)s::pg_snapshot))) AND false"',
+           f"{INNER}test_refresh.py::test_a_late_commit_augments_once_and_is_not_lost"),
+    _guard("following", "a batch is computed in one snapshot",
+           'raw.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")',
+           'raw.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY")',
+           f"{INNER}test_refresh.py::test_one_batch_sees_one_snapshot"),
+    _guard("following", "a cursor of another cluster is recognized",
+           "if _value(desk, others, cluster):", "if False:",
+           f"{FAULTS}test_restored_dump.py"),
+    _guard("following", "only what every cursor has passed is trimmed",
+           "SELECT min(pg_snapshot_xmin(done)::text::bigint)::text::xid8",
+           "SELECT max(pg_snapshot_xmax(done)::text::bigint)::text::xid8",
+           f"{INNER}test_log.py::test_what_a_cursor_has_still_to_see_is_not_trimmed"),
+    _guard("following", "and the cursor of the slowest shard counts",
+           "SELECT min(pg_snapshot_xmin(done)::text::bigint)::text::xid8",
+           "SELECT max(pg_snapshot_xmin(done)::text::bigint)::text::xid8",
+           f"{INNER}test_log.py::test_every_shards_cursor_counts"),
+    # --- fencing
+    _guard("fencing", "a shard has one owner",
+           'if not _value(desk, "SELECT pg_try_advisory_lock(%s, %s)", LOCKS, shard):',
+           "if False:",
+           f"{INNER}test_refresh.py::test_a_shard_has_one_owner"),
+    _guard("fencing", "a new owner has an epoch of its own",
+           "SET epoch = epoch + 1, seen_at", "SET seen_at",
+           f"{INNER}test_refresh.py::test_a_shard_has_one_owner"),
+    _guard("fencing", "who has lost the shard does not write",
+           "WHERE shard = %s AND epoch = %s AND done::text = %s RETURNING true",
+           "WHERE shard = %s AND epoch >= %s AND done::text = %s RETURNING true",
+           f"{INNER}test_refresh.py::test_a_worker_whose_shard_has_moved_writes_nothing"),
+    _guard("fencing", "nor claims",
+           'SET claimed = %s WHERE shard = %s AND epoch = %s"',
+           'SET claimed = %s WHERE shard = %s AND epoch >= %s"',
+           f"{INNER}test_refresh.py::test_a_worker_whose_shard_has_moved_writes_nothing"),
+    _guard("fencing", "the cursor moves only from where it was read",
+           "AND done::text = %s RETURNING true", "AND %s::text <> '' RETURNING true",
+           f"{INNER}test_fencing.py::test_a_batch_is_written_only_from_where_it_was_read"),
+    _guard("fencing", "an error in the middle of a write undoes the write",
+           "cursor.execute(_SPOIL)  #", "pass  #",
+           f"{INNER}test_fencing.py::test_an_error_in_the_middle_of_a_write_writes_nothing"),
+    # --- own writes
+    _guard("own writes", "nothing is stored that is not committed",
+           "if uncommitted or current_compute() is not None:",
+           "if current_compute() is not None:",
+           f"{INNER}test_own_writes.py::test_a_key_that_is_not_stored_is_stored_after_the_commit_only"),
+    _guard("own writes", "inside the transaction that has written, nothing older is served",
+           "        if self.uncommitted:\n            return False\n        if over",
+           "        if over",
+           f"{INNER}test_own_writes.py::test_inside_the_transaction_that_has_written"),
+    _guard("own writes", "nor after it, until the listener has passed the write",
+           "if self._own is not None and not self._own.settled(",
+           "if self._own is not None and self._own.uncommitted and not self._own.settled(",
+           f"{INNER}test_own_writes.py::"
+           "test_after_the_commit_before_the_listener_has_passed_and_after"),
+    _guard("own writes", "nor between the batches of a cascade",
+           "        if over_products:\n            return self.handled\n", "",
+           f"{INNER}test_own_writes.py::test_between_the_batches_of_a_cascade"),
+    # --- falling asleep
+    _guard("falling asleep", "those who may have read the old word are waited for",
+           "return self.running() if asleep else frozenset()", "return frozenset()",
+           f"{INNER}test_falling_asleep.py"),
+    Guard("falling asleep", "they are asked for after the word is given", (
+        ("        self._desk.execute(\n"
+         '            "UPDATE kck_publish_listener SET asleep',
+         "        found = self.running() if asleep else frozenset()\n"
+         "        self._desk.execute(\n"
+         '            "UPDATE kck_publish_listener SET asleep'),
+        ("return self.running() if asleep else frozenset()", "return found"),
+     ), f"{INNER}test_falling_asleep.py"),
+    _guard("falling asleep", "there is a look after the word is given",
+           "while not self.drain(rounds=1).changes and not self.stopping:",
+           "while (pause == CLOSE_POLL or not self.drain(rounds=1).changes) and not self.stopping:",
+           f"{INNER}test_falling_asleep.py"),
+    _guard("falling asleep", "and another after the last one has ended: look who, then drain",
+           "while not self.drain(rounds=1).changes and not self.stopping:",
+           "while (pause > CLOSE_POLL and not uncertain or not self.drain(rounds=1).changes):",
+           f"{INNER}test_falling_asleep.py"),
+    _guard("falling asleep", "writers above READ COMMITTED always ring",
+           "IF current_setting('transaction_isolation') NOT IN "
+           "('read committed', 'read uncommitted')\n       OR EXISTS", "IF EXISTS",
+           f"{INNER}test_falling_asleep.py"),
+    _guard("falling asleep", "writers ring when a listener sleeps",
+           "EXISTS (SELECT FROM kck_publish_listener WHERE asleep)", "false",
+           f"{INNER}test_falling_asleep.py"),
+    _guard("falling asleep", "the library's own rows ring too",
+           'cursor.execute("SELECT kck_publish_ring()")', "pass",
+           f"{INNER}test_log.py::test_a_request_rings_for_a_listener_that_sleeps"),
+    _guard("falling asleep", "a LISTEN connection that has become deaf is replaced",
+           "        self._listen()\n        if not heard or", "        if not heard or",
+           f"{FAULTS}test_outages.py::test_a_listen_connection_that_is_half_open_is_noticed"),
+    # --- unchanged stops
+    _guard("unchanged stops", "equal bytes are not written",
+           "(before.body, before.shape) == (entry.body, entry.shape):", "False:",
+           f"{INNER}test_refresh.py::test_an_unchanged_value_is_not_written_and_wakes_nobody"),
+    # --- failures
+    _guard("failures", "a value whose refresh failed is marked as behind",
+           "    cursor.execute(_BEHIND, _identities(addresses))\n", "",
+           f"{INNER}test_refresh.py::test_a_failing_compute_keeps_the_old_value_and_is_tried_again"),
+    _guard("failures", "a computing connection that an error has spoiled is recovered",
+           'cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")', "pass",
+           f"{INNER}test_refresh.py::test_a_database_error_spoils_no_other_key"),
+    # --- sharing
+    _guard("sharing", "the dead are buried",
+           "        self._desk.execute(_BURY)\n", "        pass\n",
+           f"{INNER}test_shares.py::test_the_dead_are_buried_and_the_living_are_not"),
+    _guard("sharing", "a process number that is used again is not the dead one's",
+           "a.pid = l.backend AND a.backend_start <= l.started_at", "a.pid = l.backend",
+           f"{INNER}test_shares.py::test_a_backend_that_got_a_dead_ones_number_does_not_keep_it_alive"),
+    _guard("sharing", "the silent are ended",
+           "SELECT name, pg_terminate_backend(backend) FROM kck_publish_listener",
+           "SELECT name, false FROM kck_publish_listener",
+           f"{INNER}test_shares.py::test_the_silent_are_ended_and_those_who_speak_are_not"),
+    _guard("sharing", "and only they",
+           "WHERE seen_at < clock_timestamp() - make_interval(secs => %s) AND id <> %s",
+           "WHERE seen_at < clock_timestamp() + make_interval(secs => %s) AND id <> %s",
+           f"{INNER}test_shares.py::test_the_silent_are_ended_and_those_who_speak_are_not"),
+    _guard("sharing", "more than the fair part is let go of",
+           "[: max(0, len(self._places) - part)]:", "[:0]:",
+           f"{INNER}test_shares.py::test_a_part_of_the_shards_is_let_go_of_once_there_is_another"),
+    # --- capture
+    _guard("capture", "one at a time installs",
+           "            cursor.execute(\"SELECT pg_advisory_xact_lock(%s, %s)\", INSTALLING)\n"
+           "            ", "            ",
+           f"{INNER}test_capture_install.py::test_several_may_install_at_once"),
+    # --- old and new code
+    _guard("old and new code", "what other code holds of a key that has changed is removed",
+           "if results.touched or results.removals:", "if False:",
+           f"{INNER}test_refresh.py::"
+           "test_values_of_another_version_of_the_code_are_removed_when_a_key_changes"),
+    # --- the auditor
+    _guard("the auditor", "a difference must survive a second look",
+           'finding.kind != "different" or suspects.get(finding.key) == version:', "True:",
+           f"{INNER}test_commands.py::test_verify_reports_no_lag_as_a_difference"),
+    _guard("the auditor", "what waits for a listener does not count",
+           "        return any(entry.by == HAND or not stamp.sees(xid) for xid in xids)",
+           "        return False",
+           f"{INNER}test_commands.py::test_verify_does_not_count_what_waits_for_a_listener"),
+)  # fmt: skip
