@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kck_publish import Fenced, following, requests, stores
+from kck_publish import Fenced, following, registry, requests, stores
 from kck_publish.following import Place
 from kck_publish.listener import connect
 from kck_publish.testing import assert_fresh
@@ -48,6 +48,53 @@ def test_a_batch_is_written_only_from_where_it_was_read() -> None:
     with worker() as (desk, place), interfering(move), pytest.raises(Fenced):
         following.batch(desk, place)
     assert physical("item_total/1") == before
+
+
+def test_who_has_lost_the_shard_does_not_take_back_the_new_owners_claim() -> None:
+    """A reader compares with it: a claim that is too old would hide a change from it."""
+    with worker() as (desk, place):
+        with another_session() as session:
+            session.execute(
+                "UPDATE kck_publish_shard SET epoch = epoch + 1, claimed = '999999999:999999999:'"
+            )
+        with pytest.raises(Fenced):
+            following.batch(desk, place)
+    assert sql("SELECT claimed::text FROM kck_publish_shard") == [("999999999:999999999:",)]
+
+
+def test_a_value_that_a_reader_adds_in_the_middle_of_a_batch_is_not_augmented(
+    settings: Any,
+) -> None:
+    """The batch has asked what readers have added; this one comes after that, and is too old."""
+    settings.KCK_PUBLISH = {"MAX_BATCH": 1}
+    Item.objects.create(name="two", group=2, amount=5)
+    drain()
+    ((stamp,),) = sql("SELECT pg_current_snapshot()::text")
+    sql("UPDATE catalog_item SET amount = 6 WHERE name = 'two'")
+    drain()
+    assert stored("item_total/2") is None
+    fingerprint = registry.get("item_total").fingerprint
+    address = stores.Address("item_total/2", fingerprint)
+
+    def add(product: str, parameters: Any) -> None:
+        if product == "item_total+" and parameters["group"] == 1:
+            with another_session() as session:
+                session.execute(
+                    "INSERT INTO kck_publish_entry "
+                    "(digest, fingerprint, key, product, bucket, body, stamp, by) VALUES "
+                    "(%s, %s, 'item_total/2', 'item_total', %s, %s, %s, 'reader')",
+                    [address.digest, fingerprint, address.bucket, b'{"count":1,"amount":5}', stamp],
+                )
+
+    sql("UPDATE catalog_item SET amount = amount + 1 WHERE name = 'one'")
+    sql("UPDATE catalog_item SET amount = amount + 1 WHERE name = 'two'")
+    with interfering(add), worker() as (desk, place):
+        following.batch(desk, place)
+    entry = stored("item_total/2")
+    assert entry is not None
+    assert entry.body == b'{"count":1,"amount":7}'
+    drain()
+    assert_fresh()
 
 
 def test_a_stolen_shard_under_a_batch(item: None) -> None:

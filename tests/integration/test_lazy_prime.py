@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from kck_publish import Cache, NotPrimed, Unserializable, prime, sessions, stores
+from kck_publish import Cache, NotPrimed, Unserializable, prime, reading, sessions, stores
 from kck_publish.connecting import connect
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
@@ -60,6 +60,24 @@ def test_many_readers_of_a_cold_key_make_one_compute(product: str) -> None:
         gate.wait()
         gate.open()
         assert [reader.result() for reader in readers] == [value(product, 5)] * 30
+    assert seen == [product]
+
+
+@pytest.mark.parametrize("product", KINDS)
+def test_what_was_stored_between_the_miss_and_the_lock_is_taken(
+    product: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody computes when this reader comes to it: somebody already has."""
+    original = reading.prime
+
+    def late(*args: Any) -> Any:
+        monkeypatch.undo()
+        Session(KINDS[product]).result()
+        return original(*args)
+
+    monkeypatch.setattr(reading, "prime", late)
+    with computes() as seen:
+        assert KINDS[product]() == value(product, 5)
     assert seen == [product]
 
 

@@ -140,6 +140,18 @@ def test_rollback_to_a_savepoint() -> None:
     assert look() == (9, [9], ["one"], 9)
 
 
+def test_a_value_of_a_savepoint_that_django_does_not_know_is_not_stored() -> None:
+    """What was rolled back has logged nothing: a value that includes it would stay for ever."""
+    with transaction.atomic():
+        sql("SAVEPOINT by_hand")
+        Item.objects.create(name="two", group=2)
+        assert ItemNames.cached.get(group=2)[0][1] == "two"
+        sql("ROLLBACK TO SAVEPOINT by_hand")
+    assert elsewhere(lambda: ItemNames.cached.get(group=2)) == []
+    drain()
+    assert elsewhere(lambda: ItemNames.cached.get(group=2)) == []
+
+
 def test_a_transaction_that_only_reads_is_served_from_the_store() -> None:
     """ATOMIC_REQUESTS costs nothing."""
     with transaction.atomic(), computes() as seen, CaptureQueriesContext(connection) as queries:

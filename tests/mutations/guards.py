@@ -99,7 +99,8 @@ GUARDS = (
            "            found |= _stored_meanwhile(\n"
            "                cursor, store, [Address(k, product.fingerprint) for k in mine]\n"
            "            )\n", "",
-           f"{INNER}test_lazy_prime.py::test_many_readers_of_many_cold_keys"),
+           f"{INNER}test_lazy_prime.py::"
+           "test_what_was_stored_between_the_miss_and_the_lock_is_taken"),
     # --- stamps
     _guard("stamps", "a change that the value's stamp sees is skipped",
            "changes = [one for one in task.changes if not stamp.sees(one.xid)]",
@@ -107,7 +108,8 @@ GUARDS = (
            f"{INNER}test_refresh.py::test_a_batch_that_is_repeated_augments_once"),
     _guard("stamps", "a reader's value older than the cursor is never augmented",
            "if entry.by == READER and not stamp.includes(self._since):", "if False:",
-           f"{INNER}test_refresh.py::test_a_lazy_value_older_than_the_cursor_is_primed"),
+           f"{INNER}test_fencing.py::"
+           "test_a_value_that_a_reader_adds_in_the_middle_of_a_batch_is_not_augmented"),
     _guard("stamps", "a value that is behind is never augmented",
            "entry.body is None or entry.behind or entry.by == HAND",
            "entry.body is None or entry.by == HAND",
@@ -154,7 +156,8 @@ GUARDS = (
     _guard("fencing", "nor claims",
            'SET claimed = %s WHERE shard = %s AND epoch = %s"',
            'SET claimed = %s WHERE shard = %s AND epoch >= %s"',
-           f"{INNER}test_refresh.py::test_a_worker_whose_shard_has_moved_writes_nothing"),
+           f"{INNER}test_fencing.py::"
+           "test_who_has_lost_the_shard_does_not_take_back_the_new_owners_claim"),
     _guard("fencing", "the cursor moves only from where it was read",
            "AND done::text = %s RETURNING true", "AND %s::text <> '' RETURNING true",
            f"{INNER}test_fencing.py::test_a_batch_is_written_only_from_where_it_was_read"),
@@ -165,10 +168,11 @@ GUARDS = (
     _guard("own writes", "nothing is stored that is not committed",
            "if uncommitted or current_compute() is not None:",
            "if current_compute() is not None:",
-           f"{INNER}test_own_writes.py::test_a_key_that_is_not_stored_is_stored_after_the_commit_only"),
+           f"{INNER}test_own_writes.py::"
+           "test_a_value_of_a_savepoint_that_django_does_not_know_is_not_stored"),
     _guard("own writes", "inside the transaction that has written, nothing older is served",
-           "        if self.uncommitted:\n            return False\n        if over",
-           "        if over",
+           "if self._own is not None and not self._own.settled(",
+           "if self._own and not self._own.uncommitted and not self._own.settled(",
            f"{INNER}test_own_writes.py::test_inside_the_transaction_that_has_written"),
     _guard("own writes", "nor after it, until the listener has passed the write",
            "if self._own is not None and not self._own.settled(",
