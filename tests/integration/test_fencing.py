@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kck_publish import Fenced, following, registry, requests, stores
-from kck_publish.following import Place
+from kck_publish import Fenced, following, places, registry, requests, stores
 from kck_publish.listener import connect
+from kck_publish.places import Place
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import another_session, drain, interfering, physical, sql, stored
 from tests.catalog.models import Author, Item
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def worker() -> Iterator[tuple[Any, Place]]:
     """The owner of the one shard: its desk, and its place in the log."""
     with closing(connect("default")) as desk:
-        following.agree(desk, 1)
-        place = following.take(desk, 0, 1)
+        places.agree(desk, 1)
+        place = places.take(desk, 0, 1)
         assert place is not None
         yield desk, place
 
@@ -108,7 +108,7 @@ def test_a_stolen_shard_under_a_batch(item: None) -> None:
         stolen.append(True)
         with another_session() as thief:
             thief.execute("SELECT pg_terminate_backend(%s)", [backend])
-            while not following.take(thief, 0, 1):
+            while not places.take(thief, 0, 1):
                 pass  # until the ended session's lock is free
 
     with worker() as (desk, place):

@@ -68,7 +68,7 @@ def test_what_was_stored_between_the_miss_and_the_lock_is_taken(
     product: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody computes when this reader comes to it: somebody already has."""
-    original = reading.prime
+    original = prime.prime
 
     def late(*args: Any) -> Any:
         monkeypatch.undo()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kck_publish import following
 from kck_publish.listener import connect
+from kck_publish.places import Place
 from kck_publish.sharing import Sharing
 from tests.catalog.fixtures import sql
 
@@ -21,7 +21,7 @@ class Member:
 
     def __init__(self, most: int | None = None) -> None:
         self.desk = connect("default")
-        self.places: dict[int, following.Place] = {}
+        self.places: dict[int, Place] = {}
         self.sharing = Sharing(self.desk, self.places, most)
         self.pid = self.desk.info.backend_pid
         row = self.desk.execute(
