@@ -9,7 +9,7 @@ WORKERS ?= auto
 python = .venv/bin/python
 pip = $(python) -m pip install --disable-pip-version-check -q
 
-.PHONY: help demo test lint matrix bench sql
+.PHONY: help demo test lint matrix mutations bench sql
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -29,6 +29,9 @@ lint: .venv/.has-lint .venv/.has-test ## ruff and mypy
 
 matrix: ## the suite on the oldest and the newest Python, Django and PostgreSQL
 	@TEST_ARGS='$(TEST_ARGS)' WORKERS='$(WORKERS)' .ci/matrix
+
+mutations: .venv/.has-test ## take out each guard of docs/guards.md: its test must fail (minutes)
+	$(python) -m tests.mutations
 
 bench: .venv/.has-bench ## side by side with the peers
 	$(python) -m benchmarks $(BENCH_ARGS)

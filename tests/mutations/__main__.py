@@ -57,7 +57,7 @@ class Bench:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return f"{tests[0]} (does not end)"
-        if found := re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE):
+        if found := re.search(r"^FAILED (.+?)(?: - .*)?$", done.stdout, re.MULTILINE):
             return found[1]
         if done.returncode:
             sys.exit(f"{tests[0]} could not be run:\n{done.stdout}{done.stderr}")
