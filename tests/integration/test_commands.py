@@ -17,7 +17,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from kck_publish import Cache, Depends, IntegerParameter, Primer, registry
+from kck_publish import (
+    Cache,
+    Depends,
+    IntegerParameter,
+    Primer,
+    auditor,
+    comparing,
+    registry,
+)
 from kck_publish.auditor import audit
 from kck_publish.graphing import draw
 from kck_publish.listener import Listener
@@ -426,6 +434,29 @@ def test_verify_inside_a_test_case(item: Item) -> None:
         assert " 0 wrong" in run("kck_verify")
         with pytest.raises(CommandError, match="inside a transaction"):
             run("kck_verify", "--repair")
+
+
+def test_verify_does_not_count_what_a_second_look_does_not_find(
+    item: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A difference that is gone when all that the first look saw has been handled is none."""
+    cache.get("item_names/1")
+    drain()
+    corrupt("item_names/1")
+    looks: list[int] = []
+
+    def look_at(*args: Any) -> Any:
+        seen = comparing.look_at(*args)
+        looks.append(len(seen.findings))
+        cache.refresh("item_names/1")
+        drain()
+        return seen
+
+    monkeypatch.setattr(auditor, "look_at", look_at)
+    report = audit(["item_names"], patience=5)
+    assert looks[0] == 1
+    assert report.good
+    assert report.findings == []
 
 
 def test_verify_reports_no_lag_as_a_difference(author: Author) -> None:
