@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kck_publish import Fenced, following, places, registry, requests, stores
-from kck_publish.listener import connect
+from kck_publish.connecting import connect
 from kck_publish.places import Place
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import another_session, drain, interfering, physical, sql, stored

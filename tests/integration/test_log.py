@@ -7,9 +7,10 @@ from contextlib import closing
 import pytest
 from django.db import connection
 
-from kck_publish import Cache, changes
-from kck_publish.listener import connect
+from kck_publish import Cache
+from kck_publish.connecting import connect
 from kck_publish.testing import assert_fresh
+from kck_publish.trimming import Trimming
 from tests.catalog.fixtures import another_session, drain, sql, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def trim() -> int:
     with connection.cursor() as cursor:
-        return changes.trim(cursor, 0)
+        return Trimming(keep=0).trim(cursor)
 
 
 def test_what_a_cursor_has_still_to_see_is_not_trimmed() -> None:

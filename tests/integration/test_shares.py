@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kck_publish.listener import connect
+from kck_publish.connecting import connect
 from kck_publish.places import Place
 from kck_publish.sharing import Sharing
 from tests.catalog.fixtures import sql
