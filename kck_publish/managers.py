@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Model
 
-from . import registry
+from . import peers, registry
 from .exceptions import KeyParameterMismatch, UndeclaredLookup
 from .products import Product, Wanted
 from .reading import answers, bytes_of, value_of
@@ -115,7 +116,8 @@ class RowReader(Generic[M]):
         key = product.key_of(self._parameters(product, lookup))
         found = answers(product, Wanted(product, [key]))
         try:
-            return self.as_row(value_of(product, key, found[key]))
+            (row,) = self.given(product, [value_of(product, key, found[key])])
+            return row
         except ObjectDoesNotExist as error:
             model: Any = self.model  # which, as a proxy, has errors of its own
             raise model.DoesNotExist(*error.args) from None
@@ -127,21 +129,29 @@ class RowReader(Generic[M]):
         """Rows by the values of one lookup, in one round trip; missing ones are absent."""
         product = self.product_of((field_name,))
         asked = [product.key_of(self._parameters(product, {field_name: one})) for one in values]
-        found: dict[Any, M] = {}
+        found: list[Any] = []
         for key, answer in answers(product, Wanted(product, asked)).items():
-            try:
-                row = self.as_row(value_of(product, key, answer))
-            except (ObjectDoesNotExist, MultipleObjectsReturned):
-                continue
-            found[self._named(row, field_name)] = row
-        return found
+            with suppress(ObjectDoesNotExist, MultipleObjectsReturned):
+                found.append(value_of(product, key, answer))
+        return {self._named(row, field_name): row for row in self.given(product, found)}
 
     def filter(self, **lookup: Any) -> list[M]:
         """The rows of a declared list (``cached_lists``), in pk order."""
         product = self.product_of(tuple(lookup), lists=True)
         key = product.key_of(self._parameters(product, lookup))
         found = answers(product, Wanted(product, [key]))
-        return [self.as_row(row) for row in value_of(product, key, found[key])]
+        return self.given(product, value_of(product, key, found[key]))
+
+    def filter_many(self, name: str, values: Iterable[Any]) -> dict[Any, list[M]]:
+        """The lists of a declared list by several values of its one field, in one round trip."""
+        product = self.product_of((name,), lists=True)
+        keys = {product.key_of(self._parameters(product, {name: one})): one for one in values}
+        found = {
+            keys[key]: value_of(product, key, answer)
+            for key, answer in answers(product, Wanted(product, keys)).items()
+        }
+        rows = iter(self.given(product, [row for some in found.values() for row in some]))
+        return {value: [next(rows) for _ in some] for value, some in found.items()}
 
     def get_or_create(
         self, defaults: Mapping[str, Any] | None = None, **lookup: Any
@@ -241,7 +251,13 @@ class RowReader(Generic[M]):
             return row.pk
         return getattr(row, lookup_field(self.model, field_name).attname)
 
-    def as_row(self, row: Any) -> M:
+    def given(self, product: Product, rows: Iterable[Any]) -> list[M]:
+        """What one read gives: instances of this very model, which fetch relations together."""
+        found = [self._as_row(row) for row in rows]
+        peers.mark(found, product.embedded)
+        return found
+
+    def _as_row(self, row: Any) -> M:
         """A row of the table as an instance of this very model, a proxy perhaps."""
         if self.model._meta.proxy and type(row) is not self.model:
             row = copy.copy(row)  # the request may have given the row itself to somebody else

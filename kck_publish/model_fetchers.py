@@ -6,6 +6,7 @@ Those of a CacheModel read ``.cached``: one round trip to the store in place of 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import suppress
 from functools import cache
 from typing import Any, ClassVar, Self, cast
 
@@ -16,7 +17,6 @@ from . import contexts
 from .exceptions import FetcherError, KeyParameterMismatch, UndeclaredLookup
 from .fetchers import DataFetcher
 from .managers import RowReader
-from .reading import answers, value_of
 from .rows import lookup_field
 
 
@@ -138,17 +138,8 @@ class AbstractChildModelByAttrFetcher(DataFetcher):
         reader = _reader(self.model)
         found: dict[Any, list[Any]] = {key: [] for key in keys}
         if reader is not None:
-            try:
-                product = reader.product_of((attname,), lists=True)
-            except UndeclaredLookup:
-                pass
-            else:
-                names = {product.key_of({product.parameters[0].name: key}): key for key in keys}
-                wanted = {name: product.parameters_of(name) for name in names}
-                for name, answer in answers(product, wanted).items():
-                    rows = value_of(product, name, answer)
-                    found[names[name]] = [reader.as_row(row) for row in rows]
-                return found
+            with suppress(UndeclaredLookup):
+                return found | reader.filter_many(attname, keys)
         query = self.model._default_manager.filter(**{f"{attname}__in": keys}).order_by("pk")
         for row in query:
             found[getattr(row, attname)].append(row)

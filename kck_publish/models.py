@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db import connections, models
 from django.db.models.signals import class_prepared
 
-from . import registry, requests, tables
+from . import peers, registry, related, requests, tables
 from .conf import settings
 from .exceptions import InvalidPrimer
 from .managers import RowReader
@@ -52,6 +52,11 @@ class CacheModel(models.Model):
         # What a row counts can only point to it once it is there.
         if fields and adding and (changed := self._denormalize(fields)):
             super().save(using=self._state.db, update_fields=changed)
+
+    def refresh_from_db(self, *args: Any, **options: Any) -> None:
+        """Reload from the database; from then on the row's relations are read there too."""
+        super().refresh_from_db(*args, **options)
+        peers.unmark(self)
 
     def _denormalize(self, fields: Mapping[str, str]) -> list[str]:
         """Set the denormalized fields; the names of those that have changed."""
@@ -154,6 +159,7 @@ def _prepared(sender: type[models.Model], **_: Any) -> None:
     meta = sender._meta
     if not issubclass(sender, CacheModel) or meta.proxy or meta.swapped or meta.apps is not apps:
         return  # historical models of migrations are not ours to publish
+    related.install(sender)
 
     def declare() -> None:
         for product in products_of(sender):

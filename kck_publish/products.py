@@ -16,6 +16,7 @@ from django.db.models import Model
 
 from . import encoding, keys
 from .dependencies import Change, Depends
+from .peers import Tree
 from .retry import Retry
 
 Parameters = Mapping[str, Any]
@@ -63,6 +64,8 @@ class Product:
     publisher: type[Model] | None = None
     # Columns to capture beside those that the dependencies name.
     captured: Sequence[str] = ()
+    # The relations that its rows have with them.
+    embedded: Tree = {}
     # Whether the answer "there is none" is stored too, so that asking again computes nothing.
     keeps_absence: ClassVar[bool] = False
 

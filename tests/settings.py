@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "tests.capture_moving",
     "example_app",
     "tests.catalog",
+    "tests.relations",
 ]
 
 SERVER = PostgresServer.from_url(

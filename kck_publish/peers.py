@@ -1,0 +1,78 @@
+"""Rows that one read of ``.cached`` has given, and that fetch their relations together.
+
+``managers`` marks what it gives; ``related`` asks which rows came together. The mark stands in the
+row's ``_state``, beside what Django keeps there of where a row is from.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from django.db.models import Model
+
+# Embedded relations by name, each with those that are embedded in it.
+Tree: TypeAlias = Mapping[str, "Tree"]
+
+_MARK = "kck_publish_peers"
+
+
+class Peers:
+    """The rows of one read. It does not keep them alive, and a pickled row is alone."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, rows: Iterable[Model] = ()) -> None:
+        self._rows = [weakref.ref(row) for row in rows]
+
+    def __iter__(self) -> Any:
+        return (row for one in self._rows if (row := one()) is not None)
+
+    def __reduce__(self) -> Any:
+        return Peers, ()
+
+
+_ALONE = Peers()
+
+
+def mark(rows: Iterable[Model], embedded: Tree | None = None) -> None:
+    """Remember that these rows are from ``.cached``, and came together.
+
+    Args:
+        rows: what one read gives.
+        embedded: the relations that they have with them.
+    """
+    together = list(rows)
+    peers = Peers(together) if len(together) > 1 else _ALONE
+    for row in together:
+        # In a request a row is one object for all: what it came together with before is kept.
+        if peers is not _ALONE or not is_cached(row):
+            row._state.__dict__[_MARK] = peers
+    for name, further in (embedded or {}).items():
+        related = {id(one): one for row in together if (one := _embedded(row, name)) is not None}
+        mark(related.values(), further)
+
+
+def unmark(row: Model) -> None:
+    """From now on this row is the database's."""
+    row._state.__dict__.pop(_MARK, None)
+
+
+def is_cached(row: Model) -> bool:
+    """Whether the row is from ``.cached``."""
+    return _MARK in row._state.__dict__
+
+
+def together_with(row: Model) -> list[Model]:
+    """The row itself first, then those it came with; none when it is not from ``.cached``."""
+    if not is_cached(row):
+        return []
+    others = row._state.__dict__[_MARK]
+    return [row, *(one for one in others if one is not row and is_cached(one))]
+
+
+def _embedded(row: Model, name: str) -> Model | None:
+    state: Any = row._state
+    found: Model | None = state.fields_cache.get(name)
+    return found
