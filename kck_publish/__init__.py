@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .cache import Cache as Cache
     from .cache import Entry as Entry
+    from .cached_tables import CachedTable as CachedTable
     from .dependencies import ALL as ALL
     from .dependencies import Change as Change
     from .dependencies import Depends as Depends
@@ -58,6 +59,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "Cache": "cache",
     "Entry": "cache",
+    "CachedTable": "cached_tables",
     "ALL": "dependencies",
     "Change": "dependencies",
     "Depends": "dependencies",

@@ -13,6 +13,7 @@ from typing import Any
 from . import requests
 from .changes import Decoder, Row
 from .dependencies import All, Change, Depends
+from .embedding import Through
 from .exceptions import KeyParameterMismatch
 from .keys import product_of
 from .products import Product
@@ -58,6 +59,7 @@ class Dependents:
         self._dormant: dict[str, bool] = {}
         self._touches: dict[str, int] = defaultdict(int)
         self._keys: dict[tuple[Any, ...], str | None] = {}
+        self._through: dict[int, tuple[Product, Through, list[Change]]] = {}
 
     def collect(self, rows: Iterable[Row]) -> Work:
         """The work that these rows of the log make."""
@@ -71,6 +73,9 @@ class Dependents:
                 self._cascade(work, row)
             elif (change := self._decoder.change(row)) is not None:
                 self._change(work, change, row.source)
+        for product, dependency, changes in self._through.values():
+            self._embedded(work, product, dependency, changes)
+        self._through.clear()
         return work
 
     def request(self, work: Work, key: str, reason: str) -> None:
@@ -96,9 +101,27 @@ class Dependents:
 
     def _change(self, work: Work, change: Change, table: str) -> None:
         for product, dependency in self._graph.by_table.get(table, ()):
-            self._touch(work, product, dependency, change)
+            if isinstance(dependency, Through):  # asked for all changes at once
+                self._through.setdefault(id(dependency), (product, dependency, []))[2].append(
+                    change
+                )
+            else:
+                self._touch(work, product, dependency, change)
         for model in self._graph.publishers.get(table, ()):
             self._publish(work, model, change)
+
+    def _embedded(
+        self, work: Work, product: Product, dependency: Through, changes: list[Change]
+    ) -> None:
+        if not self._graph.by_product.get(product.name) and not self._any_stored(product):
+            return
+        for start in range(0, len(changes), MANY_CHANGES):
+            targets = dependency.targets_of(changes[start : start + MANY_CHANGES])
+            if isinstance(targets, All):
+                work.whole.setdefault(product.name, []).append({})
+                return
+            for change, target in targets:
+                self._target(work, product, dependency, change, target)
 
     def _publish(self, work: Work, model: Any, change: Change) -> None:
         """Run the model's own ``publish`` for both versions of the row."""

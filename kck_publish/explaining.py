@@ -21,6 +21,7 @@ from .products import Product
 from .registry import Graph
 from .rows import RowProduct
 from .snapshots import NOTHING
+from .whole import TableProduct
 
 _PLACE = """
 SELECT s.shard, s.done::text,
@@ -108,7 +109,7 @@ def explain(key: str) -> Explanation:
 
 def computed_by(product: Product) -> str:
     """The class that computes a product, or the model whose rows it holds."""
-    if isinstance(product, RowProduct):
+    if isinstance(product, RowProduct | TableProduct):
         return f"the rows of {product.model._meta.label}"
     sender = product.sender
     return f"{sender.__module__}.{sender.__qualname__}"

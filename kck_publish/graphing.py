@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .dependencies import All, Depends
+from .embedding import Through
 from .products import Product
 from .registry import Graph
 
@@ -49,7 +50,9 @@ def edges(graph: Graph) -> Iterator[Edge]:
 
 def by_what(dependency: Depends) -> str:
     """How a dependency finds the keys that a change touches, and which columns count."""
-    if isinstance(dependency.keys, All):
+    if isinstance(dependency, Through):
+        how = f"embedded as {dependency.path}"
+    elif isinstance(dependency.keys, All):
         how = "ALL"
     elif dependency.keys is not None:
         name = getattr(dependency.keys, "__name__", type(dependency.keys).__name__)

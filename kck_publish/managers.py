@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -31,7 +31,7 @@ class ProductReader:
 
     def __get__(self, instance: Primer | None, owner: type[Primer]) -> ProductReader:
         if issubclass(owner, Model):
-            return RowReader(owner)  # type: ignore[return-value]
+            return _reader_of(owner)  # type: ignore[return-value]
         return ProductReader(owner.key)
 
     @property
@@ -96,7 +96,7 @@ class RowReader(Generic[M]):
     def __get__(self, instance: M | None, owner: type[M]) -> RowReader[M]:
         if instance is not None:
             raise AttributeError(f"cached is read on {owner.__name__}, not on its instances.")
-        return RowReader(owner)
+        return type(self)(owner)
 
     @property
     def model(self) -> type[M]:
@@ -129,11 +129,14 @@ class RowReader(Generic[M]):
         """Rows by the values of one lookup, in one round trip; missing ones are absent."""
         product = self.product_of((field_name,))
         asked = [product.key_of(self._parameters(product, {field_name: one})) for one in values]
-        found: list[Any] = []
+        rows = self.given(product, self._present(product, asked))
+        return {self._named(row, field_name): row for row in rows}
+
+    def _present(self, product: Product, asked: Iterable[str]) -> Iterator[Any]:
+        """The rows of these keys that there are."""
         for key, answer in answers(product, Wanted(product, asked)).items():
             with suppress(ObjectDoesNotExist, MultipleObjectsReturned):
-                found.append(value_of(product, key, answer))
-        return {self._named(row, field_name): row for row in self.given(product, found)}
+                yield value_of(product, key, answer)
 
     def filter(self, **lookup: Any) -> list[M]:
         """The rows of a declared list (``cached_lists``), in pk order."""
@@ -141,6 +144,14 @@ class RowReader(Generic[M]):
         key = product.key_of(self._parameters(product, lookup))
         found = answers(product, Wanted(product, [key]))
         return self.given(product, value_of(product, key, found[key]))
+
+    def all(self) -> list[M]:
+        """All rows, in pk order: one look for their keys, which are kept, and one for the rows."""
+        product = self.product_of(("pk",))
+        kept = registry.get(f"{product.name}[]")
+        key = kept.key_of({})
+        asked = value_of(kept, key, answers(kept, Wanted(kept, [key]))[key])
+        return self.given(product, self._present(product, asked))
 
     def filter_many(self, name: str, values: Iterable[Any]) -> dict[Any, list[M]]:
         """The lists of a declared list by several values of its one field, in one round trip."""
@@ -174,6 +185,10 @@ class RowReader(Generic[M]):
     async def afilter(self, **lookup: Any) -> list[M]:
         """``filter`` for asynchronous code."""
         return await sync_to_async(self.filter)(**lookup)
+
+    async def aall(self) -> list[M]:
+        """``all`` for asynchronous code."""
+        return await sync_to_async(self.all)()
 
     async def aget_or_create(
         self, defaults: Mapping[str, Any] | None = None, **lookup: Any
@@ -263,3 +278,9 @@ class RowReader(Generic[M]):
             row = copy.copy(row)  # the request may have given the row itself to somebody else
             row.__class__ = self.model
         return row  # type: ignore[no-any-return]
+
+
+def _reader_of(model: type[M]) -> RowReader[M]:
+    """The ``cached`` of a model that has Primer, with a ``cached`` of its own, before it."""
+    found = (vars(one).get("cached") for one in model.__mro__)
+    return next(one for one in found if isinstance(one, RowReader)).__get__(None, model)

@@ -21,6 +21,10 @@ from django.db.models import Model
 LIMIT = 10_000
 
 
+class Shared:
+    """A value that a request has one object of, as it has of a row."""
+
+
 class Memo:
     """The answers that one request was given, by key.
 
@@ -70,7 +74,7 @@ class Memo:
         else:
             value = decode()
             is_rows = isinstance(value, list) and value and isinstance(value[0], Model)
-            if not (is_rows or isinstance(value, Model)):
+            if not (is_rows or isinstance(value, Model | Shared)):
                 return value
             with self._lock:
                 if self._answers.get(key) is answer:

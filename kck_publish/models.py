@@ -17,6 +17,7 @@ from .methods import MethodProduct, cached_methods, denormalized
 from .products import Product
 from .publishing import collector, declared_lookups
 from .rows import ListProduct, RowProduct, publishes_itself
+from .whole import KeysProduct, TableProduct
 
 Change, Entry, Failure = tables.Change, tables.Entry, tables.Failure
 Consumer, Listener, Shard = tables.Consumer, tables.Listener, tables.Shard
@@ -28,12 +29,14 @@ class CacheModel(models.Model):
     Attributes:
         cached_by: lookups published beside the pk, each a field's name or a tuple of names.
         cached_lists: lookups by which lists of rows are kept, in pk order.
+        cached_related: forward relations, as for select_related, whose rows are stored with it.
         captured: with an own ``publish``: the columns it needs; all of them when None.
         eager: publish written rows whether or not anybody has read them.
     """
 
     cached_by: ClassVar[Sequence[str | Sequence[str]]] = ()
     cached_lists: ClassVar[Sequence[str | Sequence[str]]] = ()
+    cached_related: ClassVar[Sequence[str]] = ()
     captured: ClassVar[Sequence[str] | None] = None
     eager: ClassVar[bool] = True
     cached: ClassVar[RowReader[Any]] = RowReader()
@@ -57,6 +60,17 @@ class CacheModel(models.Model):
         """Reload from the database; from then on the row's relations are read there too."""
         super().refresh_from_db(*args, **options)
         peers.unmark(self)
+
+    @classmethod
+    def _row_products(cls) -> list[Product]:
+        """The products of the rows: what ``.cached`` reads."""
+        by_pk = RowProduct(cls)
+        declared: list[Product] = [by_pk, KeysProduct(by_pk)]
+        declared += [RowProduct(cls, _names(lookup)) for lookup in cls.cached_by]
+        declared += [ListProduct(cls, _names(lookup)) for lookup in cls.cached_lists]
+        if publishes_itself(cls):
+            declared += [RowProduct(cls, names) for names in declared_lookups(cls)]
+        return declared
 
     def _denormalize(self, fields: Mapping[str, str]) -> list[str]:
         """Set the denormalized fields; the names of those that have changed."""
@@ -93,7 +107,7 @@ class CacheModel(models.Model):
         if found is not None and found.declaring:
             found.lookups.append(fields)
             return
-        product = RowReader(type(self)).product_of(fields)
+        product = type(self).cached.product_of(fields)
         names = [one.name for one in product.parameters]
         _publish(product.key_of({name: getattr(self, name) for name in names}))
 
@@ -133,12 +147,8 @@ def products_of(model: type[CacheModel]) -> list[Product]:
     """
     found: dict[str, Product] = {}
     try:
-        declared: list[Product] = [RowProduct(model)]
-        declared += [RowProduct(model, _names(lookup)) for lookup in model.cached_by]
-        declared += [ListProduct(model, _names(lookup)) for lookup in model.cached_lists]
+        declared: list[Product] = model._row_products()
         declared += [MethodProduct(model, one) for one in cached_methods(model).values()]
-        if publishes_itself(model):
-            declared += [RowProduct(model, names) for names in declared_lookups(model)]
     except KeyError as missing:
         raise InvalidPrimer(
             f"{model._meta.label}: cached_by and cached_lists name fields of the model; "
@@ -151,7 +161,7 @@ def products_of(model: type[CacheModel]) -> list[Product]:
 
 def _is_of_a_model(other: Product) -> bool:
     """An older copy of the model may have declared it before: a module that is loaded again."""
-    return isinstance(other, RowProduct | MethodProduct)
+    return isinstance(other, RowProduct | TableProduct | KeysProduct | MethodProduct)
 
 
 def _prepared(sender: type[models.Model], **_: Any) -> None:

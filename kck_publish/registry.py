@@ -45,9 +45,8 @@ class Graph:
         found: dict[str, list[type[Model]]] = defaultdict(list)
         for product in self.products.values():
             if product.publisher is not None:
-                for dependency in product.depends_on:
-                    for model in dependency.models:
-                        found[model._meta.db_table].append(product.publisher)
+                for model in product.depends_on[0].models:  # the row itself
+                    found[model._meta.db_table].append(product.publisher)
         return found
 
     @cached_property
@@ -127,7 +126,8 @@ def _source(model: type[Model], dependents: list[Dependent]) -> Source:
         wanted = [columns[name] for name in dependency.wanted(model) if name in columns]
         whole = dependency.columns is None and product.sees_rows(dependency)
         captured.update(dict.fromkeys(columns.values() if whole else wanted))
-        extra = [one.attname for name in product.captured for one in fields_of(model, name)]
+        names = product.captured if dependency is product.depends_on[0] else ()
+        extra = [one.attname for name in names for one in fields_of(model, name)]
         captured.update(dict.fromkeys(columns[name] for name in extra if name in columns))
         if dependency.columns is None:
             watched = None

@@ -19,10 +19,9 @@ import orjson
 from django.core.exceptions import MultipleObjectsReturned, ValidationError
 from django.db.models import CharField, Field, Manager, Model, Q, TextField
 
-from . import encoding, keys
+from . import embedding, encoding, keys
 from .conf import settings
 from .dependencies import Change, Depends
-from .instances import Codec
 from .prepared import PreparedLookup
 from .products import Computed, Parameters, Product
 
@@ -85,13 +84,15 @@ def lookup_field(model: type[Model], name: str) -> Field[Any, Any]:
     raise KeyError(name)
 
 
+def field_parameter(field: Field[Any, Any], name: str = "", null: bool = False) -> FieldParameter:
+    """The parameter that takes what a field takes, under its attname if not another name."""
+    return FieldParameter(name or field.attname, null=null, source=_target(field))
+
+
 def pk_parameters(model: type[Model]) -> list[FieldParameter]:
     """The parameters of a row's primary key: ``pk``, or its fields when it is composite."""
     found = list(model._meta.pk_fields)
-    return [
-        FieldParameter("pk" if len(found) == 1 else one.attname, source=_target(one))
-        for one in found
-    ]
+    return [field_parameter(one, "pk" if len(found) == 1 else "") for one in found]
 
 
 def manager_of(model: type[Model]) -> Manager[Model]:
@@ -109,20 +110,23 @@ class RowProduct(Product):
     def __init__(self, model: type[Model], fields: Sequence[str] = ()) -> None:
         self.model = model
         self.sender = model
-        self.codec = Codec(model)
+        self.embedded = embedding.tree_of(model)
+        self.codec = embedding.codec_of(model, self.embedded)
         by_pk = not fields
         found = [lookup_field(model, name) for name in fields] or list(model._meta.pk_fields)
         self.fields = sorted(found, key=lambda one: one.attname) if fields else found
         self.attnames = tuple(one.attname for one in self.fields)
         single = by_pk and len(self.fields) == 1
         self.parameters = [
-            FieldParameter("pk" if single else one.attname, null=one.null, source=_target(one))
-            for one in self.fields
+            field_parameter(one, "pk" if single else "", null=one.null) for one in self.fields
         ]
         self.name = model._meta.label_lower + self.suffix(() if by_pk else self.attnames)
         names = [one.name for one in self.parameters]
         mapping = dict(zip(names, self.attnames, strict=True))
-        self.depends_on = [Depends.by(model, mapping)]
+        self.depends_on = [
+            Depends.by(model, mapping),
+            *embedding.dependencies(model, self.embedded, mapping),
+        ]
         # Written rows are published; those that nobody writes are primed when they are read.
         self.published = is_published(model)
         if by_pk and self.published and publishes_itself(model):
@@ -143,11 +147,13 @@ class RowProduct(Product):
 
     def sees_rows(self, dependency: Depends) -> bool:
         # publish() is run on the row's old and new version.
-        return publishes_itself(self.model) and getattr(self.model, "captured", None) is None
+        own = dependency is self.depends_on[0] and publishes_itself(self.model)
+        return own and getattr(self.model, "captured", None) is None
 
     def named_by(self, change: Change, dependency: Depends) -> bool:
         # A model that overrides publish() says itself what a row publishes.
-        return self.published and not publishes_itself(self.model)
+        own = dependency is self.depends_on[0]
+        return own and self.published and not publishes_itself(self.model)
 
     def encode(self, value: Any) -> encoding.Encoded:
         return encoding.Encoded(self.codec.dump(value))
@@ -192,11 +198,13 @@ class RowProduct(Product):
         return found
 
     def _fetch(self, parameters: Sequence[Parameters]) -> Iterable[Model]:
-        if len(parameters) == 1 and self._prepared.usable:
+        if len(parameters) == 1 and not self.embedded and self._prepared.usable:
             ((value,),) = (one.values() for one in parameters)
             if value is not None and (found := self._prepared.fetch(value)) is not None:
                 return found
         query = manager_of(self.model).using(settings.DATABASE).filter(self._where(parameters))
+        if self.embedded:
+            query = query.select_related(*embedding.paths_of(self.embedded))
         return query.order_by("pk")
 
     @cached_property

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 
 from kck_publish import registry, stores
 from kck_publish.listener import Listener
@@ -57,6 +58,19 @@ def another_session(autocommit: bool = True) -> Iterator[psycopg.Connection[Any]
         parameters.pop(name, None)
     with closing(psycopg.connect(**(parameters | {"autocommit": autocommit}))) as other:
         yield other
+
+
+@contextmanager
+def reads(store: int, source: int = 0) -> Iterator[None]:
+    """The block looks at the store so often, and queries the sources so often."""
+    connection.ensure_connection()
+    with CaptureQueriesContext(connection) as queries:
+        yield
+    asked = [one["sql"] for one in queries]
+    assert (
+        sum("kck_publish_entry" in one for one in asked),
+        sum("kck_publish_entry" not in one for one in asked),
+    ) == (store, source), asked
 
 
 @contextmanager

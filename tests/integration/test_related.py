@@ -5,33 +5,18 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
 
 from kck_publish.request import GlobalRequest
-from tests.catalog.fixtures import drain
+from tests.catalog.fixtures import drain, reads
 from tests.relations.models import Agent, House, Novel, Passport, Saga, Writer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def reads(store: int, source: int = 0) -> Iterator[None]:
-    """The block looks at the store so often, and queries the sources so often."""
-    connection.ensure_connection()
-    with CaptureQueriesContext(connection) as queries:
-        yield
-    asked = [one["sql"] for one in queries]
-    assert (
-        sum("kck_publish_entry" in one for one in asked),
-        sum("kck_publish_entry" not in one for one in asked),
-    ) == (store, source), asked
 
 
 @pytest.fixture

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import ClassVar
 
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
-from kck_publish import CacheModel
+from kck_publish import CachedTable, CacheModel, cached_method
 
 
 class House(CacheModel):
@@ -64,3 +65,52 @@ class Saga(Novel):
     volumes = models.IntegerField(default=3)
 
     cached_lists = ("volumes",)
+
+
+class Country(CachedTable):
+    """A small table."""
+
+    code = models.CharField(max_length=2, unique=True)
+    name = models.CharField(max_length=40)
+    continent = models.CharField(max_length=2, db_index=True, null=True)
+    area = models.DecimalField(max_digits=12, decimal_places=3, default=Decimal(0))
+    since = models.DateTimeField(null=True)
+    seat = models.ForeignKey("City", null=True, on_delete=models.SET_NULL, related_name="+")
+
+    @cached_method(depends_on=["City.country"])
+    def cities(self) -> list[str]:
+        return list(self.city_set.order_by("name").values_list("name", flat=True))
+
+
+class City(CacheModel):
+    """Stored with its country, and with the country's seat."""
+
+    name = models.CharField(max_length=40)
+    country = models.ForeignKey(Country, null=True, on_delete=models.CASCADE)
+
+
+class Chapter(CacheModel):
+    """Stored with its novel, that one's writer, and the writer's house."""
+
+    number = models.IntegerField()
+    title = models.CharField(max_length=40, default="")
+    novel = models.ForeignKey(Novel, on_delete=models.CASCADE)
+    editor = models.ForeignKey(Writer, null=True, on_delete=models.SET_NULL)
+    before = models.OneToOneField("self", null=True, on_delete=models.SET_NULL)
+
+    cached_by = (("novel", "number"),)
+    cached_lists = ("novel",)
+    cached_related = ("novel__writer__house", "editor", "before")
+
+    def publish(self) -> None:
+        super().publish()
+        self.publish_by("title")
+
+
+class Currency(CachedTable):
+    """A small table whose rows have their country with them."""
+
+    code = models.CharField(max_length=3, unique=True)
+    country = models.ForeignKey(Country, null=True, on_delete=models.CASCADE)
+
+    cached_related = ("country",)
