@@ -10,7 +10,7 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
-from kck_publish import CachedTable, CacheModel, cached_method
+from kck_publish import ALL, CachedTable, CacheModel, Depends, cached_method
 
 
 class House(CacheModel):
@@ -114,3 +114,54 @@ class Currency(CachedTable):
     country = models.ForeignKey(Country, null=True, on_delete=models.CASCADE)
 
     cached_related = ("country",)
+
+
+class Publisher(CacheModel):
+    """Named as a model of another app."""
+
+    name = models.CharField(max_length=80, unique=True)
+
+    cached_by = ("name",)
+
+
+class Poet(CacheModel):
+    """What the tests of django-cachemodel's faults are tried on."""
+
+    slug = models.SlugField(unique=True)
+    first = models.CharField(max_length=40, default="")
+    last = models.CharField(max_length=40, default="")
+
+    cached_by = ("slug", ("last", "first"))
+
+    computed: ClassVar[list[str]] = []
+
+    @cached_method(depends_on=["Poem.poet"], auto_publish=True)
+    def num_poems(self) -> int:
+        self.computed.append("num_poems")
+        return self.poems.count()
+
+    @cached_method(depends_on=["Poem.poet"])
+    def longest(self, at_most: int = 100) -> str | None:
+        self.computed.append("longest")
+        poems = self.poems.filter(lines__lte=at_most).order_by("-lines")
+        return poems.values_list("title", flat=True).first()
+
+    @property
+    def dangerous(self) -> int:
+        raise RuntimeError("looked at")
+
+
+class Poem(CacheModel):
+    poet = models.ForeignKey(Poet, on_delete=models.CASCADE, related_name="poems")
+    title = models.CharField(max_length=40)
+    lines = models.IntegerField(default=14)
+
+    broken: ClassVar[bool] = False
+
+    @cached_method(
+        depends_on=[Poet, Depends("relations.poet.num_poems", keys=ALL)], auto_publish=True
+    )
+    def by(self) -> str:
+        if self.broken:
+            raise TypeError("a bug")
+        return f"{self.title}, by {self.poet.last}, who wrote {self.poet.num_poems()}"
