@@ -1,0 +1,56 @@
+"""The testing helpers in classes of django.test: by pytest-django, and by ``manage.py test``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from example_app.embedded_postgres import PostgresServer
+from tests.catalog.fixtures import reads, stored
+from tests.relations.django_tests import (
+    CommittingTest,
+    DrainedDataTest,
+    NoDatabaseTest,
+    PlainTest,
+)
+from tests.relations.models import House
+
+__all__ = ["CommittingTest", "DrainedDataTest", "NoDatabaseTest", "PlainTest"]
+
+
+def test_under_manage_py_test(postgres_server: PostgresServer) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "django", "test", "tests.relations.django_tests"],
+        cwd=Path(__file__).resolve().parents[2],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "KCK_TEST_DATABASE": postgres_server.dsn_of(f"plain_{os.getpid()}"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Ran 9 tests" in done.stderr
+
+
+def test_the_fixture_brings_the_database(kck_drain: Callable[[], Any]) -> None:
+    House.objects.create(name="Ace")
+    kck_drain()
+    with reads(store=1):
+        assert House.cached.get(name="Ace").name == "Ace"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_fixture_with_commits(kck_drain: Callable[[], Any]) -> None:
+    House.objects.create(name="Ace")
+    kck_drain()
+    assert stored(f"relations.house/{House.objects.get().pk}") is not None
+    assert House.cached.get(name="Ace").name == "Ace"
