@@ -51,11 +51,11 @@ def _relation(model: type[Model], path: str, at: type[Model], name: str) -> Any:
             f"{where}, but {at._meta.label}.{name} is no foreign key or one-to-one field: name "
             "forward relations only, by field name, as for select_related."
         )
-    constrained: Any = field
-    if not constrained.db_constraint and not field.null:
+    loose: Any = field
+    if not loose.db_constraint and not (field.null and field.target_field.primary_key):
         raise InvalidPrimer(
-            f"{where}, but {field} has neither a constraint nor null=True: a row that points to "
-            "nothing could not be read."
+            f"{where}, but {field} has no constraint. Such a key must be null=True, or a row that "
+            "points to nothing could not be read, and must point to the primary key."
         )
     return field
 

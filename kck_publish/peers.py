@@ -16,6 +16,7 @@ from django.db.models import Model
 Tree: TypeAlias = Mapping[str, "Tree"]
 
 _MARK = "kck_publish_peers"
+_DANGLING = "kck_publish_dangling"
 
 
 class Peers:
@@ -70,6 +71,17 @@ def together_with(row: Model) -> list[Model]:
         return []
     others = row._state.__dict__[_MARK]
     return [row, *(one for one in others if one is not row and is_cached(one))]
+
+
+def give_up(row: Model, relation: str) -> None:
+    """What the relation points to does not exist: leave it to the ORM from now on."""
+    known = row._state.__dict__.get(_DANGLING, frozenset())
+    row._state.__dict__[_DANGLING] = known | {relation}
+
+
+def has_given_up(row: Model, relation: str) -> bool:
+    """Whether ``give_up`` was called for it."""
+    return relation in row._state.__dict__.get(_DANGLING, ())
 
 
 def _embedded(row: Model, name: str) -> Model | None:

@@ -35,7 +35,8 @@ class CachedManyToOne(ManyToOne):
 
     def get_object(self, instance: Model) -> Any:
         """The related row, when Django does not have it yet."""
-        return fetch(self.field, instance) or super().get_object(instance)
+        found = fetch(self.field, instance)
+        return super().get_object(instance) if found is None else found
 
 
 class CachedOneToOne(OneToOne):
@@ -43,9 +44,9 @@ class CachedOneToOne(OneToOne):
 
     def get_object(self, instance: Model) -> Any:
         """The related row, when Django does not have it yet."""
-        if self.field.remote_field.parent_link:  # all that it needs is in the child
-            return super().get_object(instance)
-        return fetch(self.field, instance) or super().get_object(instance)
+        in_child = self.field.remote_field.parent_link  # all that it needs is in the child
+        found = None if in_child else fetch(self.field, instance)
+        return super().get_object(instance) if found is None else found
 
 
 _OURS = {
@@ -83,6 +84,9 @@ def fetch(field: Relation, row: Model) -> Model | None:
     # What the store does not know, the database may: it has the last word on what is absent.
     if len(absent) > 1 and absent[0] is row:
         _from_database(field, absent)
+    for one in absent:
+        if not field.is_cached(one):  # points to nothing: not to be tried again for each peer
+            peers.give_up(one, field.name)
     found: Model | None = field.get_cached_value(row, default=None)
     return found
 
@@ -90,6 +94,8 @@ def fetch(field: Relation, row: Model) -> Model | None:
 def _points_to(row: Model, field: Relation) -> Any:
     """The key of a related row that is still to be fetched; None where there is nothing to do."""
     if not isinstance(row, field.model) or field.is_cached(row):
+        return None
+    if peers.has_given_up(row, field.name):
         return None
     try:
         return field.to_python(row.__dict__.get(field.attname))

@@ -248,6 +248,27 @@ def test_a_target_that_is_missing(novels: list[Novel]) -> None:
     assert rows[3].ghost is None
 
 
+def test_rows_that_point_to_nothing_are_not_tried_again_and_again(novels: list[Novel]) -> None:
+    Novel.objects.filter(pk__in=[one.pk for one in novels[:20]]).update(ghost=424_242)
+    drain()
+    Writer.objects.first()
+    rows = Novel.cached.filter(shelf=1)
+    with pytest.raises(Writer.DoesNotExist):
+        rows[0].ghost  # noqa: B018
+    with reads(store=0, source=1), pytest.raises(Writer.DoesNotExist):
+        rows[1].ghost  # noqa: B018
+    with reads(store=1):
+        assert [one.writer.name for one in rows[:2]] == ["w0", "w1"]
+
+
+def test_a_related_row_that_is_false_is_a_row(
+    novels: list[Novel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Writer, "__len__", lambda self: 0, raising=False)
+    with reads(store=2):
+        assert [one.writer.name for one in Novel.cached.filter(shelf=1)][:2] == ["w0", "w1"]
+
+
 def test_reverse_managers_are_the_orms(novels: list[Novel]) -> None:
     writer = Novel.cached.get(pk=novels[0].pk).writer
     with reads(store=0, source=1):
