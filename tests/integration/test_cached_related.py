@@ -10,12 +10,12 @@ import pytest
 from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import CacheModel, InvalidPrimer
+from kck_publish import Cache, CacheModel, InvalidPrimer
 from kck_publish.embedding import tree_of
 from kck_publish.listener import Listener
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import drain, reads, sql, stored
-from tests.relations.models import Chapter, House, Novel, Writer
+from tests.relations.models import Chapter, House, Novel, Review, Writer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -112,12 +112,15 @@ def test_it_is_made_anew_when_an_embedded_row_changes(novel: Novel, change: str)
 
 
 def test_a_write_of_a_related_row_publishes_nothing_that_nobody_asked_for(novel: Novel) -> None:
-    from kck_publish import Cache
-
-    Cache.get_instance().clear()
-    Writer.objects.update(name="x")
+    reviews = [Review.objects.create(novel=novel) for _ in range(2)]
     drain()
-    assert stored(f"relations.chapter[novel_id]/{novel.pk}") is None
+    Cache.get_instance().clear("relations.review")
+    assert Review.cached.get(pk=reviews[0].pk).novel.title == "Always"
+    Novel.objects.update(title="Home")
+    drain()
+    assert stored(f"relations.review/{reviews[1].pk}") is None
+    with reads(store=1):
+        assert Review.cached.get(pk=reviews[0].pk).novel.title == "Home"
 
 
 def test_many_changes_are_one_question(novel: Novel) -> None:

@@ -165,3 +165,11 @@ class Poem(CacheModel):
         if self.broken:
             raise TypeError("a bug")
         return f"{self.title}, by {self.poet.last}, who wrote {self.poet.num_poems()}"
+
+
+class Review(CacheModel):
+    """Stored with its novel, and published by what it declares alone."""
+
+    novel = models.ForeignKey(Novel, on_delete=models.CASCADE)
+
+    cached_related = ("novel",)
