@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .exceptions import NotPrimed as NotPrimed
     from .exceptions import Reprime as Reprime
     from .exceptions import StoreMissing as StoreMissing
+    from .exceptions import StoreUnreachable as StoreUnreachable
     from .exceptions import UndeclaredLookup as UndeclaredLookup
     from .exceptions import UndeclaredRead as UndeclaredRead
     from .exceptions import Undecodable as Undecodable

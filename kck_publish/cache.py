@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
-from django.db import connections, transaction
+from django.db import connections
 
-from . import clock, encoding, keys, registry, requests, stores
-from .exceptions import KeyParameterMismatch, NotPrimed, UnknownProduct, VersionMismatch
+from . import clock, encoding, hand, keys, registry, requests, stores
+from .exceptions import KeyParameterMismatch, NotPrimed, UnknownProduct
 from .prime import anew
 from .products import Parameters, Product
 from .reading import answers, value_of
 from .serving import expired
-from .snapshots import take
+from .snapshots import NOTHING
 from .stores import HAND, Address, Stored
 
 logger = logging.getLogger("kck_publish")
@@ -125,11 +125,7 @@ class Cache:
                 raise NotPrimed(key)
         if stored is None:
             raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
-        value = value_of(product, key, stored)
-        return Entry(
-            key, value, stored.stamp, stored.version, stored.primed_at,
-            stored.soft_expire, stored.hard_expire,
-        )  # fmt: skip
+        return _entry(product, key, stored)
 
     def set(
         self,
@@ -150,51 +146,29 @@ class Cache:
             Unserializable: the value cannot be stored.
         """
         product, parameters = self._parse(key)
-        store = stores.current()
         body, shape = product.encode(value) if product else encoding.encode(value)
         if product is not None:
             product.before_set(value, parameters)
-        with (
-            stores.named_errors(store.alias),
-            transaction.atomic(using=store.alias),
-            self._cursor() as cursor,
-        ):
-            address = self._address(product, key)
-            if check_version is not None:
-                version = store.lock_version(cursor, address)
-                if version != check_version:
-                    raise VersionMismatch(key, check_version, version)
-            stamp = take(cursor)
-            stored = Stored(
-                address, keys.product_of(key), body, shape, stamp, HAND,
+        stored = hand.put(
+            Stored(
+                self._address(product, key), keys.product_of(key), body, shape, NOTHING, HAND,
                 soft_expire=clock.after(soft_expire), hard_expire=clock.after(hard_expire),
                 reason="set",
-            )  # fmt: skip
-            store.write(cursor, [stored])
-            self._tell(cursor, key)
+            ),
+            check_version,
+        )  # fmt: skip
         if product is not None:
             product.after_set(value, parameters)
-        return self.entry(key)
+        return self.entry(key) if stored is None else _entry(product, key, stored)
 
     def unset(self, key: str) -> bool:
         """Remove what is stored under a key; whether there was something."""
         product, _ = self._parse(key)
-        store = stores.current()
-        with (
-            stores.named_errors(store.alias),
-            transaction.atomic(using=store.alias),
-            self._cursor() as cursor,
-        ):
-            removed = store.remove(cursor, [self._address(product, key)]) > 0
-            if removed:
-                self._tell(cursor, key)
-        return removed
+        return hand.take_away(self._address(product, key))
 
     def clear(self, product: str | None = None) -> None:
         """Remove everything that is stored, or all of one product."""
-        store = stores.current()
-        with stores.named_errors(store.alias), self._cursor() as cursor:
-            store.clear(cursor, product)
+        hand.clear(product)
 
     def is_set(self, key: str) -> bool:
         """Whether something is stored under the key. Never primes."""
@@ -265,9 +239,12 @@ class Cache:
             raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
         return value_of(None, key, stored)
 
-    def _tell(self, cursor: Any, key: str) -> None:
-        if registry.graph().by_product.get(keys.product_of(key)):
-            requests.log(cursor, requests.REFRESHED, [key])
-
     def _cursor(self) -> Any:
         return connections[stores.current().alias].cursor()
+
+
+def _entry(product: Product | None, key: str, stored: Stored) -> Entry:
+    return Entry(
+        key, value_of(product, key, stored), stored.stamp, stored.version, stored.primed_at,
+        stored.soft_expire, stored.hard_expire,
+    )  # fmt: skip

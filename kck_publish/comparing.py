@@ -20,6 +20,7 @@ from .exceptions import KeyParameterMismatch
 from .pending import pending
 from .products import Computed, Parameters, Product
 from .rows import RowProduct
+from .snapshots import Snapshot
 from .stores import HAND, Address, Stored
 
 _SAVEPOINT = "kck_publish_audit"
@@ -126,7 +127,9 @@ def look_at(product: Product, keys: Sequence[str]) -> Seen:
         waiting = pending(connection, registry.graph(), batch.recover)
         for key in doubtful:
             entry, computed = entries[key], fresh[key]
-            waits = waiting.waits(product, wanted[key], entry)
+            # Values outside the database are of now, not of the snapshot.
+            later = not Snapshot.parse(seen.snapshot).includes(Snapshot.parse(entry.stamp))
+            waits = later or waiting.waits(product, wanted[key], entry)
             seen.findings.append((_finding(entry, computed, waits), entry.version))
     return seen
 

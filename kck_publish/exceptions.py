@@ -17,6 +17,7 @@
     ├── ConfigurationError      KCK_PUBLISH, or an argument of a command, is wrong
     ├── CaptureMissing          triggers missing, disabled or outdated
     ├── StoreMissing            the store's table is not there
+    ├── StoreUnreachable        the cache that STORE names does not answer
     ├── Fenced                  a listener lost its shard and must not write
     ├── Forgotten               the log was not kept any longer for one who follows it
     ├── FetcherError            a DataFetcher that cannot work
@@ -234,6 +235,18 @@ class StoreMissing(KckPublishError):
         super().__init__(
             f"Table {table} does not exist in database {database!r}. Run `manage.py migrate "
             f"kck_publish --database {database}`."
+        )
+
+
+class StoreUnreachable(KckPublishError):
+    """The cache that STORE names does not answer: see to its server, or set STORE "postgres"."""
+
+    def __init__(self, cache: str, reason: str = "") -> None:
+        self.cache = cache
+        self.reason = reason
+        super().__init__(
+            f"The cache {cache!r} cannot be reached{f' ({reason})' if reason else ''}. Reads are "
+            "computed until it is back, and listeners wait. See to its server and to CACHES."
         )
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -69,8 +70,7 @@ def batch(
         until, at, rows = _open(connection.connection, place.done)
         session = BatchSession(desk, place, until, at)
         # Claimed before anybody looks which keys are stored: see prime.
-        if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:
-            raise Fenced(place.shard)
+        _claim(desk, place, until)
         dependents = Dependents(
             graph, Decoder(connection, graph.sources), owner(place), alias, session.recover,
             session.any_stored,
@@ -82,6 +82,16 @@ def batch(
         refresh = Refresh(graph, stores.current(), session, place.done, until, settings.MAX_BATCH)
         outcome = refresh.run(work, lambda key: dependents.request(work, key, "retry"))
     return replace(place, done=until, owed=frozenset(session.owed)), outcome
+
+
+def _claim(desk: psycopg.Connection[Any], place: Place, until: str) -> None:
+    with desk.transaction() if stores.current().outside else nullcontext():
+        if stores.current().outside:
+            # What is written there survives a crash of this server. So must the numbers of the
+            # transactions that its stamps name: after a crash they would be given a second time.
+            desk.execute("SET LOCAL synchronous_commit = on")
+        if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:
+            raise Fenced(place.shard)
 
 
 def _open(raw: psycopg.Connection[Any], since: str) -> tuple[str, datetime, list[Any]]:
@@ -106,7 +116,7 @@ def domains(desk: psycopg.Connection[Any], place: Place) -> Work:
         members = product.members() if product.eager else None
         if members is not None:
             with desk.cursor() as cursor:
-                stored = set(store.enumerate(cursor, product.name, product.fingerprint))
+                stored = store.present(cursor, product.name, product.fingerprint)
             for parameters in members:
                 key = product.key_of(parameters)
                 if key not in stored and owns(key):

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 import psycopg
 from django.db import DatabaseError, connections
 
-from . import changes, following, places, registry, retries
+from . import changes, following, places, registry, retries, stores
 from .capture import faults, install
 from .clock import now
 from .conf import settings
 from .connecting import PREPARE, connect, is_passing, name_of
 from .doorbell import Doorbell, listener_name
-from .exceptions import ConfigurationError, Fenced, StoreMissing
+from .exceptions import ConfigurationError, Fenced, StoreMissing, StoreUnreachable
 from .housekeeping import Housekeeping
 from .places import Place
 from .results import Outcome
@@ -77,14 +77,17 @@ class Listener:
         return self._stopped.is_set()
 
     def run(self) -> None:
-        """Follow the log until ``stop``; a lost connection is made anew, and all is looked at."""
-        pause, lost = FIRST_PAUSE, False
+        """Follow the log until ``stop``; a lost connection is made anew, and all is looked at.
+
+        While the store's own server is away, likewise: a batch that was not written is repeated.
+        """
+        pause, lost, waiting = FIRST_PAUSE, False, False
         while not self.stopping:
             try:
                 bell = self._open()
                 if lost:
                     logger.warning("Connected again: following the log.")
-                pause, lost = FIRST_PAUSE, False
+                pause, lost, waiting = FIRST_PAUSE, False, False
                 self._follow(bell)
             except (DatabaseError, psycopg.Error) as error:
                 if not is_passing(error):
@@ -93,9 +96,11 @@ class Listener:
                 if not lost:
                     logger.warning("The database is lost (%s): connecting again.", name_of(error))
                 lost = True
+            except StoreUnreachable:  # the store has said so; the cursor has not moved
+                waiting = True
             finally:
                 self._finish()
-            if lost and not self.stopping:
+            if (lost or waiting) and not self.stopping:
                 self._stopped.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -287,6 +292,8 @@ class Listener:
         self._prove(bell)
         for place in list(self.places.values()):
             self._batch(place, owed=True)
+        with self._desk.cursor() as cursor:
+            stores.current().sweep(cursor)
 
     def _prove(self, bell: Doorbell) -> None:
         if not bell.prove():

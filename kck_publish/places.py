@@ -16,9 +16,9 @@ from psycopg import sql
 
 from . import stores
 from .consumers import SHARD_LOCKS
-from .exceptions import ConfigurationError
+from .exceptions import ConfigurationError, StoreUnreachable
 from .snapshots import NOTHING, Snapshot
-from .stores import Address
+from .stores import Address, Fence
 
 logger = logging.getLogger("kck_publish")
 
@@ -27,9 +27,11 @@ LOCKS = SHARD_LOCKS
 
 _CLUSTER = "SELECT system_identifier::text FROM pg_control_system()"
 _EMPTY = sql.SQL("DELETE FROM {}")
+# An epoch is later than all that were before it, also when the row is made anew.
 _CREATE = """
-INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster, caught_up_at)
-VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster, caught_up_at, epoch)
+VALUES (%s, %s, %s, %s, %s, %s, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint)
+ON CONFLICT DO NOTHING
 """
 _TAKE = """
 UPDATE kck_publish_shard SET epoch = epoch + 1, seen_at = clock_timestamp()
@@ -61,6 +63,11 @@ class Place:
     epoch: int
     owed: frozenset[str] = frozenset()
 
+    @property
+    def fence(self) -> Fence:
+        """What keeps workers of earlier epochs from writing outside the database."""
+        return Fence(self.shard, self.shards, self.epoch)
+
 
 def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> Place | None:
     """Own a shard from now on; None when another worker owns it."""
@@ -69,15 +76,20 @@ def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> Place | None
     cluster = _value(desk, _CLUSTER)
     desk.execute(_CREATE, [shard, shards, NOTHING, NOTHING, cluster, None])
     done, epoch, owed, forgotten = desk.execute(_TAKE, [shard]).fetchone() or ("", 0, (), False)
-    if forgotten:
-        logger.warning(
-            "Shard %d was forgotten (kck_forget), and has missed changes: what is stored of it is "
-            "removed, to be primed anew.", shard,
-        )  # fmt: skip
-        desk.execute(_BEGIN_ANEW, [NOTHING, shard])
-        with desk.cursor() as cursor:
-            stores.current().remove_shard(cursor, shard, shards)
-        done = NOTHING
+    try:
+        stores.current().fence(Fence(shard, shards, epoch))
+        if forgotten:
+            logger.warning(
+                "Shard %d was forgotten (kck_forget), and has missed changes: what is stored of "
+                "it is removed, to be primed anew.", shard,
+            )  # fmt: skip
+            with desk.cursor() as cursor:
+                stores.current().drop(cursor, shard, shards)
+            desk.execute(_BEGIN_ANEW, [NOTHING, shard])
+            done = NOTHING
+    except StoreUnreachable:
+        desk.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCKS, shard])
+        raise
     return Place(shard, shards, done, epoch, frozenset(owed))
 
 
@@ -109,7 +121,9 @@ def agree(desk: psycopg.Connection[Any], shards: int) -> None:
                 "The cursors are of another cluster (a restored dump?): starting anew, and "
                 "everything is primed again."
             )
-            for table in ("entry", "failure", "change", "shard", "consumer"):
+            with desk.cursor() as cursor:  # states of two clusters cannot be compared
+                stores.current().drop(cursor, 0, 1, by_hand=True)
+            for table in ("failure", "change", "shard", "consumer"):
                 desk.execute(_EMPTY.format(sql.Identifier(f"kck_publish_{table}")))
             return
         rows = desk.execute(_OF_ALL).fetchall()

@@ -8,6 +8,7 @@ keys are stored, so either it sees the key, or the reader sees the claim and ask
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -18,10 +19,11 @@ from psycopg.pq import TransactionStatus
 from . import clock, requests, stores
 from .computing import compute
 from .computing import current as current_compute
+from .exceptions import StoreUnreachable
 from .products import Computed, Parameters, Product
 from .serving import expired
 from .snapshots import Snapshot, take
-from .stores import READER, Address, PostgresStore, Stored
+from .stores import READER, Address, Outgoing, Store, Stored
 
 # Our own namespace of advisory locks (the two-integer form).
 LOCKS = 0x6B63
@@ -60,7 +62,7 @@ def prime(product: Product, wanted: Wanted, uncommitted: bool) -> dict[str, Comp
             _wait(todo, connection)
             addresses = [Address(key, product.fingerprint) for key in todo]
             with connection.cursor() as cursor:
-                found |= _stored_meanwhile(cursor, store, addresses)
+                found |= _stored_meanwhile(cursor, store, addresses, take(cursor))
     return found
 
 
@@ -87,14 +89,20 @@ def anew(product: Product, key: str, parameters: Parameters) -> None:
             raise computed.error
         entry = entry_of(product, key, computed, stamp, READER, "refresh")
     if entry is None:  # the primer says that there is none
+        gone = [Address(key, product.fingerprint)]
         with transaction.atomic(using=store.alias), connection.cursor() as cursor:
-            store.remove(cursor, [Address(key, product.fingerprint)])
+            store.send(cursor, Outgoing(stamp, removals=gone))
+            store.remove(cursor, gone, stamp)
         computed.get()
         return
     product.before_set(computed.value, parameters)
     with transaction.atomic(using=store.alias), connection.cursor() as cursor:
         store.write_later(cursor, [entry])
         requests.log(cursor, requests.REFRESHED, [key])
+    store.deliver([entry], overwrite=True)
+    if store.outside:  # who was told before has seen the old value
+        with connection.cursor() as cursor:
+            requests.log(cursor, requests.REFRESHED, [key])
     look([entry], stamp, store, connection)
     product.after_set(computed.value, parameters)
 
@@ -112,7 +120,7 @@ def _alone(product: Product, wanted: Wanted) -> dict[str, Computed | Stored]:
 
 
 def _within(
-    product: Product, wanted: Wanted, store: PostgresStore, connection: BaseDatabaseWrapper
+    product: Product, wanted: Wanted, store: Store, connection: BaseDatabaseWrapper
 ) -> dict[str, Computed | Stored]:
     """In the caller's transaction: stored once it has committed."""
     stamp = _snapshot(connection)
@@ -128,7 +136,7 @@ def _within(
 def _flight(
     product: Product,
     wanted: Wanted,
-    store: PostgresStore,
+    store: Store,
     connection: BaseDatabaseWrapper,
     found: dict[str, Computed | Stored],
 ) -> bool:
@@ -145,7 +153,7 @@ def _flight(
                 return False
             stamp = _snapshot(connection)
             found |= _stored_meanwhile(
-                cursor, store, [Address(k, product.fingerprint) for k in mine]
+                cursor, store, [Address(k, product.fingerprint) for k in mine], stamp
             )
             computed = _alone(product, {key: wanted[key] for key in mine if key not in found})
             found |= computed
@@ -161,19 +169,22 @@ def _flight(
             raise
         entries = []
     if entries:
+        store.deliver(entries)
         look(entries, stamp, store, connection)
         _hook(product.after_set, wanted, found, entries)
     return True
 
 
 def _stored_meanwhile(
-    cursor: Any, store: PostgresStore, addresses: Sequence[Address]
+    cursor: Any, store: Store, addresses: Sequence[Address], stamp: str
 ) -> dict[str, Stored]:
     """What others have stored since we missed it; what is expired makes way."""
-    there = store.look(cursor, addresses).entries
+    there = store.meanwhile(cursor, addresses)
     late = [one.address for one in there.values() if expired(one)]
     if late:
-        store.remove(cursor, late)
+        with suppress(StoreUnreachable):
+            store.send(cursor, Outgoing(stamp, removals=late))
+        store.remove(cursor, late, stamp)
     return {key: one for key, one in there.items() if not expired(one)}
 
 
@@ -230,15 +241,17 @@ def entry_of(
 
 
 def _add_and_look(
-    entries: Sequence[Stored], stamp: str, store: PostgresStore, connection: BaseDatabaseWrapper
+    entries: Sequence[Stored], stamp: str, store: Store, connection: BaseDatabaseWrapper
 ) -> None:
     if entries:
-        store.add(entries)
+        with connection.cursor() as cursor:
+            store.add_with(cursor, entries)
+        store.deliver(entries)
         look(entries, stamp, store, connection)
 
 
 def look(
-    entries: Sequence[Stored], stamp: str, store: PostgresStore, connection: BaseDatabaseWrapper
+    entries: Sequence[Stored], stamp: str, store: Store, connection: BaseDatabaseWrapper
 ) -> None:
     """Ask for a refresh of what the listener may have missed: it had claimed more than we saw."""
     seen = Snapshot.parse(stamp)

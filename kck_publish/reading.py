@@ -13,7 +13,7 @@ from django.db import DatabaseError, connections
 
 from . import computing, encoding, memo, registry, stores
 from .conf import settings
-from .exceptions import NotPrimed
+from .exceptions import NotPrimed, StoreUnreachable
 from .prime import in_transaction, prime
 from .products import Computed, Parameters, Product
 from .serving import Serving, Verdict, expired
@@ -88,6 +88,8 @@ def _answers(
     wrote = [] if in_batch else registry.graph().wrote(product.name)
     try:
         reading = store.read([Address(key, product.fingerprint) for key in wanted], wrote)
+    except StoreUnreachable:
+        return found | _computed(product, wanted)
     except DatabaseError as error:
         return found | _without_store(product, wanted, error, store.alias)
     own = None if reading.own is None else store.own(reading.own, wrote)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import retries, signals
@@ -21,7 +22,7 @@ from .registry import Graph
 from .results import Outcome, Results, Session
 from .snapshots import Snapshot
 from .spreading import Spreading
-from .stores import HAND, LISTENER, READER, Address, PostgresStore, Stored
+from .stores import HAND, LISTENER, READER, Address, Store, Stored
 from .surveying import Survey
 from .work import Task, Work
 from .writing import write
@@ -42,7 +43,7 @@ class Refresh:
     """
 
     def __init__(
-        self, graph: Graph, store: PostgresStore, session: Session, since: str, until: str,
+        self, graph: Graph, store: Store, session: Session, since: str, until: str,
         chunk: int,
     ) -> None:  # fmt: skip
         self._graph = graph
@@ -112,7 +113,7 @@ class Refresh:
             if entry is None and not task.named:
                 results.settled.append(addresses[key])
             elif entry is not None and self._reached(entry, task):
-                results.adopted.append(addresses[key])
+                results.adopted.append(entry)
             elif entry is None or not self._augment(entry, task, results):
                 to_prime[key] = task
         missing = {key: task for key, task in to_prime.items() if key not in self._fresh}
@@ -189,16 +190,16 @@ class Refresh:
         results.settled.append(address)
         if computed.absent is not None:
             if before is not None and _says(before, product.absence_shape(computed.absent)):
-                results.adopted.append(address)
+                results.adopted.append(before)
             elif before is not None:
                 self._remove(product, address, results)
             return
         assert entry is not None
         if before is not None and (before.body, before.shape) == (entry.body, entry.shape):
             if _expires(before) or _expires(entry):
-                results.renewals.append(entry)
+                results.renewals.append(replace(entry, version=before.version))
             else:
-                results.adopted.append(address)
+                results.adopted.append(before)
             self.outcome.unchanged += 1
             return
         results.writes.append(entry)
@@ -223,7 +224,7 @@ class Refresh:
             self._session.record(results.failures)
         self._session.owed -= {one.key for one in results.settled}
         self.outcome.cascaded += write(
-            self._graph, self._store, self._session, results, last, whole
+            self._graph, self._store, self._session, results, self._until, last, whole
         )
         if results.settled and self._survey.any_failed:
             self._session.forget(results.settled)

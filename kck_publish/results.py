@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from . import retries
 from .products import Parameters, Product
-from .stores import Address, Query, Stored
+from .stores import Address, Fence, Query, Stored
 
 
 class Session(Protocol):
@@ -17,6 +17,7 @@ class Session(Protocol):
     shard: int
     shards: int
     owed: set[str]
+    fence: Fence | None
 
     def cursor(self) -> Any:
         """A cursor that sees the latest committed state."""
@@ -50,7 +51,7 @@ class Results:
 
     writes: list[Stored] = field(default_factory=list)
     removals: list[Address] = field(default_factory=list)
-    adopted: list[Address] = field(default_factory=list)
+    adopted: list[Stored] = field(default_factory=list)
     renewals: list[Stored] = field(default_factory=list)
     failures: list[retries.Failure] = field(default_factory=list)
     settled: list[Address] = field(default_factory=list)

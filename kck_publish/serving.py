@@ -14,7 +14,7 @@ from . import clock, registry, requests
 from .exceptions import Behind
 from .lags import Lags, lags
 from .products import Product
-from .stores import Own, PostgresStore, Stored
+from .stores import Own, Store, Stored
 
 
 class Verdict(Enum):
@@ -34,7 +34,7 @@ class Serving:
         own: what is known of the reader's own last write.
     """
 
-    def __init__(self, product: Product, store: PostgresStore, own: Own | None) -> None:
+    def __init__(self, product: Product, store: Store, own: Own | None) -> None:
         self._product = product
         self._store = store
         self._own = own
@@ -57,13 +57,13 @@ class Serving:
             self._ask_once(stored)
         if self._product.when_behind != "serve" and (reason := self._behind(stored)):
             if self._product.when_behind == "raise":
-                lag = None if stored.behind else self._lag(stored)
+                lag = None if self._store.is_behind(stored) else self._lag(stored)
                 raise Behind(stored.address.key, lag, reason)
             return Verdict.COMPUTE
         return Verdict.SERVE
 
     def _behind(self, stored: Stored) -> str:
-        if stored.behind:
+        if self._store.is_behind(stored):
             return "its refresh fails"
         if self._lag(stored) > self._product.max_lag.total_seconds():
             return "the listener is behind"

@@ -20,7 +20,7 @@ from .conf import settings
 from .exceptions import Fenced
 from .places import Place
 from .products import Product
-from .stores import Address, Query
+from .stores import Address, Fence, Query
 
 logger = logging.getLogger("kck_publish")
 
@@ -54,6 +54,7 @@ class BatchSession:
         self.shards = place.shards
         self.owed = set(place.owed)
         self._at = at
+        self.fence: Fence | None = place.fence
         self._desk = desk
         self._place = place
         self._until = until

@@ -10,7 +10,7 @@ import logging
 from .products import Parameters, Product
 from .registry import Graph
 from .results import Session
-from .stores import Address, PostgresStore
+from .stores import Address, Store
 from .work import Task, Work
 
 logger = logging.getLogger("kck_publish")
@@ -25,7 +25,7 @@ class Spreading:
         session: where the batch reads.
     """
 
-    def __init__(self, graph: Graph, store: PostgresStore, session: Session) -> None:
+    def __init__(self, graph: Graph, store: Store, session: Session) -> None:
         self._graph = graph
         self._store = store
         self._session = session

@@ -9,7 +9,7 @@ from . import retries
 from .registry import Graph
 from .results import Session
 from .snapshots import Snapshot
-from .stores import Address, PostgresStore, Stored
+from .stores import Address, Store, Stored
 from .work import Work
 
 
@@ -29,7 +29,7 @@ class Survey:
     """
 
     def __init__(
-        self, graph: Graph, store: PostgresStore, session: Session, since: Snapshot, few: int
+        self, graph: Graph, store: Store, session: Session, since: Snapshot, few: int
     ) -> None:
         self._graph = graph
         self._store = store
@@ -37,7 +37,7 @@ class Survey:
         self._since = since
         self._few = few
         self._before: dict[str, Stored | None] = {}
-        self.adopted: list[Address] = []
+        self.adopted: list[Stored] = []
         self.any_failed = False
 
     def ask(self, work: Work, retry: Callable[[str], None]) -> None:
@@ -52,10 +52,10 @@ class Survey:
         due = self._session.due_query()
         queries = [self._store.lazy_query(self._session.shard, self._session.shards)]
         queries += [due, retries.any_query()] if due else []
-        queries += [self._store.look_query(addresses)] if addresses else []
+        queries += [self._store.before_query(addresses)] if addresses else []
         lazy, *more = self._session.ask(*queries)
         if addresses:
-            entries = self._store.reading(more.pop(), addresses).entries
+            entries = self._store.before_of(more.pop(), addresses).entries
             self._before = {one.key: entries.get(one.key) for one in addresses}
         if due:
             ((self.any_failed,),) = more.pop()
@@ -69,7 +69,7 @@ class Survey:
         found = {key: entry for key in addresses if (entry := self._before.get(key)) is not None}
         if unknown:
             with self._session.cursor() as cursor:
-                found |= self._store.look(cursor, unknown).entries
+                found |= self._store.before(cursor, unknown).entries
         return found
 
     def _adopt_lazy(self, lazy: Sequence[Any], work: Work) -> None:
@@ -78,11 +78,11 @@ class Survey:
         A value whose stamp includes the cursor has missed nothing but this batch. An older one
         may have been added after an earlier batch had looked, and have missed that.
         """
-        for product_name, key, fingerprint, stamp in lazy:
-            product = self._graph.products.get(product_name)
-            if product is None or product.fingerprint != fingerprint:
+        for entry in self._store.lazies(lazy):
+            key, product = entry.address.key, self._graph.products.get(entry.product)
+            if product is None or product.fingerprint != entry.address.fingerprint:
                 continue
-            if not Snapshot.parse(stamp).includes(self._since):
+            if not Snapshot.parse(entry.stamp).includes(self._since):
                 work.want(product, key, product.parameters_of(key), "late")
-            elif key not in work.tasks.get(product_name, {}):
-                self.adopted.append(Address(key, fingerprint))
+            elif key not in work.tasks.get(entry.product, {}):
+                self.adopted.append(entry)

@@ -50,7 +50,7 @@ def prime_domain(product: Product, progress: Callable[[Warmed], None]) -> Warmed
     """Prime what of a domain is not stored."""
     store = stores.current()
     with connections[store.alias].cursor() as cursor:
-        stored = set(store.enumerate(cursor, product.name, product.fingerprint))
+        stored = store.present(cursor, product.name, product.fingerprint)
     wanted = {product.key_of(one): one for one in product.members() or ()}
     done = Warmed(product.name, total=len(wanted))
     missing = {key: one for key, one in wanted.items() if key not in stored}

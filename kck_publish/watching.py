@@ -1,9 +1,10 @@
-"""Notices what a request writes: every statement on every PostgreSQL connection of Django's.
+"""Notices what is written: every statement on every PostgreSQL connection of Django's.
 
 The server answers each statement with a command tag. Only a few tags stand for statements that
-change no row; any other makes the request's memo forget. A SELECT may write too, by a function or
-a WITH: it is trusted only when it holds nothing that could (no such keyword, no function that is
-not known), which is a condition that a writing one cannot meet, not a guess at which do write.
+change no row; any other makes the request's memo forget, and marks the session (see ``marks``). A
+SELECT may write too, by a function or a WITH: it is trusted only when it holds nothing that could
+(no such keyword, no function that is not known), which is a condition that a writing one cannot
+meet, not a guess at which do write.
 
 What is not noticed: a view, operator, cast or policy whose definition calls a function that
 writes; and what is sent past psycopg's cursors. ``clear_request_caches()`` is for these.
@@ -19,7 +20,7 @@ from typing import Any
 
 from django.db.backends.signals import connection_created
 
-from . import memo
+from . import marks, memo
 
 _READING = ("SHOW", "FETCH", "DECLARE CURSOR", "CLOSE CURSOR", "SAVEPOINT", "RELEASE", "SET",
             "BEGIN")  # fmt: skip
@@ -56,7 +57,11 @@ _WORDS = """
 """
 _HARMLESS = frozenset(_WORDS.split())
 # A reader that adds what it has just computed: no answer that was given changes by it.
-_ADD = re.compile(r"\s*INSERT INTO kck_publish_entry \(.*\bON CONFLICT DO NOTHING\b", re.DOTALL)
+_ADD = re.compile(
+    r"\s*INSERT INTO kck_publish_entry \(.*\bON CONFLICT "
+    r"(DO NOTHING\b|\(digest, fingerprint\) DO UPDATE SET by = 'reader')",
+    re.DOTALL,
+)
 
 
 def may_write(tag: str | None, query: Any) -> bool:
@@ -89,16 +94,13 @@ class _Watched:
     statusmessage: str | None
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
-        found = memo.current()
-        if found is None:
-            return super().execute(query, *args, **options)  # type: ignore[misc]
         tag: str | None = None
         try:
             result = super().execute(query, *args, **options)  # type: ignore[misc]
             tag = self.statusmessage
         finally:
             if may_write(tag, query):
-                found.wrote(self.connection)
+                _note(self.connection)
         return result
 
     def executemany(self, query: Any, *args: Any, **options: Any) -> Any:
@@ -119,9 +121,14 @@ class _Watched:
         try:
             yield
         finally:
-            found = memo.current()
-            if found is not None:
-                found.wrote(self.connection)
+            _note(self.connection)
+
+
+def _note(raw: Any) -> None:
+    marks.note(raw)
+    found = memo.current()
+    if found is not None:
+        found.wrote(raw)
 
 
 @lru_cache(maxsize=32)
@@ -133,9 +140,11 @@ def _connected(connection: Any, **_: Any) -> None:
     if connection.vendor != "postgresql":
         return
     raw = connection.connection
-    if isinstance(raw.cursor_factory, type) and not issubclass(raw.cursor_factory, _Watched):
-        factory: Any = raw.cursor_factory
-        raw.cursor_factory = _watched(factory)
+    if isinstance(raw.cursor_factory, type):
+        if not issubclass(raw.cursor_factory, _Watched):
+            factory: Any = raw.cursor_factory
+            raw.cursor_factory = _watched(factory)
+        marks.watch(raw)
 
 
 def connect() -> None:

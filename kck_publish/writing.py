@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from . import requests, retries
 from .registry import Graph
 from .results import Results, Session
-from .stores import Address, PostgresStore
+from .stores import Address, Outgoing, Store
 
 
 def write(
     graph: Graph,
-    store: PostgresStore,
+    store: Store,
     session: Session,
     results: Results,
+    until: str,
     last: bool,
     whole: Iterable[str] = (),
 ) -> int:
@@ -25,6 +26,7 @@ def write(
         store: where values live.
         session: where the batch writes.
         results: of the chunk.
+        until: the snapshot that the batch is computed in.
         last: whether the cursor of the log moves with it.
         whole: products of which other versions of the code keep nothing.
 
@@ -33,12 +35,20 @@ def write(
 
     Raises:
         Fenced: the shard has moved to another worker; nothing was written.
+        StoreUnreachable: the cursor has not moved.
     """
+    wholes = [(name, graph.products[name].fingerprint) for name in whole]
+    # A store outside the database first: cut off in between, the batch is repeated.
+    with session.cursor() as cursor:
+        store.send(cursor, Outgoing(
+            until, results.writes + results.renewals, results.removals, results.touched, wholes,
+            session.fence,
+        ))  # fmt: skip
     with session.writing(last) as cursor:
         if results.writes:
             store.write(cursor, results.writes)
         if results.removals:
-            store.remove(cursor, results.removals)
+            store.remove(cursor, results.removals, until)
         if results.adopted:
             store.adopt(cursor, results.adopted)
         if results.renewals:
@@ -46,8 +56,8 @@ def write(
         changed = [one.address for one in results.writes] + results.removals
         if results.touched or results.removals:
             store.remove_foreign(cursor, results.touched + results.removals)
-        for name in whole:
-            store.remove_foreign_of(cursor, name, graph.products[name].fingerprint)
+        for name, fingerprint in wholes:
+            store.remove_foreign_of(cursor, name, fingerprint)
         cascading = _depended_on(graph, changed + results.told)
         requests.log(cursor, requests.REFRESHED, cascading)
         if results.failures:

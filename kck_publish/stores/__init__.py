@@ -4,24 +4,45 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from django.conf import settings as django_settings
+
 from ..conf import settings
 from ..exceptions import ConfigurationError
-from .base import HAND, LISTENER, READER, Address, Own, Reading, Store, Stored
-from .postgres import PostgresStore, Query, named_errors
+from .base import (
+    HAND,
+    LISTENER,
+    READER,
+    Address,
+    Fence,
+    Outgoing,
+    Own,
+    Query,
+    Reading,
+    Store,
+    Stored,
+)  # fmt: skip
+from .django_cache import CacheStore
+from .framing import new_version
+from .postgres import PostgresStore, named_errors
 
 __all__ = [
-    "HAND", "LISTENER", "READER", "Address", "Own", "PostgresStore", "Query", "Reading", "Store",
-    "Stored", "current", "named_errors",
+    "HAND", "LISTENER", "READER", "Address", "Fence", "Outgoing", "Own", "Query", "Reading",
+    "Store", "Stored", "current", "named_errors", "new_version",
 ]  # fmt: skip
 
 
-def current() -> PostgresStore:
+def current() -> Store:
     """The store that ``KCK_PUBLISH["STORE"]`` names."""
     return _store(settings.STORE, settings.DATABASE)
 
 
 @lru_cache(maxsize=8)
-def _store(name: str, alias: str) -> PostgresStore:
-    if name != "postgres":
-        raise ConfigurationError(f"STORE {name!r} is not available yet: use 'postgres'.")
-    return PostgresStore(alias)
+def _store(name: str, alias: str) -> Store:
+    kind, _, cache = name.partition(":")
+    if kind != "cache":
+        return PostgresStore(alias)
+    if cache not in django_settings.CACHES:
+        raise ConfigurationError(
+            f"KCK_PUBLISH['STORE'] names the cache {cache!r}, which is not in CACHES."
+        )
+    return CacheStore(alias, cache)

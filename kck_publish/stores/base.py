@@ -1,6 +1,7 @@
 """What every store gives: entries by key and fingerprint, and who wrote them last.
 
-A store never expires a value by itself. The listener writes; readers only ``add``.
+A store never expires a value by itself. The listener writes; readers only ``add``. The default is
+``postgres``; ``django_cache`` is any cache of CACHES.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Any, Protocol
 
 from .. import keys
 from ..snapshots import Snapshot
+
+# A statement and its parameters.
+Query = tuple[str, list[Any]]
 
 # Who wrote an entry.
 READER, LISTENER, HAND = "reader", "listener", "hand"
@@ -52,6 +56,7 @@ class Stored:
     behind: bool = False
     reason: str = ""
     seconds: float = 0.0
+    row: int = 0  # the version of its row in the table, where that is another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +111,155 @@ class Own:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Under which epoch a worker owns a shard."""
+
+    shard: int
+    shards: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What a store outside the database is to hold from now on.
+
+    Attributes:
+        stamp: the state that the removals reflect.
+        writes: overwritten.
+        removals: removed, and not to come back from a slow reader.
+        touched: what other versions of the code hold of these keys is removed too.
+        products: and of these products, by name with this code's fingerprint.
+        fence: the worker's epoch; None for who is no worker.
+    """
+
+    stamp: str
+    writes: Sequence[Stored] = ()
+    removals: Sequence[Address] = ()
+    touched: Sequence[Address] = ()
+    products: Sequence[tuple[str, str]] = ()
+    fence: Fence | None = None
+
+
 class Store(Protocol):
-    """Where values live, shared by all processes."""
+    """Where values live, shared by all processes.
+
+    The table ``kck_publish_entry`` always tells *what* is stored; where the values themselves are
+    is the store's affair. Methods with a cursor work in the caller's transaction, on the table.
+    Those without (``deliver``, ``send``) are for values outside the database, and have nothing to
+    do where there are none.
+    """
+
+    alias: str
+    outside: bool  # whether values are outside the database
 
     def read(self, addresses: Sequence[Address], wrote: Sequence[str]) -> Reading:
-        """The entries of these addresses, in one round trip."""
+        """The entries of these addresses, for a reader, in one round trip.
+
+        Args:
+            wrote: session settings that tell of the reader's own last write.
+
+        Raises:
+            StoreUnreachable, DatabaseError: it cannot be read.
+        """
 
     def own(self, xid: int, wrote: Sequence[str]) -> Own:
         """What is known of a transaction that this session wrote in."""
 
-    def add(self, entries: Iterable[Stored]) -> None:
-        """Keep those that are not there yet; never overwrite."""
+    def is_behind(self, stored: Stored) -> bool:
+        """Whether the last refresh of what was read has failed."""
 
-    def write(self, cursor: Any, entries: Sequence[Stored]) -> None:
-        """Keep these, overwriting: the listener's and ``cache.set``'s way."""
+    def take_soft_expiry(self, cursor: Any, address: Address) -> bool:
+        """Take an entry's soft expiry away; True for the one reader that did."""
 
-    def remove(self, cursor: Any, addresses: Sequence[Address]) -> int:
-        """Remove these; the number that were there."""
+    # A reader that primes.
+
+    def meanwhile(self, cursor: Any, addresses: Sequence[Address]) -> dict[str, Stored]:
+        """What others have stored, or are just storing, since these were missed."""
+
+    def add_with(self, cursor: Any, entries: Iterable[Stored]) -> None:
+        """Keep those that are not there yet; never overwrite. Then commit, then ``deliver``."""
+
+    def write_later(self, cursor: Any, entries: Iterable[Stored]) -> None:
+        """Overwrite what is of no later state. Then commit, then ``deliver``."""
+
+    def deliver(self, entries: Sequence[Stored], overwrite: bool = False) -> None:
+        """The second half of ``add_with``, or of ``write_later``. Never fails."""
+
+    # Who overwrites: the listener, and ``cache.set``.
+
+    def announce(self, cursor: Any, entries: Sequence[Stored]) -> None:
+        """Make known, before it is, that something will be stored here."""
+
+    def send(self, cursor: Any, outgoing: Outgoing) -> None:
+        """Change what is outside; before the transaction that says so.
+
+        Raises:
+            StoreUnreachable: some of it may have been done, and can be repeated.
+            Fenced: the shard has moved.
+        """
+
+    def fence(self, fence: Fence) -> None:
+        """From now on no worker of an earlier epoch may write."""
+
+    def write(self, cursor: Any, entries: Iterable[Stored]) -> None:
+        """Keep these, overwriting; each gets a new version."""
+
+    def remove(self, cursor: Any, addresses: Sequence[Address], stamp: str) -> int:
+        """Remove these, as of a state; the number that were there."""
+
+    def remove_foreign(self, cursor: Any, addresses: Sequence[Address]) -> None:
+        """Remove what other versions of the code hold of keys that have changed."""
+
+    def remove_foreign_of(self, cursor: Any, product: str, fingerprint: str) -> None:
+        """Remove what other versions of the code hold of a whole product."""
+
+    def clear(self, cursor: Any, product: str | None = None) -> None:
+        """Remove everything, or all of one product."""
+
+    def drop(self, cursor: Any, shard: int, shards: int, by_hand: bool = False) -> None:
+        """Remove all of a shard, of whichever state; what was set by hand too, if that is said."""
+
+    def sweep(self, cursor: Any) -> None:
+        """Forget what readers have announced and never stored."""
+
+    def lock_version(self, cursor: Any, address: Address) -> int | None:
+        """The version that is stored, held still until the transaction ends."""
+
+    def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
+        """These hold as they were seen: the listener's from now on, and no longer behind."""
+
+    def renew(self, cursor: Any, entries: Iterable[Stored]) -> None:
+        """These hold as they are, until a later time."""
+
+    # What is stored, for the listener and for tools.
+
+    def look(self, cursor: Any, addresses: Sequence[Address]) -> Reading:
+        """The entries of these addresses."""
+
+    def before(self, cursor: Any, addresses: Sequence[Address]) -> Reading:
+        """As ``look``; where a value was lost that should be there, an empty one of no state."""
+
+    def before_query(self, addresses: Sequence[Address]) -> Query:
+        """The query of ``before``, for a caller that asks several things at once."""
+
+    def before_of(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
+        """What the rows of ``before_query`` say."""
+
+    def lazy_query(self, shard: int, shards: int) -> Query:
+        """Asks what readers have added to a shard."""
+
+    def lazies(self, rows: Sequence[Any]) -> Iterable[Stored]:
+        """What the rows of ``lazy_query`` say; bodies may be left out."""
+
+    def any_stored(self, cursor: Any, product: str) -> bool:
+        """Whether anything of a product is stored, by any version of the code."""
+
+    def enumerate(self, cursor: Any, product: str, fingerprint: str) -> Iterable[str]:
+        """The keys of a product that are known to be stored."""
+
+    def present(self, cursor: Any, product: str, fingerprint: str) -> set[str]:
+        """Those whose values are really there."""
 
 
 def bucket_of(digest: uuid.UUID) -> int:

@@ -18,7 +18,7 @@ from psycopg.errors import UndefinedTable
 from ..exceptions import StoreMissing
 from ..keys import product_of
 from ..snapshots import Snapshot
-from .base import HAND, Address, Own, Reading, Stored
+from .base import HAND, Address, Fence, Outgoing, Own, Query, Reading, Stored
 
 # What a reader needs of an entry; reason and duration are for kck_explain.
 _COLUMNS = """e.key, e.body, e.shape, e.stamp::text, e.by, e.version, e.primed_at,
@@ -85,14 +85,16 @@ _REMOVE = """
 DELETE FROM kck_publish_entry
  WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
 """
-_REMOVE_SHARD = "DELETE FROM kck_publish_entry WHERE by <> %s AND bucket %% %s = %s"
+_DROP = """
+DELETE FROM kck_publish_entry WHERE bucket %% %s = %s AND (%s OR by <> 'hand')
+"""
 _SOME = """
 SELECT product, key FROM kck_publish_entry
  WHERE digest {way} %s AND fingerprint = ANY (%s) AND by <> %s AND NOT behind
  ORDER BY digest LIMIT %s
 """
 _LAZY = """
-SELECT product, key, fingerprint, stamp::text FROM kck_publish_entry
+SELECT key, fingerprint, stamp::text, by, version FROM kck_publish_entry
  WHERE by = 'reader' AND NOT behind AND bucket %% %s = %s
 """
 _ADOPT = """
@@ -128,10 +130,6 @@ def named_errors(alias: str) -> Iterator[None]:
         raise
 
 
-# A statement and its parameters.
-Query = tuple[str, list[Any]]
-
-
 class PostgresStore:
     """Entries in ``kck_publish_entry``.
 
@@ -139,27 +137,38 @@ class PostgresStore:
         alias: the database in DATABASES.
     """
 
+    outside = False
+
     def __init__(self, alias: str) -> None:
         self.alias = alias
 
     def read(self, addresses: Sequence[Address], wrote: Sequence[str]) -> Reading:
         with connections[self.alias].cursor() as cursor:
-            return self.look(cursor, addresses, wrote)
+            cursor.execute(*self.before_query(addresses, wrote))
+            return self.before_of(cursor.fetchall(), addresses)
 
-    def look(self, cursor: Any, addresses: Sequence[Address], wrote: Sequence[str] = ()) -> Reading:
+    def is_behind(self, stored: Stored) -> bool:
+        return stored.behind
+
+    def look(self, cursor: Any, addresses: Sequence[Address]) -> Reading:
         """``read``, on a cursor of the caller's."""
-        cursor.execute(*self.look_query(addresses, wrote))
-        return self.reading(cursor.fetchall(), addresses)
+        cursor.execute(*self.before_query(addresses))
+        return self.before_of(cursor.fetchall(), addresses)
 
-    def look_query(self, addresses: Sequence[Address], wrote: Sequence[str] = ()) -> Query:
-        """The query of ``look``, for a caller that asks several things at once."""
+    before = look  # here a value is lost with its row
+
+    def meanwhile(self, cursor: Any, addresses: Sequence[Address]) -> dict[str, Stored]:
+        return self.look(cursor, addresses).entries
+
+    def before_query(self, addresses: Sequence[Address], wrote: Sequence[str] = ()) -> Query:
+        """The query of ``before``, for a caller that asks several things at once."""
         if len(addresses) == 1:
             (one,) = addresses
             return _read(len(wrote), True), [*wrote, one.digest, one.fingerprint]
         return _read(len(wrote), False), [*wrote, *_identities(addresses)]
 
-    def reading(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
-        """What the rows of ``look_query`` say."""
+    def before_of(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
+        """What the rows of ``before_query`` say."""
         by_key = {address.key: address for address in addresses}
         entries = {row[1]: _stored(by_key[row[1]], row) for row in rows if row[1] is not None}
         return Reading(entries, rows[0][0] if rows else None)
@@ -174,12 +183,8 @@ class PostgresStore:
                 cursor.execute(_FORGET_OWN, [list(wrote)])
         return own
 
-    def add(self, entries: Iterable[Stored]) -> None:
-        with connections[self.alias].cursor() as cursor:
-            self.add_with(cursor, entries)
-
     def add_with(self, cursor: Any, entries: Iterable[Stored]) -> None:
-        """``add``, on a cursor of the caller's. In one order always, so that two never deadlock."""
+        """Keep what is not there yet. In one order always, so that two never deadlock."""
         cursor.execute(_ADD, _parameters(_ordered(entries)))
 
     def write(self, cursor: Any, entries: Iterable[Stored]) -> None:
@@ -190,13 +195,25 @@ class PostgresStore:
         """Overwrite those whose stored value is not of a later state."""
         cursor.execute(_WRITE + _UNLESS_LATER, _parameters(_ordered(entries)))
 
-    def remove(self, cursor: Any, addresses: Sequence[Address]) -> int:
+    def deliver(self, entries: Sequence[Stored], overwrite: bool = False) -> None:
+        pass
+
+    def announce(self, cursor: Any, entries: Sequence[Stored]) -> None:
+        pass
+
+    def send(self, cursor: Any, outgoing: Outgoing) -> None:
+        pass
+
+    def fence(self, fence: Fence) -> None:
+        pass  # the cursor of the log is the fence
+
+    def remove(self, cursor: Any, addresses: Sequence[Address], stamp: str) -> int:
         cursor.execute(_REMOVE, _identities(addresses))
         return int(cursor.rowcount)
 
-    def remove_shard(self, cursor: Any, shard: int, shards: int) -> None:
-        """Remove all that primers can make again of a shard's keys."""
-        cursor.execute(_REMOVE_SHARD, [HAND, shards, shard])
+    def drop(self, cursor: Any, shard: int, shards: int, by_hand: bool = False) -> None:
+        """Remove all of a shard, of whichever state; what was set by hand too, if that is said."""
+        cursor.execute(_DROP, [shards, shard, by_hand])
 
     def remove_foreign(self, cursor: Any, addresses: Sequence[Address]) -> None:
         """Remove what other versions of the code hold of keys that have changed."""
@@ -226,6 +243,9 @@ class PostgresStore:
             [product, product],
         )
 
+    def sweep(self, cursor: Any) -> None:
+        pass  # what is announced is stored, here
+
     def take_soft_expiry(self, cursor: Any, address: Address) -> bool:
         """Take an entry's soft expiry away; True for the one reader that did."""
         cursor.execute(
@@ -248,12 +268,18 @@ class PostgresStore:
         )
 
     def lazy_query(self, shard: int, shards: int) -> Query:
-        """Asks product, key, fingerprint and stamp of what readers have added to a shard."""
+        """Asks what readers have added to a shard."""
         return _LAZY, [shards, shard]
 
-    def adopt(self, cursor: Any, addresses: Sequence[Address]) -> None:
-        """These hold as they are: the listener's from now on, and no longer behind."""
-        cursor.execute(_ADOPT, _identities(addresses))
+    def lazies(self, rows: Sequence[Any]) -> Iterable[Stored]:
+        """What the rows of ``lazy_query`` say, without bodies."""
+        for key, fingerprint, stamp, by, version in rows:
+            address = Address(key, fingerprint)
+            yield Stored(address, product_of(key), None, None, stamp, by, version)
+
+    def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
+        """These hold as they were seen: the listener's from now on, and no longer behind."""
+        cursor.execute(_ADOPT, _identities([one.address for one in entries]))
 
     def any_stored(self, cursor: Any, product: str) -> bool:
         """Whether anything of a product is stored, by any version of the code."""
@@ -280,6 +306,10 @@ class PostgresStore:
             [product, fingerprint],
         )
         return (row[0] for row in cursor.fetchall())
+
+    def present(self, cursor: Any, product: str, fingerprint: str) -> set[str]:
+        """Those keys whose values are really there."""
+        return set(self.enumerate(cursor, product, fingerprint))
 
 
 def _ordered(entries: Iterable[Stored]) -> list[Stored]:

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
+from django.core.cache import caches
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
@@ -109,6 +110,7 @@ class Session(threading.Thread):
             self._error = error
         finally:
             connections.close_all()
+            caches.close_all()
 
     def result(self, seconds: float = 20.0) -> Any:
         """What the function returned or raised."""

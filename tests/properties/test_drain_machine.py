@@ -15,6 +15,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings as django_settings
+from django.core.cache import caches
 from django.db import connection
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -120,6 +122,11 @@ class Crash(BaseException):
     """The listener dies here."""
 
 
+def also(**more: Any) -> dict[str, Any]:
+    """The library's settings, and these."""
+    return {**getattr(django_settings, "KCK_PUBLISH", {}), **more}
+
+
 @contextmanager
 def dying(nth: int, after: bool) -> Iterator[None]:
     """Die at the nth write transaction of a batch, before it or after its commit."""
@@ -151,6 +158,8 @@ class Drains(RuleBasedStateMachine):
         sql(f"TRUNCATE {TABLES}")
         sql("TRUNCATE kck_publish_entry, kck_publish_change, kck_publish_failure")
         sql("TRUNCATE kck_publish_shard")
+        caches["shared" if "shared" in django_settings.CACHES else "default"].clear()
+        self.flushed = False
         for number, (first, title) in enumerate([("F", "A"), ("G", "B")], start=1):
             Author.objects.create(pk=number, slug=str(number), first=first, last="L")
             Book.objects.create(pk=number, author_id=number, title=title)
@@ -249,6 +258,13 @@ class Drains(RuleBasedStateMachine):
         session.result()
         self.slow, self.drained = None, False
 
+    @precondition(lambda self: "shared" in django_settings.CACHES)
+    @rule()
+    def flush(self) -> None:
+        """An operator empties the cache: what is read, or changes, is primed again."""
+        caches["shared"].clear()
+        self.flushed = True
+
     @rule(key=keys)
     def ask_for_a_refresh(self, key: str) -> None:
         cache.refresh(key)
@@ -264,7 +280,7 @@ class Drains(RuleBasedStateMachine):
     def crash(self, nth: int, after: bool, chunk: int) -> None:
         from django.test import override_settings
 
-        with override_settings(KCK_PUBLISH={"MAX_BATCH": chunk}), dying(nth, after):
+        with override_settings(KCK_PUBLISH=also(MAX_BATCH=chunk)), dying(nth, after):
             assert chunk == ours.MAX_BATCH
             try:
                 Session(drain).result()
@@ -277,7 +293,7 @@ class Drains(RuleBasedStateMachine):
     def drain(self, shards: int) -> None:
         from django.test import override_settings
 
-        with override_settings(KCK_PUBLISH={"SHARDS": shards}):
+        with override_settings(KCK_PUBLISH=also(SHARDS=shards)):
             Session(drain).result()
         self.drained = True
 
@@ -286,6 +302,12 @@ class Drains(RuleBasedStateMachine):
         if not self.drained:
             return
         assert_fresh()
+        if not self.flushed:
+            self.rows_are_published()
+        assert sql("SELECT key FROM kck_publish_failure") == []
+        assert sql("SELECT key FROM kck_publish_entry WHERE behind") == []
+
+    def rows_are_published(self) -> None:
         for item in Item.objects.all():
             for key in (f"catalog.item/{item.pk}", f"catalog.item:name/{item.name}"):
                 entry = stored(key)
@@ -296,8 +318,6 @@ class Drains(RuleBasedStateMachine):
             assert stored(f"catalog.book:title/{book.title}") is not None or (
                 Book.objects.filter(title=book.title).count() > 1
             )
-        assert sql("SELECT key FROM kck_publish_failure") == []
-        assert sql("SELECT key FROM kck_publish_entry WHERE behind") == []
 
     def teardown(self) -> None:
         if self.slow is not None:

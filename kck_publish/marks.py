@@ -1,0 +1,74 @@
+"""Which sessions may have written, and what of that the server has said already.
+
+A trigger leaves the number of a writing transaction in a setting of the session (see ``triggers``).
+The PostgreSQL store asks for it with each read, at no cost. A store that is read without asking
+PostgreSQL must not pay a round trip only to learn that nothing was written: ``watching`` notes here
+each statement that may have written, and a session that has made none since it was last asked is
+not asked again.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_WROTE = """
+SELECT name, nullif(current_setting(name, true), '')::bigint FROM unnest(%s::text[]) AS t(name)
+"""
+
+
+@dataclass(slots=True)
+class Mark:
+    """What is known of one session.
+
+    Attributes:
+        statements: how many statements may have written.
+        clean: by setting, the number of statements after which it was found empty. A rollback
+            cannot fill it again with a write that still counts.
+    """
+
+    statements: int = 0
+    clean: dict[str, int] = field(default_factory=dict)
+
+
+_marks: weakref.WeakKeyDictionary[Any, Mark] = weakref.WeakKeyDictionary()
+
+
+def watch(raw: Any) -> None:
+    """Each statement of this session will be noted from now on."""
+    _marks.setdefault(raw, Mark())  # a pool gives a session again, with its mark
+
+
+def note(raw: Any) -> None:
+    """A statement of this session may have written."""
+    mark = _marks.get(raw)
+    if mark is not None:
+        mark.statements += 1
+
+
+def last_write(connection: Any, settings: Sequence[str]) -> int | None:
+    """The last transaction of this session that wrote under what the settings stand for.
+
+    Args:
+        connection: Django's. One that is not open has written nothing.
+        settings: names of session settings, as ``registry`` gives them.
+    """
+    raw = connection.connection
+    if raw is None or not settings:
+        return None
+    mark = _marks.get(raw)  # None: a session that nobody watches is asked each time
+    seen = mark.statements if mark else 0
+    if mark is not None:
+        if not seen:
+            return None
+        settings = [name for name in settings if mark.clean.get(name) != seen]
+        if not settings:
+            return None
+    with connection.cursor() as cursor:
+        cursor.execute(_WROTE, [list(settings)])
+        found: dict[str, int | None] = dict(cursor.fetchall())
+    if mark is not None:
+        mark.clean |= {name: seen for name, xid in found.items() if xid is None}
+    return max((xid for xid in found.values() if xid is not None), default=None)

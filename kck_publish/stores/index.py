@@ -1,0 +1,172 @@
+"""The statements of the table ``kck_publish_entry`` where values are outside: see ``django_cache``.
+
+Each function gives a statement and its parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .base import HAND, LISTENER, READER, Address, Query, Stored
+
+# How long a row without a value may be that of a reader who is about to add it.
+_JUST_NOW = "1 second"
+# How many rows are swept at once.
+_SOME = 500
+
+_WANTED = "(digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))"
+_ROWS = f"""
+SELECT key, by, stamp::text, version, behind FROM kck_publish_entry WHERE {_WANTED}
+"""
+_BEHIND = "SELECT true FROM kck_publish_entry WHERE behind AND digest = %s AND fingerprint = %s"
+_ANNOUNCED = f"""
+SELECT key FROM kck_publish_entry
+ WHERE by = 'reader' AND primed_at > clock_timestamp() - interval '{_JUST_NOW}' AND {_WANTED}
+"""
+# A row that is there becomes a reader's again: the next batch looks at what was added.
+_ADD = """
+INSERT INTO kck_publish_entry (digest, fingerprint, key, product, bucket, stamp, by, soft_expire,
+    hard_expire, reason, seconds)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::pg_snapshot[],
+    %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::real[])
+ON CONFLICT (digest, fingerprint) DO UPDATE SET by = 'reader', stamp = excluded.stamp,
+    version = excluded.version, primed_at = excluded.primed_at, behind = false,
+    soft_expire = excluded.soft_expire, hard_expire = excluded.hard_expire,
+    reason = excluded.reason, seconds = excluded.seconds
+"""
+# A value without its row (a batch that was cut off) gets one; a row that a reader has written
+# since we looked at it is left for the next batch.
+_ADOPT = """
+INSERT INTO kck_publish_entry (digest, fingerprint, key, product, bucket, stamp, by, soft_expire,
+    hard_expire, version)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::pg_snapshot[],
+    %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[])
+ON CONFLICT (digest, fingerprint) DO UPDATE SET by = excluded.by, stamp = excluded.stamp,
+    behind = false
+ WHERE (kck_publish_entry.by = 'reader' OR kck_publish_entry.behind)
+   AND kck_publish_entry.version = excluded.version
+"""
+# What a reader has announced for this state or a later one stays.
+_REMOVE = f"""
+DELETE FROM kck_publish_entry
+ WHERE {_WANTED} AND NOT (by = 'reader'
+   AND pg_snapshot_xmax(stamp)::text::bigint - (SELECT count(*) FROM pg_snapshot_xip(stamp))
+    >= pg_snapshot_xmax(%s::pg_snapshot)::text::bigint
+       - (SELECT count(*) FROM pg_snapshot_xip(%s::pg_snapshot)))
+"""
+_ORPHANS = f"""
+SELECT key, fingerprint, version FROM kck_publish_entry
+ WHERE by = 'reader' AND primed_at < clock_timestamp() - make_interval(secs => %s)
+ LIMIT {_SOME}
+"""
+_FORGET = """
+DELETE FROM kck_publish_entry e USING unnest(%s::uuid[], %s::text[], %s::bigint[])
+    AS o(digest, fingerprint, version)
+ WHERE e.digest = o.digest AND e.fingerprint = o.fingerprint AND e.version = o.version
+"""
+_FOREIGN = """
+SELECT e.key, e.fingerprint
+  FROM kck_publish_entry e
+  JOIN unnest(%s::uuid[], %s::text[]) AS mine(digest, fingerprint)
+    ON e.digest = mine.digest AND e.fingerprint <> mine.fingerprint
+"""
+_FOREIGN_OF = """
+SELECT key, fingerprint FROM kck_publish_entry WHERE product = %s AND fingerprint <> %s
+"""
+_ADDRESSES = """
+SELECT key, fingerprint FROM kck_publish_entry WHERE %s::text IS NULL OR product = %s
+"""
+_ADDRESSES_OF_SHARD = """
+SELECT key, fingerprint FROM kck_publish_entry WHERE bucket %% %s = %s AND (%s OR by <> 'hand')
+"""
+
+
+def rows(addresses: Sequence[Address]) -> Query:
+    """Key, by, stamp, version and behind of these."""
+    return _ROWS, identities(addresses)
+
+
+def behind(address: Address) -> Query:
+    """One row when the last refresh has failed."""
+    return _BEHIND, [address.digest, address.fingerprint]
+
+
+def announced(addresses: Sequence[Address]) -> Query:
+    """The keys among these that a reader has just announced."""
+    return _ANNOUNCED, identities(addresses)
+
+
+def add(entries: Iterable[Stored]) -> Query:
+    """A reader announces what it will add. In one order always, so that two never deadlock."""
+    some = _ordered(entries)
+    return _ADD, [
+        *_columns(some), [READER] * len(some), *_expiries(some),
+        [one.reason for one in some], [one.seconds for one in some],
+    ]  # fmt: skip
+
+
+def adopt(entries: Sequence[Stored]) -> Query:
+    """What was found holds: the listener's from now on, and no longer behind."""
+    some = _ordered({one.address: one for one in entries}.values())
+    return _ADOPT, [
+        *_columns(some), [HAND if one.by == HAND else LISTENER for one in some],
+        *_expiries(some), [one.row for one in some],
+    ]  # fmt: skip
+
+
+def remove(addresses: Sequence[Address], stamp: str) -> Query:
+    """Remove the rows of these, as of a state."""
+    return _REMOVE, [*identities(addresses), stamp, stamp]
+
+
+def orphans(seconds: int) -> Query:
+    """Key, fingerprint and version of what readers announced so long ago."""
+    return _ORPHANS, [seconds]
+
+
+def forget(addresses: Sequence[Address], versions: Sequence[int]) -> Query:
+    """Remove these rows, unless a reader has announced them again."""
+    return _FORGET, [*identities(addresses), list(versions)]
+
+
+def foreign(addresses: Sequence[Address]) -> Query:
+    """Key and fingerprint of what other versions of the code hold of these keys."""
+    return _FOREIGN, identities(addresses)
+
+
+def foreign_of(product: str, fingerprint: str) -> Query:
+    """Key and fingerprint of what other versions of the code hold of a product."""
+    return _FOREIGN_OF, [product, fingerprint]
+
+
+def addresses_of_shard(shard: int, shards: int, by_hand: bool) -> Query:
+    """Key and fingerprint of everything in a shard."""
+    return _ADDRESSES_OF_SHARD, [shards, shard, by_hand]
+
+
+def addresses(product: str | None) -> Query:
+    """Key and fingerprint of everything, or of all of one product."""
+    return _ADDRESSES, [product, product]
+
+
+def identities(addresses: Sequence[Address]) -> list[object]:
+    """The parameters of a list of addresses."""
+    return [[one.digest for one in addresses], [one.fingerprint for one in addresses]]
+
+
+def _ordered(entries: Iterable[Stored]) -> list[Stored]:
+    return sorted(entries, key=lambda one: (one.address.digest.int, one.address.fingerprint))
+
+
+def _columns(entries: Sequence[Stored]) -> list[object]:
+    return [
+        *identities([one.address for one in entries]),
+        [one.address.key for one in entries],
+        [one.product for one in entries],
+        [one.address.bucket for one in entries],
+        [one.stamp for one in entries],
+    ]
+
+
+def _expiries(entries: Sequence[Stored]) -> list[object]:
+    return [[one.soft_expire for one in entries], [one.hard_expire for one in entries]]
