@@ -217,6 +217,9 @@ class Store(Protocol):
     def clear(self, cursor: Any, product: str | None = None) -> None:
         """Remove everything, or all of one product."""
 
+    def some(self, cursor: Any, fingerprints: Sequence[str], count: int) -> list[tuple[str, str]]:
+        """Product and key of a few entries that primers made, from a random place on."""
+
     def drop(self, cursor: Any, shard: int, shards: int, by_hand: bool = False) -> None:
         """Remove all of a shard, of whichever state; what was set by hand too, if that is said."""
 

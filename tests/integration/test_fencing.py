@@ -141,7 +141,7 @@ def test_an_error_in_the_middle_of_a_write_writes_nothing(
         raise ZeroDivisionError
 
     if where == "adopt":
-        monkeypatch.setattr(stores.PostgresStore, "adopt", fail)
+        monkeypatch.setattr(type(stores.current()), "adopt", fail)
     else:
         monkeypatch.setattr(requests, "log", fail)
     with pytest.raises(ZeroDivisionError):

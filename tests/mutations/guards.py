@@ -74,7 +74,7 @@ GUARDS = (
            'stamp = excluded.stamp, by = excluded.by"',
            f"{INNER}test_lazy_prime.py::test_a_slow_prime_never_overwrites"),
     _guard("lazy prime", "what was added late, and is older than the cursor, is primed",
-           "if not Snapshot.parse(stamp).includes(self._since):", "if False:",
+           "if not Snapshot.parse(entry.stamp).includes(self._since):", "if False:",
            f"{INNER}test_lazy_prime.py::test_the_next_batch_primes_what_was_added_late"),
     _guard("lazy prime", "a refresh by hand does not overwrite a later state",
            "cursor.execute(_WRITE + _UNLESS_LATER,", "cursor.execute(_WRITE,",
@@ -97,7 +97,7 @@ GUARDS = (
            f"{INNER}test_lazy_prime.py::test_many_readers_of_a_cold_key_make_one_compute"),
     _guard("single flight", "who has the lock looks again before it computes",
            "            found |= _stored_meanwhile(\n"
-           "                cursor, store, [Address(k, product.fingerprint) for k in mine]\n"
+           "                cursor, store, [Address(k, product.fingerprint) for k in mine], stamp\n"
            "            )\n", "",
            f"{INNER}test_lazy_prime.py::"
            "test_what_was_stored_between_the_miss_and_the_lock_is_taken"),
