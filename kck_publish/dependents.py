@@ -160,6 +160,8 @@ class Dependents:
             )  # fmt: skip
             work.whole[product.name] = [{}]
             return
+        if isinstance(targets, All) and not product.parameters and change.op != "truncate":
+            targets = [{}]  # its one key, which can be amended
         if isinstance(targets, All):
             work.whole.setdefault(product.name, []).append({})
             return

@@ -56,8 +56,13 @@ class Primer:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if isinstance(cls.__dict__.get("key"), str) and not issubclass(cls, Model):
-            product = PrimerProduct(cls())
-            registry.register(product, replaces=product.is_newer_than)
+            cls._announce()
+
+    @classmethod
+    def _announce(cls) -> None:
+        """Announce the product; called once for a class with a ``key``. Raises InvalidPrimer."""
+        product = PrimerProduct(cls())
+        registry.register(product, replaces=product.is_newer_than)
 
     @unwritten
     def compute(self, *args: Any, **parameters: Any) -> Any:

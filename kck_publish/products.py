@@ -91,6 +91,10 @@ class Product:
         """The value of stored bytes; fresh objects each time."""
         return encoding.decode(body, shape)
 
+    def amendable(self, body: bytes, shape: bytes | None) -> Any:
+        """What ``augment_with`` amends, of stored bytes: the value, if no more is kept."""
+        return self.decode(body, shape)
+
     def absence(self, shape: bytes | None, key: str) -> Exception:
         """The error that a stored "there is none" stands for."""
         return ObjectDoesNotExist(f"{key} does not exist.")

@@ -150,7 +150,7 @@ class Refresh:
             return False
         changes = [one for one in task.changes if not stamp.sees(one.xid)]
         try:
-            value = product.decode(entry.body, entry.shape)
+            value = product.amendable(entry.body, entry.shape)
             value = product.augment_with(value, changes, task.parameters)
             computed = Computed(value)
             product.encode(value)

@@ -128,3 +128,23 @@ class Card(Primer, CacheModel):
 
     def compute(self) -> str:
         return self.text.upper()
+
+
+class Sample(models.Model):
+    """Columns of every kind that is aggregated, each of which may be NULL."""
+
+    group = models.IntegerField(null=True)
+    kind = models.CharField(max_length=10, default="a")
+    whole = models.BigIntegerField(null=True)
+    price = models.DecimalField(max_digits=12, decimal_places=2, null=True)
+    ratio = models.FloatField(null=True)
+    lasts = models.DurationField(null=True)
+    at = models.DateTimeField(null=True)
+    day = models.DateField(null=True)
+    hour = models.TimeField(null=True)
+    name = models.TextField(null=True)
+    flag = models.BooleanField(null=True)
+    code = models.UUIDField(null=True)
+    maker = models.ForeignKey(Author, on_delete=models.SET_NULL, null=True)
+    data = models.JSONField(null=True)
+    unread = models.IntegerField(default=0)

@@ -19,6 +19,7 @@ from kck_publish import (
     StringParameter,
     primer,
 )
+from tests.catalog import aggregates as aggregates
 from tests.catalog.models import Author, Book, Crate, Edition, Item, ItemTag
 
 # What a test wants a compute to do besides: called with the product's name and parameters.

@@ -55,6 +55,7 @@ LAYERS: list[str] = [
     "methods",
     "declared",
     "primers",
+    "aggregates",
     "models",
     "cached_tables",
     "capture_sql",

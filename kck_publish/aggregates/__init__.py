@@ -1,0 +1,17 @@
+"""Products of aggregates, declared instead of written: see ``primer``. Above primers.py.
+
+``columns`` and ``conditions`` say what SQL and Python see alike, ``base`` what an aggregate is;
+``scalars``, ``tallies`` and ``lists`` are the aggregates, ``gathering`` computes them and
+``product`` keeps them up.
+"""
+
+from .base import Aggregate
+from .lists import Ordered, Top
+from .primer import AggregatePrimer
+from .scalars import Average, Count, Max, Min, Sum
+from .tallies import Histogram, Set
+
+__all__ = [
+    "Aggregate", "AggregatePrimer", "Average", "Count", "Histogram", "Max", "Min", "Ordered", "Set",
+    "Sum", "Top",
+]  # fmt: skip

@@ -1,0 +1,116 @@
+"""What every aggregate is: a state that rows are added to and taken from, and what it shows.
+
+A declaration (``Sum("delay")``) is bound to a model once; ``gathering`` then makes its state from
+the rows, and ``product`` keeps it up.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from django.db.models import Model
+
+from . import conditions
+from .conditions import Where
+
+
+class Aggregate:
+    """One value of an ``AggregatePrimer``.
+
+    Args:
+        where: conditions on the rows that count, beside those of the primer:
+            ``{"delay__gt": 15}``; ``exact``, ``gt``, ``gte``, ``lt``, ``lte``, ``in``, ``isnull``.
+    """
+
+    def __init__(self, *, where: Mapping[str, Any] | None = None) -> None:
+        self._conditions = dict(where or {})
+
+    def names(self) -> list[str]:
+        """The columns that it reads, as they were written."""
+        return conditions.names(self._conditions)
+
+    def signature(self) -> str:
+        """Tells a declaration from another one: a stored state belongs to one of them."""
+        return f"{type(self).__name__}{sorted(vars(self).items())!r}"
+
+    def bind(self, model: type[Model]) -> Self:
+        """This aggregate over the rows of a model. Raises InvalidPrimer."""
+        bound = copy.copy(self)
+        bound.where = Where(model, self._conditions)
+        bound.prepare(model)
+        return bound
+
+    where: Where
+
+    def prepare(self, model: type[Model]) -> None:
+        """Find the columns, and refuse those that it cannot be exact about."""
+
+    def empty(self) -> Any:
+        """The state without any row."""
+        raise NotImplementedError
+
+    def change(self, state: Any, image: Mapping[str, Any], sign: int) -> Any:
+        """The state with a row added (1) or taken away (-1). Raises Reprime, KeyError."""
+        raise NotImplementedError
+
+    def settle(self, state: Any, rows: int) -> Any:
+        """The state after all changes, of so many rows. Raises Reprime when it is not known."""
+        return state
+
+    def show(self, state: Any) -> Any:
+        """What a reader gets."""
+        return state
+
+    def pack(self, state: Any) -> Any:
+        """The state in a form that can be stored; equal states give equal forms."""
+        return state
+
+    def unpack(self, stored: Any) -> Any:
+        """The inverse of ``pack``."""
+        return stored
+
+
+class Scalar(Aggregate):
+    """An aggregate that SQL computes by expressions."""
+
+    def expressions(self) -> Sequence[Any]:
+        """What is asked of SQL."""
+        raise NotImplementedError
+
+    def state(self, values: Sequence[Any]) -> Any:
+        """The state that SQL's answers make."""
+        raise NotImplementedError
+
+
+class Tallied(Aggregate):
+    """An aggregate that is made of the values of one column and how often each comes."""
+
+    column: Any
+
+    def tally(self, counts: Iterable[tuple[Any, int]]) -> Any:
+        """The state of these values, none of them None."""
+        raise NotImplementedError
+
+
+class Listed(Aggregate):
+    """An aggregate that is made of rows in an order.
+
+    Attributes:
+        columns: what it keeps of a row.
+        places: the order.
+        held: how many rows it keeps; None for all.
+    """
+
+    columns: list[str]
+    places: list[Any]
+    held: int | None
+
+    def listing(self, rows: Sequence[Sequence[Any]]) -> Any:
+        """The state of the group's first rows: one more than are held, if there are so many."""
+        raise NotImplementedError
+
+    def key(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """Where a row stands in the order."""
+        raise NotImplementedError

@@ -1,0 +1,89 @@
+"""``where=``: conditions that mean the same in SQL, for a compute, and in Python, for an augment.
+
+Few on purpose. ``{"arr_delay__gt": 15, "origin": "JFK"}``: all must hold, and a NULL fulfils none
+but ``isnull``, as in SQL.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Model, Q
+from django.utils import timezone
+
+from ..exceptions import InvalidPrimer
+from .columns import OTHER, Column
+
+_TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "exact": operator.eq,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+    "in": lambda value, among: value in among,
+    "isnull": lambda value, null: (value is None) is null,
+}
+_ORDER = ("gt", "gte", "lt", "lte")
+
+
+class Where:
+    """Conditions on a row.
+
+    Raises:
+        InvalidPrimer: for a condition that SQL and Python could see differently.
+    """
+
+    def __init__(self, model: type[Model], conditions: Mapping[str, Any]) -> None:
+        self._tests: list[tuple[str, str, Any]] = []
+        for lookup, value in conditions.items():
+            name, _, test = lookup.partition("__")
+            column, test = Column(model, name), test or "exact"
+            _check(column, test, value, lookup)
+            value = list(value) if test == "in" else value
+            self._tests.append((column.attname, test, value))
+        self.q = Q(**{f"{attname}__{test}": value for attname, test, value in self._tests})
+
+    def holds(self, image: Mapping[str, Any]) -> bool:
+        """Whether a row fulfils them all. Raises KeyError when the image lacks a column."""
+        return all(
+            (image[attname] is not None or test == "isnull") and _TESTS[test](image[attname], value)
+            for attname, test, value in self._tests
+        )
+
+
+def names(conditions: Mapping[str, Any]) -> list[str]:
+    """The columns that conditions name."""
+    return [lookup.partition("__")[0] for lookup in conditions]
+
+
+def _check(column: Column, test: str, value: Any, lookup: str) -> None:
+    if test not in _TESTS:
+        raise InvalidPrimer(
+            f"where: {lookup!r} is not among the conditions that Python can check: "
+            f"{', '.join(_TESTS)}."
+        )
+    if test == "isnull":
+        if not isinstance(value, bool):
+            raise InvalidPrimer(f"where: {lookup!r} is True or False.")
+        return
+    if column.kind == OTHER or getattr(column.field, "db_collation", None):
+        raise InvalidPrimer(
+            f"where: SQL and Python may compare {column.label} differently; only isnull is sure."
+        )
+    if test in _ORDER and column.kind == "text":
+        raise InvalidPrimer(
+            f"where: {lookup!r} would go by the database's collation, which Python does not know."
+        )
+    if test == "in" and (isinstance(value, str) or not isinstance(value, Collection)):
+        raise InvalidPrimer(f"where: {lookup!r} takes a list of values.")
+    for one in value if test == "in" else [value]:
+        if not column.fits(one):
+            raise InvalidPrimer(
+                f"where: {lookup!r} is compared with a {type(one).__name__}; give it a value of "
+                f"the column's own type ({type(column.field).__name__}), or use __isnull."
+            )
+        if column.kind == "datetime" and timezone.is_aware(one) != settings.USE_TZ:
+            raise InvalidPrimer(f"where: {lookup!r} and USE_TZ disagree about the time zone.")

@@ -1,0 +1,88 @@
+"""AggregatePrimer: aggregates of the rows of a source, kept up without an augment of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.db.models import Model
+
+from .. import registry
+from ..dependencies import Depends
+from ..exceptions import InvalidPrimer
+from ..primers import Primer
+from ..products import Parameters
+from .base import Aggregate
+from .product import AggregateProduct
+
+
+class AggregatePrimer(Primer):
+    """A product of aggregates: what SQL would give with GROUP BY, amended change by change.
+
+    Its value is a dict with what each aggregate shows. ``compute``, ``compute_many``, ``augment``
+    and ``domain`` follow from the declaration, and so do the columns that are captured.
+
+    Attributes:
+        source: ``Depends(Model, parameter="column", ...)`` with every parameter of the key, or the
+            model itself where there is none.
+        values: by name, the aggregates.
+        where: conditions on the rows that count: ``{"delay__isnull": False}``.
+        absent_when_empty: whether a key without rows does not exist (readers get
+            ``ObjectDoesNotExist``, and it is not stored); else it counts 0 rows.
+
+    Raises:
+        InvalidPrimer: where it is declared, for what could not be kept up exactly.
+    """
+
+    source: ClassVar[Depends | type[Model]]
+    values: ClassVar[Mapping[str, Aggregate]] = {}
+    where: ClassVar[Mapping[str, Any]] = {}
+    absent_when_empty: ClassVar[bool] = False
+
+    @classmethod
+    def _announce(cls) -> None:
+        if not hasattr(cls, "source") or not cls.values:
+            raise InvalidPrimer(f"{cls.key}: an AggregatePrimer needs `source` and `values`.")
+        written = [
+            name for name in _DERIVED if getattr(cls, name) is not getattr(AggregatePrimer, name)
+        ]
+        if written:
+            raise InvalidPrimer(
+                f"{cls.key}: {', '.join(written)} cannot be written on an AggregatePrimer; give "
+                "the value another form in present(), or write a Primer."
+            )
+        product = AggregateProduct(cls())
+        registry.register(product, replaces=product.is_newer_than)
+
+    def present(self, values: dict[str, Any]) -> Any:
+        """The value, from what the aggregates show.
+
+        A function of ``values`` alone: it may not query. Raise ``version`` when it changes.
+        """
+        return values
+
+    def compute(self, **parameters: Any) -> Any:
+        """The value, from the rows."""
+        (found,) = self.compute_many([parameters])
+        return found
+
+    def compute_many(self, parameters: Sequence[Parameters]) -> list[Any]:
+        """The values of several keys, in as many queries as for one."""
+        product = self._product()
+        return [product.show(state) for state in product.gather(parameters)]
+
+    def augment(self, *args: Any, **parameters: Any) -> Any:
+        """Done by the product, on the states that are kept beside the value."""
+        raise NotImplementedError
+
+    def domain(self) -> Iterable[Parameters]:
+        """The parameters of every key that has a row."""
+        return self._product().plan.gathering.members()
+
+    def _product(self) -> AggregateProduct:
+        product = registry.get(type(self).key)
+        assert isinstance(product, AggregateProduct)
+        return product
+
+
+_DERIVED = ("compute", "compute_many", "augment")

@@ -1,0 +1,237 @@
+"""The product of an ``AggregatePrimer``: how its states are computed, amended, stored and shown.
+
+The body is what readers get, JSON as ever; the states lie beside it, behind the body's shape, so
+that ``get_bytes`` and every store know nothing of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from django.apps import apps
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Model
+
+from .. import encoding, registry
+from ..declared import PrimerProduct
+from ..dependencies import Change, Depends, fields_of
+from ..exceptions import InvalidPrimer, KeyParameterMismatch, Reprime
+from ..products import Computed, Parameters
+from . import conditions
+from .base import Aggregate
+from .conditions import Where
+from .gathering import Gathering
+
+if TYPE_CHECKING:
+    from .primer import AggregatePrimer
+
+
+@dataclass
+class State:
+    """What is known of one key: how many rows it has, and the state of each aggregate."""
+
+    rows: int
+    states: list[Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A declaration, bound to its model."""
+
+    model: type[Model]
+    mapping: Mapping[str, str]
+    where: Where
+    aggregates: Mapping[str, Aggregate]
+    gathering: Gathering
+
+
+class AggregateProduct(PrimerProduct):
+    """The product of an AggregatePrimer.
+
+    Raises:
+        InvalidPrimer: for a declaration that cannot be kept up exactly.
+    """
+
+    def __init__(self, primer: AggregatePrimer) -> None:
+        self._aggregates = dict(primer.values)
+        self._source = _source(type(primer).key, primer)
+        super().__init__(primer)
+        registry.later(lambda: self._check())
+        if apps.models_ready:
+            self._check()
+
+    def _declare(self, name: str, parameters: Sequence[Any]) -> None:
+        super()._declare(name, parameters)
+        source, where = self._source, self._declared.where
+        if self.depends_on:
+            raise InvalidPrimer(f"{name}: leave depends_on out; `source` says what it depends on.")
+        unmapped = [one.name for one in self.parameters if one.name not in source.mapping]
+        if unmapped:
+            raise InvalidPrimer(
+                f"{name}: `source` maps no column to {', '.join(unmapped)}; an aggregate's rows "
+                "are found by all of its parameters."
+            )
+        read = [each for one in self._aggregates.values() for each in one.names()]
+        model = cast("type[Model]", source.on)
+        columns = dict.fromkeys(
+            field.attname
+            for each in [*read, *conditions.names(where)]
+            for field in fields_of(model, each)
+        )
+        more: dict[str, Any] = {"columns": list(columns), "reads": source.reads}
+        self.depends_on = [Depends(source.on, **more | source.mapping)]
+
+    @property
+    def _declared(self) -> AggregatePrimer:
+        return cast("AggregatePrimer", self.primer)
+
+    def _check(self) -> None:
+        _ = self.plan
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The declaration, bound. Raises InvalidPrimer."""
+        model = cast("type[Model]", self._source.on)
+        mapping = {}
+        for name in (one.name for one in self.parameters):
+            (field, *more) = fields_of(model, self._source.mapping[name])
+            if more:
+                raise InvalidPrimer(f"{self.name}: {name} is mapped to several columns; name one.")
+            mapping[name] = field.attname
+        where = Where(model, self._declared.where)
+        bound = {name: one.bind(model) for name, one in self._aggregates.items()}
+        return Plan(model, mapping, where, bound, Gathering(model, mapping, where, self.key_of))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A state is of use to the declaration alone that it was made by."""
+        said = {name: one.signature() for name, one in self._aggregates.items()}
+        where, mapping = sorted(self._declared.where.items()), sorted(self._source.mapping.items())
+        parts = (repr(self._declared.version), repr(said), repr(where), repr(mapping))
+        return encoding.fingerprint("aggregate", self.name, *parts)
+
+    @property
+    def augmentable(self) -> bool:
+        return True
+
+    # Computing
+
+    def prime_one(self, parameters: Parameters) -> State:
+        (found,) = self.prime_many([parameters])
+        return cast("State", found.get() if isinstance(found, Computed) else found)
+
+    def prime_many(self, parameters: Sequence[Parameters]) -> Sequence[Any]:
+        for each in parameters:
+            self.primer.pre_prime(**each)
+        found: list[Any] = []
+        for each, state in zip(parameters, self.gather(parameters), strict=True):
+            if state.rows or not self._declared.absent_when_empty:
+                self.primer.post_prime(self.show(state), **each)
+                found.append(state)
+            else:
+                nothing = ObjectDoesNotExist(f"{self.key_of(each)} has no rows.")
+                found.append(Computed(absent=nothing))
+        return found
+
+    def gather(self, parameters: Sequence[Parameters]) -> list[State]:
+        """The states of these keys, from the rows."""
+        plan = self.plan
+        found = plan.gathering.states(list(plan.aggregates.values()), parameters)
+        return [State(rows, states) for rows, states in found]
+
+    # Amending
+
+    def amendable(self, body: bytes, shape: bytes | None) -> State:
+        _, state, state_shape = _parts(shape)
+        rows, states = encoding.decode(state, state_shape)
+        bound = self.plan.aggregates.values()
+        return State(rows, [one.unpack(each) for one, each in zip(bound, states, strict=True)])
+
+    def augment_with(self, value: State, changes: Iterable[Change], parameters: Parameters) -> Any:
+        plan, key = self.plan, self.key_of(parameters)
+        if plan.model._meta.parents:
+            raise Reprime("a change tells of one of the row's tables only")
+        try:
+            for change in changes:
+                for image, sign in ((change.old, -1), (change.new, 1)):
+                    if image is not None and self._counts(image, key):
+                        value.rows += sign
+                        for index, one in enumerate(plan.aggregates.values()):
+                            if one.where.holds(image):
+                                value.states[index] = one.change(value.states[index], image, sign)
+        except KeyError:
+            raise Reprime("the change lacks a column") from None
+        if value.rows < 0 or (not value.rows and self._declared.absent_when_empty):
+            raise Reprime("no row is left")
+        for index, one in enumerate(plan.aggregates.values()):
+            value.states[index] = one.settle(value.states[index], value.rows)
+        return value
+
+    def _counts(self, image: Mapping[str, Any], key: str) -> bool:
+        """Whether a row is one of the key's."""
+        found = {name: image[column] for name, column in self.plan.mapping.items()}
+        try:
+            return self.key_of(found) == key and self.plan.where.holds(image)
+        except KeyParameterMismatch:
+            return False  # a NULL: the row is in no key
+
+    # Storing and showing
+
+    def show(self, value: Any) -> Any:
+        """What readers, and hooks, see of a value."""
+        if not isinstance(value, State):
+            return value  # set by hand
+        aggregates = self.plan.aggregates
+        shown = {
+            name: one.show(state)
+            for (name, one), state in zip(aggregates.items(), value.states, strict=True)
+        }
+        return self._declared.present(shown)
+
+    def encode(self, value: Any) -> encoding.Encoded:
+        shown = encoding.encode(self.show(value))
+        if not isinstance(value, State):
+            return shown
+        aggregates = self.plan.aggregates.values()
+        packed = [one.pack(each) for one, each in zip(aggregates, value.states, strict=True)]
+        state = encoding.encode([value.rows, packed])
+        return encoding.Encoded(shown.body, _join(shown.shape, state))
+
+    def decode(self, body: bytes, shape: bytes | None) -> Any:
+        return encoding.decode(body, _parts(shape)[0])
+
+    def before_set(self, value: Any, parameters: Parameters) -> None:
+        super().before_set(self.show(value), parameters)
+
+    def after_set(self, value: Any, parameters: Parameters) -> None:
+        super().after_set(self.show(value), parameters)
+
+
+def _source(name: str, primer: AggregatePrimer) -> Depends:
+    """The declared source, as a dependency."""
+    source: Any = primer.source
+    found = source if isinstance(source, Depends) else Depends(source)
+    if found.product is not None or found.keys is not None or found.columns is not None:
+        raise InvalidPrimer(
+            f"{name}: `source` is a model, or Depends(Model, parameter='column'); the columns that "
+            "are read follow from `values` and `where`."
+        )
+    return found
+
+
+def _join(shape: bytes | None, state: encoding.Encoded) -> bytes:
+    """The shown value's shape with the states behind it, and the lengths before all."""
+    parts = (shape or b"", state.body, state.shape or b"")
+    return b"%d %d\n" % (len(parts[0]), len(parts[1])) + b"".join(parts)
+
+
+def _parts(kept: bytes | None) -> tuple[bytes | None, bytes, bytes | None]:
+    """The shape, and the body and shape of the states; a shape alone begins with no digit."""
+    if not kept or not kept[:1].isdigit():
+        return kept, b"", None
+    lengths, _, rest = kept.partition(b"\n")
+    shape, body = map(int, lengths.split())
+    return rest[:shape] or None, rest[shape : shape + body], rest[shape + body :] or None

@@ -1,0 +1,109 @@
+"""Histogram and Set: the values of a column, and how often each comes. NULLs do not count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+
+from django.db.models import Model
+
+from ..exceptions import InvalidPrimer, Reprime
+from .base import Tallied
+from .columns import OTHER, Column
+
+Counts = dict[Any, int]
+
+
+class _Counted(Tallied):
+    """The state is a dict from the value to how many rows have it."""
+
+    column: Column
+
+    def __init__(self, name: str, *, where: Mapping[str, Any] | None = None) -> None:
+        super().__init__(where=where)
+        self._name = name
+
+    def names(self) -> list[str]:
+        return [self._name, *super().names()]
+
+    def prepare(self, model: type[Model]) -> None:
+        self.column = Column(model, self._name)
+
+    def place(self, value: Any) -> Any:
+        """What a value is counted as."""
+        return value
+
+    def empty(self) -> Counts:
+        return {}
+
+    def tally(self, counts: Iterable[tuple[Any, int]]) -> Counts:
+        found: Counts = {}
+        for value, times in counts:
+            place = self.place(value)
+            found[place] = found.get(place, 0) + times
+        return found
+
+    def change(self, state: Counts, image: Mapping[str, Any], sign: int) -> Counts:
+        value = self.column.of(image)
+        if value is not None:
+            place = self.place(value)
+            state[place] = state.get(place, 0) + sign
+        return state
+
+    def settle(self, state: Counts, rows: int) -> Counts:
+        if any(times < 0 for times in state.values()):
+            raise Reprime("a row leaves that was never counted")
+        return {value: times for value, times in state.items() if times}
+
+    def pack(self, state: Counts) -> Any:
+        return [[value, state[value]] for value in sorted(state)]
+
+    def unpack(self, stored: Any) -> Counts:
+        return dict(stored)
+
+
+class Histogram(_Counted):
+    """How often each value comes: a dict in the order of the values.
+
+    Args:
+        name: a column of integers, texts or dates (whose keys are their ISO texts).
+        width: of integers, count those of a range as one, named by its lower end:
+            with 15, a delay of 20 counts at 15 and one of -3 at -15.
+    """
+
+    def __init__(
+        self, name: str, *, width: int | None = None, where: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(name, where=where)
+        self._width = width
+
+    def prepare(self, model: type[Model]) -> None:
+        super().prepare(model)
+        advice = "Integers, texts and dates can be the keys of what JSON calls an object."
+        self.column.check("Histogram", ("integer", "text", "date"), advice)
+        if self._width is not None and (self._width < 1 or self.column.kind != "integer"):
+            raise InvalidPrimer(
+                f"Histogram({self._name!r}): width is a whole number from 1 on, of a column of "
+                "integers."
+            )
+
+    def place(self, value: Any) -> Any:
+        if isinstance(value, date):
+            return value.isoformat()
+        return value if self._width is None else value // self._width * self._width
+
+    def show(self, state: Counts) -> Counts:
+        return {value: state[value] for value in sorted(state)}
+
+
+class Set(_Counted):
+    """The distinct values of a column. A value leaves with the last row that has it."""
+
+    def prepare(self, model: type[Model]) -> None:
+        super().prepare(model)
+        if self.column.kind == OTHER:
+            self.column.check("Set", (), "Which of its values are equal is not sure.")
+
+    def show(self, state: Counts) -> set[Any]:
+        return set(state)
