@@ -14,6 +14,7 @@ import psycopg
 from django.db import connections, transaction
 
 from . import registry, stores
+from .checking import alike
 from .computing import compute
 from .conf import settings
 from .exceptions import KeyParameterMismatch
@@ -173,14 +174,3 @@ def same(product: Product, entry: Stored, computed: Computed) -> bool:
         return False  # instances are equal by their pk alone
     # The same value in another order of its dict's keys: an augment, or a query without order.
     return alike(product.decode(entry.body, entry.shape), product.decode(body, shape))
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Equality that tells 1 from True and from 1.0, at any depth."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(alike, one, other))
-    return bool(one == other)

@@ -60,6 +60,11 @@ class PrimerProduct(Product):
                 f"{self.name}: when_behind is one of {', '.join(map(repr, _BEHIND))}, "
                 f"not {declared.when_behind!r}."
             )
+        share = declared.check_augment
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            raise InvalidPrimer(
+                f"{self.name}: check_augment is a share from 0 to 1, not {share!r}."
+            )
 
     # Read when used, so that a test or a project may change them on the class.
 
@@ -90,6 +95,10 @@ class PrimerProduct(Product):
     @property
     def retry(self) -> Retry | None:  # type: ignore[override]
         return cast("Retry | None", cast("Any", self.sender).retry)
+
+    @property
+    def check_augment(self) -> float:  # type: ignore[override]
+        return float(cast("Any", self.sender).check_augment)
 
     @cached_property
     def fingerprint(self) -> str:

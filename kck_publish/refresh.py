@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import retries, signals
+from .checking import checked
 from .computing import compute
 from .exceptions import Reprime
 from .prime import entry_of
@@ -159,6 +160,10 @@ class Refresh:
         except Exception as error:  # noqa: BLE001 - the user's augment: the truth is a prime away
             logger.warning("augment of %s failed (%s): it is primed.", key, type(error).__name__)
             return False
+        if (found := checked(product, key, task.parameters, computed, self)) is not computed:
+            computed = found
+            results.events.append((signals.differed, product, key))
+            self.outcome.differed += 1
         self._remember(product, key, computed)
         self._settle(key, task, entry, computed, results, augmented=True)
         return True

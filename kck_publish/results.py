@@ -70,6 +70,7 @@ class Outcome:
     unchanged: int = 0
     removed: int = 0
     failed: int = 0
+    differed: int = 0
     cascaded: int = 0
     changes: int = 0
 

@@ -59,9 +59,10 @@ class AggregateProduct(PrimerProduct):
         self._aggregates = dict(primer.values)
         self._source = _source(type(primer).key, primer)
         super().__init__(primer)
-        registry.later(lambda: self._check())
         if apps.models_ready:
-            self._check()
+            self._bind()  # what is wrong is refused where it stands
+        else:
+            registry.later(self._bind)
 
     def _declare(self, name: str, parameters: Sequence[Any]) -> None:
         super()._declare(name, parameters)
@@ -88,7 +89,7 @@ class AggregateProduct(PrimerProduct):
     def _declared(self) -> AggregatePrimer:
         return cast("AggregatePrimer", self.primer)
 
-    def _check(self) -> None:
+    def _bind(self) -> None:
         _ = self.plan
 
     @cached_property

