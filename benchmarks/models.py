@@ -88,3 +88,36 @@ class Ticker(CacheModel):
 
     def __str__(self) -> str:
         return f"{self.group}: {self.count}"
+
+
+class Flights(models.Model):
+    """Real flights, for products over a whole table."""
+
+    carrier = models.CharField(max_length=2)
+    tail = models.CharField(max_length=8)
+    origin = models.CharField(max_length=4)
+    day = models.DateField()
+    hour = models.IntegerField()
+    dep_delay = models.IntegerField(null=True)
+    arr_delay = models.IntegerField(null=True)
+    distance = models.IntegerField()
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.carrier} {self.tail} on {self.day}"
+
+
+class Flights3000(Flights):
+    """The first of them."""
+
+
+class Flights30000(Flights):
+    """More."""
+
+
+class Flights300000(Flights):
+    """Nearly all of them."""

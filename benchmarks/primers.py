@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Sum
 
+from benchmarks import flights as flights
 from benchmarks.models import Author, Book, Captured, Counter, Watched
 from kck_publish import Depends, IntegerParameter, Primer
 
