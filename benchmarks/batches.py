@@ -8,7 +8,7 @@ class Batches:
 
     def __init__(self) -> None:
         from kck_publish import places
-        from kck_publish.listener import connect
+        from kck_publish.connecting import connect
 
         self._desk = connect("default")
         place = places.take(self._desk, 0, 1)
