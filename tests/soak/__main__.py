@@ -1,0 +1,35 @@
+"""``python -m tests.soak``: takes the arguments, and runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+
+from tests.soak.run import Plan, run
+
+
+def main() -> int:
+    """The exit status: 0 when all was true, 1 when not, 130 when interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--changes", type=int, default=20_000, help="changed rows, at the least")
+    parser.add_argument("--seed", type=int, default=1, help="of all that is left to chance")
+    parser.add_argument("--store", choices=["postgres", "redis"], default="postgres")
+    parser.add_argument("--no-faults", action="store_true", help="let everybody live")
+    arguments = parser.parse_args()
+    # The arguments' values, not what they look like to a shell, decide; SIGTERM ends all, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    plan = Plan(
+        arguments.changes, arguments.seed, arguments.store, not arguments.no_faults,
+        int(os.environ.get("KCK_TEST_POSTGRES", "18")),
+    )  # fmt: skip
+    try:
+        return run(plan)
+    except KeyboardInterrupt:
+        print("Interrupted.", flush=True)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

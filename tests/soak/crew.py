@@ -1,0 +1,170 @@
+"""The soak's processes by name, and what their logs may say.
+
+Every second process reaches the server through the proxy that cuts connections.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import signal
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from example_app.embedded_postgres import EmbeddedPostgres
+from tests.soak.children import Child
+from tests.soak.proxy import Proxy
+from tests.soak.server import DATABASE, Redis
+
+SIZES = {"listener": 3, "writer": 3, "reader": 2, "prober": 1}
+MANAGE = str(Path(__file__).with_name("manage.py"))
+# Each line of a listener's log is one of these, or a fault of the library.
+EXPECTED = re.compile(
+    r"kck_listen ready: "
+    r"|The database is lost \(\w+\): connecting again\."
+    r"|Connected again: following the log\."
+    r"|Listener \S+ is silent: its shards are taken from it\."
+    r"|Shard \d+ has moved to another listener"
+)
+
+
+class SoakError(Exception):
+    """The soak has failed; the message says how."""
+
+
+@dataclass
+class Crew:
+    """Who works on the world.
+
+    Attributes:
+        dsn: of the server itself, for those who watch.
+        broken: while this file exists, a primer raises.
+        restarts: processes that ended for want of the server, and were started again.
+    """
+
+    server: EmbeddedPostgres
+    proxy: Proxy
+    folder: Path
+    random: random.Random
+    redis: Redis | None = None
+    children: dict[str, Child] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)  # on purpose
+    restarts: int = 0
+    _scanned: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def dsn(self) -> str:
+        return self.server.dsn_of(DATABASE)
+
+    @property
+    def broken(self) -> Path:
+        return self.folder / "broken"
+
+    def names(self, role: str) -> list[str]:
+        return [f"{role}-{number}" for number in range(1, SIZES[role] + 1)]
+
+    def start_all(self) -> None:
+        for role in SIZES:
+            for name in self.names(role):
+                self.start(name)
+
+    def environment(self, number: int = 1) -> dict[str, str]:
+        """What a process has to know; even numbers go through the proxy."""
+        dsn = self.dsn
+        if number % 2 == 0:
+            dsn = dsn.replace(f":{self.server.port}/", f":{self.proxy.port}/")
+        return {
+            "DJANGO_SETTINGS_MODULE": "tests.soak.settings",
+            "SOAK_DSN": dsn,
+            "SOAK_FOLDER": str(self.folder),
+            "SOAK_REDIS": self.redis.url if self.redis else "",
+        }
+
+    def start(self, name: str) -> None:
+        """Start one, anew if it ran before."""
+        role, _, number = name.partition("-")
+        environment = self.environment(int(number))
+        if role == "listener":
+            arguments = [MANAGE, "kck_listen"]
+        else:
+            arguments = ["-m", f"tests.soak.{role}", number, str(self.random.randrange(2**32))]
+        if role == "reader":
+            environment["SOAK_SLOW"] = "0.01"
+        self.ended.discard(name)
+        self.children[name] = Child(name, arguments, environment, self.folder)
+
+    def end(self, name: str, number: signal.Signals) -> bool:
+        """End one on purpose; whether it was there."""
+        child = self.children.get(name)
+        if child is None or name in self.ended:
+            return False
+        self.ended.add(name)
+        status = child.end(number)
+        if status not in (0, -signal.SIGKILL) or (number == signal.SIGTERM and status):
+            raise SoakError(f"{name} ended with status {status} on {number.name}: see its log")
+        return True
+
+    def check(self) -> None:
+        """Raise when one has ended that should not have, or has logged what it should not."""
+        for name, child in list(self.children.items()):
+            if not child.alive and name not in self.ended:
+                if self._could_not_begin(child):
+                    self.restarts += 1
+                    self.start(name)
+                    continue
+                raise SoakError(f"{name} has ended by itself, status {child.popen.returncode}")
+
+    def _could_not_begin(self, child: Child) -> bool:
+        """Whether it found no server when it was started: whoever runs it starts it again."""
+        tail = child.log.read_text().splitlines()[-1:]
+        lost = bool(tail) and "OperationalError" in tail[0]
+        return lost and time.time() - child.began < 30 and not child.said("ready")
+
+    def unexpected(self) -> list[str]:
+        """Lines of logs that nobody should have written, since the last time."""
+        found = []
+        for name in [one for role in SIZES for one in self.names(role)]:
+            log = self.folder / f"{name}.log"
+            text = log.read_bytes() if log.exists() else b""
+            news = text[self._scanned.get(name, 0) :]
+            self._scanned[name] = len(text)
+            lines = news.decode(errors="replace").splitlines()
+            if name.startswith("listener"):
+                found += [f"{name}: {line}" for line in lines if not EXPECTED.search(line)]
+            else:
+                found += [f"{name}: {line}" for line in lines if "Traceback" in line]
+        return found
+
+    def pause(self, seconds: float, check: Callable[[], None]) -> None:
+        """Bring all but the listeners to rest."""
+        resting = [child for name, child in self.children.items() if "listener" not in name]
+        for child in resting:
+            child.order("pause")
+        self._wait(lambda: [c.name for c in resting if not c.said("paused")], seconds, check)
+
+    def go(self) -> None:
+        """Let them go on."""
+        for name, child in self.children.items():
+            if "listener" not in name:
+                child.order("go")
+
+    def stop(self) -> None:
+        """End everybody, gently if possible."""
+        for child in self.children.values():
+            if child.alive:
+                child.popen.kill()
+        for child in self.children.values():
+            child.end(signal.SIGKILL)
+
+    @staticmethod
+    def _wait(
+        missing: Callable[[], Iterable[str]], seconds: float, check: Callable[[], None]
+    ) -> None:
+        deadline = time.monotonic() + seconds
+        while names := list(missing()):
+            check()
+            if time.monotonic() > deadline:
+                raise SoakError(f"{', '.join(names)} did not come to rest in {seconds:.0f} s")
+            time.sleep(0.02)
