@@ -5,22 +5,29 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
 WORKERS ?= auto
+SOAK_CHANGES ?= 1000000
+SOAK_SEED ?= 1
+SOAK_STORE ?= postgres
 
 python = .venv/bin/python
 pip = $(python) -m pip install --disable-pip-version-check -q
 
-.PHONY: help demo test lint matrix mutations bench sql
+.PHONY: help demo test soak lint matrix mutations bench sql
 .DELETE_ON_ERROR:
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
-	@printf '  %s\n' 'DEMO_ARGS, TEST_ARGS, BENCH_ARGS are passed on; PYTHON=... picks the interpreter'
+	@printf '  %s\n' 'DEMO_ARGS, TEST_ARGS, BENCH_ARGS are passed on; PYTHON=... picks the interpreter' \
+		'SOAK_CHANGES=..., SOAK_SEED=..., SOAK_STORE=postgres|redis say how to soak'
 
 demo: .venv/.has-demo ## the live departure boards, with a PostgreSQL of their own
 	@$(python) -m example_app.demo $(DEMO_ARGS)
 
 test: .venv/.has-test ## the whole suite, against a throw-away PostgreSQL
 	$(python) -m pytest -n $(WORKERS) $(TEST_ARGS)
+
+soak: .venv/.has-test ## a million changes with faults at random, everything compared
+	$(python) -m tests.soak --changes $(SOAK_CHANGES) --seed $(SOAK_SEED) --store $(SOAK_STORE)
 
 lint: .venv/.has-lint .venv/.has-test ## ruff and mypy
 	$(python) -m ruff check .

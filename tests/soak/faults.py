@@ -13,6 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 import psycopg
@@ -57,7 +58,7 @@ class Faults:
         kind = self.random.choices(list(KINDS), list(KINDS.values()))[0]
         if getattr(self, "_" + kind.replace(" ", "_"))() is not False:
             self.counts[kind] += 1
-            self.told.append(f"  {time.strftime('%H:%M:%S')}.{time.time() % 1:.3f}"[:14] + kind)
+            self.told.append(f"  {datetime.now().time().isoformat('milliseconds')} {kind}")
         self._next = time.monotonic() + self.random.uniform(*PACE)
 
     def mend(self) -> None:

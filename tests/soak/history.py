@@ -29,14 +29,12 @@ QUERIES = {
 }
 
 
-def tell(dsn: str, keys: Sequence[str], faults: Iterable[str]) -> Iterable[str]:
-    """The lines of the history of some keys, and the last faults."""
+def tell(dsn: str, keys: Sequence[str]) -> Iterable[str]:
+    """The lines of the history of some keys."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for key in keys:
             yield f"== {key}"
             yield from _of(connection, key)
-    yield "== the last faults"
-    yield from faults
 
 
 def _of(connection: psycopg.Connection[Any], key: str) -> Iterable[str]:

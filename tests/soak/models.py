@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models.functions import Now
 
 from kck_publish import CacheModel, cached_method
 
@@ -64,4 +65,4 @@ class Ledger(models.Model):
     changes = models.IntegerField()
     count = models.IntegerField()
     total = models.BigIntegerField()
-    at = models.DateTimeField(db_default=models.functions.Now())
+    at = models.DateTimeField(db_default=Now())

@@ -13,14 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, Max, Sum
 
 from kck_publish import Change, Depends, IntegerParameter, Primer, Retry, StringParameter, primer
 from tests.soak.models import Account, Mark, Posting, Probe, Team
 
-FOLDER = Path(settings.SOAK_FOLDER)
-# While this file exists, `fragile` cannot be computed.
+FOLDER = Path(os.environ.get("SOAK_FOLDER", ""))
+# While this file exists, `breakable` cannot be computed.
 BROKEN = FOLDER / "broken"
 VIOLATIONS = FOLDER / "violations"
 # How long a reader's compute takes on purpose, in seconds: so that changes come in between.
@@ -28,8 +27,8 @@ SLOW = float(os.environ.get("SOAK_SLOW", "0"))
 AGAIN = Retry(max_retries=-1, delay=timedelta(milliseconds=100), backoff=False)
 
 
-class Broken(Exception):
-    """What `fragile` raises while it is broken."""
+class BrokenError(Exception):
+    """What `breakable` raises while it is broken."""
 
 
 def complain(what: str) -> None:
@@ -197,17 +196,17 @@ class CityBoard(Primer):
         return [list(one) for one in rows.values_list("slug", "pk")]
 
 
-class Fragile(Primer):
+class Breakable(Primer):
     """Cannot be computed while it is broken."""
 
-    key = "fragile"
+    key = "breakable"
     parameters = (IntegerParameter("account"),)
     depends_on = (Depends(Posting, account="account_id", columns=["amount"]),)
     retry = AGAIN
 
     def compute(self, account: int) -> Any:
         if BROKEN.exists():
-            raise Broken
+            raise BrokenError
         found = Posting.objects.filter(account_id=account).aggregate(Sum("amount"))
         return found["amount__sum"] or 0
 

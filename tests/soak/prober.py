@@ -49,7 +49,7 @@ def main() -> None:
     orders, chance = Orders(), random.Random(0)
     raw: psycopg.Connection[Any] | None = None
     lags = os.open(
-        Path(os.environ["SOAK_FOLDER"]) / "lags", os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        Path(os.environ["SOAK_FOLDER"]) / "lags", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644
     )
     while not orders.ending:
         if orders.pausing:

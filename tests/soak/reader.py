@@ -35,7 +35,7 @@ class Reader:
         from django.core.exceptions import ObjectDoesNotExist
         from django.db import Error, connection
 
-        from tests.soak.primers import Broken
+        from tests.soak.primers import BrokenError
 
         while not orders.ending:
             if orders.pausing:
@@ -45,7 +45,7 @@ class Reader:
             try:
                 self.random.choice(self.ways())()
                 self.reads += 1
-            except (ObjectDoesNotExist, Broken):
+            except (ObjectDoesNotExist, BrokenError):
                 self.reads += 1
             except (Error, psycopg.Error) as error:
                 self.errors[type(error.__cause__ or error).__name__] += 1
@@ -101,12 +101,12 @@ class Reader:
         Marks.cached.get()
 
     def pages(self) -> None:
-        from tests.soak.primers import AccountPage, Fragile, tags_of
+        from tests.soak.primers import AccountPage, Breakable, tags_of
 
         account = self.account()
         AccountPage.cached.get(account=account)
         tags_of.cached.get(account=account)
-        Fragile.cached.get(account=account)
+        Breakable.cached.get(account=account)
 
     def diamonds(self) -> None:
         from tests.soak.primers import TeamReport, ranking

@@ -15,6 +15,7 @@ class Report:
     began: float = field(default_factory=time.monotonic)
     compared: int = 0
     quiet_points: int = 0
+    late: int = 0
 
     @property
     def seconds(self) -> float:

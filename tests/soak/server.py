@@ -1,4 +1,4 @@
-"""What the soak's processes work on: a PostgreSQL that may be restarted, and a Redis if asked for."""
+"""What the soak works on: a PostgreSQL that may be restarted, and a Redis if asked for."""
 
 from __future__ import annotations
 

@@ -17,7 +17,6 @@ TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["pgtrigger", "kck_publish", "tests.soak"]
 
-SOAK_FOLDER = os.environ.get("SOAK_FOLDER", "")
 REDIS = os.environ.get("SOAK_REDIS", "")
 SERVER = PostgresServer.from_url(
     os.environ.get("SOAK_DSN", "postgresql://postgres@127.0.0.1:1/postgres")

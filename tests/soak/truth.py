@@ -97,7 +97,7 @@ class Truth:
         amounts = [amount for _, amount in self.postings.get(account, [])]
         return {"slug": slug, "team": self.teams[team], "most": max(amounts, default=None)}
 
-    def _fragile(self, account: int) -> Any:
+    def _breakable(self, account: int) -> Any:
         return self.sums(account)[1]
 
     def _tags_of(self, account: int) -> Any:

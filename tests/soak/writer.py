@@ -37,7 +37,7 @@ PRIVATE = 8  # accounts 1 to 8 belong to one writer each
 TEAMS = 8
 
 
-class GiveUp(Exception):
+class GiveUpError(Exception):
     """Roll back on purpose."""
 
 
@@ -51,7 +51,7 @@ class Writer:
         self.random = random.Random(seed)
         self.hand = Hand(self.random, PRIVATE, TEAMS, number)
         self.journal = os.open(
-            folder / f"journal-{number}", os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            folder / f"journal-{number}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644
         )
         self.long: tuple[psycopg.Connection[Any], str, int, float] | None = None
         self.aborted: Counter[str] = Counter()
@@ -61,14 +61,16 @@ class Writer:
         from django.db import Error, connection
 
         while not orders.ending:
-            if orders.pausing:
-                self.end_long()
+            if orders.pausing and self.long is None:
                 connection.close()
                 orders.rest()
                 continue
             try:
-                self.step()
-            except (Error, psycopg.Error, GiveUp) as error:
+                if orders.pausing:
+                    self.end_long()
+                else:
+                    self.step()
+            except (Error, psycopg.Error, GiveUpError) as error:
                 cause = error.__cause__ or error
                 self.aborted[type(cause).__name__] += 1
                 if not connection.is_usable():
@@ -103,17 +105,17 @@ class Writer:
                 some = operations.SHORT if self.random.random() < 0.6 else orm_operations.ORM
                 operation = self.pick(some)
                 if self.random.random() < 0.3:
-                    with suppress(GiveUp), transaction.atomic():
+                    with suppress(GiveUpError), transaction.atomic():
                         done = operation(cursor, self.hand)
                         if self.random.random() < 0.5:
-                            raise GiveUp
+                            raise GiveUpError
                         deeds += done
                 else:
                     deeds += operation(cursor, self.hand)
             if self.random.random() < 0.05:
                 time.sleep(self.random.random() * 0.1)
             if self.random.random() < 0.1:
-                raise GiveUp
+                raise GiveUpError
             self.note(cursor, token, deeds)
         self.acknowledged(token, deeds)
 
@@ -143,7 +145,7 @@ class Writer:
         token, uid, amount = uuid.uuid4().hex, self.hand.uid(), self.hand.amount()
         deed = Deed("own", 1, self.number, 1, amount)
         give_up = self.random.random() < 0.2
-        with suppress(GiveUp), transaction.atomic(), connection.cursor() as cursor:
+        with suppress(GiveUpError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             (backend,) = cursor.fetchone()
             rows = Posting.objects.filter(account_id=self.number)
@@ -154,7 +156,7 @@ class Writer:
             if uid not in PostingIds.cached.get(account=self.number):
                 complain(f"own: {uid} is not in posting_ids/{self.number} inside its transaction")
             if give_up:
-                raise GiveUp
+                raise GiveUpError
             self.note(cursor, token, [deed])
         if not give_up:
             self.acknowledged(token, [deed])
