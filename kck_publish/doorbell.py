@@ -51,14 +51,18 @@ class Doorbell:
         self._ear: psycopg.Connection[Any] | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._woken, selectors.EVENT_READ)
-        if listen:
-            self._listen()
-        cursor = desk.execute(
-            "INSERT INTO kck_publish_listener (name, backend) VALUES (%s, pg_backend_pid()) "
-            "RETURNING id",
-            [name],
-        )
-        row = cursor.fetchone()
+        try:
+            if listen:
+                self._listen()
+            cursor = desk.execute(
+                "INSERT INTO kck_publish_listener (name, backend) VALUES (%s, pg_backend_pid()) "
+                "RETURNING id",
+                [name],
+            )
+            row = cursor.fetchone()
+        except BaseException:  # nobody has a bell to close
+            self._let_go()
+            raise
         assert row is not None
         self.id: int = row[0]
 
@@ -87,7 +91,11 @@ class Doorbell:
     def _listen(self) -> None:
         """LISTEN on a new connection, in place of the one there was."""
         ear = self._connect()
-        ear.execute("LISTEN kck_publish")
+        try:
+            ear.execute("LISTEN kck_publish")
+        except BaseException:
+            ear.close()
+            raise
         if self._ear is not None:
             self._selector.unregister(self._ear.fileno())
             self._ear.close()
@@ -142,11 +150,14 @@ class Doorbell:
             with suppress(psycopg.Error):  # the connection may be what was lost
                 self._desk.execute("DELETE FROM kck_publish_listener WHERE id = %s", [self.id])
         finally:
-            if self._ear is not None:
-                self._ear.close()
-            self._selector.close()
-            self._wake.close()
-            self._woken.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._ear is not None:
+            self._ear.close()
+        self._selector.close()
+        self._wake.close()
+        self._woken.close()
 
 
 def listener_name() -> str:

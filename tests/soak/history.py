@@ -8,15 +8,18 @@ from typing import Any
 
 import psycopg
 
-# Rows of the log that name the key, or that hold one of its parameters as a value.
+# Rows of the log that name the key, or whose row one of its parameters names.
 LOG = """
 SELECT seq, xid, at, source, op, columns, old, new, origin,
        pg_visible_in_snapshot(xid, %(stamp)s::pg_snapshot) AS in_stamp
   FROM kck_publish_change
- WHERE new = ARRAY[%(key)s] OR (op NOT IN ('refreshed', 'refresh')
-       AND (op = 'truncate' OR old && %(values)s::text[] OR new && %(values)s::text[]))
+ WHERE new = ARRAY[%(key)s] OR op = 'truncate' OR EXISTS (
+           SELECT FROM unnest(columns, old, new) AS one(name, was, now)
+            WHERE (was = ANY (%(values)s) OR now = ANY (%(values)s))
+              AND (name = ANY (%(names)s) OR name = 'id' AND source <> 'soak_posting'))
  ORDER BY seq DESC LIMIT 60
 """
+NAMES = ["account_id", "team_id", "slug", "city", "name"]
 QUERIES = {
     "entry": "SELECT key, fingerprint, product, bucket, body, stamp, by, version, primed_at, "
     "behind, reason, seconds FROM kck_publish_entry WHERE key = %(key)s",
@@ -42,7 +45,8 @@ def _of(connection: psycopg.Connection[Any], key: str) -> Iterable[str]:
     found = connection.execute(
         "SELECT stamp::text FROM kck_publish_entry WHERE key = %s LIMIT 1", [key]
     ).fetchone()
-    parameters = {"key": key, "values": values, "stamp": found[0] if found else "1:1:"}
+    stamp = found[0] if found else "1:1:"
+    parameters = {"key": key, "values": values, "names": NAMES, "stamp": stamp}
     for name, query in QUERIES.items():
         cursor = connection.execute(query, parameters)
         columns = [column.name for column in cursor.description or ()]
