@@ -32,9 +32,11 @@ DELETE FROM kck_publish_listener l
  WHERE NOT EXISTS (SELECT FROM pg_stat_activity a
                     WHERE a.pid = l.backend AND a.backend_start <= l.started_at)
 """
+# A dead one's process id may be another session's by now, which began after it.
 _SILENT = """
-SELECT name, pg_terminate_backend(backend) FROM kck_publish_listener
- WHERE seen_at < clock_timestamp() - make_interval(secs => %s) AND id <> %s
+SELECT l.name, pg_terminate_backend(a.pid) FROM kck_publish_listener l
+  JOIN pg_stat_activity a ON a.pid = l.backend AND a.backend_start <= l.started_at
+ WHERE l.seen_at < clock_timestamp() - make_interval(secs => %s) AND l.id <> %s
 """
 _LIVING = "SELECT count(*) FROM kck_publish_listener"
 
