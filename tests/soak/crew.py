@@ -19,6 +19,7 @@ from tests.soak.proxy import Proxy
 from tests.soak.server import DATABASE, Redis
 
 SIZES = {"listener": 3, "writer": 3, "reader": 2, "prober": 1}
+AUDITOR = "auditor-1"
 MANAGE = str(Path(__file__).with_name("manage.py"))
 # Each line of a listener's log is one of these, or a fault of the library.
 EXPECTED = re.compile(
@@ -29,6 +30,11 @@ EXPECTED = re.compile(
     r"|psycopg error ignored"  # its own word of a connection that is lost while it is closed
     r"|Shard \d+ has moved to another listener"
 )
+
+
+def rests(name: str) -> bool:
+    """Whether it is to rest at a quiet point."""
+    return not name.startswith(("listener", "auditor"))
 
 
 class SoakError(Exception):
@@ -88,7 +94,9 @@ class Crew:
         role, _, number = name.partition("-")
         environment = self.environment(int(number))
         if role == "listener":
-            arguments = [MANAGE, "kck_listen"]
+            arguments = [MANAGE, "kck_listen", *(["--poll"] if self.random.random() < 0.1 else [])]
+        elif role == "auditor":
+            arguments = [MANAGE, "kck_verify", "--patience", "10"]
         else:
             arguments = ["-m", f"tests.soak.{role}", number, str(self.random.randrange(2**32))]
         if role == "reader":
@@ -110,10 +118,22 @@ class Crew:
             raise SoakError(f"{name} ended with status {status} on {number.name}: see its log")
         return True
 
+    def audit(self) -> bool:
+        """Have everything verified while the writers write; False while that is being done."""
+        if AUDITOR in self.children:
+            return False
+        self.start(AUDITOR)
+        return True
+
     def check(self) -> None:
-        """Raise when one has ended that should not have, or has logged what it should not."""
+        """Raise when one has ended that should not have, or an auditor has found something."""
         for name, child in list(self.children.items()):
-            if not child.alive and name not in self.ended:
+            if name == AUDITOR and not child.alive:
+                del self.children[name]
+                child.end()  # of itself; by the server's faults perhaps
+                if child.said("different "):
+                    raise SoakError("kck_verify has found a difference: see its log")
+            elif not child.alive and name not in self.ended:
                 if self._could_not_begin(child):
                     self.restarts += 1
                     self.start(name)
@@ -143,7 +163,7 @@ class Crew:
 
     def pause(self, seconds: float, check: Callable[[], None]) -> None:
         """Bring all but the listeners to rest."""
-        resting = [child for name, child in self.children.items() if "listener" not in name]
+        resting = [child for name, child in self.children.items() if rests(name)]
         for child in resting:
             child.order("pause")
         self._wait(lambda: [c.name for c in resting if not c.said("paused")], seconds, check)
@@ -151,7 +171,7 @@ class Crew:
     def go(self) -> None:
         """Let them go on."""
         for name, child in self.children.items():
-            if "listener" not in name:
+            if rests(name):
                 child.order("go")
 
     def stop(self) -> None:

@@ -32,6 +32,7 @@ KINDS = {
     "listener killed": 6, "listener stopped": 5, "listener replaced": 3, "writer killed": 4,
     "writer stopped": 4, "reader killed": 2, "backend terminated": 8, "server restarted": 2,
     "server crashed": 3, "connection cut": 12, "store emptied": 1, "primer broken": 2,
+    "audited meanwhile": 1,
 }  # fmt: skip
 
 
@@ -133,6 +134,9 @@ class Faults:
             return
         with closing(psycopg.connect(self.crew.dsn, autocommit=True)) as connection:
             connection.execute("DELETE FROM kck_publish_entry")
+
+    def _audited_meanwhile(self) -> bool:
+        return self.crew.audit()
 
     def _primer_broken(self) -> None:
         self.crew.broken.touch()
