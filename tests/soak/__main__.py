@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 
+from tests.soak.faults import KINDS
 from tests.soak.run import Plan, run
 
 
@@ -17,13 +18,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of all that is left to chance")
     parser.add_argument("--store", choices=["postgres", "redis"], default="postgres")
     parser.add_argument("--no-faults", action="store_true", help="let everybody live")
+    parser.add_argument("--only", action="append", choices=KINDS, help="a kind of fault; again")
     arguments = parser.parse_args()
-    # The arguments' values, not what they look like to a shell, decide; SIGTERM ends all, too.
+    kinds = [] if arguments.no_faults else arguments.only or list(KINDS)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    plan = Plan(
-        arguments.changes, arguments.seed, arguments.store, not arguments.no_faults,
-        int(os.environ.get("KCK_TEST_POSTGRES", "18")),
-    )  # fmt: skip
+    version = int(os.environ.get("KCK_TEST_POSTGRES", "18"))
+    plan = Plan(arguments.changes, arguments.seed, arguments.store, kinds, version)
     try:
         return run(plan)
     except KeyboardInterrupt:

@@ -42,6 +42,7 @@ class Faults:
 
     crew: Crew
     random: random.Random
+    kinds: list[str]
     counts: Counter[str] = field(default_factory=Counter)
     told: deque[str] = field(default_factory=lambda: deque(maxlen=60))
     emptied: bool = False
@@ -56,7 +57,7 @@ class Faults:
             one[1]()
         if now < self._next:
             return
-        kind = self.random.choices(list(KINDS), list(KINDS.values()))[0]
+        kind = self.random.choices(self.kinds, [KINDS[one] for one in self.kinds])[0]
         if getattr(self, "_" + kind.replace(" ", "_"))() is not False:
             self.counts[kind] += 1
             self.told.append(f"  {datetime.now().time().isoformat('milliseconds')} {kind}")

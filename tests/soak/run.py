@@ -38,7 +38,7 @@ class Plan:
     changes: int
     seed: int
     store: str
-    faults: bool
+    kinds: list[str]
     version: int
 
 
@@ -57,7 +57,7 @@ def run(plan: Plan) -> int:
         proxy.start()
         stack.callback(proxy.stop)
         crew = Crew(server, proxy, folder, random.Random(plan.seed), redis)
-        faults = Faults(crew, random.Random(plan.seed + 1))
+        faults = Faults(crew, random.Random(plan.seed + 1), plan.kinds)
         report.say(f"seed {plan.seed}, store {plan.store}, folder {folder}")
         try:
             stack.callback(crew.stop)
@@ -90,7 +90,7 @@ def soak(plan: Plan, crew: Crew, faults: Faults, report: Report) -> None:
         target = min(target + segment, plan.changes)
         while (done := committed(crew.folder)) < target:
             crew.check()
-            if plan.faults:
+            if plan.kinds:
                 faults.tick()
             time.sleep(0.03)
         quiet(crew, faults, report)
