@@ -39,7 +39,7 @@ def soak(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_a_short_soak(soak: Start) -> None:
-    process = soak("--changes", "4000", "--seed", "1")
+    process = soak("--changes", "2500", "--seed", "1")
     said, _ = process.communicate(timeout=400)
     assert process.returncode == 0, said
     assert "0 stale, 0 lost, 0 applied twice" in said

@@ -54,10 +54,12 @@ class Writer:
             folder / f"journal-{number}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644
         )
         self.long: tuple[psycopg.Connection[Any], str, int, float] | None = None
+        self.session = 0  # that has last written to the own account
         self.aborted: Counter[str] = Counter()
 
     def run(self, orders: Orders) -> None:
         """Write until stdin ends."""
+        from django.core.exceptions import ObjectDoesNotExist
         from django.db import Error, connection
 
         while not orders.ending:
@@ -70,7 +72,7 @@ class Writer:
                     self.end_long()
                 else:
                     self.step()
-            except (Error, psycopg.Error, GiveUpError) as error:
+            except (Error, psycopg.Error, ObjectDoesNotExist, GiveUpError) as error:
                 cause = error.__cause__ or error
                 self.aborted[type(cause).__name__] += 1
                 if not connection.is_usable():
@@ -160,12 +162,13 @@ class Writer:
             self.note(cursor, token, [deed])
         if not give_up:
             self.acknowledged(token, [deed])
+            self.session = backend
         ids = PostingIds.cached.get(account=self.number)
         total = PostingSum.cached.get(account=self.number)
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
-            if cursor.fetchone() != (backend,):
-                return  # a new session knows nothing of the write
+            if cursor.fetchone() != (self.session,):
+                return  # another session knows nothing of what we have written last
             cursor.execute(
                 "SELECT count(*), coalesce(sum(amount), 0) FROM soak_posting WHERE account_id = %s",
                 [self.number],
