@@ -27,7 +27,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 # Seconds from one fault to the next.
 PACE = (0.1, 1.5)
 # How long a process is stopped, in seconds: a listener's shards are taken from it after SILENCE.
-STOPPED = (0.2, 6.0)
+STOPPED = (0.2, 10.0)
 KINDS = {
     "listener killed": 6, "listener stopped": 5, "listener replaced": 3, "writer killed": 4,
     "writer stopped": 4, "reader killed": 2, "backend terminated": 8, "server restarted": 2,

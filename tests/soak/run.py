@@ -87,7 +87,7 @@ def soak(plan: Plan, crew: Crew, faults: Faults, report: Report) -> None:
     segment = max(SEGMENT_LEAST, plan.changes // SEGMENTS)
     done, target = 0, 0
     while done < plan.changes:
-        target = min(target + segment, plan.changes)
+        target = min(max(target, done) + segment, plan.changes)
         while (done := committed(crew.folder)) < target:
             crew.check()
             if plan.kinds:

@@ -35,7 +35,7 @@ if REDIS:
 KCK_PUBLISH = {
     "STORE": "cache:soak" if REDIS else "postgres",
     "SHARDS": 4,
-    "SILENCE": 3.0,
+    "SILENCE": 6.0,
     # Longer than from one quiet point to the next: the log is the history of a wrong key.
     "RETENTION": timedelta(seconds=float(os.environ.get("SOAK_RETENTION", "600"))),
 }
