@@ -28,6 +28,9 @@ class Batch(Protocol):
     def recover(self) -> None:
         """Make the batch's transaction usable again after a compute that failed in it."""
 
+    def breathe(self) -> None:
+        """Give a sign of life, if one is due: called before each compute."""
+
 
 @dataclass
 class Scope:
@@ -76,6 +79,8 @@ def compute(
 
 
 def _attempt(run: Callable[[], Any], inner: Scope) -> Computed:
+    if inner.batch is not None:
+        inner.batch.breathe()
     start = time.perf_counter()
     try:
         value = run()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +15,7 @@ import psycopg
 from django.db import connections, transaction
 
 from . import clock, registry, stores
-from .changes import ANY_UNSEEN, FIRST_UNSEEN, Decoder, unseen
+from .changes import ANY_UNSEEN, FIRST_UNSEEN, Decoder, Row, unseen
 from .conf import settings
 from .dependents import Dependents
 from .exceptions import Fenced
@@ -48,6 +49,7 @@ def batch(
     place: Place,
     first: Work | None = None,
     owed: bool = False,
+    breathe: Callable[[], None] = lambda: None,
 ) -> tuple[Place, Outcome]:
     """Handle everything committed so far that the shard has not yet seen.
 
@@ -56,6 +58,7 @@ def batch(
         place: the shard and its cursor.
         first: work to do beside what the log says.
         owed: whether to try again what is owed.
+        breathe: gives a sign of life, if one is due; called again and again.
 
     Returns:
         the new place, and what was done.
@@ -68,14 +71,14 @@ def batch(
     graph = registry.graph()
     with transaction.atomic(using=alias):
         until, at, rows = _open(connection.connection, place.done)
-        session = BatchSession(desk, place, until, at)
+        session = BatchSession(desk, place, until, at, breathe)
         # Claimed before anybody looks which keys are stored: see prime.
         _claim(desk, place, until)
         dependents = Dependents(
             graph, Decoder(connection, graph.sources), owner(place), alias, session.recover,
             session.any_stored,
         )  # fmt: skip
-        work = dependents.collect(unseen(connection, place.done, rows))
+        work = dependents.collect(_breathing(unseen(connection, place.done, rows), breathe))
         _add_first(work, first)
         for key in place.owed if owed else ():
             dependents.request(work, key, "retry")
@@ -92,6 +95,12 @@ def _claim(desk: psycopg.Connection[Any], place: Place, until: str) -> None:
             desk.execute("SET LOCAL synchronous_commit = on")
         if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:
             raise Fenced(place.shard)
+
+
+def _breathing(rows: Iterable[Row], breathe: Callable[[], None]) -> Iterator[Row]:
+    for row in rows:
+        yield row
+        breathe()  # which keys depend on it may have cost the user's code some queries
 
 
 def _open(raw: psycopg.Connection[Any], since: str) -> tuple[str, datetime, list[Any]]:

@@ -69,6 +69,7 @@ class Listener:
     _bell: Doorbell | None = None
     _beat: float = 0.0
     _round: float = 0.0
+    _breath: float = 0.0
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -206,7 +207,9 @@ class Listener:
     def _batch(self, place: Place, eager: bool = False, owed: bool = False) -> Outcome:
         try:
             first = following.domains(self._desk, place) if eager else None
-            self.places[place.shard], outcome = following.batch(self._desk, place, first, owed)
+            self.places[place.shard], outcome = following.batch(
+                self._desk, place, first, owed, self._breathe
+            )
         except Fenced as fenced:
             logger.warning("%s", fenced)
             places.release(self._desk, place)
@@ -286,6 +289,13 @@ class Listener:
             self._make_the_round(bell)
         self._house.beat()
         return not set(self.places) <= owned
+
+    def _breathe(self) -> None:
+        """Give a sign of life in the middle of a batch: a long one is not a silent one."""
+        bell, moment = self._bell, time.monotonic()
+        if bell is not None and moment - self._breath > BEAT:
+            self._breath = moment
+            self._sharing.breathe(bell.id)
 
     def _make_the_round(self, bell: Doorbell) -> None:
         """Prove LISTEN, move the cursors on past what is none of ours, try again what is owed."""

@@ -125,6 +125,10 @@ class Refresh:
             self._remember(product, key, found)
             self._settle(key, task, stored.get(key), found, results)
 
+    def breathe(self) -> None:
+        """Give a sign of life, if one is due."""
+        self._session.breathe()
+
     def recover(self) -> None:
         """Make the batch's transaction usable again after a compute that failed in it."""
         self._session.recover()

@@ -31,6 +31,9 @@ class Session(Protocol):
     def recover(self) -> None:
         """Make the computing transaction usable again after an error in it."""
 
+    def breathe(self) -> None:
+        """Give a sign of life, if one is due."""
+
     def writing(self, last: bool) -> Any:
         """A context manager with the cursor of a write transaction.
 

@@ -45,11 +45,21 @@ RECORD_TIMEOUT = "200ms"
 
 
 class BatchSession:
-    """Where one batch computes (Django's connection) and writes (the desk)."""
+    """Where one batch computes (Django's connection) and writes (the desk).
+
+    Args:
+        desk: the worker's own connection, in autocommit.
+        place: the shard and its cursor.
+        until: the batch's snapshot.
+        at: when that was taken.
+        breathe: gives a sign of life, if one is due.
+    """
 
     def __init__(
-        self, desk: psycopg.Connection[Any], place: Place, until: str, at: datetime
-    ) -> None:
+        self, desk: psycopg.Connection[Any], place: Place, until: str, at: datetime,
+        breathe: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.breathe = breathe
         self.shard = place.shard
         self.shards = place.shards
         self.owed = set(place.owed)

@@ -26,6 +26,7 @@ UPDATE kck_publish_listener SET seen_at = clock_timestamp(), shards = %s, seat_b
        audited = %s, differing = %s
  WHERE id = %s
 """
+_BREATHE = "UPDATE kck_publish_listener SET seen_at = clock_timestamp() WHERE id = %s"
 # Rows of listeners whose connection is gone: nobody need ring for them.
 _BURY = """
 DELETE FROM kck_publish_listener l
@@ -68,6 +69,10 @@ class Sharing:
             if ended:
                 logger.warning("Listener %s is silent: its shards are taken from it.", name)
         self.bury()
+
+    def breathe(self, listener: int) -> None:
+        """Give a sign of life from within a batch."""
+        self._desk.execute(_BREATHE, [listener])
 
     def balance(self, alone: bool = False) -> list[Place]:
         """Let go of more than the fair part, and take what is free up to it.

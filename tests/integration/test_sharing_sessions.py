@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import psycopg
 import pytest
+from django.db.models import Value
+from django.db.models.functions import Concat
+from django.test import override_settings
 
+from kck_publish.listener import Listener
 from kck_publish.sharing import Sharing
-from tests.catalog.fixtures import another_session, sql
+from tests.catalog.fixtures import Session, another_session, interfering, sql, stored
+from tests.catalog.models import Item
+from tests.catalog.primers import ItemNames
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,3 +40,32 @@ def test_a_session_with_a_dead_listeners_process_id_is_spared(began: str, spared
         sql(SILENT, session.info.backend_pid, began)
         Sharing(desk, {}, None).beat(0, 0)
         assert lives(session) is spared
+
+
+def test_a_long_batch_is_not_silent(wait_until: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Else two listeners would take a shard from each other for ever, and nothing be refreshed."""
+    for group in range(10):
+        Item.objects.create(name=f"n{group}", group=group)
+        ItemNames.cached.get(group=group)
+
+    def dawdle(product: str, parameters: Any) -> None:
+        if product == "item_names":
+            time.sleep(0.5)  # of ten: longer than SILENCE together, and shorter each
+
+    listener = Listener("default", say=lambda line: None)
+    with override_settings(KCK_PUBLISH={"SILENCE": 2}), interfering(dawdle):
+        running = Session(listener.run)
+        wait_until(lambda: listener.announced, 20)
+        Item.objects.update(name=Concat("name", Value("x")))
+        with another_session() as desk:
+            other = Sharing(desk, {}, None)
+
+            def all_are_new() -> bool:
+                other.beat(0, 0)  # as another listener would
+                found = [stored(f"item_names/{group}") for group in range(10)]
+                return all(one is not None and b'x"' in (one.body or b"") for one in found)
+
+            wait_until(all_are_new, 20, "the batch is written")
+        listener.stop()
+        running.result()
+    assert "is silent" not in caplog.text
