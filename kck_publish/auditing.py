@@ -70,7 +70,7 @@ class Auditing(threading.Thread):
             logger.error("The audit found that %s is not what a compute gives: refreshed.", one.key)
             product = registry.find(one.key)
             if product is not None:
-                signals.differing.send_robust(product.sender, product=product.name, key=one.key)
+                signals.differed.send_robust(product.sender, product=product.name, key=one.key)
         self.differing += len(wrong)
         with connections[settings.DATABASE].cursor() as cursor:
             requests.log(cursor, requests.REFRESH, [one.key for one in wrong])

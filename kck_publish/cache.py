@@ -228,8 +228,8 @@ class Cache:
 
     def _stored(self, product: Product | None, key: str) -> Stored | None:
         store = stores.current()
-        with stores.named_errors(store.alias):
-            reading = store.read([self._address(product, key)], ())
+        with stores.named_errors(store.alias), self._cursor() as cursor:
+            reading = store.look(cursor, [self._address(product, key)])
         stored = reading.entries.get(key)
         return None if stored is None or expired(stored) else stored
 

@@ -53,13 +53,14 @@ class TableReader(RowReader[M]):
             MultipleObjectsReturned: several rows have one of the values.
         """
         found: dict[Any, M] = {}
+        name = self._attribute(field_name)
         for rows in self.filter_many(field_name, values).values():
             if len(rows) > 1:
                 model: Any = self.model
                 raise model.MultipleObjectsReturned(
                     f"in_bulk: {len(rows)} rows have one value of {field_name}; use filter()."
                 )
-            found |= {self._named(row, field_name): row for row in rows}
+            found |= {getattr(row, name): row for row in rows}
         return found
 
     def filter_many(self, name: str, values: Iterable[Any]) -> dict[Any, list[M]]:

@@ -1,6 +1,7 @@
 """The library's system checks.
 
-Settings (E001), declarations (E002, E004, W006, E007), triggers (W003), tables (W005).
+Settings (E001), declarations (E002, E004, W006, E007), databases (E008, W009),
+triggers (W003), tables (W005).
 Connected by importing this module in ``apps``.
 """
 
@@ -18,6 +19,7 @@ from kck_publish.capture_sql import virtual_columns
 from kck_publish.conf import problems, settings
 from kck_publish.exceptions import ConfigurationError, InvalidPrimer, StoreMissing
 from kck_publish.publishing import unreadable
+from kck_publish.routing import PrimaryRouter
 
 
 @checks.register(checks.Tags.compatibility)
@@ -72,6 +74,49 @@ def check_publish(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
             id="kck_publish.W006",
         )
         for label, why in sorted(unreadable.items())
+    ]
+
+
+@checks.register(checks.Tags.models)
+def check_databases(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """A source that the routers keep in another database than the log and the store are in."""
+    try:
+        sources, alias = registry.sources() if router.routers else [], settings.DATABASE
+    except (InvalidPrimer, ConfigurationError):
+        return []  # E002 or E001 names it
+    return [
+        checks.Error(
+            f"{source.model._meta.label} is written in the database {found!r}, where no listener "
+            f"follows it: KCK_PUBLISH['DATABASE'] is {alias!r}, and products are made of its "
+            "tables alone.",
+            hint="Keep the model in that database, or make it no CacheModel and depend on it not.",
+            obj=source.model,
+            id="kck_publish.E008",
+        )
+        for source in sources
+        if (found := router.db_for_write(source.model)) != alias
+    ]
+
+
+@checks.register(checks.Tags.models)
+def check_replicas(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Computes that would read what they are made of from a replica."""
+    if not router.routers or isinstance(router.routers[0], PrimaryRouter):
+        return []
+    try:
+        sources, alias = registry.sources(), settings.DATABASE
+    except (InvalidPrimer, ConfigurationError):
+        return []  # E002 or E001 names it
+    return [
+        checks.Warning(
+            f"{source.model._meta.label} is read from the database {found!r}: a product that is "
+            "computed from a replica may be older than the change that it is computed for.",
+            hint="Put 'kck_publish.routing.PrimaryRouter' first in DATABASE_ROUTERS.",
+            obj=source.model,
+            id="kck_publish.W009",
+        )
+        for source in sources
+        if (found := router.db_for_read(source.model)) != alias
     ]
 
 

@@ -20,12 +20,12 @@ from .stores import Stored
 def etag_of(product: Product, answer: Answer, body: bytes) -> str:
     """The entity tag: equal for equal answers, whichever process gives them.
 
-    A stored value is told by its stamp and version. What was computed for this reader alone has
-    neither: there the bytes themselves are digested.
+    A stored value is told by its version, which no other value ever has. What was computed for this
+    reader alone has none: there the bytes themselves are digested.
     """
     digest = blake2b(product.fingerprint.encode(), digest_size=12)
     if isinstance(answer, Stored):
-        digest.update(f"{answer.address.key}\n{answer.stamp}\n{answer.version}".encode())
+        digest.update(f"{answer.address.key}\n{answer.version}".encode())
     else:
         digest.update(body)
     return f'"{digest.hexdigest()}"'

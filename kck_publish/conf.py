@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, cast
@@ -232,6 +233,8 @@ class _Live:
     """Looks like Settings; each access reads what is in force now."""
 
     def __getattr__(self, name: str) -> Any:
+        if name == "DATABASE" and _elsewhere is not None:
+            return _elsewhere
         reading = _current()
         if name in reading.wrong:
             raise ConfigurationError(reading.wrong[name])
@@ -245,6 +248,23 @@ class _Live:
 
 
 settings = cast(Settings, _Live())
+_elsewhere: str | None = None
+
+
+def is_told() -> bool:
+    """Whether this process works in a database that it was told: it is a listener."""
+    return _elsewhere is not None
+
+
+@contextmanager
+def working_in(alias: str) -> Iterator[None]:
+    """DATABASE is this one meanwhile, in the whole process: ``kck_listen --database`` is it."""
+    global _elsewhere
+    before, _elsewhere = _elsewhere, alias
+    try:
+        yield
+    finally:
+        _elsewhere = before
 
 
 def problems() -> list[str]:

@@ -95,8 +95,7 @@ def decode(body: bytes, shape: bytes | None = None) -> Any:
         value = orjson.loads(body)
         if shape is None:
             return value
-        read = _reader(shape) if len(shape) <= _CACHED_SHAPE else reader(orjson.loads(shape))
-        return read(value)
+        return reader_of(shape)(value)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
         raise Undecodable(f"{type(error).__name__}: {error}") from error
 
@@ -108,6 +107,11 @@ def fingerprint(*parts: str) -> str:
         data = part.encode()
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()
+
+
+def reader_of(shape: bytes) -> Read:
+    """What turns a parsed body, which it changes, into the value. Raises KeyError, ValueError."""
+    return _reader(shape) if len(shape) <= _CACHED_SHAPE else reader(orjson.loads(shape))
 
 
 @lru_cache(maxsize=512)

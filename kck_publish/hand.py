@@ -7,7 +7,6 @@ the listener looks at. Inside one it is written after the commit.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -44,8 +43,8 @@ def put(entry: Stored, check_version: int | None) -> Stored | None:
                 version = store.lock_version(cursor, entry.address)
                 if version != check_version:
                     raise VersionMismatch(key, check_version, version)
-            entry = replace(
-                entry, stamp=take(cursor), version=stores.new_version(), primed_at=clock.now()
+            entry = entry._replace(
+                stamp=take(cursor), version=stores.new_version(), primed_at=clock.now()
             )
             store.write(cursor, [entry])
             if not after:

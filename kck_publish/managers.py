@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -14,7 +13,7 @@ from django.db.models import Model
 from . import peers, registry
 from .exceptions import KeyParameterMismatch, UndeclaredLookup
 from .products import Product, Wanted
-from .reading import answers, bytes_of, value_of
+from .reading import answers, bytes_of, value_of, values_of
 from .rows import lookup_field, manager_of
 
 if TYPE_CHECKING:
@@ -113,7 +112,11 @@ class RowReader(Generic[M]):
             KeyParameterMismatch: a value that the field does not take.
         """
         product = self.product_of(tuple(lookup))
-        key = product.key_of(self._parameters(product, lookup))
+        if len(lookup) == 1:
+            ((name, value),) = lookup.items()
+            key = self._key(product, name, value)
+        else:
+            key = product.key_of(self._parameters(product, lookup))
         found = answers(product, Wanted(product, [key]))
         try:
             (row,) = self.given(product, [value_of(product, key, found[key])])
@@ -128,15 +131,25 @@ class RowReader(Generic[M]):
     def in_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
         """Rows by the values of one lookup, in one round trip; missing ones are absent."""
         product = self.product_of((field_name,))
-        asked = [product.key_of(self._parameters(product, {field_name: one})) for one in values]
-        rows = self.given(product, self._present(product, asked))
-        return {self._named(row, field_name): row for row in rows}
+        asked = [self._key(product, field_name, one) for one in values]
+        name = self._attribute(field_name)
+        return {getattr(row, name): row for row in self._present(product, asked)}
 
-    def _present(self, product: Product, asked: Iterable[str]) -> Iterator[Any]:
+    def _present(self, product: Product, asked: Iterable[str]) -> list[M]:
         """The rows of these keys that there are."""
-        for key, answer in answers(product, Wanted(product, asked)).items():
-            with suppress(ObjectDoesNotExist, MultipleObjectsReturned):
-                yield value_of(product, key, answer)
+        found = values_of(product, answers(product, Wanted(product, asked)))
+        return self.given(product, [one for one in found if not isinstance(one, Exception)])
+
+    def _attribute(self, name: str) -> str:
+        """Where an instance has what a lookup names; ``pk`` itself is slow to ask for."""
+        pks = self.model._meta.pk_fields
+        if name == "pk":
+            return pks[0].attname if len(pks) == 1 else name
+        return lookup_field(self.model, name).attname
+
+    def _key(self, product: Product, name: str, value: Any) -> str:
+        key = product.plain_key(value)
+        return product.key_of(self._parameters(product, {name: value})) if key is None else key
 
     def filter(self, **lookup: Any) -> list[M]:
         """The rows of a declared list (``cached_lists``), in pk order."""
@@ -151,7 +164,7 @@ class RowReader(Generic[M]):
         kept = registry.get(f"{product.name}[]")
         key = kept.key_of({})
         asked = value_of(kept, key, answers(kept, Wanted(kept, [key]))[key])
-        return self.given(product, self._present(product, asked))
+        return self._present(product, asked)
 
     def filter_many(self, name: str, values: Iterable[Any]) -> dict[Any, list[M]]:
         """The lists of a declared list by several values of its one field, in one round trip."""
@@ -260,11 +273,6 @@ class RowReader(Generic[M]):
                 f"{field.name} takes a {field.related_model.__name__}, not {row!r}", product.name
             )
         return getattr(row, field.target_field.attname)
-
-    def _named(self, row: M, field_name: str) -> Any:
-        if field_name == "pk":
-            return row.pk
-        return getattr(row, lookup_field(self.model, field_name).attname)
 
     def given(self, product: Product, rows: Iterable[Any]) -> list[M]:
         """What one read gives: instances of this very model, which fetch relations together."""

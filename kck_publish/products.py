@@ -6,7 +6,7 @@ holds both, and ``cache``, ``prime`` and ``refresh`` know only this.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -96,6 +96,10 @@ class Product:
         """What ``augment_with`` amends, of stored bytes: the value, if no more is kept."""
         return self.decode(body, shape)
 
+    def decoder(self) -> Callable[[bytes, bytes | None], Any]:
+        """``decode``, for many values at once."""
+        return self.decode
+
     def absence(self, shape: bytes | None, key: str) -> Exception:
         """The error that a stored "there is none" stands for."""
         return ObjectDoesNotExist(f"{key} does not exist.")
@@ -113,6 +117,10 @@ class Product:
     def key_of(self, parameters: Parameters) -> str:
         """The key text. Raises KeyParameterMismatch."""
         return keys.build(self.name, self.parameters, parameters)
+
+    def plain_key(self, value: Any) -> str | None:
+        """The key of the one parameter's value, where that needs no look; else None."""
+        return None
 
     def parameters_of(self, key: str) -> dict[str, Any]:
         """The typed parameters of a key text. Raises KeyParameterMismatch."""

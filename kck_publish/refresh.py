@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from . import retries, signals
@@ -206,7 +205,7 @@ class Refresh:
         assert entry is not None
         if before is not None and (before.body, before.shape) == (entry.body, entry.shape):
             if _expires(before) or _expires(entry):
-                results.renewals.append(replace(entry, version=before.version))
+                results.renewals.append(entry._replace(version=before.version))
             else:
                 results.adopted.append(before)
             self.outcome.unchanged += 1

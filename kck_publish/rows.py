@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import or_
@@ -17,7 +18,17 @@ from typing import Any, cast
 
 import orjson
 from django.core.exceptions import MultipleObjectsReturned, ValidationError
-from django.db.models import CharField, Field, Manager, Model, Q, TextField
+from django.db import router
+from django.db.models import (
+    CharField,
+    Field,
+    IntegerField,
+    Manager,
+    Model,
+    Q,
+    TextField,
+    UUIDField,
+)
 
 from . import embedding, encoding, keys
 from .conf import settings
@@ -26,6 +37,13 @@ from .prepared import PreparedLookup
 from .products import Computed, Parameters, Product
 
 _MANY = b"many"
+# By how a field reads them: values that it gives back as they are.
+_PLAIN: Mapping[Any, type[Any]] = {
+    IntegerField.to_python: int,
+    CharField.to_python: str,
+    TextField.to_python: str,
+    UUIDField.to_python: uuid.UUID,
+}
 
 
 @dataclass(frozen=True)
@@ -159,7 +177,29 @@ class RowProduct(Product):
         return encoding.Encoded(self.codec.dump(value))
 
     def decode(self, body: bytes, shape: bytes | None) -> Any:
-        return self.codec.instance(orjson.loads(body), settings.DATABASE)
+        return self.codec.instance(orjson.loads(body), self._read_from())
+
+    def _read_from(self) -> str:
+        """The alias that ``objects.get()`` would have read from: a replica's, perhaps.
+
+        What is stored was read in DATABASE; this is what an instance says of itself.
+        """
+        return router.db_for_read(self.model) if router.routers else settings.DATABASE
+
+    def decoder(self) -> Callable[[bytes, bytes | None], Any]:
+        build, read, alias = self.codec.instance, orjson.loads, self._read_from()
+        return lambda body, shape: build(read(body), alias)
+
+    def plain_key(self, value: Any) -> str | None:
+        if type(value) is self._plain and (self._plain is not str or value.isalnum()):
+            return f"{self.name}/{value}"
+        return None
+
+    @cached_property
+    def _plain(self) -> type[Any] | None:
+        """The type whose values are in a key as they are, when there is one field alone."""
+        read = type(_target(self.fields[0])).to_python if len(self.fields) == 1 else None
+        return _PLAIN.get(read)
 
     def absence(self, shape: bytes | None, key: str) -> Exception:
         model = cast("Any", self.model)
@@ -245,8 +285,11 @@ class ListProduct(RowProduct):
         return encoding.Encoded(orjson.dumps([self.codec.values(row) for row in value]))
 
     def decode(self, body: bytes, shape: bytes | None) -> Any:
-        instance, alias = self.codec.instance, settings.DATABASE
+        instance, alias = self.codec.instance, self._read_from()
         return [instance(values, alias) for values in orjson.loads(body)]
+
+    def decoder(self) -> Callable[[bytes, bytes | None], Any]:
+        return self.decode
 
     def result(self, rows: list[Model], parameters: Parameters) -> Computed:
         return Computed(rows)

@@ -24,6 +24,8 @@ INSTALLED_APPS = [
     "example_app",
     "tests.catalog",
     "tests.relations",
+    "django.contrib.postgres",
+    "tests.kinds",
 ]
 
 SERVER = PostgresServer.from_url(
@@ -35,3 +37,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ROOT_URLCONF = "example_app.urls"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+# tests.kinds has a swappable model.
+KINDS_MEMBER_MODEL = "kinds.Person"
+# An ImageField without Pillow: no image is ever opened.
+SILENCED_SYSTEM_CHECKS = ["fields.E210"]

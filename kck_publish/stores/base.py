@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .. import keys
 from ..snapshots import Snapshot
@@ -22,25 +22,29 @@ Query = tuple[str, list[Any]]
 READER, LISTENER, HAND = "reader", "listener", "hand"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where the value of a key is kept: neither of two versions of the code sees the other's."""
 
     key: str
     fingerprint: str
-    digest: uuid.UUID = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "digest", uuid.UUID(bytes=keys.identify(self.key)))
+    @property
+    def hex(self) -> str:
+        """The key's digest, as 32 hexadecimal digits: what a read asks for."""
+        return keys.identify(self.key).hex()
+
+    @property
+    def digest(self) -> uuid.UUID:
+        """The key's digest."""
+        return uuid.UUID(bytes=keys.identify(self.key))
 
     @property
     def bucket(self) -> int:
         """The key's place in the key space; its shard is this modulo the number of shards."""
-        return bucket_of(self.digest)
+        return int.from_bytes(keys.identify(self.key)[-2:], "big")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """One entry as it is stored. ``body`` is None for the answer that there is none."""
 
     address: Address

@@ -26,7 +26,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any
 
 from django.db import connections
@@ -79,7 +78,7 @@ class CacheStore(PostgresStore):
         cursor.execute(*self.before_query(addresses))
         return self.before_of(cursor.fetchall(), addresses)
 
-    def before_query(self, addresses: Sequence[Address], wrote: Sequence[str] = ()) -> Query:
+    def before_query(self, addresses: Sequence[Address]) -> Query:
         return index.rows(addresses)
 
     def before_of(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
@@ -125,7 +124,7 @@ class CacheStore(PostgresStore):
                 values.add(frames)
 
     def announce(self, cursor: Any, entries: Sequence[Stored]) -> None:
-        super().add_with(cursor, [replace(_bare(one), by=READER) for one in entries])
+        super().add_with(cursor, [_bare(one)._replace(by=READER) for one in entries])
 
     def send(self, cursor: Any, outgoing: Outgoing) -> None:
         removals = list(outgoing.removals)
@@ -190,7 +189,7 @@ class CacheStore(PostgresStore):
             values = self._values_of(addresses)
             for address, (_, _, _, _, version) in zip(addresses, some, strict=True):
                 if (value := values.get(address)) is not None:
-                    yield replace(value, body=None, row=version)
+                    yield value._replace(body=None, row=version)
 
     def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
         cursor.execute(*index.adopt(entries))
@@ -228,13 +227,13 @@ def _name(address: Address) -> str:
 
 
 def _bare(entry: Stored) -> Stored:
-    return replace(entry, body=None, shape=None)
+    return entry._replace(body=None, shape=None)
 
 
 def _under(value: Stored, by: str, stamp: str, version: int, behind: bool) -> Stored:
     """The value with what its row says: whether a reader's was adopted, and is it behind."""
     adopted = value.by == READER and by == LISTENER and stamp == value.stamp
-    return replace(value, by=LISTENER if adopted else value.by, behind=behind, row=version)
+    return value._replace(by=LISTENER if adopted else value.by, behind=behind, row=version)
 
 
 def _chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:

@@ -30,8 +30,9 @@ def stored(key: str) -> Stored | None:
     """The entry under a key, as it is; nothing is primed."""
     product = registry.find(key)
     assert product is not None, key
-    reading = stores.current().read([Address(key, product.fingerprint)], ())
-    return reading.entries.get(key)
+    store = stores.current()
+    with connections[store.alias].cursor() as cursor:
+        return store.look(cursor, [Address(key, product.fingerprint)]).entries.get(key)
 
 
 def physical(key: str) -> tuple[Any, ...] | None:

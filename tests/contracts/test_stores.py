@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -389,7 +388,7 @@ def test_the_auditor_agrees() -> None:
     wrong = stored("item_total/1")
     assert wrong is not None
     with connection.cursor() as cursor:  # what nobody may do: the stamp says that all is in it
-        wrong = replace(wrong, body=b'{"count":1,"amount":-1}', version=0)
+        wrong = wrong._replace(body=b'{"count":1,"amount":-1}', version=0)
         stores.current().send(cursor, Outgoing(wrong.stamp, writes=[wrong]))
         stores.current().write(cursor, [wrong])
     found = audit(["item_total"])

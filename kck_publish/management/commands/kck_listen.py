@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from kck_publish.conf import settings
+from kck_publish.conf import settings, working_in
 from kck_publish.exceptions import KckPublishError
 from kck_publish.listener import Listener
 
@@ -20,15 +20,19 @@ class Command(BaseCommand):
         parser.add_argument("--shards", type=int, help="own at most so many shards here")
         parser.add_argument("--poll", action="store_true", help="poll; never LISTEN")
         parser.add_argument("--once", action="store_true", help="drain and exit")
-        parser.add_argument("--database", help="alias; the setting DATABASE by default")
+        parser.add_argument("--database", help="alias; instead of the setting DATABASE")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["shards"] is not None and options["shards"] < 1:
             raise CommandError("--shards takes 1 or more.")
         if (alias := options["database"]) and alias not in connections:
             raise CommandError(f"There is no database {alias!r} in DATABASES.")
+        with working_in(alias or settings.DATABASE):
+            self._listen(options)
+
+    def _listen(self, options: dict[str, Any]) -> None:
         listener = Listener(
-            options["database"] or settings.DATABASE,
+            settings.DATABASE,
             poll=options["poll"],
             most=options["shards"],
             say=lambda line: self.stdout.write(line),

@@ -1,0 +1,106 @@
+"""Routers and several databases: one holds sources, log and store; what instances say of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections, router
+
+from kck_publish.checks import check_databases, check_replicas
+from kck_publish.conf import settings as ours
+from kck_publish.conf import working_in
+from kck_publish.routing import PrimaryRouter
+from tests.catalog.fixtures import stored
+from tests.catalog.models import Item, Publisher
+from tests.catalog.primers import ItemTotal
+from tests.kinds.alike import differences
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def listen() -> None:
+    """``kck_listen --once``; domains and computes that ask a replica would fail."""
+    call_command("kck_listen", "--once", verbosity=0)
+    connections["default"].close()
+
+
+class Replicas:
+    """Reads go to a replica; the library's primes must not."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str:
+        return "replica"
+
+    def db_for_write(self, model: Any, **hints: Any) -> str:
+        return "default"
+
+
+class Apart:
+    """Keeps one model in a database of its own."""
+
+    def db_for_write(self, model: Any, **hints: Any) -> str | None:
+        return "replica" if model is Publisher else None
+
+
+@pytest.fixture
+def replica() -> Iterator[None]:
+    """A second alias; no connection is ever made to it."""
+    connections.settings["replica"] = {**connections.settings["default"], "PORT": "1"}
+    yield
+    del connections.settings["replica"]
+
+
+def test_reads_never_go_to_a_replica_and_say_what_objects_get_would(
+    replica: None, settings: Any
+) -> None:
+    row = Publisher.objects.create(name="Ace")
+    expected = Publisher.objects.get(pk=row.pk)
+    settings.DATABASE_ROUTERS = [Replicas()]
+    assert "kck_publish.W009" in {one.id for one in check_replicas(None)}
+    settings.DATABASE_ROUTERS = [PrimaryRouter(), Replicas()]
+    assert not check_replicas(None)
+    primed = Publisher.cached.get(pk=row.pk)
+    listen()
+    served = Publisher.cached.get(name="Ace")
+    assert stored(f"catalog.publisher/{row.pk}") is not None
+    assert primed._state.db == served._state.db == router.db_for_read(Publisher) == "replica"
+    expected._state.db = "replica"
+    assert not differences(primed, expected)
+    assert not differences(Publisher.cached.in_bulk([row.pk])[row.pk], expected)
+    served.name = "Bee"
+    served.save()
+    listen()
+    assert Publisher.cached.get(name="Bee") == row
+
+
+def test_a_compute_reads_no_replica(replica: None, settings: Any) -> None:
+    item = Item.objects.create(name="a", group=1, amount=5)
+    settings.DATABASE_ROUTERS = [PrimaryRouter(), Replicas()]
+    assert ItemTotal.cached.get(group=1)["amount"] == 5
+    item.amount = 6
+    item.save()
+    listen()
+    assert ItemTotal.cached.get(group=1)["amount"] == 6
+
+
+def test_a_model_that_routers_keep_elsewhere_is_refused(replica: None, settings: Any) -> None:
+    assert check_databases(None) == []
+    settings.DATABASE_ROUTERS = [Apart()]
+    (found,) = check_databases(None)
+    assert (found.id, found.obj) == ("kck_publish.E008", Publisher)
+    assert "catalog.Publisher is written in the database 'replica'" in found.msg
+
+
+def test_the_listener_works_in_the_database_it_is_told(replica: None) -> None:
+    with working_in("replica"):
+        assert ours.DATABASE == "replica"
+        with working_in("default"):
+            assert ours.DATABASE == "default"
+    assert ours.DATABASE == "default"
+    with pytest.raises(CommandError, match="no database 'nowhere'"):
+        call_command("kck_listen", "--once", "--database", "nowhere")
+    row = Publisher.objects.create(name="Ace")
+    call_command("kck_listen", "--once", "--database", "default", verbosity=0)
+    assert stored(f"catalog.publisher/{row.pk}") is not None
