@@ -234,7 +234,7 @@ class RowReader(Generic[M]):
         declared = [
             name[len(label) + 1 :].rstrip("]").split(",")
             for name in registry.graph().products
-            if name.startswith(label + opening)
+            if name.startswith(label + opening) and name != f"{label}[]"
         ]
         return UndeclaredLookup(self.model, names, [*([] if lists else [["pk"]]), *declared])
 
