@@ -198,7 +198,7 @@ def test_peers_are_not_kept_alive(novels: list[Novel]) -> None:
     del rows
     gc.collect()
     assert row.writer.name == "w0"
-    assert sum(isinstance(one, Novel) and one is not row for one in gc.get_objects()) == 50
+    assert sum(type(one) is Novel and one is not row for one in gc.get_objects()) == 50
     # (The fifty of the fixture; of those that came with the row there is none left.)
 
 
