@@ -68,7 +68,11 @@ def _publish_all(connection: psycopg.Connection[Any], table: str, products: int)
         (xid,) = connection.execute("SELECT pg_current_xact_id()::text").fetchone()  # type: ignore[misc]
     start = time.perf_counter()
     # A cheap look, so that it takes nothing from what it measures.
-    handled = "SELECT bool_and(pg_visible_in_snapshot(%s::xid8, done)) FROM kck_publish_shard"
+    handled = """
+        SELECT bool_and(pg_visible_in_snapshot(%s::xid8, done))
+               AND NOT EXISTS (SELECT FROM kck_publish_backlog)
+          FROM kck_publish_shard
+    """
     while connection.execute(handled, [xid]).fetchone() != (True,):
         if time.perf_counter() - start > PATIENCE:
             raise TimeoutError(f"{table} was not published")

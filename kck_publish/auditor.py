@@ -31,6 +31,7 @@ _SEEN_BUT_UNHANDLED = f"""
 SELECT EXISTS (SELECT FROM kck_publish_change
                 WHERE ({UNSEEN}) AND pg_visible_in_snapshot(xid, %(until)s::pg_snapshot))
 """
+_PUT_ASIDE = "SELECT EXISTS (SELECT FROM kck_publish_backlog WHERE shard = ANY (%s))"
 _OWNED = """
 SELECT array(SELECT objid::bigint FROM pg_locks JOIN pg_database d ON d.oid = pg_locks.database
               WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2 AND granted
@@ -206,6 +207,8 @@ def caught_up(snapshot: str, until: float) -> bool:
             for done in places:
                 cursor.execute(_SEEN_BUT_UNHANDLED, {"since": done, "until": snapshot})
                 behind = behind or bool(cursor.fetchone()[0])
+            cursor.execute(_PUT_ASIDE, [followed])
+            behind = behind or bool(cursor.fetchone()[0])
         if not behind:
             return True
         if time.monotonic() > until:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,21 +35,28 @@ UNDRAINED = """
     xid = pg_current_xact_id_if_assigned()
     AND seq > coalesce(nullif(current_setting('kck_publish.drained', true), ''), '0')::bigint
 """
-_COLUMNS = "seq, xid::text::bigint, source, op, columns, old, new, origin, at"
+COLUMNS = "seq, xid::text::bigint, source, op, columns, old, new, origin, at"
 _READ_UNSEEN = f"""
-SELECT {_COLUMNS} FROM kck_publish_change WHERE {LATER}
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER}
  UNION ALL
-SELECT {_COLUMNS} FROM kck_publish_change WHERE {LATE}
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE}
  ORDER BY seq
 """
-_READ_UNDRAINED = f"SELECT {_COLUMNS} FROM kck_publish_change WHERE {UNDRAINED} ORDER BY seq"
+_READ_UNSEEN_OF_OTHERS = f"""
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER} AND source <> ALL (%(without)s)
+ UNION ALL
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE} AND source <> ALL (%(without)s)
+ ORDER BY seq
+"""
+_READ_UNDRAINED = f"SELECT {COLUMNS} FROM kck_publish_change WHERE {UNDRAINED} ORDER BY seq"
 # In the index's order, or the planner takes "xid >= ..." for a third of the table. And not from the
 # index's end: that may be a long way through rows that are trimmed and not yet vacuumed.
 ANY_UNSEEN = f"""
 SELECT (SELECT true FROM kck_publish_change WHERE {LATER} ORDER BY xid LIMIT 1) IS NOT NULL
     OR EXISTS (SELECT FROM kck_publish_change WHERE {LATE})
 """
-_FETCH = 2000
+# More rows than this are streamed.
+FETCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +75,14 @@ class Row:
 
 
 # The first page of what is unseen: a few changes come with the snapshot, for one wait.
-FIRST_UNSEEN = f"{_READ_UNSEEN} LIMIT {_FETCH + 1}"
+FIRST_UNSEEN = f"{_READ_UNSEEN} LIMIT {FETCH + 1}"
 
 
 def unseen(
-    connection: BaseDatabaseWrapper, since: str, first: Sequence[Any] | None = None
+    connection: BaseDatabaseWrapper,
+    since: str,
+    first: Sequence[Any] | None = None,
+    without: Collection[str] = (),
 ) -> Iterator[Row]:
     """The rows that the current transaction sees and the cursor has not, in order.
 
@@ -80,13 +90,15 @@ def unseen(
         connection: in the batch's transaction.
         since: the cursor.
         first: what ``FIRST_UNSEEN`` gave, if it was asked; many rows are streamed.
+        without: sources that are left out.
     """
-    if first is not None and len(first) <= _FETCH:
-        yield from (Row(*row) for row in first)
+    if first is not None and len(first) <= FETCH:
+        yield from (row for row in (Row(*one) for one in first) if row.source not in without)
         return
     with connection.chunked_cursor() as cursor:
-        cursor.execute(_READ_UNSEEN, {"since": since})
-        while some := cursor.fetchmany(_FETCH):
+        query = _READ_UNSEEN_OF_OTHERS if without else _READ_UNSEEN
+        cursor.execute(query, {"since": since, "without": list(without)})
+        while some := cursor.fetchmany(FETCH):
             for row in some:
                 yield Row(*row)
 

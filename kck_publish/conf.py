@@ -52,6 +52,10 @@ class Settings:
     MAX_BATCH: int = 1000
     """Changes handled in one refresh chunk, in rows; at least 1."""
 
+    MAX_CHANGES: int = 5000
+    """Changes handled in one batch; a source that has more is worked off in pages, between the
+    batches of the others. Also how many stored keys of a product touched as a whole; at least 1."""
+
     POLL_INTERVAL: float = 5.0
     """The seat belt: seconds between looks at the log while asleep. Read as float seconds."""
 
@@ -164,6 +168,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "SHARDS": _positive,
     "RETRY": _or_none(_retry),
     "MAX_BATCH": _positive,
+    "MAX_CHANGES": _positive,
     "POLL_INTERVAL": _seconds,
     "LISTEN_DSN": _or_none(_text),
     "RETENTION": _duration,

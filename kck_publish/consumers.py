@@ -38,6 +38,8 @@ DELETE FROM kck_publish_consumer
 _CURSORS = """
 SELECT done::text FROM kck_publish_shard WHERE NOT forgotten
  UNION ALL SELECT done::text FROM kck_publish_consumer
+ UNION ALL SELECT b.since::text FROM kck_publish_backlog b
+             JOIN kck_publish_shard s USING (shard) WHERE NOT s.forgotten
 """
 _SILENT = """
 SELECT name, kind, done::text, extract(epoch FROM clock_timestamp() - seen_at)::float

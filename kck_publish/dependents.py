@@ -61,9 +61,9 @@ class Dependents:
         self._keys: dict[tuple[Any, ...], str | None] = {}
         self._through: dict[int, tuple[Product, Through, list[Change]]] = {}
 
-    def collect(self, rows: Iterable[Row]) -> Work:
-        """The work that these rows of the log make."""
-        work = Work()
+    def collect(self, rows: Iterable[Row], work: Work | None = None) -> Work:
+        """The work that these rows of the log make, beside what there is."""
+        work = work or Work()
         for row in rows:
             work.changes += 1
             work.seq = max(work.seq, row.seq)

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -14,8 +15,8 @@ from typing import Any
 import psycopg
 from django.db import connections, transaction
 
-from . import clock, registry, stores
-from .changes import ANY_UNSEEN, FIRST_UNSEEN, Decoder, Row, unseen
+from . import backlog, clock, paging, registry, stores
+from .changes import ANY_UNSEEN, FETCH, FIRST_UNSEEN, Decoder, unseen
 from .conf import settings
 from .dependents import Dependents
 from .exceptions import Fenced
@@ -23,6 +24,7 @@ from .places import Place, owner
 from .refresh import Refresh
 from .results import Outcome
 from .sessions import SAVEPOINT, BatchSession
+from .snapshots import NOTHING
 from .work import Work
 
 _CLAIM = "UPDATE kck_publish_shard SET claimed = %s WHERE shard = %s AND epoch = %s"
@@ -35,6 +37,8 @@ SELECT coalesce(({ANY_UNSEEN}), false)
 
 def waits(desk: psycopg.Connection[Any], place: Place) -> bool:
     """Whether there is anything to do for a shard."""
+    if place.backlog:
+        return True
     with desk.cursor() as cursor:
         cursor.execute(_WAITS, {
             "since": place.done, "now": clock.now(), "mine": registry.graph().fingerprints,
@@ -51,7 +55,7 @@ def batch(
     owed: bool = False,
     breathe: Callable[[], None] = lambda: None,
 ) -> tuple[Place, Outcome]:
-    """Handle everything committed so far that the shard has not yet seen.
+    """Handle everything committed so far that the shard has not seen, and a page of its backlog.
 
     Args:
         desk: the worker's own connection, in autocommit.
@@ -69,22 +73,42 @@ def batch(
     alias = settings.DATABASE
     connection = connections[alias]
     graph = registry.graph()
+    start = time.monotonic()
     with transaction.atomic(using=alias):
         until, at, rows = _open(connection.connection, place.done)
-        session = BatchSession(desk, place, until, at, breathe)
+        part = paging.turn(place.backlog, place.turn)
+        session = BatchSession(desk, place, until, at, breathe, part)
         # Claimed before anybody looks which keys are stored: see prime.
         _claim(desk, place, until)
         dependents = Dependents(
-            graph, Decoder(connection, graph.sources), owner(place), alias, session.recover,
+            graph, Decoder(connection, graph.sources), session.owns, alias, session.recover,
             session.any_stored,
         )  # fmt: skip
-        work = dependents.collect(_breathing(unseen(connection, place.done, rows), breathe))
+        work = Work()
+        if part is not None and part.stored:
+            part = paging.take_keys(part, place.pace, graph, session, work)
+        elif part is not None:
+            part = paging.take_rows(part, place.pace, connection, session, dependents, work)
+        aside = backlog.flood(connection, place.done, rows, FETCH, settings.MAX_CHANGES)
+        session.at_last(*backlog.put_aside(place.shard, place.done, until, aside))
+        dependents.collect(session.breathing(unseen(connection, place.done, rows, aside)), work)
         _add_first(work, first)
         for key in place.owed if owed else ():
             dependents.request(work, key, "retry")
-        refresh = Refresh(graph, stores.current(), session, place.done, until, settings.MAX_BATCH)
+        behind = backlog.behind(graph, place.backlog, aside, until)
+        refresh = Refresh(
+            graph, stores.current(), session, place.done, until, settings.MAX_BATCH, behind,
+            place.floor,
+        )  # fmt: skip
         outcome = refresh.run(work, lambda key: dependents.request(work, key, "retry"))
-    return replace(place, done=until, owed=frozenset(session.owed)), outcome
+    place = replace(place, done=until, floor=NOTHING, owed=frozenset(session.owed))
+    if part is not None:
+        pace = paging.paced(place.pace, time.monotonic() - start, settings.MAX_CHANGES)
+        place = replace(place, turn=part.id, pace=pace)
+    if session.puts_aside:
+        known = [*place.backlog, *([part] if part else [])]
+        place = replace(place, backlog=backlog.load(desk, place.shard, known))
+    return place, outcome
 
 
 def _claim(desk: psycopg.Connection[Any], place: Place, until: str) -> None:
@@ -95,12 +119,6 @@ def _claim(desk: psycopg.Connection[Any], place: Place, until: str) -> None:
             desk.execute("SET LOCAL synchronous_commit = on")
         if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:
             raise Fenced(place.shard)
-
-
-def _breathing(rows: Iterable[Row], breathe: Callable[[], None]) -> Iterator[Row]:
-    for row in rows:
-        yield row
-        breathe()  # which keys depend on it may have cost the user's code some queries
 
 
 def _open(raw: psycopg.Connection[Any], since: str) -> tuple[str, datetime, list[Any]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import clock
+from . import clock, registry
 
 # So many unhandled rows are looked at. If there are more, the owner's last word is taken: the lag
 # may then be said too long, never too short, and a reader's look stays cheap.
@@ -28,8 +28,12 @@ SELECT s.shard, s.shards, extract(epoch FROM clock_timestamp() + %(moved)s - CAS
                THEN coalesce(s.caught_up_at, least(late.since, later.since))
            WHEN late.seen + later.seen > 0
                THEN greatest(s.caught_up_at, least(late.since, later.since))
-       END)::float
+       END)::float,
+       extract(epoch FROM clock_timestamp() + %(moved)s - aside.since)::float
   FROM kck_publish_shard s
+ CROSS JOIN LATERAL (
+    SELECT min(at) AS since FROM kck_publish_backlog b
+     WHERE b.shard = s.shard AND (%(under)s::text[] IS NULL OR b.name = ANY (%(under)s))) aside
  CROSS JOIN LATERAL (
     SELECT min(committed) AS since, count(*) AS seen
       FROM (SELECT {_COMMITTED} AS committed FROM kck_publish_change
@@ -67,13 +71,19 @@ class Lags:
         return max([self.unfollowed, *self.by_shard.values()])
 
 
-def lags(cursor: Any) -> Lags:
-    """How far each shard is behind: one query, two looks into an index for each shard."""
-    moved = {"moved": clock.moved()}
+def lags(cursor: Any, product: str | None = None) -> Lags:
+    """How far each shard is behind: one query, two looks into an index for each shard.
+
+    Args:
+        product: of what a shard has put aside, only that under this product counts.
+    """
+    graph = registry.graph()
+    under = None if product is None else [*graph.below(product), *graph.tables(product)]
+    moved: dict[str, Any] = {"moved": clock.moved(), "under": under}
     cursor.execute(_LAGS, moved)
     rows = cursor.fetchall()
     shards = rows[0][1] if rows else 1
-    by_shard = {shard: max(0.0, lag or 0.0) for shard, _, lag in rows}
+    by_shard = {shard: max(0.0, lag or 0.0, aside or 0.0) for shard, _, lag, aside in rows}
     if len(by_shard) >= shards:
         return Lags(by_shard, shards, 0.0)
     cursor.execute(_UNFOLLOWED, moved)

@@ -19,8 +19,9 @@ from .publishing import collector, declared_lookups
 from .rows import ListProduct, RowProduct, publishes_itself
 from .whole import KeysProduct, TableProduct
 
-Change, Entry, Failure = tables.Change, tables.Entry, tables.Failure
-Consumer, Listener, Shard = tables.Consumer, tables.Listener, tables.Shard
+Backlog, Change, Consumer = tables.Backlog, tables.Change, tables.Consumer
+Entry, Failure = tables.Entry, tables.Failure
+Listener, Shard = tables.Listener, tables.Shard
 
 
 class CacheModel(models.Model):

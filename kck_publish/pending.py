@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any
 
 from . import requests
+from .backlog import concerned
 from .changes import Decoder, Row, undrained, unseen
 from .clock import now
 from .conf import settings
@@ -39,7 +40,7 @@ class Pending:
         keys: by key, the transactions that touch it directly.
         whole: by product, what the parameters of the touched keys are, and by which transaction.
         cascade: keys that wait for another product to be refreshed first.
-        cascade_whole: products of which any key may wait for another product.
+        cascade_whole: products of which any key may wait: for another product, or in the backlog.
         everything: there is too much to tell.
     """
 
@@ -86,6 +87,10 @@ def pending(connection: Any, graph: Graph, recover: Callable[[], None]) -> Pendi
         for row in _rows(connection, done, found):
             _note(found, collect([row]), row.xid)
             recover()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, stored FROM kck_publish_backlog")
+        for name, stored in cursor.fetchall():
+            found.cascade_whole |= concerned(graph, name, stored)
     _cascades(found, graph, decoder, recover)
     return found
 

@@ -20,7 +20,7 @@ from .prime import entry_of
 from .products import Computed, Parameters, Product
 from .registry import Graph
 from .results import Outcome, Results, Session
-from .snapshots import Snapshot
+from .snapshots import NOTHING, Snapshot
 from .spreading import Spreading
 from .stores import HAND, LISTENER, READER, Address, Store, Stored
 from .surveying import Survey
@@ -40,12 +40,16 @@ class Refresh:
         since: the cursor before the batch.
         until: the snapshot that the batch is computed in.
         chunk: how many keys are computed and written together.
+        behind: by product, what a stamp must include for its value to be augmented.
+        floor: the same for every product.
     """
 
     def __init__(
         self, graph: Graph, store: Store, session: Session, since: str, until: str,
-        chunk: int,
+        chunk: int, behind: Mapping[str, Snapshot] | None = None, floor: str = NOTHING,
     ) -> None:  # fmt: skip
+        self._behind = behind or {}
+        self._floor = Snapshot.parse(floor)
         self._graph = graph
         self._store = store
         self._session = session
@@ -114,6 +118,8 @@ class Refresh:
                 results.settled.append(addresses[key])
             elif entry is not None and self._reached(entry, task):
                 results.adopted.append(entry)
+                if entry.body is not None:
+                    self._work.removed.pop(key, None)
             elif entry is None or not self._augment(entry, task, results):
                 to_prime[key] = task
         missing = {key: task for key, task in to_prime.items() if key not in self._fresh}
@@ -152,6 +158,9 @@ class Refresh:
             return False
         if entry.by == READER and not stamp.includes(self._since):
             return False
+        behind = self._behind.get(product.name)
+        if not stamp.includes(self._floor) or (behind and not stamp.includes(behind)):
+            return False  # changes that it lacks were put aside
         changes = [one for one in task.changes if not stamp.sees(one.xid)]
         try:
             value = product.amendable(entry.body, entry.shape)
@@ -203,6 +212,8 @@ class Refresh:
                 self._remove(product, address, results)
             return
         assert entry is not None
+        # Another row has taken the key over, in a batch before, or in one to come.
+        self._work.removed.pop(key, None)
         if before is not None and (before.body, before.shape) == (entry.body, entry.shape):
             if _expires(before) or _expires(entry):
                 results.renewals.append(entry._replace(version=before.version))
@@ -227,7 +238,7 @@ class Refresh:
     def _write(self, results: Results, last: bool) -> None:
         if last:
             results.adopted += self._survey.adopted
-        whole = self._work.whole if last else ()
+        whole = {*self._work.whole, *self._work.swept} if last else ()
         if results.failures:
             self._session.record(results.failures)
         self._session.owed -= {one.key for one in results.settled}

@@ -90,17 +90,24 @@ class Graph:
     def tables(self, name: str) -> frozenset[str]:
         """The tables of all sources under a product, through other products too."""
         if name not in self._tables:
-            seen: set[str] = set()
-            todo, tables = [name], set()
-            while todo:
-                current = todo.pop()
-                if current not in seen and (product := self.products.get(current)):
-                    seen.add(current)
-                    todo += self.upstream(current)
-                    for dependency in product.depends_on:
-                        tables |= {model._meta.db_table for model in dependency.models}
-            self._tables[name] = frozenset(tables)
+            self._tables[name] = frozenset(
+                model._meta.db_table
+                for below in self.below(name)
+                for dependency in self.products[below].depends_on
+                for model in dependency.models
+            )
         return self._tables[name]
+
+    def below(self, name: str) -> set[str]:
+        """The product, and the products that it depends on, through others too."""
+        found: set[str] = set()
+        todo = [name]
+        while todo:
+            current = todo.pop()
+            if current not in found and current in self.products:
+                found.add(current)
+                todo += self.upstream(current)
+        return found
 
     def wrote(self, name: str) -> list[str]:
         """The session settings that tell which transaction last wrote under a product."""

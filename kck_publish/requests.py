@@ -36,7 +36,12 @@ SELECT EXISTS (
        AND c.seq > coalesce(nullif(current_setting('kck_publish.drained', true), ''), '0')::bigint
        AND NOT EXISTS (
            SELECT FROM kck_publish_shard s
-            WHERE s.shard = %s %% s.shards AND pg_visible_in_snapshot(c.xid, s.done)))
+            WHERE s.shard = %s %% s.shards AND pg_visible_in_snapshot(c.xid, s.done)
+              AND NOT EXISTS (
+                  SELECT FROM kck_publish_backlog b
+                   WHERE b.shard = s.shard AND b.name = c.source
+                     AND pg_visible_in_snapshot(c.xid, b.until)
+                     AND NOT pg_visible_in_snapshot(c.xid, b.since))))
 """
 
 

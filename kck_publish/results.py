@@ -19,6 +19,9 @@ class Session(Protocol):
     owed: set[str]
     fence: Fence | None
 
+    def owns(self, key: str) -> bool:
+        """Whether a key is of the batch's shard."""
+
     def cursor(self) -> Any:
         """A cursor that sees the latest committed state."""
 
@@ -27,6 +30,12 @@ class Session(Protocol):
 
     def due_query(self) -> Query | None:
         """Asks the keys whose retry is due; None where nothing is retried."""
+
+    def any_room(self, keys: int) -> bool:
+        """Whether a batch has room for so many stored keys of a product that is touched whole."""
+
+    def defer(self, product: str) -> None:
+        """Have the stored keys of a product handled by later batches."""
 
     def recover(self) -> None:
         """Make the computing transaction usable again after an error in it."""

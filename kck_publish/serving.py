@@ -72,7 +72,7 @@ class Serving:
     def _lag(self, stored: Stored) -> float:
         if self._lags is None:
             with self._cursor() as cursor:
-                self._lags = lags(cursor)
+                self._lags = lags(cursor, self._product.name)
         return self._lags.of(stored.address.bucket)
 
     def _ask_once(self, stored: Stored) -> None:

@@ -7,7 +7,7 @@ was paused while its shard moved rolls back, values and all.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 import psycopg
 from django.db import connections
 
-from . import registry, retries, stores
+from . import backlog, registry, retries, stores
+from .backlog import Deferred
+from .changes import Row
 from .conf import settings
 from .exceptions import Fenced
-from .places import Place
+from .places import Place, owner
 from .products import Product
 from .stores import Address, Fence, Query
 
@@ -53,11 +55,12 @@ class BatchSession:
         until: the batch's snapshot.
         at: when that was taken.
         breathe: gives a sign of life, if one is due.
+        part: of the backlog, of which the batch takes a page along.
     """
 
     def __init__(
         self, desk: psycopg.Connection[Any], place: Place, until: str, at: datetime,
-        breathe: Callable[[], None],
+        breathe: Callable[[], None], part: Deferred | None,
     ) -> None:  # fmt: skip
         self.breathe = breathe
         self.shard = place.shard
@@ -68,6 +71,15 @@ class BatchSession:
         self._desk = desk
         self._place = place
         self._until = until
+        self._part = part
+        self._at_last: list[Query] = []
+        self.owns = owner(place)
+
+    def breathing(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows, with a sign of life between them, if one is due."""
+        for row in rows:
+            yield row
+            self.breathe()  # which keys depend on it may have cost the user's code some queries
 
     def cursor(self) -> Any:
         """A cursor that sees the latest committed state."""
@@ -85,6 +97,28 @@ class BatchSession:
         """Asks the keys whose retry is due."""
         return retries.due_query(
             registry.graph().fingerprints, self.shard, self.shards, settings.MAX_BATCH
+        )
+
+    def at_last(self, *queries: Query) -> None:
+        """Run these with the last write of the batch."""
+        self._at_last += queries
+
+    @property
+    def puts_aside(self) -> bool:
+        """Whether the backlog will be another one after the batch."""
+        return bool(self._at_last)
+
+    def any_room(self, keys: int) -> bool:
+        """Whether a batch has room for so many stored keys of a product that is touched whole."""
+        return keys <= settings.MAX_CHANGES
+
+    def defer(self, product: str) -> None:
+        """Have the stored keys of a product handled by later batches."""
+        since = self._part.since if self._part else self._place.done
+        self.at_last(
+            backlog.put_aside_stored(
+                self._place.backlog, self._part, self.shard, product, since, self._until
+            )
         )
 
     def any_stored(self, product: Product) -> bool:
@@ -115,6 +149,8 @@ class BatchSession:
                 except BaseException:
                     cursor.execute(_SPOIL)  # else what was sent so far would be committed
                     raise
+                for query in self._at_last if last else ():
+                    cursor.execute(*query)
                 cursor.execute(
                     _MOVE, [until, sorted(self.owed), at, place.shard, place.epoch, place.done]
                 )

@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from .products import Parameters, Product
 from .registry import Graph
 from .results import Session
-from .stores import Address, Store
-from .work import Task, Work
+from .stores import Store
+from .work import Work
 
 logger = logging.getLogger("kck_publish")
+
+# How many stored keys are asked at once.
+PAGE = 2000
 
 
 class Spreading:
@@ -43,21 +49,39 @@ class Spreading:
                     {mine: one[its] for mine, its in dependency.mapping.items() if its in one}
                     for one in patterns
                 )
-            with self._session.cursor() as cursor:
-                stored = self._store.enumerate(cursor, name, product.fingerprint)
-            for key in stored:
-                if self._owns(key):
-                    parameters = product.parameters_of(key)
-                    if any(_matches(parameters, pattern) for pattern in patterns):
-                        task = Task(product, parameters, None)
-                        task = work.tasks[name].setdefault(key, task)
-                        # Its xids are not all that touched it: see _reached.
-                        task.changes, task.reason = None, "whole"
+            self._touch(work, product, patterns)
             if product.eager and (members := product.members()) is not None:
                 for member in members:
                     key = product.key_of(member)
-                    if self._owns(key) and any(_matches(member, one) for one in patterns):
+                    if self._session.owns(key) and any(_matches(member, one) for one in patterns):
                         work.want(product, key, product.parameters_of(key), "domain")
+
+    def _touch(self, work: Work, product: Product, patterns: Sequence[Parameters]) -> None:
+        """Touch each stored key; or, when there are too many for the batch, none yet."""
+        touched: dict[str, dict[str, Any]] = {}
+        for key in self._stored(product):
+            if not self._session.owns(key):
+                continue
+            parameters = product.parameters_of(key)
+            if any(_matches(parameters, pattern) for pattern in patterns):
+                touched[key] = parameters
+            if not self._session.any_room(len(touched)):
+                self._session.defer(product.name)
+                for task in work.tasks[product.name].values():
+                    task.changes = None  # amended, it would lack what is to come
+                return
+        for key, parameters in touched.items():
+            work.touch(product, key, parameters)
+
+    def _stored(self, product: Product) -> Iterator[str]:
+        after = uuid.UUID(int=0)
+        while True:
+            with self._session.cursor() as cursor:
+                page = self._store.page(cursor, product.name, product.fingerprint, after, PAGE)
+            yield from (key for _, key in page)
+            if len(page) < PAGE:
+                return
+            after = page[-1][0]
 
     def in_domain(self, product: Product, key: str) -> bool:
         """Whether an eager product's domain still has the key; asked once a batch."""
@@ -74,9 +98,6 @@ class Spreading:
             self._domains[product.name] = domain
         domain = self._domains[product.name]
         return domain is None or key in domain
-
-    def _owns(self, key: str) -> bool:
-        return Address(key, "").bucket % self._session.shards == self._session.shard
 
 
 def _matches(parameters: Parameters, pattern: Parameters) -> bool:

@@ -22,6 +22,7 @@ SELECT count(*), count(*) FILTER (WHERE op = 'refresh')
     OR EXISTS (SELECT FROM kck_publish_shard s WHERE NOT s.forgotten
                   AND NOT pg_visible_in_snapshot(c.xid, s.done))
 """
+_BACKLOG = "SELECT count(*) FROM kck_publish_backlog"
 _SHARDS = """
 SELECT s.shard, s.shards, s.done::text, s.epoch,
        extract(epoch FROM clock_timestamp() - s.seen_at)::float,
@@ -51,7 +52,8 @@ class Status:
 
     Attributes:
         lag_seconds: since the oldest change that is not handled; 0 when there is none.
-        queue: numbers of ``log`` rows, requested ``refreshes`` and ``retries`` still to do.
+        queue: numbers of ``log`` rows, requested ``refreshes`` and ``retries`` still to do, and
+            how many parts of the log are ``deferred``, to be worked off in pages.
         shards: the shards with their cursor and owner.
         listeners: the listeners that have announced themselves.
         dead_letters: how many keys somebody has to look at.
@@ -104,6 +106,8 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         cursor.execute(_LOG)
         log, refreshes = cursor.fetchone()
         behind = lags(cursor)
+        cursor.execute(_BACKLOG)
+        (deferred,) = cursor.fetchone()
         shards = _shards(cursor, behind)
         cursor.execute(_LISTENERS)
         listeners = [dict(zip(_LISTENER, row, strict=True)) for row in cursor.fetchall()]
@@ -126,7 +130,7 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
     ]
     differing = sum(one["differing"] for one in listeners)
     seat_belt = sum(one["seat_belt"] for one in listeners)
-    queue = {"log": log, "refreshes": refreshes, "retries": retries}
+    queue = {"log": log, "refreshes": refreshes, "retries": retries, "deferred": deferred}
     return Status(
         lag, queue, shards, listeners, dead, triggers, problems, followers, seat_belt,
         {"compared": sum(one["audited"] for one in listeners), "differing": differing},

@@ -86,12 +86,16 @@ class Entry(models.Model):
 
 
 class Shard(models.Model):
-    """How far one shard has come: ``claimed`` before it looks at the store, ``done`` after."""
+    """How far one shard has come: ``claimed`` before it looks at the store, ``done`` after.
+
+    ``floor`` is how far it had come before the cursor was set back.
+    """
 
     shard = models.IntegerField(primary_key=True)
     shards = models.IntegerField()
     claimed = NativeField("pg_snapshot")
     done = NativeField("pg_snapshot")
+    floor = NativeField("pg_snapshot")
     epoch = models.BigIntegerField(default=0)
     cluster = models.TextField()
     seen_at = models.DateTimeField()
@@ -105,6 +109,28 @@ class Shard(models.Model):
 
     def __str__(self) -> str:
         return f"{self.shard}/{self.shards}"
+
+
+class Backlog(models.Model):
+    """What was too much for one batch, and how far it has been worked off."""
+
+    id = models.BigAutoField(primary_key=True)
+    shard = models.IntegerField()
+    name = models.TextField()
+    stored = models.BooleanField()
+    since = NativeField("pg_snapshot")
+    until = NativeField("pg_snapshot")
+    at = models.DateTimeField()
+    xid = models.BigIntegerField(default=0)
+    seq = models.BigIntegerField(default=0)
+    digest = models.UUIDField()
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.name} of shard {self.shard}"
 
 
 class Consumer(models.Model):

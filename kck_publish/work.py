@@ -52,6 +52,7 @@ class Work:
         whole: products of which every stored key is touched, with what the parameters must be.
         removed: keys that only the old version of a row published.
         publishing: by key, the pks of the rows of this batch that publish it now.
+        swept: products of which other versions of the code are to keep nothing.
         seq: the last row that was read.
     """
 
@@ -59,6 +60,7 @@ class Work:
     whole: dict[str, list[Parameters]] = field(default_factory=dict)
     removed: dict[str, None] = field(default_factory=dict)
     publishing: dict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
+    swept: list[str] = field(default_factory=list)
     changes: int = 0
     seq: int = 0
 
@@ -76,3 +78,9 @@ class Work:
         )
         task.changes, task.named, task.reason = None, True, reason
         task.last = by or task.last
+
+    def touch(self, product: Product, key: str, parameters: Parameters) -> None:
+        """Have a stored key primed: its product is touched as a whole."""
+        task = self.tasks[product.name].setdefault(key, Task(product, parameters, None))
+        # Its xids are not all that touched it, so that its stamp does not tell.
+        task.changes, task.reason = None, "whole"

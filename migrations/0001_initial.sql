@@ -3,7 +3,7 @@ BEGIN;
 -- Custom state/database change combination
 --
 
--- Append-only. Read by the xid of the writing transaction, hence no index on seq.
+-- Append-only. Read by the xid of the writing transaction, a page at a time where it wrote much.
 CREATE TABLE kck_publish_change (
     seq bigint GENERATED ALWAYS AS IDENTITY,
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
@@ -15,7 +15,7 @@ CREATE TABLE kck_publish_change (
     origin text,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX kck_publish_change_xid ON kck_publish_change (xid);
+CREATE INDEX kck_publish_change_xid ON kck_publish_change (xid, seq);
 
 CREATE SEQUENCE kck_publish_version AS bigint;
 CREATE TABLE kck_publish_entry (
@@ -45,6 +45,7 @@ CREATE TABLE kck_publish_shard (
     shards integer NOT NULL,
     claimed pg_snapshot NOT NULL,
     done pg_snapshot NOT NULL,
+    floor pg_snapshot NOT NULL DEFAULT '1:1:',
     epoch bigint NOT NULL DEFAULT 0,
     cluster text NOT NULL,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -62,6 +63,20 @@ CREATE TABLE kck_publish_consumer (
     done pg_snapshot NOT NULL,
     registered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50);
+-- What is too much for one batch: a source's changes between two snapshots, or the stored keys of
+-- a product, with how far they have been handled.
+CREATE TABLE kck_publish_backlog (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    shard integer NOT NULL,
+    name text NOT NULL,
+    stored boolean NOT NULL,
+    since pg_snapshot NOT NULL,
+    until pg_snapshot NOT NULL,
+    at timestamptz NOT NULL,
+    xid bigint NOT NULL DEFAULT 0,
+    seq bigint NOT NULL DEFAULT 0,
+    digest uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'
 ) WITH (fillfactor = 50);
 CREATE TABLE kck_publish_listener (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -12,7 +12,7 @@ from kck_publish.operations import PostgresSQL
 from kck_publish.tables import NativeField
 
 CHANGE = """
--- Append-only. Read by the xid of the writing transaction, hence no index on seq.
+-- Append-only. Read by the xid of the writing transaction, a page at a time where it wrote much.
 CREATE TABLE kck_publish_change (
     seq bigint GENERATED ALWAYS AS IDENTITY,
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
@@ -24,7 +24,7 @@ CREATE TABLE kck_publish_change (
     origin text,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX kck_publish_change_xid ON kck_publish_change (xid);
+CREATE INDEX kck_publish_change_xid ON kck_publish_change (xid, seq);
 """
 
 ENTRY = """
@@ -58,6 +58,7 @@ CREATE TABLE kck_publish_shard (
     shards integer NOT NULL,
     claimed pg_snapshot NOT NULL,
     done pg_snapshot NOT NULL,
+    floor pg_snapshot NOT NULL DEFAULT '1:1:',
     epoch bigint NOT NULL DEFAULT 0,
     cluster text NOT NULL,
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -75,6 +76,20 @@ CREATE TABLE kck_publish_consumer (
     done pg_snapshot NOT NULL,
     registered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50);
+-- What is too much for one batch: a source's changes between two snapshots, or the stored keys of
+-- a product, with how far they have been handled.
+CREATE TABLE kck_publish_backlog (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    shard integer NOT NULL,
+    name text NOT NULL,
+    stored boolean NOT NULL,
+    since pg_snapshot NOT NULL,
+    until pg_snapshot NOT NULL,
+    at timestamptz NOT NULL,
+    xid bigint NOT NULL DEFAULT 0,
+    seq bigint NOT NULL DEFAULT 0,
+    digest uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'
 ) WITH (fillfactor = 50);
 CREATE TABLE kck_publish_listener (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -130,13 +145,31 @@ $body$;
 UNDO = """
 DROP FUNCTION kck_publish_announce(text);
 DROP FUNCTION kck_publish_ring();
-DROP TABLE kck_publish_failure, kck_publish_listener, kck_publish_consumer, kck_publish_shard,
-    kck_publish_entry, kck_publish_change;
+DROP TABLE kck_publish_failure, kck_publish_listener, kck_publish_backlog, kck_publish_consumer,
+    kck_publish_shard, kck_publish_entry, kck_publish_change;
 DROP SEQUENCE kck_publish_version;
 """
 
 
 STATE = [
+    migrations.CreateModel(
+        name="Backlog",
+        fields=[
+            ("id", models.BigAutoField(primary_key=True, serialize=False)),
+            ("shard", models.IntegerField()),
+            ("name", models.TextField()),
+            ("stored", models.BooleanField()),
+            ("since", NativeField("pg_snapshot")),
+            ("until", NativeField("pg_snapshot")),
+            ("at", models.DateTimeField()),
+            ("xid", models.BigIntegerField(default=0)),
+            ("seq", models.BigIntegerField(default=0)),
+            ("digest", models.UUIDField()),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
     migrations.CreateModel(
         name="Consumer",
         fields=[
@@ -268,6 +301,7 @@ STATE = [
             ("shards", models.IntegerField()),
             ("claimed", NativeField("pg_snapshot")),
             ("done", NativeField("pg_snapshot")),
+            ("floor", NativeField("pg_snapshot")),
             ("epoch", models.BigIntegerField(default=0)),
             ("cluster", models.TextField()),
             ("seen_at", models.DateTimeField()),

@@ -265,6 +265,11 @@ class Store(Protocol):
     def enumerate(self, cursor: Any, product: str, fingerprint: str) -> Iterable[str]:
         """The keys of a product that are known to be stored."""
 
+    def page(
+        self, cursor: Any, product: str, fingerprint: str, after: uuid.UUID, limit: int
+    ) -> list[tuple[uuid.UUID, str]]:
+        """The next of these, with their digests, in the order of the digests."""
+
     def present(self, cursor: Any, product: str, fingerprint: str) -> set[str]:
         """Those whose values are really there."""
 

@@ -52,14 +52,20 @@ def _read(settings: int, which: str) -> str:
         e.soft_expire, e.hard_expire, e.behind FROM kck_publish_entry e WHERE {which}"""
 
 
-# With whether a cascade is on its way: refreshed products that a shard has not yet handled.
+# With whether a cascade is on its way: refreshed products that a shard has not yet handled; and
+# whether the shard has put aside what the transaction changed.
 _DONE = """
 SELECT pg_current_xact_id_if_assigned()::text = %s, s.shard, s.shards, s.done::text,
        CASE WHEN pg_visible_in_snapshot(%s::xid8, s.done) THEN EXISTS (
            SELECT FROM kck_publish_change
             WHERE op = 'refreshed' AND (xid >= pg_snapshot_xmax(s.done)
                OR xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.done)))))
-       ELSE true END
+           OR EXISTS (SELECT FROM kck_publish_backlog)
+       ELSE true END,
+       EXISTS (
+           SELECT FROM kck_publish_backlog b
+            WHERE b.shard = s.shard AND pg_visible_in_snapshot(%s::xid8, b.until)
+              AND NOT pg_visible_in_snapshot(%s::xid8, b.since))
   FROM (VALUES (1)) one LEFT JOIN kck_publish_shard s ON true
 """
 
@@ -104,6 +110,10 @@ SELECT product, key FROM kck_publish_entry
 _LAZY = """
 SELECT key, fingerprint, stamp::text, by, version FROM kck_publish_entry
  WHERE by = 'reader' AND NOT behind AND bucket %% %s = %s
+"""
+_PAGE = """
+SELECT digest, key FROM kck_publish_entry
+ WHERE product = %s AND fingerprint = %s AND digest > %s ORDER BY digest LIMIT %s
 """
 _ADOPT = """
 UPDATE kck_publish_entry SET behind = false, by = CASE by WHEN 'hand' THEN by ELSE 'listener' END
@@ -200,9 +210,13 @@ class PostgresStore:
 
     def own(self, xid: int, wrote: Sequence[str]) -> Own:
         with connections[self.alias].cursor() as cursor:
-            cursor.execute(_DONE, [str(xid), str(xid)])
+            cursor.execute(_DONE, [str(xid)] * 4)
             rows = cursor.fetchall()
-            done = [(row[1], row[2], Snapshot.parse(row[3])) for row in rows if row[1] is not None]
+            done = [
+                (shard, shards, Snapshot.parse(done))
+                for _, shard, shards, done, _, put_aside in rows
+                if shard is not None and not put_aside
+            ]
             own = Own(xid, bool(rows[0][0]), done, cascading=any(row[4] for row in rows))
             if own.handled:  # so that the next read of this session asks nothing
                 cursor.execute(_FORGET_OWN, [list(wrote)])
@@ -335,6 +349,14 @@ class PostgresStore:
     def present(self, cursor: Any, product: str, fingerprint: str) -> set[str]:
         """Those keys whose values are really there."""
         return set(self.enumerate(cursor, product, fingerprint))
+
+    def page(
+        self, cursor: Any, product: str, fingerprint: str, after: uuid.UUID, limit: int
+    ) -> list[tuple[uuid.UUID, str]]:
+        """The next stored keys of a product, with their digests, in the order of these."""
+        cursor.execute(_PAGE, [product, fingerprint, after, limit])
+        found: list[tuple[uuid.UUID, str]] = cursor.fetchall()
+        return found
 
 
 def _reader(connection: Any) -> Any:

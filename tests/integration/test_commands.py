@@ -134,13 +134,13 @@ def test_status_says_what_an_operator_asks(item: Item) -> None:
     assert {
         "lag_seconds", "queue", "shards", "listeners", "dead_letters", "triggers", "healthy",
     } <= found.keys()  # fmt: skip
-    assert found["queue"].keys() == {"log", "refreshes", "retries"}
+    assert found["queue"].keys() == {"log", "refreshes", "retries", "deferred"}
     assert found["queue"]["log"] > 0
     assert found["lag_seconds"] > 0
     drain()
     found = status()
     assert (found["lag_seconds"], found["healthy"], found["problems"]) == (0, True, [])
-    assert found["queue"] == {"log": 0, "refreshes": 0, "retries": 0}
+    assert found["queue"] == {"log": 0, "refreshes": 0, "retries": 0, "deferred": 0}
     assert [shard["shard"] for shard in found["shards"]] == [0]
     cache.refresh("item_names/1")
     assert status()["queue"]["refreshes"] == 1
