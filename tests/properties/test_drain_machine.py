@@ -2,8 +2,9 @@
 
 Hypothesis writes histories of several sessions: changes, rollbacks, truncations, transactions that
 stay open and commit late, reads that prime lazily (some of them held in the middle), batches that
-crash before or after their write. Whenever everything is drained, every stored entry equals a
-fresh compute, every row is published, and augmented values were amended exactly once.
+crash before or after their write, changes that are too many for a batch. Whenever everything is
+drained, every stored entry equals a fresh compute, every row is published, and augmented values
+were amended exactly once.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ TABLES = "catalog_itemtag, catalog_item, catalog_edition, catalog_book, catalog_
 names = st.sampled_from(NAMES)
 groups = st.sampled_from(GROUPS)
 amounts = st.integers(-3, 3)
+# How many changes are too many for one batch.
+bounds = st.sampled_from([1, 2, 5000])
 keys = st.sampled_from(
     [f"item_names/{group}" for group in GROUPS]
     + [f"item_total/{group}" for group in GROUPS]
@@ -157,7 +160,7 @@ class Drains(RuleBasedStateMachine):
         super().__init__()
         sql(f"TRUNCATE {TABLES}")
         sql("TRUNCATE kck_publish_entry, kck_publish_change, kck_publish_failure")
-        sql("TRUNCATE kck_publish_shard")
+        sql("TRUNCATE kck_publish_shard, kck_publish_backlog")
         caches["shared" if "shared" in django_settings.CACHES else "default"].clear()
         self.flushed = False
         for number, (first, title) in enumerate([("F", "A"), ("G", "B")], start=1):
@@ -276,11 +279,13 @@ class Drains(RuleBasedStateMachine):
             cache.unset(key)
         self.drained = False
 
-    @rule(nth=st.integers(1, 3), after=st.booleans(), chunk=st.integers(1, 3))
-    def crash(self, nth: int, after: bool, chunk: int) -> None:
+    @rule(nth=st.integers(1, 5), after=st.booleans(), chunk=st.integers(1, 3), most=bounds)
+    def crash(self, nth: int, after: bool, chunk: int, most: int) -> None:
+        """With a small bound, what is put aside outlives the crash, and more changes come."""
         from django.test import override_settings
 
-        with override_settings(KCK_PUBLISH=also(MAX_BATCH=chunk)), dying(nth, after):
+        limits = also(MAX_BATCH=chunk, MAX_CHANGES=most)
+        with override_settings(KCK_PUBLISH=limits), dying(nth, after):
             assert chunk == ours.MAX_BATCH
             try:
                 Session(drain).result()
@@ -289,11 +294,11 @@ class Drains(RuleBasedStateMachine):
             else:
                 self.drained = True
 
-    @rule(shards=st.sampled_from([1, 1, 2, 3]))
-    def drain(self, shards: int) -> None:
+    @rule(shards=st.sampled_from([1, 1, 2, 3]), most=bounds)
+    def drain(self, shards: int, most: int) -> None:
         from django.test import override_settings
 
-        with override_settings(KCK_PUBLISH=also(SHARDS=shards)):
+        with override_settings(KCK_PUBLISH=also(SHARDS=shards, MAX_CHANGES=most)):
             Session(drain).result()
         self.drained = True
 
@@ -306,6 +311,7 @@ class Drains(RuleBasedStateMachine):
             self.rows_are_published()
         assert sql("SELECT key FROM kck_publish_failure") == []
         assert sql("SELECT key FROM kck_publish_entry WHERE behind") == []
+        assert sql("SELECT name FROM kck_publish_backlog") == []
 
     def rows_are_published(self) -> None:
         for item in Item.objects.all():
@@ -324,7 +330,7 @@ class Drains(RuleBasedStateMachine):
             self.end_the_slow_read()
         if self.other is not None:
             self.end_the_open_transaction(commit=True)
-        self.drain(1)
+        self.drain(1, 5000)
         self.stored_is_true()
 
 
