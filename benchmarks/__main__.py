@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ["read", "push", "write", "drain", "doorbell", "scale", "horizon", "herd", "augment"]
+ALL = ["read", "push", "write", "drain", "doorbell", "scale", "horizon", "herd", "augment", "huge"]
 
 
 def main() -> int:
