@@ -27,6 +27,11 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+# Psycopg cannot close a cursor of a server that has gone, and then says that it was left open.
+_LEFT_OPEN = "ignore:<django.db.backends.postgresql.base.ServerSideCursor:ResourceWarning"
+WARNINGS = ("-W", "error", "-W", _LEFT_OPEN)
+
+
 class Child:
     """One process, and what it has printed.
 
@@ -47,7 +52,7 @@ class Child:
         self._answers: list[str] = []
         self._changed = threading.Condition()
         self.popen = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-W", "error", *arguments],
+            [sys.executable, "-X", "faulthandler", *WARNINGS, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log.open("ab"), text=True,
             cwd=ROOT, env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
