@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .exceptions import MissingProduct as MissingProduct
     from .exceptions import NotPrimed as NotPrimed
     from .exceptions import Reprime as Reprime
+    from .exceptions import RequestNeeded as RequestNeeded
     from .exceptions import StoreMissing as StoreMissing
     from .exceptions import StoreUnreachable as StoreUnreachable
     from .exceptions import UndeclaredLookup as UndeclaredLookup

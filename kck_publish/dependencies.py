@@ -104,10 +104,15 @@ class Depends:
         self.columns = None if columns is None else tuple(columns)
 
     @classmethod
-    def by(cls, on: type[Model] | str, mapping: Mapping[str, str]) -> Depends:
+    def by(
+        cls,
+        on: type[Model] | str,
+        mapping: Mapping[str, str],
+        columns: Sequence[str] | None = None,
+    ) -> Depends:
         """A dependency with this mapping, for names that are only known when it is made."""
         arguments: dict[str, Any] = dict(mapping)
-        return cls(on, **arguments)
+        return cls(on, columns=columns, **arguments)
 
     @property
     def product(self) -> str | None:
@@ -207,6 +212,19 @@ class Depends:
             for image in (change.old, change.new)
         )
         return replace(change, old=old, new=new)
+
+
+class Looked(Depends):
+    """A dependency on rows whose keys have to be looked up: asked for many changes at once."""
+
+    @property
+    def how(self) -> str:
+        """How the keys are found, for the graph."""
+        raise NotImplementedError
+
+    def targets_of(self, changes: Sequence[Change]) -> list[tuple[Change, Mapping[str, Any]]] | All:
+        """The parameters that each of many changes touches, by one query for all of them."""
+        raise NotImplementedError
 
 
 def attname(model: type[Model], name: str) -> str:

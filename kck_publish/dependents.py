@@ -12,8 +12,7 @@ from typing import Any
 
 from . import requests
 from .changes import Decoder, Row
-from .dependencies import All, Change, Depends
-from .embedding import Through
+from .dependencies import All, Change, Depends, Looked
 from .exceptions import KeyParameterMismatch
 from .keys import product_of
 from .products import Product
@@ -59,7 +58,7 @@ class Dependents:
         self._dormant: dict[str, bool] = {}
         self._touches: dict[str, int] = defaultdict(int)
         self._keys: dict[tuple[Any, ...], str | None] = {}
-        self._through: dict[int, tuple[Product, Through, list[Change]]] = {}
+        self._looked: dict[int, tuple[Product, Looked, list[Change]]] = {}
 
     def collect(self, rows: Iterable[Row], work: Work | None = None) -> Work:
         """The work that these rows of the log make, beside what there is."""
@@ -73,9 +72,9 @@ class Dependents:
                 self._cascade(work, row)
             elif (change := self._decoder.change(row)) is not None:
                 self._change(work, change, row.source)
-        for product, dependency, changes in self._through.values():
-            self._embedded(work, product, dependency, changes)
-        self._through.clear()
+        for product, dependency, changes in self._looked.values():
+            self._look_up(work, product, dependency, changes)
+        self._looked.clear()
         return work
 
     def request(self, work: Work, key: str, reason: str) -> None:
@@ -101,17 +100,17 @@ class Dependents:
 
     def _change(self, work: Work, change: Change, table: str) -> None:
         for product, dependency in self._graph.by_table.get(table, ()):
-            if isinstance(dependency, Through):  # asked for all changes at once
-                self._through.setdefault(id(dependency), (product, dependency, []))[2].append(
-                    change
-                )
+            if isinstance(dependency, Looked):  # asked for all changes at once
+                if dependency.counts(change):
+                    found = (product, dependency, list[Change]())
+                    self._looked.setdefault(id(dependency), found)[2].append(change)
             else:
                 self._touch(work, product, dependency, change)
         for model in self._graph.publishers.get(table, ()):
             self._publish(work, model, change)
 
-    def _embedded(
-        self, work: Work, product: Product, dependency: Through, changes: list[Change]
+    def _look_up(
+        self, work: Work, product: Product, dependency: Looked, changes: list[Change]
     ) -> None:
         if not self._graph.by_product.get(product.name) and not self._any_stored(product):
             return

@@ -14,7 +14,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import ForeignKey, Model
 
 from .conf import settings
-from .dependencies import ALL, All, Change, Depends
+from .dependencies import ALL, All, Change, Looked
 from .exceptions import InvalidPrimer
 from .instances import Codec
 from .peers import Tree
@@ -118,7 +118,7 @@ def paths_of(tree: Tree) -> list[str]:
     return found
 
 
-class Through(Depends):
+class Through(Looked):
     """A dependency on a row that is embedded in others: those that lead to it are looked up.
 
     Args:
@@ -136,12 +136,15 @@ class Through(Depends):
         self.path = path
         self._parameters = parameters
 
+    @property
+    def how(self) -> str:
+        return f"embedded as {self.path}"
+
     def _keys(self, change: Change) -> Iterable[Mapping[str, Any]]:
         found = self.targets_of([change])
         return [] if isinstance(found, All) else [target for _, target in found]
 
     def targets_of(self, changes: Sequence[Change]) -> list[tuple[Change, Mapping[str, Any]]] | All:
-        """The parameters that each of many changes touches, by one query for all of them."""
         if any(change.op == "truncate" for change in changes):
             return ALL
         touched: dict[Any, list[Change]] = {}

@@ -24,6 +24,7 @@
     │   ├── BatchMismatch       a batch_load that does not answer what it was asked
     │   └── NoBatchLoad         (also a NotImplementedError) it has no batch_load at all
     ├── MissingRequestContext   there is no request here, and one was demanded
+    ├── RequestNeeded           a serializer that is a product asks who reads it
     └── Reprime                 raised by a user's augment, to ask for a prime
 
 Constructors take the facts and build the message; the facts stay on the error as
@@ -309,6 +310,20 @@ class MissingRequestContext(KckPublishError):
             f"{what} was asked for outside a request. Add "
             '"kck_publish.request.GlobalRequestMiddleware" to MIDDLEWARE; in a task, a command or '
             "a test, open a context: `with GlobalRequest(): ...`."
+        )
+
+
+class RequestNeeded(KckPublishError):
+    """Declare that the product depends on the user (`per_user`), or on the host (`base_url`)."""
+
+    def __init__(self, primer: str, what: str) -> None:
+        self.primer = primer
+        self.what = what
+        super().__init__(
+            f"The serializer of {primer} reads {what}, and a product is computed for all readers, "
+            "where there is no request. Set per_user = True on its primer for one value a user "
+            "(request.user), or base_url for absolute URLs; a view whose answers depend on more of "
+            "the request keeps to the plain way with cached_reads = False."
         )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .dependencies import All, Depends
-from .embedding import Through
+from .dependencies import All, Depends, Looked
 from .products import Product
 from .registry import Graph
 
@@ -50,8 +49,8 @@ def edges(graph: Graph) -> Iterator[Edge]:
 
 def by_what(dependency: Depends) -> str:
     """How a dependency finds the keys that a change touches, and which columns count."""
-    if isinstance(dependency, Through):
-        how = f"embedded as {dependency.path}"
+    if isinstance(dependency, Looked):
+        how = dependency.how
     elif isinstance(dependency.keys, All):
         how = "ALL"
     elif dependency.keys is not None:

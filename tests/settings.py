@@ -26,6 +26,8 @@ INSTALLED_APPS = [
     "tests.relations",
     "django.contrib.postgres",
     "tests.kinds",
+    "rest_framework",
+    "tests.rest_app",
 ]
 
 SERVER = PostgresServer.from_url(

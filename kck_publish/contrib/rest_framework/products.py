@@ -1,0 +1,143 @@
+"""The product of a SerializerPrimer: a row's representation, kept as the renderer's own bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model
+from rest_framework.serializers import Serializer
+
+from ... import encoding, keys
+from ...declared import PrimerProduct
+from ...dependencies import Depends
+from ...exceptions import InvalidPrimer
+from ...products import Computed, Parameters
+from ...rows import FieldParameter, pk_parameters
+from .context import ProductContext, ProductRequest
+from .rendering import parse, render, settings_of_form
+from .walking import Walk
+
+if TYPE_CHECKING:
+    from .primers import SerializerPrimer
+
+USER = "user"
+
+
+class SerializerProduct(PrimerProduct):
+    """One value a row (and a user, where it is declared so).
+
+    Raises:
+        InvalidPrimer: for a serializer that cannot be a product as it is declared.
+    """
+
+    keeps_absence = True
+    primer: SerializerPrimer
+
+    def _declare(self, name: str, parameters: Sequence[keys.Parameter]) -> None:
+        self.model = self._model_of(name)
+        self.row_parameters = pk_parameters(self.model)
+        own: list[keys.Parameter] = list(self.row_parameters)
+        if self.primer.per_user:
+            user: Any = get_user_model()._meta.pk
+            own.append(FieldParameter(USER, null=True, source=user))
+        super()._declare(name, own)
+        self.walk = self._walked()
+        names = [one.name for one in self.row_parameters]
+        found = [*self.walk.reads.dependencies(names), *self.walk.declared]
+        if self.primer.per_user:
+            found.append(Depends(get_user_model(), user="pk"))
+        self.depends_on = [*found, *self.depends_on]
+
+    def _model_of(self, name: str) -> type[Model]:
+        serializer: Any = self.primer.serializer_class
+        if not (isinstance(serializer, type) and issubclass(serializer, Serializer)):
+            raise InvalidPrimer(f"{name}: serializer_class takes a Serializer, not {serializer!r}.")
+        model = self.primer.model or getattr(getattr(serializer, "Meta", None), "model", None)
+        if model is None:
+            raise InvalidPrimer(
+                f"{name}: {serializer.__name__} does not say of which model; set model."
+            )
+        return cast("type[Model]", model._meta.concrete_model)
+
+    def _walked(self) -> Walk:
+        walk = Walk(self.model, self.primer.sources)
+        try:
+            walk.serializer(self.serializer(None), self.model)
+        except (AssertionError, ImproperlyConfigured) as error:
+            raise InvalidPrimer(f"{self.name}: {error}") from error
+        if walk.hidden:
+            found = "; ".join(f"{field}: {why}" for field, why in walk.hidden.items())
+            raise InvalidPrimer(
+                f"{self.name}: these fields do not show what they read, so nobody knows which "
+                f"changes concern them ({found}). Say it on the primer: sources = "
+                f'{{"{next(iter(walk.hidden))}": ["column", "relation.column", Depends(...)]}}, '
+                "an empty list for nothing of the database."
+            )
+        if walk.unused:
+            raise InvalidPrimer(
+                f"{self.name}: sources names {', '.join(sorted(walk.unused))}, which is no field "
+                "of the serializer that hides what it reads."
+            )
+        if walk.hosted and self.primer.base_url is None:
+            raise InvalidPrimer(
+                f"{self.name}: the URLs in {', '.join(walk.hosted)} begin with the host that is "
+                'asked, and a product is the same for all. Set base_url = "https://..." to the '
+                "host that they are for, or write keys and relative URLs (use_url=False)."
+            )
+        return walk
+
+    def serializer(self, user: Any) -> Serializer:
+        """A serializer for one user's values; for everybody's when user is None."""
+        request = None
+        if self.primer.per_user or self.primer.base_url is not None:
+            if user is None and self.primer.per_user:
+                from django.contrib.auth.models import AnonymousUser
+
+                user = AnonymousUser()
+            request = ProductRequest(self.name, self.primer.base_url, user)
+        return self.primer.serializer_class(context=ProductContext(self.name, request))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return encoding.fingerprint(
+            "serializer", self.name, repr(cast("Any", self.sender).version),
+            self.walk.description, settings_of_form(), repr(self.primer.base_url),
+            django_settings.TIME_ZONE, django_settings.LANGUAGE_CODE,
+        )  # fmt: skip
+
+    @property
+    def whole_lists(self) -> bool:
+        """Whether a list is no more than its rows."""
+        meta = getattr(self.primer.serializer_class, "Meta", None)
+        return getattr(meta, "list_serializer_class", None) is None
+
+    def members(self) -> Iterable[Parameters] | None:
+        return None if self.primer.per_user else super().members()
+
+    @property
+    def warm(self) -> bool:
+        return not self.primer.per_user  # nobody lists the rows for each user
+
+    def prime_many(self, parameters: Sequence[Parameters]) -> Sequence[Any] | None:
+        for each in parameters:
+            self.primer.pre_prime(**each)
+        values = list(self.primer.compute_many(parameters))
+        for each, value in zip(parameters, values, strict=False):
+            if not isinstance(value, Computed):
+                self.primer.post_prime(value, **each)
+        return values
+
+    def encode(self, value: Any) -> encoding.Encoded:
+        return encoding.Encoded(render(value))
+
+    def decode(self, body: bytes, shape: bytes | None) -> Any:
+        return parse(body)
+
+    def absence(self, shape: bytes | None, key: str) -> Exception:
+        error: Exception = cast("Any", self.model).DoesNotExist(f"{key} does not exist.")
+        return error

@@ -1,0 +1,201 @@
+"""What a serializer reads, as paths and columns; from that its dependencies and its prefetches.
+
+``walking`` collects; ``products`` asks. A change of a row reaches the serializer's rows through the
+joins of the path, for the row's old version and its new one. A row in the middle of a path that
+moved is a change too, and is reached by the part of the path before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db.models import Manager, Model, QuerySet
+from django.db.models.expressions import OrderBy
+
+from ...conf import settings
+from ...dependencies import ALL, All, Change, Depends, Looked, fields_of
+from .hops import Path, hop
+
+
+class Joined(Looked):
+    """A dependency on rows some joins away from the row that the product is about.
+
+    Args:
+        on: the model of these rows.
+        column: the column of theirs by which ``lookup`` finds the product's rows.
+        columns: what is read of them.
+        root: the model that the product is about.
+        names: the product's parameters: the root's primary key.
+        lookup: from the root to what ``column`` holds.
+    """
+
+    def __init__(
+        self,
+        on: type[Model],
+        column: str,
+        columns: Sequence[str] | None,
+        root: type[Model],
+        names: Sequence[str],
+        lookup: str,
+    ) -> None:
+        mapping: dict[str, Any] = {names[0]: column}
+        super().__init__(on, columns=columns, **mapping)
+        self._root, self._names, self._lookup = root, tuple(names), lookup
+
+    @property
+    def how(self) -> str:
+        (column,) = self.mapping.values()
+        return f"joined by {self._lookup}={column}"
+
+    def targets(self, change: Change) -> list[Mapping[str, Any]] | All:
+        found = self.targets_of([change])
+        return found if isinstance(found, All) else [target for _, target in found]
+
+    def targets_of(self, changes: Sequence[Change]) -> list[tuple[Change, Mapping[str, Any]]] | All:
+        touched: dict[Any, list[Change]] = {}
+        for change in changes:
+            targets = super().targets(change)
+            if isinstance(targets, All):
+                return ALL
+            for value in {one for target in targets for one in target.values()} - {None}:
+                touched.setdefault(value, []).append(change)
+        if not touched:
+            return []
+        rows = self._root._base_manager.using(settings.DATABASE).order_by()
+        found = rows.filter(**{f"{self._lookup}__in": list(touched)})
+        return [
+            (change, dict(zip(self._names, key, strict=True)))
+            for value, *key in found.values_list(self._lookup, *self._names).distinct()
+            for change in touched.get(value, changes[-1:])  # equal for the database alone
+        ]
+
+
+class Reads:
+    """Collects what is read of a model's row and of the rows around it.
+
+    Args:
+        model: what the product is about.
+    """
+
+    def __init__(self, model: type[Model]) -> None:
+        self.model = model
+        # By path: the attnames; None for the whole row.
+        self._columns: dict[Path, dict[str, None] | None] = {(): {}}
+        self._loaded: dict[Path, None] = {}
+
+    def column(self, path: Path, name: str) -> None:
+        """A column of the row at the end of a path is read."""
+        self.row_of(path)
+        self._column(path, name)
+
+    def whole(self, path: Path) -> None:
+        """All columns of the row at the end of a path are read."""
+        self.row_of(path)
+        self._columns[path] = None
+
+    def row_of(self, path: Path) -> None:
+        """The row, or the rows, at the end of a path are loaded."""
+        for length in range(1, len(path) + 1):
+            part = path[:length]
+            if part in self._loaded:
+                continue
+            self._loaded[part] = None
+            self._columns.setdefault(part, {})
+            last, before = part[-1], part[:-1]
+            if last.forward:
+                self._column(before, last.relation.attname)
+                self._column(part, last.relation.target_field.attname)
+            elif last.reverse:
+                self._column(part, last.relation.field.attname)
+                self._column(before, last.relation.field.target_field.attname)
+            if last.many:
+                self._in_order(part)
+
+    def _column(self, path: Path, name: str) -> None:
+        known = self._columns.setdefault(path, {})
+        if known is not None:
+            model = path[-1].model if path else self.model
+            known.update(dict.fromkeys(one.attname for one in fields_of(model, name)))
+
+    def _in_order(self, path: Path) -> None:
+        """What decides which related rows are listed, and in which order."""
+        model = path[-1].model
+        if type(model._default_manager).get_queryset is not Manager.get_queryset:
+            self._columns[path] = None  # it filters by what cannot be seen
+        for term in model._meta.ordering or ():
+            expression: Any = term.expression if isinstance(term, OrderBy) else term
+            name: Any = getattr(expression, "name", None)  # of an F
+            if isinstance(expression, str):
+                name = expression
+            if name == "?":
+                continue
+            if not isinstance(name, str) or not self._ordered_by(path, name.lstrip("-+")):
+                self._columns[path] = None
+
+    def _ordered_by(self, path: Path, name: str) -> bool:
+        """Whether it could be found out which column, over which relations, this names."""
+        *relations, last = name.split("__")
+        model = path[-1].model
+        for one in relations:
+            following = hop(model, one, query=True)
+            if following is None or following.many:
+                return False
+            path, model = (*path, following), following.model
+            self.row_of(path)
+        following = hop(model, last, query=True)
+        if following is not None and following.model._meta.ordering:
+            return False  # by that model's own order
+        names = {name for one in model._meta.concrete_fields for name in (one.name, one.attname)}
+        if last != "pk" and last not in names:
+            return False
+        self._column(path, last)
+        return True
+
+    def rows(self, queryset: QuerySet[Model]) -> QuerySet[Model]:
+        """The queryset with all that is read loaded in as few queries as there are tables."""
+        for path in self._loaded:
+            if any(one.many for one in path):
+                queryset = queryset.prefetch_related("__".join(one.accessor for one in path))
+            else:
+                queryset = queryset.select_related("__".join(one.query for one in path))
+        return queryset
+
+    def dependencies(self, names: Sequence[str]) -> Iterator[Depends]:
+        """What the product depends on; ``names`` are its parameters of the primary key."""
+        for path, found in self._columns.items():
+            columns = None if found is None else tuple(found)
+            if not path:
+                yield Depends.by(self.model, dict(zip(names, names, strict=True)), columns)
+                continue
+            last, start = path[-1], "".join(f"{one.query}__" for one in path[:-1])
+            if last.forward:
+                joined = last.relation.target_field.attname
+                lookup = start + last.relation.attname
+                yield Joined(last.model, joined, columns, self.model, names, lookup)
+            elif last.reverse:
+                field = last.relation.field
+                yield self._by_key(last.model, field.attname, columns, names, start,
+                                   field.target_field)  # fmt: skip
+            else:
+                table, mine, theirs, target = last.through
+                owner = path[-2].model if start else self.model
+                pointed: Any = owner._meta.get_field(target)
+                yield self._by_key(table, mine, (mine, theirs), names, start, pointed)
+                if columns != ():
+                    lookup = start + last.query
+                    yield Joined(last.model, "pk", columns, self.model, names, lookup)
+
+    def _by_key(
+        self,
+        on: type[Model],
+        column: str,
+        columns: Sequence[str] | None,
+        names: Sequence[str],
+        start: str,
+        target: Any,
+    ) -> Depends:
+        """A dependency on rows that hold a key of the row before them."""
+        if not start and target.primary_key and len(names) == 1:
+            return Depends.by(on, {names[0]: column}, columns)
+        return Joined(on, column, columns, self.model, names, start + target.attname)

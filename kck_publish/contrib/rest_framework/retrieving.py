@@ -1,0 +1,143 @@
+"""One row of a view: whether it is the view's to give, whether this reader may have it, its key.
+
+For a queryset without conditions the product itself tells whether there is such a row: nothing
+else is asked. Otherwise one query by the view's own queryset decides.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import QuerySet
+from django.http import Http404
+from rest_framework.generics import GenericAPIView, get_object_or_404
+from rest_framework.permissions import NOT, BasePermission
+from rest_framework.views import APIView
+
+from ...exceptions import KeyParameterMismatch, NotPrimed, UndeclaredLookup
+from ...models import CacheModel
+from ...products import Wanted
+from ...reading import Answer, answers, bytes_of
+from .products import SerializerProduct
+from .querysets import bare, fits, is_whole
+from .serving import user_of
+
+
+class PlainWay(Exception):  # noqa: N818 - no error: the view does what it does without a product
+    """A product cannot answer this request."""
+
+
+def retrieve(view: Any, product: SerializerProduct) -> tuple[Answer, bytes]:
+    """The answer for the row that the URL names, and its bytes.
+
+    Raises:
+        PlainWay: the view's own code has to find it.
+        Http404, PermissionDenied, ...: as the view raises without a product.
+    """
+    if type(view).get_object is not GenericAPIView.get_object:
+        return _answer(view, product, view.get_object().pk)
+    queryset = view.filter_queryset(view.get_queryset())
+    if not fits(queryset, product):
+        raise PlainWay
+    name, value = _lookup(view)
+    by_pk = name in ("pk", product.model._meta.pk.name)
+    asked = asks_for_objects(view)
+    if is_whole(queryset) and not (asked and queryset.query.annotations):
+        row: Any = None
+        if not by_pk and (row := _cached(queryset, name, value)) is None:
+            pk = _member(queryset, name, value)
+        else:
+            pk = value if by_pk else row.pk
+        try:
+            found = _answer(view, product, pk)
+        except ObjectDoesNotExist:
+            raise _missing(queryset) from None
+        if asked:
+            view.check_object_permissions(view.request, row or _object(queryset, pk))
+        return found
+    if asked and (queryset.query.annotations or not issubclass(queryset.model, CacheModel)):
+        row = get_object_or_404(queryset, **{name: value})
+        pk = row.pk
+    else:
+        pk = _member(queryset, name, value)
+        row = _object(queryset, pk) if asked else None
+    if asked:
+        view.check_object_permissions(view.request, row)
+    try:
+        return _answer(view, product, pk)
+    except ObjectDoesNotExist:
+        raise PlainWay from None  # there is one: what is stored does not know it yet
+
+
+def asks_for_objects(view: Any) -> bool:
+    """Whether somebody looks at the row itself before it is given."""
+    return type(view).check_object_permissions is not APIView.check_object_permissions or any(
+        map(_looks, view.get_permissions())
+    )
+
+
+def _looks(permission: Any) -> bool:
+    if isinstance(permission, NOT):
+        return True  # it denies what its operand does not look at
+    operands = [getattr(permission, name, None) for name in ("op1", "op2")]
+    if type(permission).__module__ == BasePermission.__module__ and None not in operands:
+        return any(map(_looks, operands))
+    kind: Any = type(permission)
+    return kind.has_object_permission is not BasePermission.has_object_permission
+
+
+def _lookup(view: Any) -> tuple[str, Any]:
+    argument = view.lookup_url_kwarg or view.lookup_field
+    if argument not in view.kwargs:
+        raise PlainWay  # whose message says what is wrong
+    return view.lookup_field, view.kwargs[argument]
+
+
+def _answer(view: Any, product: SerializerProduct, pk: Any) -> tuple[Answer, bytes]:
+    """Raises ObjectDoesNotExist where the product says that there is none."""
+    try:
+        key = product.key_of(parameters(product, pk) | user_of(product, view.request))
+        answer = answers(product, Wanted(product, [key]))[key]
+    except (KeyParameterMismatch, NotPrimed):
+        raise PlainWay from None
+    return answer, bytes_of(product, key, answer)
+
+
+def parameters(product: SerializerProduct, pk: Any) -> dict[str, Any]:
+    """The parameters of a row's primary key."""
+    names = [one.name for one in product.row_parameters]
+    return dict(zip(names, [pk] if len(names) == 1 else pk, strict=True))
+
+
+def _cached(queryset: QuerySet[Any], name: str, value: Any) -> Any:
+    """The row by a lookup that its model keeps; None where it keeps none by that."""
+    if not issubclass(queryset.model, CacheModel):
+        return None
+    try:
+        return queryset.model.cached.get(**{name: value})
+    except ObjectDoesNotExist:
+        raise _missing(queryset) from None
+    except UndeclaredLookup:
+        return None
+    except KeyParameterMismatch:
+        raise PlainWay from None
+
+
+def _member(queryset: QuerySet[Any], name: str, value: Any) -> Any:
+    """The primary key of the row, by the view's own queryset."""
+    return get_object_or_404(bare(queryset).values_list("pk", flat=True), **{name: value})
+
+
+def _object(queryset: QuerySet[Any], pk: Any) -> Any:
+    """The row for those who look at it: the kept one, where its model keeps any."""
+    if not issubclass(queryset.model, CacheModel):
+        return get_object_or_404(queryset, pk=pk)
+    try:
+        return queryset.model.cached.get(pk=pk)
+    except ObjectDoesNotExist:
+        raise _missing(queryset) from None
+
+
+def _missing(queryset: QuerySet[Any]) -> Http404:
+    return Http404(f"No {queryset.model._meta.object_name} matches the given query.")

@@ -1,0 +1,95 @@
+"""Which product answers a view's request, if one does; else the view goes the plain way."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.conf import settings as django_settings
+from django.utils import timezone, translation
+from rest_framework.generics import GenericAPIView
+from rest_framework.renderers import BrowsableAPIRenderer
+from rest_framework.settings import api_settings
+
+from ... import registry
+from ...conf import settings
+from ...exceptions import ConfigurationError
+from .primers import SerializerPrimer, by_serializer
+from .products import USER, SerializerProduct
+
+
+def primer_of(view: Any, serializer: type[Any]) -> type[SerializerPrimer]:
+    """The primer of a view's serializer.
+
+    Raises:
+        ConfigurationError: it is not told, or cannot be.
+    """
+    if view.primer is not None:
+        return cast("type[SerializerPrimer]", view.primer)
+    kind = view if isinstance(view, type) else type(view)
+    for method in ("get_serializer", "get_serializer_context"):
+        if getattr(kind, method) is not getattr(GenericAPIView, method):
+            raise ConfigurationError(
+                f"{kind.__name__} has a {method} of its own, which a product does not call. If its "
+                "answers do not depend on it, say so by naming the primer: primer = ...; else "
+                "set cached_reads = False."
+            )
+    found = by_serializer.get(serializer, {})
+    if len(found) == 1:
+        return next(iter(found.values()))
+    names = ", ".join(one.__name__ for one in found.values())
+    raise ConfigurationError(
+        f"{kind.__name__}: several primers make a product of {serializer.__name__} ({names}). Name "
+        "one on the view: primer = ..."
+        if found
+        else f"{kind.__name__}: no primer makes a product of {serializer.__name__}. Declare one in "
+        f"an installed app's primers.py: class {serializer.__name__}Primer(SerializerPrimer) with "
+        f"a key and serializer_class = {serializer.__name__}; or set cached_reads = False."
+    )
+
+
+def product_for(view: Any) -> SerializerProduct | None:
+    """The product that answers this request; None for the plain way.
+
+    Raises:
+        ConfigurationError: the view's serializer is no product.
+    """
+    request = view.request
+    if not (settings.ENABLED and view.cached_reads and request.method in ("GET", "HEAD")):
+        return None
+    primer = primer_of(view, view.get_serializer_class() if view.primer is None else object)
+    product = cast("SerializerProduct", registry.get(primer.key))
+    if isinstance(request.accepted_renderer, BrowsableAPIRenderer):
+        return None  # its forms want the serializer
+    if product.walk.local and not _is_local():
+        return None
+    if product.primer.base_url is not None and not _is_at(product.primer.base_url, view):
+        return None
+    return product
+
+
+def user_of(product: SerializerProduct, request: Any) -> dict[str, Any]:
+    """The parameters that tell one user's values from another's."""
+    if not product.primer.per_user:
+        return {}
+    return {USER: request.user.pk if request.user.is_authenticated else None}
+
+
+def _is_local() -> bool:
+    """Whether the language and the zone are those that products are computed in."""
+    language = translation.get_language()
+    return (
+        language is not None
+        and language.lower() == django_settings.LANGUAGE_CODE.lower()
+        and timezone.get_current_timezone_name() == timezone.get_default_timezone_name()
+    )
+
+
+def _is_at(base_url: str, view: Any) -> bool:
+    """Whether URLs made for this request would be those of the product."""
+    request = view.request
+    return (
+        request.build_absolute_uri("/").startswith(base_url.rstrip("/") + "/")
+        and getattr(request, "versioning_scheme", None) is None
+        and getattr(view, "format_kwarg", None) is None
+        and api_settings.URL_FORMAT_OVERRIDE not in request.query_params
+    )

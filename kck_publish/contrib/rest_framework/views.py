@@ -1,0 +1,125 @@
+"""CachedViewMixin: generic views and viewsets that answer reads from their serializer's product."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import QuerySet
+from django.http import HttpResponseBase
+from django.utils.cache import patch_cache_control
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ...conditional import conditional, etag_of, primed_at
+from ...exceptions import Behind
+from .listing import rows
+from .primers import SerializerPrimer
+from .rendering import envelope, is_plain, parse
+from .responses import StoredResponse
+from .retrieving import PlainWay, retrieve
+from .serving import product_for
+
+if TYPE_CHECKING:
+    from rest_framework.generics import GenericAPIView as _View
+else:
+    _View = object
+
+
+class CachedViewMixin(_View):
+    """Put it before the generic view; ``list`` and ``retrieve`` then answer from the product.
+
+        class BookViewSet(CachedViewMixin, ModelViewSet):
+            queryset = Book.objects.all()
+            serializer_class = BookSerializer      # which a SerializerPrimer makes a product of
+
+    Authentication, permissions, throttles, filters, pagination and content negotiation are the
+    view's own. Writes, other actions and the browsable API go the plain way.
+
+    Attributes:
+        primer: the SerializerPrimer, where the serializer alone does not tell.
+        cached_reads: False switches it off.
+    """
+
+    primer: type[SerializerPrimer] | None = None
+    cached_reads: bool = True
+
+    def list_pks(self, queryset: QuerySet[Any]) -> Sequence[Any] | None:
+        """The primary keys of the list, in its order, where a product has them.
+
+        Args:
+            queryset: what the view lists, filters and all; not evaluated.
+
+        Returns:
+            None: they are asked from the queryset, by one query.
+        """
+        return None
+
+    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """One row's stored bytes."""
+        product = product_for(self)
+        if product is None:
+            return super().retrieve(request, *args, **kwargs)
+        try:
+            answer, body = retrieve(self, product)
+        except (PlainWay, ObjectDoesNotExist):
+            return super().retrieve(request, *args, **kwargs)
+        except Behind:
+            raise _Behind from None
+        response = StoredResponse(body, lambda: parse(body))
+        return self._validated(response, etag_of(product, answer, body), primed_at(answer))
+
+    def list(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The stored bytes of the list's rows, put together."""
+        product = product_for(self)
+        if product is None:
+            return super().list(request, *args, **kwargs)
+        try:
+            found, paged = rows(self, product)
+        except PlainWay:
+            return super().list(request, *args, **kwargs)
+        except Behind:
+            raise _Behind from None
+        if not paged:
+            return self._listed(StoredResponse(found.render(), lambda: list(found)))
+        response = self.get_paginated_response(found)
+        body = envelope(response.data, found) if type(response) is Response else None
+        if body is None:  # an envelope of a form not known: it is given the data itself
+            return self.get_paginated_response(list(found))
+        data = response.data
+        stored = StoredResponse(
+            body,
+            lambda: (
+                list(found)
+                if data is found
+                else {name: list(found) if one is found else one for name, one in data.items()}
+            ),
+            status=response.status_code,
+            headers=response.headers,
+        )
+        return self._listed(stored)
+
+    def _listed(self, response: StoredResponse) -> HttpResponseBase:
+        digest = blake2b(response._body or b"", digest_size=12).hexdigest()
+        # No Last-Modified: a row that left the list leaves no newer one behind.
+        return self._validated(response, f'"{digest}"', None)
+
+    def _validated(self, response: Any, etag: str, modified: Any) -> HttpResponseBase:
+        """The response with its validators, or 304; just as it is when more may be done to it."""
+        request = self.request
+        ours = type(self).finalize_response is APIView.finalize_response
+        if not ours or not is_plain(request.accepted_renderer, request.accepted_media_type):
+            return response
+        # With a Last-Modified a browser would keep it for a while without asking.
+        patch_cache_control(response, no_cache=True)
+        return conditional(request._request, response, etag, modified)
+
+
+class _Behind(APIException):
+    status_code = 503
+    default_detail = "The answer is being refreshed; ask again."
+    default_code = "behind"
+    wait = 1  # seconds; the exception handler makes Retry-After of it

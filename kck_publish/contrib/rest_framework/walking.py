@@ -1,0 +1,245 @@
+"""Finds what a serializer reads, from its fields: the columns and relations in their ``source``.
+
+A field that runs code of the project's own (a method, a property, an own ``to_representation``)
+does not show what it reads: the primer says it in ``sources``, or is refused. Fills ``reads``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import Field, Model
+from rest_framework import fields, relations, serializers
+
+from ...dependencies import Depends
+from ...exceptions import InvalidPrimer
+from .hops import Path, hop
+from .reads import Reads
+
+_SIMPLE = (str, int, float, bool, type(None))
+
+
+class Walk:
+    """One serializer's fields, and those of the serializers in it.
+
+    Args:
+        model: of the rows that the serializer is given.
+        sources: what fields read that do not show it, by the field's name; names of fields of
+            nested serializers are joined by dots, ``"*"`` is the serializer itself.
+
+    Attributes:
+        reads: what is read.
+        declared: the dependencies that ``sources`` gives as such.
+        local: whether an answer may differ by the time zone, or the language, that is active.
+        hosted: the fields whose URLs begin with the host that was asked.
+        hidden: the fields that do not show what they read, with the reason.
+    """
+
+    def __init__(self, model: type[Model], sources: Mapping[str, Sequence[Any]]) -> None:
+        self.reads = Reads(model)
+        self.declared: list[Depends] = []
+        self.local = False
+        self.hosted: list[str] = []
+        self.hidden: dict[str, str] = {}
+        self._sources = sources
+        self._used: set[str] = set()
+        self._described: list[str] = []
+
+    @property
+    def description(self) -> str:
+        """The form of what is written: another form, another description."""
+        return "\n".join(self._described)
+
+    @property
+    def unused(self) -> set[str]:
+        """The names in ``sources`` that are no field which hides what it reads."""
+        return set(self._sources) - self._used
+
+    def serializer(self, one: Any, model: type[Model], path: Path = (), name: str = "") -> None:
+        """A serializer that is given the row, or the rows, at the end of a path."""
+        self.reads.row_of(path)
+        if _own(one, "to_representation") or not isinstance(one, serializers.Serializer):
+            self._hide(name or "*", "it has a to_representation of its own", model, path)
+        for field in getattr(one, "_readable_fields", ()):
+            self._field(
+                field, model, path, f"{name}.{field.field_name}" if name else field.field_name
+            )
+
+    def _field(self, field: Any, model: type[Model], path: Path, name: str) -> None:
+        self._described.append(_describe(field, name))
+        if isinstance(field, relations.ManyRelatedField):
+            self._relation(field, field.child_relation, model, path, name)
+        elif isinstance(field, relations.RelatedField):
+            self._relation(field, field, model, path, name)
+        elif isinstance(field, serializers.BaseSerializer):
+            self._nested(field, model, path, name)
+        elif field.source == "*":
+            self._hide(name, f"a {type(field).__name__} is given the whole row", model, path)
+        elif _own(field, "get_attribute"):
+            self._hide(name, "it has a get_attribute of its own", model, path)
+        else:
+            self._value(field, model, path, name)
+
+    def _nested(self, field: Any, model: type[Model], path: Path, name: str) -> None:
+        found = self._rows(field.source_attrs, model, path)
+        if found is None or _own(field, "get_attribute"):
+            self._hide(name, f"source={field.source!r} is no relation", model, path)
+            return
+        child = field
+        if isinstance(field, serializers.ListSerializer):
+            child = field.child
+            if _own(field, "to_representation"):
+                self._hide(name, "its list has a to_representation of its own", found[1], found[0])
+        inner_path, inner_model = found
+        self.serializer(child, inner_model, inner_path, name)
+
+    def _value(self, field: Any, model: type[Model], path: Path, name: str) -> None:
+        if isinstance(field, fields.FileField) and _use_url(field):
+            self.hosted.append(name)
+        if getattr(field, "localize", False) or isinstance(field, fields.DateTimeField):
+            self.local = True
+        if not self._column(field.source_attrs, model, path):
+            self._hide(name, f"source={field.source!r} is no column", model, path)
+
+    def _relation(self, field: Any, shown: Any, model: type[Model], path: Path, name: str) -> None:
+        """A relation's field; ``shown`` is what writes one of the rows."""
+        if isinstance(shown, relations.HyperlinkedRelatedField):
+            self.hosted.append(name)
+        if _own(field, "get_attribute") or _own(shown, "get_attribute"):
+            self._hide(name, "it has a get_attribute of its own", model, path)
+            return
+        found = self._rows(field.source_attrs, model, path)
+        if _own(shown, "to_representation") or _own(shown, "get_url"):
+            at, given = found or (path, model)
+            self._hide(name, "it writes the row in a way of its own", given, at)
+            return
+        if field is shown and shown.use_pk_only_optimization() and self._key(field, model, path):
+            return
+        if found is None:
+            self._hide(name, f"source={field.source!r} is no relation", model, path)
+            return
+        target_path, target = found
+        self.reads.row_of(target_path)
+        if isinstance(shown, relations.StringRelatedField):
+            if target.__str__ is Model.__str__:
+                self.reads.column(target_path, "pk")
+            else:
+                self._hide(name, f"it calls {target.__name__}.__str__", target, target_path)
+        else:
+            read = "pk"
+            if isinstance(shown, relations.SlugRelatedField):
+                read = shown.slug_field
+            elif isinstance(shown, relations.HyperlinkedRelatedField):
+                read = shown.lookup_field
+            if not self._column(read.replace("__", ".").split("."), target, target_path):
+                self._hide(name, f"{read!r} is no column", target, target_path)
+
+    def _key(self, field: Any, model: type[Model], path: Path) -> bool:
+        """A foreign key whose own column is all that is read."""
+        *before, last = field.source_attrs or [None]
+        found = self._rows(before, model, path)
+        if found is None or last is None:
+            return False
+        following = hop(found[1], last)
+        if following is None or not following.forward:
+            return False
+        self.reads.column(found[0], following.relation.attname)
+        return True
+
+    def _rows(
+        self, names: Sequence[str], model: type[Model], path: Path
+    ) -> tuple[Path, type[Model]] | None:
+        """Where relations under these names lead; None when one of them is none."""
+        for index, name in enumerate(names):
+            following = hop(model, name)
+            if following is None or (index and path[-1].many):
+                return None
+            path, model = (*path, following), following.model
+        return path, model
+
+    def _column(self, names: Sequence[str], model: type[Model], path: Path) -> bool:
+        """Whether these names lead to a column, which then is read."""
+        for index, name in enumerate(names):
+            following = hop(model, name)
+            if following is None:
+                return self._attribute(name, names[index + 1 :], model, path)
+            path, model = (*path, following), following.model
+            if following.many:
+                if list(names[index + 1 :]) == ["count"]:
+                    self.reads.row_of(path)
+                    return True
+                return False
+        return False
+
+    def _attribute(self, name: str, rest: Sequence[str], model: type[Model], path: Path) -> bool:
+        if name.startswith("get_") and name.endswith("_display") and not rest:
+            shown = name.removeprefix("get_").removesuffix("_display")
+            choices = _columns(model).get(shown)
+            if choices is not None and choices.choices:
+                self.local = True  # labels may be translated
+                self.reads.column(path, shown)
+                return True
+        if name != "pk" and name not in _columns(model):
+            return False
+        self.reads.column(path, name)
+        return True
+
+    def _hide(self, name: str, why: str, model: type[Model], path: Path) -> None:
+        """A field that does not show what it reads of the row at the end of a path."""
+        self.local = True
+        if name not in self._sources:
+            self.hidden[name] = why
+            return
+        self._used.add(name)
+        for one in self._sources[name]:
+            if isinstance(one, str):
+                self._said(one, model, path, name)
+            else:
+                self.declared.append(one if isinstance(one, Depends) else Depends(one))
+
+    def _said(self, source: str, model: type[Model], path: Path, name: str) -> None:
+        *before, last = source.split(".")
+        found: tuple[Path, type[Model]] | None = (path, model)
+        for one in before:
+            found = found and self._rows([one], found[1], found[0])
+        if found is not None:
+            target_path, target = found
+            following = hop(target, last)
+            if last == "*":
+                self.reads.whole(target_path)
+                return
+            if following is not None:
+                self.reads.row_of((*target_path, following))
+                return
+            if self._attribute(last, (), target, target_path):
+                return
+        raise InvalidPrimer(
+            f"sources[{name!r}]: {source!r} leads to no column from {model.__name__}. Write it as "
+            "in source=, 'author.name'; 'author.*' is all columns; or give a Depends."
+        )
+
+
+def _columns(model: type[Model]) -> dict[str, Field[Any, Any]]:
+    found: dict[str, Field[Any, Any]] = {}
+    for one in model._meta.concrete_fields:
+        found[one.attname] = found[one.name] = one
+    return found
+
+
+def _own(thing: Any, method: str) -> bool:
+    """Whether a method is not REST framework's own."""
+    found = getattr(type(thing), method, None)
+    return found is not None and not found.__module__.startswith("rest_framework.")
+
+
+def _use_url(field: Any) -> bool:
+    from rest_framework.settings import api_settings
+
+    return bool(getattr(field, "use_url", api_settings.UPLOADED_FILES_USE_URL))
+
+
+def _describe(field: Any, name: str) -> str:
+    given = {key: value for key, value in field._kwargs.items() if isinstance(value, _SIMPLE)}
+    kind = type(field)
+    return f"{name}={kind.__module__}.{kind.__qualname__}({field.source}, {sorted(given.items())})"

@@ -1,0 +1,71 @@
+"""What the API's tests serialize: rows with relations of every kind around them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from kck_publish import CacheModel
+
+
+class Publisher(models.Model):
+    name = models.CharField(max_length=40)
+    country = models.CharField(max_length=2, default="nl")
+
+    class Meta:
+        app_label = "rest_app"
+        db_table = "rest_publisher"
+
+
+class Writer(CacheModel):
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=40)
+    publisher = models.ForeignKey(Publisher, null=True, on_delete=models.SET_NULL)
+    note = models.TextField(default="")
+
+    cached_by = ("slug",)
+
+
+class Tag(models.Model):
+    name = models.CharField(max_length=20)
+    weight = models.IntegerField(default=0)
+
+    class Meta:
+        ordering = ("weight", "pk")
+
+
+class Novel(CacheModel):
+    writer = models.ForeignKey(Writer, on_delete=models.CASCADE, related_name="novels")
+    title = models.CharField(max_length=60)
+    price = models.DecimalField(max_digits=8, decimal_places=2, default=0)
+    genre = models.CharField(max_length=1, choices=[("s", "Science"), ("c", "Crime")], default="s")
+    released = models.DateField(null=True)
+    changed = models.DateTimeField(null=True)
+    visible = models.BooleanField(default=True)
+    score = models.FloatField(default=0.5)
+    internal = models.TextField(default="")
+    tags: models.ManyToManyField[Any, Any] = models.ManyToManyField(Tag, related_name="novels")
+
+    @property
+    def label(self) -> str:
+        return f"{self.title} by {self.writer.name}"
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Copy(models.Model):
+    novel = models.ForeignKey(Novel, on_delete=models.CASCADE, related_name="copies")
+    shelf = models.CharField(max_length=10)
+    owner = models.IntegerField(default=0)
+
+    class Meta:
+        ordering = ("shelf", "pk")
+
+
+class Summary(models.Model):
+    """The other side of a one-to-one."""
+
+    novel = models.OneToOneField(Novel, on_delete=models.CASCADE, related_name="summary")
+    text = models.TextField()

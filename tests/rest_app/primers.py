@@ -1,0 +1,60 @@
+"""The serializers that are products."""
+
+from __future__ import annotations
+
+from kck_publish import Depends, primer
+from kck_publish.contrib.rest_framework import SerializerPrimer
+from tests.rest_app.models import Copy, Novel, Tag
+from tests.rest_app.serializers import (
+    LinkSerializer,
+    MineSerializer,
+    NovelV1,
+    NovelV2,
+    TagSerializer,
+    WriterSerializer,
+)
+
+
+class WriterPrimer(SerializerPrimer):
+    key = "api.writer"
+    serializer_class = WriterSerializer
+
+
+class NovelV1Primer(SerializerPrimer):
+    key = "api.novel.v1"
+    serializer_class = NovelV1
+    sources = {"label": ["title", "writer.name"], "shelves": ["copies.shelf"]}
+
+
+class NovelV2Primer(SerializerPrimer):
+    key = "api.novel.v2"
+    serializer_class = NovelV2
+
+
+class TagPrimer(SerializerPrimer):
+    key = "api.tag"
+    serializer_class = TagSerializer
+    sources = {"novels": ["title"]}
+
+
+class MinePrimer(SerializerPrimer):
+    key = "api.mine"
+    serializer_class = MineSerializer
+    per_user = True
+    sources = {"mine": [Depends(Copy, pk="novel_id")]}
+
+
+class LinkPrimer(SerializerPrimer):
+    key = "api.link"
+    serializer_class = LinkSerializer
+    base_url = "https://api.example.org"
+
+
+@primer("api.tags", depends_on=[Depends(Tag, columns=["name"])])
+def tags() -> list[int]:
+    return list(Tag.objects.order_by("name", "pk").values_list("pk", flat=True))
+
+
+@primer("api.visible", depends_on=[Depends(Novel, columns=["visible"])])
+def visible() -> list[int]:
+    return list(Novel.objects.filter(visible=True).order_by("pk").values_list("pk", flat=True))

@@ -1,0 +1,88 @@
+"""Existing serializers: none of them knows of products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from tests.rest_app.models import Copy, Novel, Tag, Writer
+
+
+class WriterSerializer(serializers.ModelSerializer):
+    publisher = serializers.CharField(source="publisher.name", default=None, read_only=True)
+    books = serializers.IntegerField(source="novels.count", read_only=True)
+
+    class Meta:
+        model = Writer
+        fields = ("id", "slug", "name", "publisher", "books")
+
+
+class CopySerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Copy
+        fields = ("shelf",)
+
+
+class NovelV1(serializers.ModelSerializer):
+    writer = WriterSerializer(read_only=True)
+    writer_id = serializers.IntegerField()
+    copies = CopySerializer(many=True, read_only=True)
+    tags = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
+    genre = serializers.CharField(source="get_genre_display", read_only=True)
+    summary = serializers.CharField(source="summary.text", default=None, read_only=True)
+    shelves = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Novel
+        fields = (
+            *("id", "title", "label", "price", "genre", "released", "changed", "score"),
+            *("writer", "writer_id", "copies", "tags", "summary", "shelves"),
+        )
+
+    def get_shelves(self, novel: Novel) -> list[str]:
+        return sorted({copy.shelf for copy in novel.copies.all()})
+
+
+class NovelV2(serializers.ModelSerializer):
+    class Meta:
+        model = Novel
+        fields = ("id", "title", "writer", "tags")
+        depth = 1
+
+
+class TagSerializer(serializers.ModelSerializer):
+    novels = serializers.StringRelatedField(many=True)
+
+    class Meta:
+        model = Tag
+        fields = ("id", "name", "novels")
+
+
+class MineSerializer(serializers.ModelSerializer):
+    """What it says depends on who asks."""
+
+    mine = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Novel
+        fields = ("id", "title", "mine")
+
+    def get_mine(self, novel: Novel) -> bool:
+        user: Any = self.context["request"].user
+        return novel.copies.filter(owner=user.pk or 0).exists()
+
+
+class LinkSerializer(serializers.HyperlinkedModelSerializer):
+    class Meta:
+        model = Tag
+        fields = ("url", "name")
+        extra_kwargs = {"url": {"view_name": "tag-detail"}}
+
+
+class PlainWriterSerializer(serializers.ModelSerializer):
+    """Of no product."""
+
+    class Meta:
+        model = Writer
+        fields = ("id", "name")
