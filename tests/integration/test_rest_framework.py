@@ -72,7 +72,8 @@ def source_queries(client: APIClient, path: str, **headers: str) -> int:
     with CaptureQueriesContext(connection) as asked:
         assert get(client, path, **headers).status_code == 200
     assert sum("kck_publish_entry" in one["sql"] for one in asked) <= 2
-    return sum("rest_app_" in one["sql"] for one in asked)
+    found = [one["sql"] for one in asked if "rest_app_" in one["sql"]]
+    return len(found)
 
 
 def warm(client: APIClient, *paths: str, **headers: str) -> None:
@@ -87,21 +88,19 @@ def warm(client: APIClient, *paths: str, **headers: str) -> None:
 def some_request(chance: random.Random, pks: list[int]) -> tuple[str, dict[str, str]]:
     """A path and its headers; many are wrong in some way."""
     pk = chance.choice([*pks, *pks, 9999, "x", "007", "99999999999999999999"])
-    headers: dict[str, str] = {}
-    for name, value in (
+    some = (
         ("X_Key", "wrong"),
         ("X_Adult", "1"),
         ("X_All", "1"),
         ("X_Country", chance.choice(["nl", "be"])),
         ("Accept", chance.choice(["application/json; indent=2", "application/shout", "a/b"])),
-    ):
-        if chance.random() < 0.15:
-            headers[name] = value
+    )
+    headers = {name: value for name, value in some if chance.random() < 0.15}
     novels = chance.choice(["novels", "guarded", "cursor"])
     page = chance.choice(
-        ["page=2", "page=99", "page=x", "size=2&page=3", "limit=2&offset=3", "cursor=bad", "limit=0",
-         "search=Novel", "search=tag1&ordering=-title", "search=writer 1", "ordering=price,-title",
-         "ordering=writer__name,title", "format=json", ""]
+        ["", "page=2", "page=99", "page=x", "size=2&page=3", "limit=2&offset=3", "limit=0",
+         "cursor=bad", "search=Novel", "search=tag1&ordering=-title", "search=writer 1",
+         "ordering=price,-title", "ordering=writer__name,title", "format=json"]
     )  # fmt: skip
     path = chance.choice(
         [
@@ -183,7 +182,7 @@ def test_a_list_that_is_a_product_asks_none(client: APIClient, library: None) ->
     assert source_queries(client, "/cached/tags/") == 0
     Tag.objects.create(name="another")
     drain()
-    assert [one["name"] for one in both(client, "tags/").json()][0] == "another"
+    assert both(client, "tags/").json()[0]["name"] == "another"
 
 
 def test_many_rows_are_computed_in_a_query_a_table(client: APIClient, library: None) -> None:
@@ -298,7 +297,9 @@ def test_a_users_own_values(client: APIClient, library: None) -> None:
     drain()
 
     def mine(user: Any) -> bool:
-        client.force_authenticate(user)
+        client = APIClient()
+        if user is not None:
+            client.force_authenticate(user)
         answer: bool = both(client, f"mine/{novel.pk}/").json()["mine"]
         assert both(client, "mine/").json()[0]["mine"] is answer
         return answer

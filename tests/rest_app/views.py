@@ -109,9 +109,12 @@ class TagViews(viewsets.ModelViewSet):
     serializer_class = TagSerializer
     lookup_field = "name"
 
+
+class CachedTagViews(CachedViewMixin, TagViews):
+    """Its list is a product, too."""
+
     def list_pks(self, queryset: QuerySet[Tag]) -> Sequence[int] | None:
-        found: list[int] = tags.cached.get()
-        return found
+        return tags.cached.get()
 
 
 class MineViews(viewsets.ReadOnlyModelViewSet):
@@ -126,6 +129,8 @@ class LinkViews(viewsets.ReadOnlyModelViewSet):
 
 def cached(view: type[Any]) -> type[Any]:
     """The view with products."""
+    if view is TagViews:
+        return CachedTagViews
     return type(view.__name__, (CachedViewMixin, view), {})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
@@ -16,9 +15,6 @@ from ...conf import settings
 from ...primers import Primer
 from ...products import Computed, Parameters
 from .products import USER, SerializerProduct
-
-# Who makes a product of a serializer; looked up by the views.
-by_serializer: dict[type[Any], dict[str, type[SerializerPrimer]]] = defaultdict(dict)
 
 
 class SerializerPrimer(Primer):
@@ -52,7 +48,6 @@ class SerializerPrimer(Primer):
     def _announce(cls) -> None:
         product = SerializerProduct(cls())
         registry.register(product, replaces=product.is_newer_than)
-        by_serializer[cls.serializer_class][product.name] = cls
 
     @property
     def product(self) -> SerializerProduct:

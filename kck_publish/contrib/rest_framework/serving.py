@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, cast
 
 from django.conf import settings as django_settings
@@ -13,7 +14,8 @@ from rest_framework.settings import api_settings
 from ... import registry
 from ...conf import settings
 from ...exceptions import ConfigurationError
-from .primers import SerializerPrimer, by_serializer
+from ...registry import Graph
+from .primers import SerializerPrimer
 from .products import USER, SerializerProduct
 
 
@@ -33,10 +35,10 @@ def primer_of(view: Any, serializer: type[Any]) -> type[SerializerPrimer]:
                 "answers do not depend on it, say so by naming the primer: primer = ...; else "
                 "set cached_reads = False."
             )
-    found = by_serializer.get(serializer, {})
+    found = _primers().get(serializer, [])
     if len(found) == 1:
-        return next(iter(found.values()))
-    names = ", ".join(one.__name__ for one in found.values())
+        return found[0]
+    names = ", ".join(one.__name__ for one in found)
     raise ConfigurationError(
         f"{kind.__name__}: several primers make a product of {serializer.__name__} ({names}). Name "
         "one on the view: primer = ..."
@@ -45,6 +47,23 @@ def primer_of(view: Any, serializer: type[Any]) -> type[SerializerPrimer]:
         f"an installed app's primers.py: class {serializer.__name__}Primer(SerializerPrimer) with "
         f"a key and serializer_class = {serializer.__name__}; or set cached_reads = False."
     )
+
+
+# Who makes a product of a serializer, with the graph that tells it.
+_known: tuple[Graph | None, dict[type[Any], list[type[SerializerPrimer]]]] = (None, {})
+
+
+def _primers() -> dict[type[Any], list[type[SerializerPrimer]]]:
+    global _known
+    graph, found = registry.graph(), _known
+    if found[0] is not graph:
+        by_serializer: dict[type[Any], list[type[SerializerPrimer]]] = defaultdict(list)
+        for product in graph.products.values():
+            if isinstance(product, SerializerProduct):
+                primer = type(product.primer)
+                by_serializer[primer.serializer_class].append(primer)
+        found = _known = (graph, by_serializer)
+    return found[1]
 
 
 def product_for(view: Any) -> SerializerProduct | None:
