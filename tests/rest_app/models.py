@@ -47,6 +47,9 @@ class Novel(CacheModel):
     internal = models.TextField(default="")
     tags: models.ManyToManyField[Any, Any] = models.ManyToManyField(Tag, related_name="novels")
 
+    class Meta:
+        ordering = ("pk",)
+
     @property
     def label(self) -> str:
         return f"{self.title} by {self.writer.name}"
@@ -69,3 +72,53 @@ class Summary(models.Model):
 
     novel = models.OneToOneField(Novel, on_delete=models.CASCADE, related_name="summary")
     text = models.TextField()
+
+
+class Given(models.Manager[Any]):
+    """Which related rows are listed is decided by a column that no field shows."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset().filter(given=True)
+
+
+class Prize(models.Model):
+    novel = models.ForeignKey(Novel, on_delete=models.CASCADE, related_name="prizes")
+    name = models.CharField(max_length=20)
+    given = models.BooleanField(default=False)
+
+    objects = Given()
+    every = models.Manager["Prize"]()
+
+    class Meta:
+        ordering = (models.F("name").desc(), "-pk")
+
+
+class Comic(Novel):
+    """Half of the row is in the parent's table."""
+
+    drawings = models.IntegerField(default=0)
+
+
+class Shop(models.Model):
+    code = models.CharField(max_length=10, unique=True)
+    city = models.CharField(max_length=20, default="")
+
+
+class Offer(models.Model):
+    """Points to no primary key."""
+
+    shop = models.ForeignKey(
+        Shop, to_field="code", db_constraint=False, on_delete=models.DO_NOTHING,
+        related_name="offers",
+    )  # fmt: skip
+    novel = models.ForeignKey(Novel, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("novel__title", "pk")
+
+
+class Festival(models.Model):
+    name = models.CharField(max_length=20)
+    guests: models.ManyToManyField[Any, Any] = models.ManyToManyField(
+        Writer, related_name="festivals"
+    )

@@ -6,10 +6,14 @@ from kck_publish import Depends, primer
 from kck_publish.contrib.rest_framework import SerializerPrimer
 from tests.rest_app.models import Copy, Novel, Tag
 from tests.rest_app.serializers import (
+    ComicSerializer,
+    FestivalSerializer,
     LinkSerializer,
     MineSerializer,
     NovelV1,
     NovelV2,
+    PrizedSerializer,
+    ShopSerializer,
     TagSerializer,
     WriterSerializer,
 )
@@ -48,6 +52,35 @@ class LinkPrimer(SerializerPrimer):
     key = "api.link"
     serializer_class = LinkSerializer
     base_url = "https://api.example.org"
+
+
+class PrizedPrimer(SerializerPrimer):
+    key = "api.prized"
+    serializer_class = PrizedSerializer
+
+
+class ComicPrimer(SerializerPrimer):
+    key = "api.comic"
+    serializer_class = ComicSerializer
+
+
+class ShopPrimer(SerializerPrimer):
+    key = "api.shop"
+    serializer_class = ShopSerializer
+    eager = True
+
+
+class FestivalPrimer(SerializerPrimer):
+    key = "api.festival"
+    serializer_class = FestivalSerializer
+    sources = {
+        "guests": [
+            "guests.name",
+            "guests.publisher.name",
+            "guests.novels.title",
+            "guests.novels.tags.name",
+        ]
+    }
 
 
 @primer("api.tags", depends_on=[Depends(Tag, columns=["name"])])

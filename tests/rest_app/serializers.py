@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from tests.rest_app.models import Copy, Novel, Tag, Writer
+from tests.rest_app.models import Comic, Copy, Festival, Novel, Offer, Shop, Tag, Writer
 
 
 class WriterSerializer(serializers.ModelSerializer):
@@ -86,3 +86,74 @@ class PlainWriterSerializer(serializers.ModelSerializer):
     class Meta:
         model = Writer
         fields = ("id", "name")
+
+
+class PrizedSerializer(serializers.ModelSerializer):
+    prizes = serializers.PrimaryKeyRelatedField(many=True, read_only=True)
+
+    class Meta:
+        model = Novel
+        fields = ("id", "prizes", "writer")
+
+
+class ComicSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Comic
+        fields = ("id", "title", "drawings", "writer", "tags")
+        depth = 1
+
+
+class OfferSerializer(serializers.ModelSerializer):
+    publisher = serializers.CharField(source="novel.writer.publisher.name", default="-")
+    city = serializers.CharField(source="shop.city")
+    novel = serializers.SlugRelatedField(slug_field="title", read_only=True)
+
+    class Meta:
+        model = Offer
+        fields = ("id", "publisher", "city", "novel", "shop")
+
+
+class ShopSerializer(serializers.ModelSerializer):
+    offers = OfferSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Shop
+        fields = ("code", "offers")
+
+
+class WorkSerializer(serializers.ModelSerializer):
+    tags = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
+
+    class Meta:
+        model = Novel
+        fields = ("title", "tags")
+
+
+class GuestSerializer(serializers.ModelSerializer):
+    """Named by a plain serializer, its works in no order of their own."""
+
+    works = serializers.SerializerMethodField()
+    house = serializers.SlugRelatedField(slug_field="name", source="publisher", read_only=True)
+
+    class Meta:
+        model = Writer
+        fields = ("name", "works", "house")
+
+    def get_works(self, writer: Writer) -> Any:
+        rows = sorted(writer.novels.all(), key=lambda novel: novel.pk)
+        return WorkSerializer(rows, many=True).data
+
+
+class FestivalSerializer(serializers.ModelSerializer):
+    names = serializers.SlugRelatedField(
+        source="guests", slug_field="name", many=True, read_only=True
+    )
+    guests = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Festival
+        fields = ("name", "names", "guests")
+
+    def get_guests(self, festival: Festival) -> Any:
+        rows = sorted(festival.guests.all(), key=lambda writer: writer.pk)
+        return GuestSerializer(rows, many=True).data

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Manager, Model, QuerySet
+from django.db.models import Manager, Model, Prefetch, QuerySet
 from django.db.models.expressions import OrderBy
 
 from ...conf import settings
@@ -69,6 +69,15 @@ class Joined(Looked):
             for value, *key in found.values_list(self._lookup, *self._names).distinct()
             for change in touched.get(value, changes[-1:])  # equal for the database alone
         ]
+
+
+def _prefetch(path: Path) -> str | Prefetch[str]:
+    """Related rows that nobody has ordered come by their keys, the same at each compute."""
+    lookup = "__".join(one.accessor for one in path)
+    rows = path[-1].model._default_manager.all()
+    if rows.ordered or not path[-1].many:
+        return lookup
+    return Prefetch(lookup, rows.using(settings.DATABASE).order_by("pk"))
 
 
 class Reads:
@@ -156,7 +165,7 @@ class Reads:
         """The queryset with all that is read loaded in as few queries as there are tables."""
         for path in self._loaded:
             if any(one.many for one in path):
-                queryset = queryset.prefetch_related("__".join(one.accessor for one in path))
+                queryset = queryset.prefetch_related(_prefetch(path))
             else:
                 queryset = queryset.select_related("__".join(one.query for one in path))
         return queryset
