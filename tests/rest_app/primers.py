@@ -6,7 +6,9 @@ from kck_publish import Depends, primer
 from kck_publish.contrib.rest_framework import SerializerPrimer
 from tests.rest_app.models import Copy, Novel, Tag
 from tests.rest_app.serializers import (
+    ColonSerializer,
     ComicSerializer,
+    EmptySerializer,
     FestivalSerializer,
     LinkSerializer,
     MineSerializer,
@@ -81,6 +83,16 @@ class FestivalPrimer(SerializerPrimer):
             "guests.novels.tags.name",
         ]
     }
+
+
+class EmptyPrimer(SerializerPrimer):
+    key = "api.empty"
+    serializer_class = EmptySerializer
+
+
+class ColonPrimer(SerializerPrimer):
+    key = "api.colon"
+    serializer_class = ColonSerializer
 
 
 @primer("api.tags", depends_on=[Depends(Tag, columns=["name"])])

@@ -36,7 +36,7 @@ class NovelV1(serializers.ModelSerializer):
     class Meta:
         model = Novel
         fields = (
-            *("id", "title", "label", "price", "genre", "released", "changed", "score"),
+            *("id", "title", "label", "price", "genre", "released", "changed", "score", "length"),
             *("writer", "writer_id", "copies", "tags", "summary", "shelves"),
         )
 
@@ -157,3 +157,18 @@ class FestivalSerializer(serializers.ModelSerializer):
     def get_guests(self, festival: Festival) -> Any:
         rows = sorted(festival.guests.all(), key=lambda writer: writer.pk)
         return GuestSerializer(rows, many=True).data
+
+
+class EmptySerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Festival
+        fields = ()
+
+
+class ColonSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Festival
+        fields = ("id",)
+
+    def get_fields(self) -> Any:
+        return {**super().get_fields(), "name:Date": serializers.CharField(source="name")}
