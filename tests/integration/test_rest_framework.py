@@ -91,12 +91,12 @@ def some_request(chance: random.Random, pks: list[int]) -> tuple[str, dict[str, 
     some = (
         ("X_Key", "wrong"),
         ("X_Adult", "1"),
-        ("X_All", "1"),
+        ("X_All", chance.choice(["", "1"])),
         ("X_Country", chance.choice(["nl", "be"])),
         ("Accept", chance.choice(["application/json; indent=2", "application/shout", "a/b"])),
     )
     headers = {name: value for name, value in some if chance.random() < 0.15}
-    novels = chance.choice(["novels", "guarded", "cursor"])
+    novels = chance.choice(["novels", "guarded", "guarded", "cursor"])
     page = chance.choice(
         ["", "page=2", "page=99", "page=x", "size=2&page=3", "limit=2&offset=3", "limit=0",
          "cursor=bad", "search=Novel", "search=tag1&ordering=-title", "search=writer 1",
@@ -126,6 +126,7 @@ def test_500_random_requests_are_answered_as_by_the_plain_view(
     """Status, the headers that matter and the body, with writes of all kinds in between."""
     chance = random.Random(6)
     seen: dict[int, int] = {}
+    denied_rows = 0
     for number in range(500):
         if number % 10 == 0:
             write(chance)
@@ -134,8 +135,10 @@ def test_500_random_requests_are_answered_as_by_the_plain_view(
         path, headers = some_request(chance, pks)
         response = both(client, path, **headers)
         seen[response.status_code] = seen.get(response.status_code, 0) + 1
+        denied_rows += response.status_code == 403 and "X_Key" not in headers
     assert_fresh(*PRODUCTS)
     assert seen[200] > 200, seen
+    assert denied_rows, seen
     assert {403, 404, 406} <= set(seen), seen
 
 
@@ -223,6 +226,16 @@ def test_a_list_has_a_tag_too(client: APIClient, library: None) -> None:
     Novel.objects.filter(pk=first.json()["results"][0]["id"]).delete()
     drain()
     assert get(client, "/cached/novels/", If_None_Match=first.headers["ETag"]).status_code == 200
+
+
+def test_who_may_not_see_a_row_is_not_shown_it(client: APIClient, library: None) -> None:
+    Novel.objects.update(genre="c", visible=True)
+    drain()
+    pk = Novel.objects.all()[0].pk
+    for headers in ({}, {"X_All": "1"}):  # with a condition in the queryset, and without one
+        assert both(client, f"guarded/{pk}/", **headers).status_code == 403
+        assert both(client, f"guarded/{pk}/", X_Adult="1", **headers).status_code == 200
+        assert both(client, f"guarded/{pk}/", X_Adult="1", X_Key="wrong").status_code == 403
 
 
 def test_the_browsable_api_works_with_its_forms(client: APIClient, library: None) -> None:

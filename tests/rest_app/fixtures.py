@@ -22,7 +22,7 @@ def fill() -> None:
     for n in range(9):
         novel = Novel.objects.create(
             writer=writers[n % 3], title=f"Novel {n * 7 % 9} é\u2028", price=Decimal(n) / 4,
-            genre="sc"[n % 4 == 1], visible=n % 5 != 2, released=date(2020, 1, n + 1),
+            genre="sc"[n % 3 == 1], visible=n % 5 != 2, released=date(2020, 1, n + 1),
             changed=datetime(2024, 5, n + 1, 12, 30, 1, n, tzinfo=UTC), score=n / 7,
         )  # fmt: skip
         novel.tags.set(tags[: n % 4])
