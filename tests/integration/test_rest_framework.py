@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,8 +19,8 @@ from rest_framework.test import APIClient
 
 from kck_publish import ConfigurationError, Depends, InvalidPrimer, RequestNeeded, registry
 from kck_publish.contrib.rest_framework import SerializerPrimer
-from kck_publish.testing import assert_fresh
-from tests.catalog.fixtures import drain, stored
+from kck_publish.testing import assert_fresh, travel
+from tests.catalog.fixtures import another_session, drain, stored
 from tests.rest_app import serializers as declared
 from tests.rest_app import views
 from tests.rest_app.fixtures import fill, write
@@ -345,12 +345,28 @@ def test_another_language_or_zone_is_answered_in_it(client: APIClient, library: 
     with timezone.override("Asia/Tokyo"):
         assert "+09:00" in both(client, f"novels/{pk}/").json()["changed"]
     with translation.override("nl"):
-        both(client, f"novels/{pk}/")
+        assert source_queries(client, f"/cached/novels/{pk}/") > 0
+    with translation.override("en"):  # as LocaleMiddleware calls en-us
+        assert source_queries(client, f"/cached/novels/{pk}/") == 0
     # A first reader elsewhere does not put his own zone into the store.
     with timezone.override("Asia/Tokyo"):
         NovelV1Primer.cached.get(pk=pk + 1)
     assert_fresh("api.novel.v1")
     both(client, f"novels/{pk + 1}/")
+
+
+def test_behind_is_said(client: APIClient, library: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NovelV1Primer, "when_behind", "raise")
+    pk = Novel.objects.all()[0].pk
+    warm(client, f"/cached/novels/{pk}/")
+    with another_session() as session:
+        session.execute("UPDATE rest_app_novel SET title = 'Newer'")
+    with travel(timedelta(hours=1)):
+        for path in (f"/cached/novels/{pk}/", "/cached/novels/"):
+            response = get(client, path)
+            assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    drain()
+    assert both(client, f"novels/{pk}/").json()["title"] == "Newer"
 
 
 # Off
@@ -418,7 +434,15 @@ def test_an_own_representation_is_named() -> None:
     registry.unregister("api.own")
 
 
+class FileSerializer(declared.PlainWriterSerializer):
+    scan = serializers.FileField(source="note")
+
+    class Meta(declared.PlainWriterSerializer.Meta):
+        fields = ("id", "scan")
+
+
 def test_urls_without_a_host_are_refused() -> None:
+    refused("scan begin with .*base_url", serializer_class=FileSerializer)
     refused("base_url", serializer_class=declared.LinkSerializer)
 
 

@@ -145,4 +145,4 @@ def test_many_changes_are_looked_up_by_one_query() -> None:
     Writer.objects.update(note="in no product of shops")
     with CaptureQueriesContext(connection) as asked:
         drain()
-    assert not [one["sql"] for one in asked if "SELECT DISTINCT \"rest_app" in one["sql"]]
+    assert not [one["sql"] for one in asked if 'SELECT DISTINCT "rest_app' in one["sql"]]

@@ -79,7 +79,9 @@ def product_for(view: Any) -> SerializerProduct | None:
     product = cast("SerializerProduct", registry.get(primer.key))
     if isinstance(request.accepted_renderer, BrowsableAPIRenderer):
         return None  # its forms want the serializer
-    if product.walk.local and not _is_local():
+    if product.walk.worded and not _in_own_language():
+        return None
+    if product.walk.zoned and not _in_own_zone():
         return None
     if product.primer.base_url is not None and not _is_at(product.primer.base_url, view):
         return None
@@ -93,14 +95,20 @@ def user_of(product: SerializerProduct, request: Any) -> dict[str, Any]:
     return {USER: request.user.pk if request.user.is_authenticated else None}
 
 
-def _is_local() -> bool:
-    """Whether the language and the zone are those that products are computed in."""
-    language = translation.get_language()
-    return (
-        language is not None
-        and language.lower() == django_settings.LANGUAGE_CODE.lower()
-        and timezone.get_current_timezone_name() == timezone.get_default_timezone_name()
-    )
+def _in_own_language() -> bool:
+    """Whether the active language is the one that products are computed in."""
+    active, own = translation.get_language(), django_settings.LANGUAGE_CODE
+    if active is None or active.lower() == own.lower():
+        return active is not None
+    try:  # LocaleMiddleware activates "en" where the setting says "en-us"
+        return active == translation.get_supported_language_variant(own)
+    except LookupError:
+        return False
+
+
+def _in_own_zone() -> bool:
+    """Whether the active time zone is the one that products are computed in."""
+    return timezone.get_current_timezone_name() == timezone.get_default_timezone_name()
 
 
 def _is_at(base_url: str, view: Any) -> bool:

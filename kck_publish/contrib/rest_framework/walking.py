@@ -31,7 +31,8 @@ class Walk:
     Attributes:
         reads: what is read.
         declared: the dependencies that ``sources`` gives as such.
-        local: whether an answer may differ by the time zone, or the language, that is active.
+        worded: whether an answer may differ by the language that is active.
+        zoned: whether it may differ by the time zone that is.
         hosted: the fields whose URLs begin with the host that was asked.
         hidden: the fields that do not show what they read, with the reason.
     """
@@ -39,7 +40,7 @@ class Walk:
     def __init__(self, model: type[Model], sources: Mapping[str, Sequence[Any]]) -> None:
         self.reads = Reads(model)
         self.declared: list[Depends] = []
-        self.local = False
+        self.worded = self.zoned = False
         self.hosted: list[str] = []
         self.hidden: dict[str, str] = {}
         self._sources = sources
@@ -97,8 +98,8 @@ class Walk:
     def _value(self, field: Any, model: type[Model], path: Path, name: str) -> None:
         if isinstance(field, fields.FileField) and _use_url(field):
             self.hosted.append(name)
-        if getattr(field, "localize", False) or isinstance(field, fields.DateTimeField):
-            self.local = True
+        self.worded = self.worded or getattr(field, "localize", False)
+        self.zoned = self.zoned or isinstance(field, fields.DateTimeField)
         if not self._column(field.source_attrs, model, path):
             self._hide(name, f"source={field.source!r} is no column", model, path)
 
@@ -177,7 +178,7 @@ class Walk:
             shown = name.removeprefix("get_").removesuffix("_display")
             choices = _columns(model).get(shown)
             if choices is not None and choices.choices:
-                self.local = True  # labels may be translated
+                self.worded = True  # labels may be translated
                 self.reads.column(path, shown)
                 return True
         if name != "pk" and name not in _columns(model):
@@ -187,7 +188,7 @@ class Walk:
 
     def _hide(self, name: str, why: str, model: type[Model], path: Path) -> None:
         """A field that does not show what it reads of the row at the end of a path."""
-        self.local = True
+        self.worded = self.zoned = True
         if name not in self._sources:
             self.hidden[name] = why
             return
