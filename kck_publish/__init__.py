@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .exceptions import StoreUnreachable as StoreUnreachable
     from .exceptions import UndeclaredLookup as UndeclaredLookup
     from .exceptions import UndeclaredRead as UndeclaredRead
+    from .exceptions import UndeclaredReadWarning as UndeclaredReadWarning
     from .exceptions import Undecodable as Undecodable
     from .exceptions import UnknownProduct as UnknownProduct
     from .exceptions import Unserializable as Unserializable

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 
 from .exceptions import InvalidPrimer
+from .linting import watched
 from .products import Computed, Parameters, Product
 
 
@@ -83,7 +84,8 @@ def _attempt(run: Callable[[], Any], inner: Scope) -> Computed:
         inner.batch.breathe()
     start = time.perf_counter()
     try:
-        value = run()
+        with watched(inner.product):
+            value = run()
     except (ObjectDoesNotExist, MultipleObjectsReturned) as absent:
         if isinstance(absent, ObjectDoesNotExist) or inner.product.keeps_absence:
             return Computed(absent=absent, seconds=time.perf_counter() - start)

@@ -14,6 +14,7 @@
     │   ├── DependencyCycle     products that depend on each other in a ring
     │   └── DuplicateProduct    two primers with one key
     ├── UndeclaredRead          STRICT: a compute read what it does not declare
+    ├── UndeclaredReadWarning   (also a UserWarning) the same where DEBUG is on
     ├── ConfigurationError      KCK_PUBLISH, or an argument of a command, is wrong
     ├── CaptureMissing          triggers missing, disabled or outdated
     ├── StoreMissing            the store's table is not there
@@ -208,6 +209,10 @@ class UndeclaredRead(KckPublishError):
             f"{primer} reads {', '.join(self.tables)} without declaring it, so changes there "
             "will not refresh it. Add a Depends, or name the model in reads=[...]."
         )
+
+
+class UndeclaredReadWarning(KckPublishError, UserWarning):
+    """Where DEBUG is on: a compute reads a table that it does not declare: see UndeclaredRead."""
 
 
 class ConfigurationError(KckPublishError):

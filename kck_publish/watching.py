@@ -51,9 +51,10 @@ _WORDS = """
 
     bigint char character decimal int integer interval numeric text time timestamp varchar
 
-    current_setting kck_publish_ring pg_advisory_xact_lock_shared pg_current_snapshot
-    pg_current_xact_id_if_assigned pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin
-    pg_try_advisory_xact_lock pg_visible_in_snapshot set_config
+    current_database current_setting kck_publish_ring pg_advisory_xact_lock_shared pg_backend_pid
+    pg_current_snapshot pg_current_xact_id_if_assigned pg_partition_root pg_snapshot_xip
+    pg_snapshot_xmax pg_snapshot_xmin pg_stat_get_xact_numscans pg_try_advisory_xact_lock
+    pg_visible_in_snapshot set_config starts_with
 """
 _HARMLESS = frozenset(_WORDS.split())
 # A reader that adds what it has just computed: no answer that was given changes by it.

@@ -39,6 +39,7 @@ LAYERS: list[str] = [
     "embedding",
     "products",
     "registry",
+    "linting",
     "computing",
     "routing",
     "requests",
