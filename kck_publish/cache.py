@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db import connections
 
-from . import clock, encoding, hand, keys, registry, requests, stores
+from . import clock, computing, encoding, hand, keys, registry, requests, stores
 from .exceptions import KeyParameterMismatch, NotPrimed, UnknownProduct
 from .prime import anew
 from .products import Parameters, Product
-from .reading import answers, value_of
+from .reading import answers, note, value_of
 from .serving import expired
 from .snapshots import NOTHING
-from .stores import HAND, Address, Stored
+from .stores import HAND, Address, Read, Stored
 
 logger = logging.getLogger("kck_publish")
 
@@ -234,7 +234,12 @@ class Cache:
         return None if stored is None or expired(stored) else stored
 
     def _by_hand(self, key: str) -> Any:
-        stored = self._stored(None, key)
+        stored, scope = self._stored(None, key), computing.current()
+        if scope is not None:
+            address, name = self._address(None, key), keys.product_of(key)
+            scope.note(name, Read(address))
+            if stored is not None:
+                note(scope, name, address, stored)
         if stored is None:
             raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
         return value_of(None, key, stored)

@@ -7,17 +7,23 @@ primes on a miss computes alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 
-from .exceptions import InvalidPrimer
+from . import registry
+from .exceptions import DependencyCycle, InvalidPrimer
 from .linting import watched
 from .products import Computed, Parameters, Product
+from .stores import Read
+
+# A pass over many keys whose edges would be more than these is done key by key.
+MANY_EDGES = 10_000
 
 
 class Batch(Protocol):
@@ -35,11 +41,32 @@ class Batch(Protocol):
 
 @dataclass
 class Scope:
-    """One compute: of which product, in which batch, and which keys it has read."""
+    """One compute: of which product, in which batch, and what it has read without declaring it.
+
+    Attributes:
+        alone: the parameters, where it is the compute of one key.
+        outer: the compute that this one is a part of.
+        reads: by key, of products that are not declared.
+        over: the products of these, and what their values are over.
+    """
 
     product: Product
     batch: Batch | None
-    reads: dict[str, None] = field(default_factory=dict)
+    alone: Parameters | None = None
+    outer: Scope | None = None
+    reads: dict[str, Read] = field(default_factory=dict)
+    over: set[str] = field(default_factory=set)
+
+    def note(self, product: str, read: Read, over: Iterable[str] = ()) -> None:
+        """Remember that a key was read, of whatever is declared to be refreshed before."""
+        if product not in registry.graph().upstream(self.product.name):
+            self.reads[read.address.key] = read
+            self.over |= {product, *over}
+
+    def inherit(self, computed: Computed) -> None:
+        """What was computed within, and not stored, stands on nothing of its own."""
+        self.reads |= {read.address.key: read for read in computed.reads}
+        self.over |= computed.over
 
 
 _scope: ContextVar[Scope | None] = ContextVar("kck_publish_scope", default=None)
@@ -51,10 +78,12 @@ def current() -> Scope | None:
 
 
 @contextmanager
-def scope(product: Product, batch: Batch | None = None) -> Iterator[Scope]:
+def scope(
+    product: Product, batch: Batch | None = None, alone: Parameters | None = None
+) -> Iterator[Scope]:
     """Run one compute. A compute within a compute belongs to the same batch."""
     outer = _scope.get()
-    inner = Scope(product, batch or (outer.batch if outer else None))
+    inner = Scope(product, batch or (outer.batch if outer else None), alone, outer)
     token = _scope.set(inner)
     try:
         yield inner
@@ -66,17 +95,36 @@ def compute(
     product: Product, parameters: Sequence[Parameters], batch: Batch | None = None
 ) -> list[Computed]:
     """Compute several keys of one product; one that fails does not harm the others."""
-    with scope(product, batch) as inner:
-        if len(parameters) > 1:
+    if len(parameters) > 1:
+        with scope(product, batch) as inner:
             start = time.perf_counter()
             together = _attempt(lambda: product.prime_many(parameters), inner)
-            if together.error is None and together.value is not None:
-                return _shared(product, parameters, together.value, time.perf_counter() - start)
-        # One by one: also when the pass for all failed, so that a bad key fails alone.
-        return [
-            _attempt(lambda each=each: product.prime_one(each), inner)  # type: ignore[misc]
-            for each in parameters
-        ]
+        # What a pass has read, each of its keys has: if that is much, they are told apart.
+        few = len(inner.reads) * len(parameters) <= MANY_EDGES
+        if few and together.error is None and together.value is not None:
+            seconds = time.perf_counter() - start
+            return _shared(product, parameters, together, seconds)
+    # One by one: also when the pass for all failed, so that a bad key fails alone.
+    found = []
+    for each in parameters:
+        with scope(product, batch, each) as inner:
+            found.append(_attempt(partial(_alone, inner, each), inner))
+    return found
+
+
+def _alone(inner: Scope, parameters: Parameters) -> Any:
+    """Compute one key. Raises DependencyCycle when that is on its way already."""
+    path, outer = [inner], inner.outer
+    while outer is not None:
+        path.append(outer)
+        if outer.product is inner.product and outer.alone == parameters:
+            raise DependencyCycle([_name(one) for one in reversed(path)][:-1])
+        outer = outer.outer
+    return inner.product.prime_one(parameters)
+
+
+def _name(one: Scope) -> str:
+    return one.product.name if one.alone is None else one.product.key_of(one.alone)
 
 
 def _attempt(run: Callable[[], Any], inner: Scope) -> Computed:
@@ -88,20 +136,30 @@ def _attempt(run: Callable[[], Any], inner: Scope) -> Computed:
             value = run()
     except (ObjectDoesNotExist, MultipleObjectsReturned) as absent:
         if isinstance(absent, ObjectDoesNotExist) or inner.product.keeps_absence:
-            return Computed(absent=absent, seconds=time.perf_counter() - start)
+            answer = Computed(absent=absent, seconds=time.perf_counter() - start)
+            return _with_reads(answer, inner)
         found = Computed(error=absent, seconds=time.perf_counter() - start)
     except Exception as error:  # noqa: BLE001 - the user's code: kept with the key, never stops the batch
         found = Computed(error=error, seconds=time.perf_counter() - start)
     else:
-        return Computed(value, seconds=time.perf_counter() - start)
+        return _with_reads(Computed(value, seconds=time.perf_counter() - start), inner)
     if inner.batch is not None:
         inner.batch.recover()
     return found
 
 
+def _with_reads(computed: Computed, inner: Scope) -> Computed:
+    """What was computed, with what was read for it: by the key, and not by its own product."""
+    if not inner.reads:
+        return computed
+    registry.graph().learn(inner.product.name, "|".join(inner.over))
+    return replace(computed, reads=tuple(inner.reads.values()), over=frozenset(inner.over))
+
+
 def _shared(
-    product: Product, parameters: Sequence[Parameters], values: Sequence[Any], seconds: float
+    product: Product, parameters: Sequence[Parameters], together: Computed, seconds: float
 ) -> list[Computed]:
+    values: Sequence[Any] = together.value
     if len(values) != len(parameters):
         error = InvalidPrimer(
             f"{product.name}.compute_many was given {len(parameters)} parameter dicts and "
@@ -110,6 +168,9 @@ def _shared(
         return [Computed(error=error) for _ in parameters]
     share = seconds / len(values)
     return [
-        replace(one, seconds=share) if isinstance(one, Computed) else Computed(one, seconds=share)
+        replace(
+            one if isinstance(one, Computed) else Computed(one),
+            seconds=share, reads=together.reads, over=together.over,
+        )
         for one in values
-    ]
+    ]  # fmt: skip

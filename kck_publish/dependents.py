@@ -38,6 +38,7 @@ class Dependents:
         alias: the database of the sources.
         recover: makes the transaction usable again after user code has failed in it.
         any_stored: whether anything of a product is stored; asked after the batch was claimed.
+        readers: which keys were computed from such keys (see ``edges``); asked likewise.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Dependents:
         alias: str,
         recover: Callable[[], None] = lambda: None,
         any_stored: Callable[[Product], bool] = lambda product: True,
+        readers: Callable[[Iterable[str]], Iterable[tuple[str, str]]] = lambda keys: (),
     ) -> None:
         self._graph = graph
         self._decoder = decoder
@@ -55,6 +57,8 @@ class Dependents:
         self._alias = alias
         self._recover = recover
         self._any_stored = any_stored
+        self._readers = readers
+        self._refreshed: dict[str, list[Change]] = {}
         self._dormant: dict[str, bool] = {}
         self._touches: dict[str, int] = defaultdict(int)
         self._keys: dict[tuple[Any, ...], str | None] = {}
@@ -75,6 +79,7 @@ class Dependents:
         for product, dependency, changes in self._looked.values():
             self._look_up(work, product, dependency, changes)
         self._looked.clear()
+        self._recorded(work)
         return work
 
     def request(self, work: Work, key: str, reason: str) -> None:
@@ -97,6 +102,24 @@ class Dependents:
         change = Change("update", row.source, parameters, parameters, row.origin, row.xid)
         for dependent, dependency in self._graph.by_product.get(row.source, ()):
             self._touch(work, dependent, dependency, change)
+        self._refreshed.setdefault(key, []).append(change)
+
+    def _recorded(self, work: Work) -> None:
+        """What was computed from refreshed keys without declaring it."""
+        refreshed, self._refreshed = self._refreshed, {}
+        for read, key in self._readers(refreshed) if refreshed else ():
+            product = self._graph.products.get(product_of(key))
+            if product is None or not self._owns(key):
+                continue
+            try:
+                parameters = product.parameters_of(key)
+            except KeyParameterMismatch:  # of an older form
+                continue
+            task = work.tasks[product.name].setdefault(key, Task(product, parameters, None))
+            task.changes = None
+            for change in refreshed[read]:
+                task.xids.add(change.xid)
+                task.last = change
 
     def _change(self, work: Work, change: Change, table: str) -> None:
         for product, dependency in self._graph.by_table.get(table, ()):

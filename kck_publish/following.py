@@ -82,7 +82,7 @@ def batch(
         _claim(desk, place, until)
         dependents = Dependents(
             graph, Decoder(connection, graph.sources), session.owns, alias, session.recover,
-            session.any_stored,
+            session.any_stored, session.readers,
         )  # fmt: skip
         work = Work()
         if part is not None and part.stored:

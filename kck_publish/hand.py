@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connections, transaction
 
-from . import clock, registry, requests, stores
+from . import clock, edges, registry, requests, stores
 from .exceptions import VersionMismatch
 from .keys import product_of
 from .prime import in_transaction
@@ -91,3 +91,5 @@ def _put_after(store: Store, entry: Stored) -> None:
 def _tell(cursor: Any, key: str) -> None:
     if registry.graph().by_product.get(product_of(key)):
         requests.log(cursor, requests.REFRESHED, [key])
+    else:
+        edges.tell(cursor, [key])

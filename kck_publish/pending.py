@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from . import requests
+from . import edges, requests
 from .backlog import concerned
 from .changes import Decoder, Row, undrained, unseen
 from .clock import now
@@ -52,6 +52,11 @@ class Pending:
     cascade: set[str] = field(default_factory=set)
     cascade_whole: set[str] = field(default_factory=set)
     everything: bool = False
+
+    @property
+    def size(self) -> int:
+        """Grows as long as more is found to wait."""
+        return len(self.keys) + len(self.whole) + len(self.cascade) + len(self.cascade_whole)
 
     def waits(self, product: Product, parameters: Parameters, entry: Stored) -> bool:
         """Whether a stored value is not yet what the listener will make of it."""
@@ -91,7 +96,10 @@ def pending(connection: Any, graph: Graph, recover: Callable[[], None]) -> Pendi
         cursor.execute("SELECT name, stored FROM kck_publish_backlog")
         for name, stored in cursor.fetchall():
             found.cascade_whole |= concerned(graph, name, stored)
-    _cascades(found, graph, decoder, recover)
+    size = -1
+    while size != (size := found.size):  # until one adds nothing to the other
+        _cascades(found, graph, decoder, recover)
+        _recorded(found, graph, connection)
     return found
 
 
@@ -135,6 +143,15 @@ def _cascades(found: Pending, graph: Graph, decoder: Decoder, recover: Callable[
             recover()
             found.cascade_whole |= work.whole.keys()
             found.cascade |= {one for tasks in work.tasks.values() for one in tasks}
+
+
+def _recorded(found: Pending, graph: Graph, connection: Any) -> None:
+    """What was computed, without declaring it, from what waits."""
+    with connection.cursor() as cursor:
+        waiting = {*found.keys, *found.cascade}
+        found.cascade |= {key for _, key in edges.readers(cursor, waiting)}
+        for name in {*found.whole, *found.cascade_whole}:
+            found.cascade |= set(edges.readers_of(cursor, name))
 
 
 def _refreshed(name: str, key: str) -> Row:

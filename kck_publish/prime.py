@@ -8,7 +8,7 @@ keys are stored, so either it sees the key, or the reader sees the claim and ask
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
-from . import clock, requests, stores
+from . import clock, edges, requests, stores
 from .computing import compute
 from .computing import current as current_compute
 from .exceptions import StoreUnreachable
@@ -98,6 +98,7 @@ def anew(product: Product, key: str, parameters: Parameters) -> None:
     product.before_set(computed.value, parameters)
     with transaction.atomic(using=store.alias), connection.cursor() as cursor:
         store.write_later(cursor, [entry])
+        edges.keep(cursor, edges.reads_of([entry]), stamp)
         requests.log(cursor, requests.REFRESHED, [key])
     store.deliver([entry], overwrite=True)
     if store.outside:  # who was told before has seen the old value
@@ -163,6 +164,7 @@ def _flight(
                 entries = entries_of(product, computed, stamp)
                 _hook(product.before_set, wanted, computed, entries)
                 store.add_with(cursor, entries)
+                edges.keep(cursor, edges.reads_of(entries), stamp)
     except OperationalError as error:
         # Repeatable read: the listener, or a reader, has just stored the key. Theirs holds.
         if getattr(error.__cause__, "sqlstate", "") != "40001":
@@ -236,7 +238,8 @@ def entry_of(
     return Stored(
         Address(key, product.fingerprint), product.name, body, shape, stamp, by,
         soft_expire=clock.after(product.soft_expire), hard_expire=clock.after(product.hard_expire),
-        reason=reason, seconds=one.seconds,
+        reason=reason, seconds=one.seconds, over="|".join(sorted(one.over)) or None,
+        reads=one.reads,
     )  # fmt: skip
 
 
@@ -244,8 +247,11 @@ def _add_and_look(
     entries: Sequence[Stored], stamp: str, store: Store, connection: BaseDatabaseWrapper
 ) -> None:
     if entries:
-        with connection.cursor() as cursor:
+        edged = edges.reads_of(entries)
+        around = transaction.atomic(using=store.alias) if edged else nullcontext()
+        with around, connection.cursor() as cursor:
             store.add_with(cursor, entries)
+            edges.keep(cursor, edged, stamp)
         store.deliver(entries)
         look(entries, stamp, store, connection)
 
@@ -261,9 +267,15 @@ def look(
             entry.address.key
             for shard, shards, claimed in cursor.fetchall()
             for entry in entries
-            if entry.address.bucket % shards == shard and not seen.includes(Snapshot.parse(claimed))
+            if any(one.bucket % shards == shard for one in _under(entry))
+            and not seen.includes(Snapshot.parse(claimed))
         }
         requests.log(cursor, requests.REFRESH, sorted(missed))
+
+
+def _under(entry: Stored) -> Iterable[Address]:
+    """Where the listener may have missed it: where it is, and where what it was made of is."""
+    return (entry.address, *(read.address for read in entry.reads))
 
 
 def lock_of(key: str) -> int:

@@ -18,6 +18,7 @@ from . import encoding, keys
 from .dependencies import Change, Depends
 from .peers import Tree
 from .retry import Retry
+from .stores import Read
 
 Parameters = Mapping[str, Any]
 
@@ -30,6 +31,9 @@ class Computed:
     absent: ObjectDoesNotExist | MultipleObjectsReturned | None = None
     error: Exception | None = None
     seconds: float = 0.0
+    # What it was computed from without declaring it: the keys, and their products.
+    reads: Sequence[Read] = ()
+    over: frozenset[str] = frozenset()
 
     def get(self) -> Any:
         """The value; raises what the compute raised."""

@@ -18,7 +18,7 @@ from .exceptions import NotPrimed, StoreUnreachable
 from .prime import in_transaction, prime
 from .products import Computed, Parameters, Product
 from .serving import Serving, Verdict, expired
-from .stores import Address, Own, Stored
+from .stores import Address, Own, Read, Reading, Stored
 
 logger = logging.getLogger("kck_publish")
 
@@ -69,16 +69,46 @@ def _is_whole(answer: Answer) -> bool:
 def _answers(
     product: Product, wanted: Mapping[str, Parameters], allow: bool | None, strict: bool
 ) -> dict[str, Answer]:
-    found: dict[str, Answer] = {}
     scope = computing.current()
-    if scope is not None:
-        scope.reads.update(dict.fromkeys(wanted))
-        if scope.batch is not None:
-            for key, parameters in wanted.items():
-                fresh = scope.batch.lookup(product, key, parameters)
-                if fresh is not None:
-                    found[key] = fresh
-            wanted = {key: value for key, value in wanted.items() if key not in found}
+    if scope is None:
+        return _look(product, wanted, allow, strict, None)
+    for key in wanted:  # also what cannot be answered has been read
+        scope.note(product.name, Read(Address(key, product.fingerprint)))
+    found = _look(product, wanted, allow, strict, scope)
+    for key, answer in found.items():
+        note(scope, product.name, Address(key, product.fingerprint), answer)
+    return found
+
+
+def note(scope: computing.Scope, product: str, address: Address, answer: Answer) -> None:
+    """Remember for the compute that runs what it has been given."""
+    if isinstance(answer, Computed):
+        scope.note(product, Read(address), answer.over)
+        scope.inherit(answer)
+    elif stores.current().outside:
+        scope.note(product, Read(address, True, None, answer.stamp), _over(answer))
+    else:
+        scope.note(product, Read(address, True, answer.version), _over(answer))
+
+
+def _over(stored: Stored) -> list[str]:
+    return stored.over.split("|") if stored.over else []
+
+
+def _look(
+    product: Product,
+    wanted: Mapping[str, Parameters],
+    allow: bool | None,
+    strict: bool,
+    scope: computing.Scope | None,
+) -> dict[str, Answer]:
+    found: dict[str, Answer] = {}
+    if scope is not None and scope.batch is not None:
+        for key, parameters in wanted.items():
+            fresh = scope.batch.lookup(product, key, parameters)
+            if fresh is not None:
+                found[key] = fresh
+        wanted = {key: value for key, value in wanted.items() if key not in found}
     if not wanted:
         return found
     if not settings.ENABLED:
@@ -87,8 +117,12 @@ def _answers(
     # In a batch nothing is one's own: what it computes is the state of its snapshot.
     in_batch = scope is not None and scope.batch is not None
     wrote = [] if in_batch else registry.graph().wrote(product.name)
+    addresses = [Address(key, product.fingerprint) for key in wanted]
     try:
-        reading = store.read([Address(key, product.fingerprint) for key in wanted], wrote)
+        reading = store.read(addresses, wrote)
+        if not in_batch and _learns(product, reading):  # it stands on more than was thought
+            wrote = registry.graph().wrote(product.name)
+            reading = store.read(addresses, wrote)
     except StoreUnreachable:
         return found | _computed(product, wanted)
     except DatabaseError as error:
@@ -108,6 +142,13 @@ def _answers(
     if misses:
         found |= _missed(product, misses, own, allow, strict)
     return found
+
+
+def _learns(product: Product, reading: Reading) -> bool:
+    """Whether an entry tells this process of products under it that it did not know of."""
+    over = {one.over for one in reading.entries.values() if one.over}
+    new = [one for one in over if registry.graph().learn(product.name, one)]
+    return bool(new)
 
 
 def _expires(stored: Stored) -> bool:

@@ -205,6 +205,8 @@ class Refresh:
             self.outcome.failed += 1
             return
         results.settled.append(address)
+        if not augmented and (computed.reads or self._survey.any_edges):
+            results.reads[address] = computed.reads
         if computed.absent is not None:
             if before is not None and _says(before, product.absence_shape(computed.absent)):
                 results.adopted.append(before)
@@ -214,7 +216,7 @@ class Refresh:
         assert entry is not None
         # Another row has taken the key over, in a batch before, or in one to come.
         self._work.removed.pop(key, None)
-        if before is not None and (before.body, before.shape) == (entry.body, entry.shape):
+        if before is not None and _same(before, entry):
             if _expires(before) or _expires(entry):
                 results.renewals.append(entry._replace(version=before.version))
             else:
@@ -247,6 +249,11 @@ class Refresh:
         )
         if results.settled and self._survey.any_failed:
             self._session.forget(results.settled)
+
+
+def _same(before: Stored, entry: Stored) -> bool:
+    # One that stands on other products is written, so that its readers know of them.
+    return (before.body, before.shape, before.over) == (entry.body, entry.shape, entry.over)
 
 
 def _expires(entry: Stored) -> bool:

@@ -33,6 +33,8 @@ class Graph:
     products: dict[str, Product]
     by_table: dict[str, list[Dependent]] = field(default_factory=lambda: defaultdict(list))
     by_product: dict[str, list[Dependent]] = field(default_factory=lambda: defaultdict(list))
+    # What values of a product, as this process has seen, were computed from besides.
+    recorded: dict[str, set[str]] = field(default_factory=dict)
 
     @cached_property
     def fingerprints(self) -> list[str]:
@@ -87,6 +89,19 @@ class Graph:
             if dependency.product is not None:
                 yield dependency.product
 
+    def stands_on(self, name: str) -> set[str]:
+        """The products under this one: declared, and recorded as far as this process knows."""
+        return {*self.upstream(name), *self.recorded.get(name, ())}
+
+    def learn(self, name: str, over: str) -> bool:
+        """Remember what a value was computed from besides; whether any of that is new."""
+        new = set(over.split("|")) - self.recorded.get(name, set())
+        if new:
+            self.recorded[name] = self.recorded.get(name, set()) | new
+            self._tables.clear()
+            self._wrote.clear()
+        return bool(new)
+
     def tables(self, name: str) -> frozenset[str]:
         """The tables of all sources under a product, through other products too."""
         if name not in self._tables:
@@ -106,7 +121,7 @@ class Graph:
             current = todo.pop()
             if current not in found and current in self.products:
                 found.add(current)
-                todo += self.upstream(current)
+                todo += self.stands_on(current)
         return found
 
     def wrote(self, name: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from . import retries
 from .products import Parameters, Product
-from .stores import Address, Fence, Query, Stored
+from .stores import Address, Fence, Query, Read, Stored
 
 
 class Session(Protocol):
@@ -69,6 +69,7 @@ class Results:
     settled: list[Address] = field(default_factory=list)
     touched: list[Address] = field(default_factory=list)
     told: list[Address] = field(default_factory=list)
+    reads: dict[Address, Sequence[Read]] = field(default_factory=dict)
     events: list[tuple[Any, Product, str]] = field(default_factory=list)
     values: list[tuple[Product, Any, Parameters]] = field(default_factory=list)
 

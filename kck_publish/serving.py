@@ -39,7 +39,7 @@ class Serving:
         self._store = store
         self._own = own
         self._lags: Lags | None = None
-        self._over_products = own is not None and any(registry.graph().upstream(product.name))
+        self._over_products = own is not None and any(registry.graph().stands_on(product.name))
 
     def judge(self, stored: Stored) -> Verdict:
         """What to do with a stored value.

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from django.db import connections
 
-from . import backlog, registry, retries, stores
+from . import backlog, edges, registry, retries, stores
 from .backlog import Deferred
 from .changes import Row
 from .conf import settings
@@ -125,6 +125,11 @@ class BatchSession:
         """Whether anything of a product is stored."""
         with self._desk.cursor() as cursor:
             return stores.current().any_stored(cursor, product.name)
+
+    def readers(self, keys: Iterable[str]) -> list[tuple[str, str]]:
+        """Which keys were computed from these."""
+        with self._desk.cursor() as cursor:
+            return edges.readers(cursor, keys)
 
     def recover(self) -> None:
         """After an error in the computing transaction: back to its start, the snapshot kept."""

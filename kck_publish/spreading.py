@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from . import edges
 from .products import Parameters, Product
 from .registry import Graph
 from .results import Session
@@ -49,12 +50,23 @@ class Spreading:
                     {mine: one[its] for mine, its in dependency.mapping.items() if its in one}
                     for one in patterns
                 )
+            self._touch_read(work, product, patterns)
             self._touch(work, product, patterns)
             if product.eager and (members := product.members()) is not None:
                 for member in members:
                     key = product.key_of(member)
                     if self._session.owns(key) and any(_matches(member, one) for one in patterns):
                         work.want(product, key, product.parameters_of(key), "domain")
+
+    def _touch_read(self, work: Work, product: Product, patterns: Sequence[Parameters]) -> None:
+        """Touch what others were computed from, stored or not: they are to be told."""
+        with self._session.cursor() as cursor:
+            read = edges.read_of(cursor, product.name)
+        for key in read:
+            if self._session.owns(key):
+                parameters = product.parameters_of(key)
+                if any(_matches(parameters, pattern) for pattern in patterns):
+                    work.touch(product, key, parameters)
 
     def _touch(self, work: Work, product: Product, patterns: Sequence[Parameters]) -> None:
         """Touch each stored key; or, when there are too many for the batch, none yet."""

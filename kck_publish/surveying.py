@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import retries
+from . import edges, retries
 from .registry import Graph
 from .results import Session
 from .snapshots import Snapshot
@@ -26,6 +26,7 @@ class Survey:
     Attributes:
         adopted: what readers have added, and holds.
         any_failed: whether there is any failure to be forgotten.
+        any_edges: whether any value has recorded what it was computed from.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Survey:
         self._before: dict[str, Stored | None] = {}
         self.adopted: list[Stored] = []
         self.any_failed = False
+        self.any_edges = False
 
     def ask(self, work: Work, retry: Callable[[str], None]) -> None:
         """Ask at once what is due, what readers have added, and (of a few keys) what is stored."""
@@ -52,11 +54,13 @@ class Survey:
         due = self._session.due_query()
         queries = [self._store.lazy_query(self._session.shard, self._session.shards)]
         queries += [due, retries.any_query()] if due else []
+        queries += [edges.ANY]
         queries += [self._store.before_query(addresses)] if addresses else []
         lazy, *more = self._session.ask(*queries)
         if addresses:
             entries = self._store.before_of(more.pop(), addresses).entries
             self._before = {one.key: entries.get(one.key) for one in addresses}
+        ((self.any_edges,),) = more.pop()
         if due:
             ((self.any_failed,),) = more.pop()
             for (key,) in more.pop():

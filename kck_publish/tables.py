@@ -76,6 +76,7 @@ class Entry(models.Model):
     behind = models.BooleanField(default=False)
     reason = models.TextField(default="")
     seconds = models.FloatField(default=0)
+    over = models.TextField(null=True)  # noqa: DJ001 - NULL costs nothing to read
 
     class Meta:
         app_label = "kck_publish"
@@ -83,6 +84,25 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Edge(models.Model):
+    """A recorded dependency: the value of ``key`` was computed from ``read_key``."""
+
+    pk = models.CompositePrimaryKey("digest", "fingerprint", "read")
+    digest = models.UUIDField()
+    fingerprint = models.TextField(db_collation="C")
+    key = models.TextField()
+    read = models.UUIDField()
+    read_key = models.TextField()
+    read_product = models.TextField(db_collation="C")
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.key} <- {self.read_key}"
 
 
 class Shard(models.Model):

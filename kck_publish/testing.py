@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
 from psycopg.pq import TransactionStatus
 
-from . import clock, registry, retries, stores
+from . import clock, edges, registry, retries, stores
 from .changes import Decoder, undrained
 from .computing import compute
 from .conf import settings
@@ -109,6 +110,11 @@ class _TestSession:
             retries.forget(cursor, settled)
 
 
+def _readers(connection: Any, keys: Iterable[str]) -> list[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        return edges.readers(cursor, keys)
+
+
 def _drain_transaction(connection: Any) -> Outcome:
     graph, alias = registry.graph(), settings.DATABASE
     with connection.cursor() as cursor:
@@ -119,7 +125,9 @@ def _drain_transaction(connection: Any) -> Outcome:
             return Outcome()
         cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
     decoder = Decoder(connection, graph.sources)
-    dependents = Dependents(graph, decoder, lambda key: True, alias)
+    dependents = Dependents(
+        graph, decoder, lambda key: True, alias, readers=partial(_readers, connection)
+    )
     work = dependents.collect(rows)
     session = _TestSession(connection, work.seq)
     chunk = settings.MAX_BATCH

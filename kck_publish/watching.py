@@ -59,8 +59,8 @@ _WORDS = """
 _HARMLESS = frozenset(_WORDS.split())
 # A reader that adds what it has just computed: no answer that was given changes by it.
 _ADD = re.compile(
-    r"\s*INSERT INTO kck_publish_entry \(.*\bON CONFLICT "
-    r"(DO NOTHING\b|\(digest, fingerprint\) DO UPDATE SET by = 'reader')",
+    r"\s*INSERT INTO kck_publish_(edge\b|change \(source, op, new\)|entry \(.*\bON CONFLICT "
+    r"(DO NOTHING\b|\(digest, fingerprint\) DO UPDATE SET by = 'reader'))",
     re.DOTALL,
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from . import requests, retries
+from . import edges, requests, retries
 from .registry import Graph
 from .results import Results, Session
 from .stores import Address, Outgoing, Store
@@ -58,8 +58,12 @@ def write(
             store.remove_foreign(cursor, results.touched + results.removals)
         for name, fingerprint in wholes:
             store.remove_foreign_of(cursor, name, fingerprint)
-        cascading = _depended_on(graph, changed + results.told)
+        told = changed + results.told
+        cascading = _depended_on(graph, told)
         requests.log(cursor, requests.REFRESHED, cascading)
+        edges.keep(cursor, results.reads, until, replace=True)
+        known = set(cascading)
+        edges.tell(cursor, [one.key for one in told if one.key not in known])
         if results.failures:
             retries.mark_behind(cursor, [one.address for one in results.failures])
     for product, value, parameters in results.values:

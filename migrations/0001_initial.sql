@@ -35,10 +35,25 @@ CREATE TABLE kck_publish_entry (
     behind boolean NOT NULL DEFAULT false,
     reason text NOT NULL DEFAULT '',
     seconds real NOT NULL DEFAULT 0,
+    -- The products that it was computed from without declaring them.
+    over text,
     PRIMARY KEY (digest, fingerprint)
 ) WITH (fillfactor = 80);
 CREATE INDEX kck_publish_entry_product ON kck_publish_entry (product);
 CREATE INDEX kck_publish_entry_lazy ON kck_publish_entry (bucket) WHERE by = 'reader';
+-- What a value was computed from, key by key, beside what its product declares.
+CREATE TABLE kck_publish_edge (
+    digest uuid NOT NULL,
+    fingerprint text NOT NULL COLLATE "C",
+    key text NOT NULL,
+    read uuid NOT NULL,
+    read_key text NOT NULL,
+    read_product text NOT NULL COLLATE "C",
+    PRIMARY KEY (digest, fingerprint, read),
+    FOREIGN KEY (digest, fingerprint) REFERENCES kck_publish_entry ON DELETE CASCADE
+);
+CREATE INDEX kck_publish_edge_read ON kck_publish_edge (read);
+CREATE INDEX kck_publish_edge_product ON kck_publish_edge (read_product);
 
 CREATE TABLE kck_publish_shard (
     shard integer PRIMARY KEY,

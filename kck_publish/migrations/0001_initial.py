@@ -46,10 +46,25 @@ CREATE TABLE kck_publish_entry (
     behind boolean NOT NULL DEFAULT false,
     reason text NOT NULL DEFAULT '',
     seconds real NOT NULL DEFAULT 0,
+    -- The products that it was computed from without declaring them.
+    over text,
     PRIMARY KEY (digest, fingerprint)
 ) WITH (fillfactor = 80);
 CREATE INDEX kck_publish_entry_product ON kck_publish_entry (product);
 CREATE INDEX kck_publish_entry_lazy ON kck_publish_entry (bucket) WHERE by = 'reader';
+-- What a value was computed from, key by key, beside what its product declares.
+CREATE TABLE kck_publish_edge (
+    digest uuid NOT NULL,
+    fingerprint text NOT NULL COLLATE "C",
+    key text NOT NULL,
+    read uuid NOT NULL,
+    read_key text NOT NULL,
+    read_product text NOT NULL COLLATE "C",
+    PRIMARY KEY (digest, fingerprint, read),
+    FOREIGN KEY (digest, fingerprint) REFERENCES kck_publish_entry ON DELETE CASCADE
+);
+CREATE INDEX kck_publish_edge_read ON kck_publish_edge (read);
+CREATE INDEX kck_publish_edge_product ON kck_publish_edge (read_product);
 """
 
 FOLLOWING = """
@@ -145,7 +160,7 @@ $body$;
 UNDO = """
 DROP FUNCTION kck_publish_announce(text);
 DROP FUNCTION kck_publish_ring();
-DROP TABLE kck_publish_failure, kck_publish_listener, kck_publish_backlog, kck_publish_consumer,
+DROP TABLE kck_publish_edge, kck_publish_failure, kck_publish_listener, kck_publish_backlog, kck_publish_consumer,
     kck_publish_shard, kck_publish_entry, kck_publish_change;
 DROP SEQUENCE kck_publish_version;
 """
@@ -240,6 +255,33 @@ STATE = [
             ("behind", models.BooleanField(default=False)),
             ("reason", models.TextField(default="")),
             ("seconds", models.FloatField(default=0)),
+            ("over", models.TextField(null=True)),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
+    migrations.CreateModel(
+        name="Edge",
+        fields=[
+            (
+                "pk",
+                models.CompositePrimaryKey(
+                    "digest",
+                    "fingerprint",
+                    "read",
+                    blank=True,
+                    editable=False,
+                    primary_key=True,
+                    serialize=False,
+                ),
+            ),
+            ("digest", models.UUIDField()),
+            ("fingerprint", models.TextField(db_collation="C")),
+            ("key", models.TextField()),
+            ("read", models.UUIDField()),
+            ("read_key", models.TextField()),
+            ("read_product", models.TextField(db_collation="C")),
         ],
         options={
             "default_permissions": ("view",),

@@ -17,6 +17,7 @@ from .base import (
     Outgoing,
     Own,
     Query,
+    Read,
     Reading,
     Store,
     Stored,
@@ -26,7 +27,7 @@ from .framing import new_version
 from .postgres import PostgresStore, named_errors
 
 __all__ = [
-    "HAND", "LISTENER", "READER", "Address", "Fence", "Outgoing", "Own", "Query", "Reading",
+    "HAND", "LISTENER", "READER", "Address", "Fence", "Outgoing", "Own", "Query", "Read", "Reading",
     "Store", "Stored", "current", "named_errors", "new_version",
 ]  # fmt: skip
 

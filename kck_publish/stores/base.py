@@ -44,6 +44,21 @@ class Address(NamedTuple):
         return int.from_bytes(keys.identify(self.key)[-2:], "big")
 
 
+class Read(NamedTuple):
+    """A key that a compute has read.
+
+    Attributes:
+        stored: whether it was stored; else it was computed.
+        version: of what was stored; None where only the state tells.
+        stamp: the state that it was read in; None for that of the reading compute.
+    """
+
+    address: Address
+    stored: bool = False
+    version: int | None = None
+    stamp: str | None = None
+
+
 class Stored(NamedTuple):
     """One entry as it is stored. ``body`` is None for the answer that there is none."""
 
@@ -61,6 +76,9 @@ class Stored(NamedTuple):
     reason: str = ""
     seconds: float = 0.0
     row: int = 0  # the version of its row in the table, where that is another one
+    # The products that it was computed from without declaring them, with "|" between.
+    over: str | None = None
+    reads: Sequence[Read] = ()  # and the keys: only known to who has computed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +278,7 @@ class Store(Protocol):
         """What the rows of ``lazy_query`` say; bodies may be left out."""
 
     def any_stored(self, cursor: Any, product: str) -> bool:
-        """Whether anything of a product is stored, by any version of the code."""
+        """Whether anything of a product is stored, by any version of the code, or was read."""
 
     def enumerate(self, cursor: Any, product: str, fingerprint: str) -> Iterable[str]:
         """The keys of a product that are known to be stored."""

@@ -1,6 +1,6 @@
 """An entry as the bytes that an outside server keeps, and back. Pure; no pickle.
 
-    "1" kind order version | times, by, lengths | stamp | shape | body
+    "1" kind order version | times, by, lengths | stamp ("|" over) | shape | body
 
 The first 34 bytes are text of fixed width, so that a script in the server can compare them:
 ``order`` is the number of transactions that had ended in the stamp (see ``snapshots``). A
@@ -45,7 +45,8 @@ def new_version() -> int:
 
 def frame(entry: Stored) -> bytes:
     """The bytes of an entry; one without a version gets a new one."""
-    stamp, shape = entry.stamp.encode(), entry.shape or b""
+    state = f"{entry.stamp}|{entry.over}" if entry.over else entry.stamp
+    stamp, shape = state.encode(), entry.shape or b""
     kind = ABSENT if entry.body is None else VALUE
     rest = _REST.pack(
         _seconds(entry.primed_at or now()), _seconds(entry.soft_expire),
@@ -80,13 +81,13 @@ def unframe(address: Address, data: object) -> Stored | None:
     try:
         primed, soft, hard, by, stamped, shaped = _REST.unpack_from(data, _HEAD)
         start = _HEAD + _REST.size
-        stamp = data[start : start + stamped].decode()
+        stamp, _, over = data[start : start + stamped].decode().partition("|")
         middle = start + stamped
         body = middle + max(shaped, 0)
         return Stored(
             address, product_of(address.key), None if head.kind == ABSENT else data[body:],
             None if shaped < 0 else data[middle:body], stamp, _WHO[by], head.version,
-            _moment(primed), _moment(soft), _moment(hard),
+            _moment(primed), _moment(soft), _moment(hard), over=over or None,
         )  # fmt: skip
     except (struct.error, ValueError, KeyError):
         return None

@@ -23,7 +23,7 @@ from .base import HAND, Address, Fence, Outgoing, Own, Query, Reading, Stored
 
 # What the listener needs of an entry; reason and duration are for kck_explain.
 _COLUMNS = """e.key, e.body, e.shape, e.stamp::text, e.by, e.version, e.primed_at,
-    e.soft_expire, e.hard_expire, e.behind"""
+    e.soft_expire, e.hard_expire, e.behind, e.over"""
 
 # The session's own last write under what is asked for comes with each entry (see triggers).
 _OWN = "nullif(current_setting(%s, true), '')::bigint"
@@ -49,7 +49,7 @@ def _read(settings: int, which: str) -> str:
     own = _own(settings) if which is _ONE else f"(SELECT {_own(settings)})"
     stamp = f"CASE WHEN {own} IS NOT NULL THEN e.stamp::text END" if settings else "NULL::text"
     return f"""SELECT {own}, e.key, e.body, e.shape, {stamp}, e.version, e.primed_at,
-        e.soft_expire, e.hard_expire, e.behind FROM kck_publish_entry e WHERE {which}"""
+        e.soft_expire, e.hard_expire, e.behind, e.over FROM kck_publish_entry e WHERE {which}"""
 
 
 # With whether a cascade is on its way: refreshed products that a shard has not yet handled; and
@@ -74,11 +74,11 @@ _FORGET_OWN = "SELECT count(set_config(w, '', false)) FROM unnest(%s::text[]) w"
 _ROWS = """
 SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bytea[],
     %s::bytea[], %s::pg_snapshot[], %s::text[], %s::timestamptz[], %s::timestamptz[],
-    %s::bool[], %s::text[], %s::real[])
+    %s::bool[], %s::text[], %s::real[], %s::text[])
 """
 _INTO = """
 INSERT INTO kck_publish_entry (digest, fingerprint, key, product, bucket, body, shape, stamp, by,
-    soft_expire, hard_expire, behind, reason, seconds)
+    soft_expire, hard_expire, behind, reason, seconds, over)
 """
 _ADD = f"{_INTO} {_ROWS} ON CONFLICT DO NOTHING RETURNING digest"
 _WRITE = f"""{_INTO} {_ROWS}
@@ -86,7 +86,7 @@ ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, shape = ex
     stamp = excluded.stamp, by = excluded.by, version = excluded.version,
     primed_at = excluded.primed_at, soft_expire = excluded.soft_expire,
     hard_expire = excluded.hard_expire, behind = excluded.behind, reason = excluded.reason,
-    seconds = excluded.seconds"""
+    seconds = excluded.seconds, over = excluded.over"""
 
 # The number of transactions that had ended orders the snapshots of a cluster: see snapshots.
 _UNLESS_LATER = """
@@ -173,9 +173,9 @@ class PostgresStore:
         entries = {
             key: Stored(
                 by_key[key], product_of(key), body and bytes(body), shape and bytes(shape),
-                stamp or "", "", *others,
+                stamp or "", "", *others, "", 0.0, 0, over,
             )
-            for _, key, body, shape, stamp, *others in rows
+            for _, key, body, shape, stamp, *others, over in rows
         }  # fmt: skip
         return Reading(entries, rows[0][0] if rows else None)
 
@@ -202,10 +202,11 @@ class PostgresStore:
         by_key = {address.key: address for address in addresses}
         entries = {
             key: Stored(
-                by_key[key], product_of(key), body and bytes(body), shape and bytes(shape), *others
+                by_key[key], product_of(key), body and bytes(body), shape and bytes(shape),
+                *others, "", 0.0, 0, over,
             )
-            for key, body, shape, *others in rows
-        }
+            for key, body, shape, *others, over in rows
+        }  # fmt: skip
         return Reading(entries, None)
 
     def own(self, xid: int, wrote: Sequence[str]) -> Own:
@@ -321,9 +322,11 @@ class PostgresStore:
         cursor.execute(_ADOPT, _identities([one.address for one in entries]))
 
     def any_stored(self, cursor: Any, product: str) -> bool:
-        """Whether anything of a product is stored, by any version of the code."""
+        """Whether anything of a product is stored, by any version of the code, or was read."""
         cursor.execute(
-            "SELECT EXISTS (SELECT FROM kck_publish_entry WHERE product = %s)", [product]
+            "SELECT EXISTS (SELECT FROM kck_publish_entry WHERE product = %s) "
+            "OR EXISTS (SELECT FROM kck_publish_edge WHERE read_product = %s)",
+            [product, product],
         )
         return bool(cursor.fetchone()[0])
 
@@ -410,4 +413,5 @@ def _parameters(entries: Sequence[Stored]) -> list[list[Any]]:
         [one.behind for one in entries],
         [one.reason for one in entries],
         [one.seconds for one in entries],
+        [one.over for one in entries],
     ]

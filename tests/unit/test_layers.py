@@ -43,6 +43,7 @@ LAYERS: list[str] = [
     "computing",
     "routing",
     "requests",
+    "edges",
     "lags",
     "serving",
     "prime",

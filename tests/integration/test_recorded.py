@@ -1,0 +1,243 @@
+"""Products that a compute reads without declaring them become dependencies by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from kck_publish import Cache, DependencyCycle, Depends, IntegerParameter, Primer, registry
+from kck_publish.testing import assert_fresh
+from tests.catalog.fixtures import Session, another_session, drain, reads, sql
+from tests.catalog.models import Author, Item
+
+pytestmark = pytest.mark.django_db(transaction=True)
+cache = Cache.get_instance()
+computed: list[str] = []
+during: dict[str, Any] = {}
+
+
+def _amounts(n: int) -> int:
+    return int(sum(Item.objects.filter(group=n).values_list("amount", flat=True)))
+
+
+def _product(name: str, read: Any, *on: Any, **attributes: Any) -> None:
+    def compute(self: Any, n: int) -> Any:
+        computed.append(f"{name}/{n}")
+        value = read(n)
+        if name in during:
+            during.pop(name)()
+        return value
+
+    type(
+        name.title(), (Primer,),
+        {
+            "key": name, "parameters": (IntegerParameter("n"),), "compute": compute,
+            "depends_on": on, "__module__": __name__, **attributes,
+        },
+    )  # fmt: skip
+
+
+def _switched(n: int) -> Any:
+    """Reads one key or another, as a third says."""
+    return cache.get(f"base/{cache.get(f'base/{n}')}")
+
+
+NAMES = ["base", "over", "top", "switch", "many", "ring_a", "ring_b", "by_hand", "greeting"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def products() -> Iterator[None]:
+    _product("base", _amounts, Depends(Item, n="group", columns=["amount"]))
+    _product("over", lambda n: 1 + cache.get(f"base/{n}"))
+    _product("top", lambda n: 1 + cache.get(f"over/{n}"))
+    _product("switch", _switched)
+    _product(
+        "many", lambda n: cache.get(f"base/{n}"),
+        compute_many=lambda self, some: [cache.get(f"base/{one['n']}") for one in some],
+    )  # fmt: skip
+    _product("ring_a", lambda n: cache.get(f"ring_b/{n}"))
+    _product("ring_b", lambda n: cache.get(f"ring_a/{n}"))
+    _product("by_hand", lambda n: cache.get("hand/made"))
+    _product("greeting", lambda n: Author.cached.get(pk=n).first)
+    yield
+    for name in NAMES:
+        registry.unregister(name)
+
+
+@pytest.fixture(autouse=True)
+def world(transactional_db: None) -> Iterator[None]:
+    Item.objects.create(name="i", group=1, amount=5)
+    drain()
+    computed.clear()
+    during.clear()
+    yield
+    assert sql("SELECT key FROM kck_publish_failure") == []
+
+
+def _edges() -> set[tuple[str, str]]:
+    return set(sql("SELECT key, read_key FROM kck_publish_edge"))
+
+
+def _write(amount: int, group: int = 1) -> None:
+    Item.objects.filter(group=group).update(amount=amount)
+
+
+def test_a_refresh_reaches_those_who_have_read_it() -> None:
+    assert cache.get("base/1") == 5
+    assert cache.get("top/1") == 7
+    cache.get("over/1")
+    drain()
+    _write(8)
+    drain()
+    with reads(store=1):
+        assert cache.get("top/1") == 10
+    assert_fresh("base", "over", "top")
+    assert _edges() >= {("top/1", "over/1"), ("over/1", "base/1")}
+
+
+def test_what_was_computed_within_and_never_stored_counts() -> None:
+    assert cache.get("top/1") == 7
+    assert not cache.is_set("over/1")
+    _write(8)
+    drain()
+    assert cache.get("top/1") == 10
+    assert _edges() >= {("top/1", "over/1"), ("top/1", "base/1")}
+
+
+def test_what_is_not_read_any_more_is_forgotten() -> None:
+    Item.objects.create(name="j", group=5, amount=1)
+    Item.objects.create(name="k", group=6, amount=2)
+    for n in (1, 5, 6):
+        cache.get(f"base/{n}")
+    assert cache.get("switch/1") == 1
+    drain()
+    assert _edges() == {("switch/1", "base/1"), ("switch/1", "base/5")}
+    _write(6)
+    drain()
+    assert cache.get("switch/1") == 2
+    assert _edges() == {("switch/1", "base/1"), ("switch/1", "base/6")}
+    computed.clear()
+    _write(7, group=5)
+    drain()
+    assert computed == ["base/5"]
+
+
+def test_the_edges_go_with_the_value() -> None:
+    cache.get("over/1")
+    assert _edges()
+    cache.unset("over/1")
+    assert not _edges()
+
+
+def test_a_pass_over_many_keys() -> None:
+    Item.objects.create(name="j", group=2, amount=2)
+    assert cache.get_many(["many/1", "many/2"]) == {"many/1": 5, "many/2": 2}
+    _write(8)
+    drain()
+    assert cache.get_many(["many/1", "many/2"]) == {"many/1": 8, "many/2": 2}
+
+
+def test_a_published_row_and_a_key_set_by_hand() -> None:
+    author = Author.objects.create(slug="a", first="A", last="A")
+    cache.set("hand/made", 1)
+    assert cache.get(f"greeting/{author.pk}") == "A"
+    assert cache.get("by_hand/1") == 1
+    drain()
+    Author.objects.update(first="B")
+    cache.set("hand/made", 2)
+    drain()
+    with reads(store=1):
+        assert cache.get(f"greeting/{author.pk}") == "B"
+    assert cache.get("by_hand/1") == 2
+
+
+def test_a_ring_is_named_when_it_is_computed() -> None:
+    with pytest.raises(DependencyCycle, match="ring_a/1 -> ring_b/1 -> ring_a/1"):
+        cache.get("ring_a/1")
+
+
+def test_refreshed_while_a_reader_computes() -> None:
+    """It has read the old value, and stores its own after the new one was stored."""
+    cache.get("base/1")
+    drain()
+
+    def elsewhere() -> None:
+        def run() -> None:
+            _write(9)
+            drain()
+
+        Session(run).result()
+
+    during["over"] = elsewhere
+    assert cache.get("over/1") == 6
+    assert cache.get("base/1") == 9
+    drain()
+    assert cache.get("over/1") == 10
+
+
+def test_being_written_while_a_reader_stores() -> None:
+    """Whoever writes it has looked for edges already, and has not committed."""
+    cache.get("base/1")
+    drain()
+    with another_session(autocommit=False) as other:
+        other.execute("UPDATE kck_publish_entry SET version = 0 WHERE key = 'base/1'")
+        assert cache.get("over/1") == 6
+        assert cache.is_refreshing("over/1")
+        other.rollback()
+
+
+def test_nothing_is_asked_for_when_nothing_moved() -> None:
+    cache.get("base/1")
+    cache.get("over/1")
+    assert not cache.is_refreshing("over/1")
+    drain()
+    _write(6)
+    drain()
+    computed.clear()
+    drain()
+    assert computed == []
+    assert not cache.is_refreshing("over/1")
+
+
+def test_own_writes_are_seen_through_what_was_recorded() -> None:
+    cache.get("base/1")
+    cache.get("top/1")
+    drain()
+    cache.get("top/1")
+    registry.graph().recorded.clear()  # as in a process that has just begun
+    registry.graph()._tables.clear()
+    registry.graph()._wrote.clear()
+    _write(20)
+    assert cache.get("top/1") == 22
+    with transaction.atomic():
+        _write(30)
+        assert cache.get("top/1") == 32
+    drain()
+    assert cache.get("top/1") == 32
+
+
+def test_shards(settings: Any) -> None:
+    settings.KCK_PUBLISH = {"SHARDS": 4}
+    for n in range(8):
+        Item.objects.create(name=f"n{n}", group=n, amount=n)
+        cache.get(f"base/{n}")
+        cache.get(f"top/{n}")
+    drain()
+    for n in range(8):
+        _write(100 + n, n)
+    drain()
+    assert [cache.get(f"top/{n}") for n in range(8) if n != 1] == [
+        102 + n for n in range(8) if n != 1
+    ]
+    assert_fresh("base", "top")
+
+
+def test_a_truncate_of_what_was_read() -> None:
+    cache.get("top/1")
+    drain()
+    sql("TRUNCATE catalog_item CASCADE")
+    drain()
+    assert cache.get("top/1") == 2
