@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .exceptions import RequestNeeded as RequestNeeded
     from .exceptions import StoreMissing as StoreMissing
     from .exceptions import StoreUnreachable as StoreUnreachable
+    from .exceptions import TooLarge as TooLarge
     from .exceptions import UndeclaredLookup as UndeclaredLookup
     from .exceptions import UndeclaredRead as UndeclaredRead
     from .exceptions import UndeclaredReadWarning as UndeclaredReadWarning

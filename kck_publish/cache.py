@@ -14,7 +14,7 @@ from django.db import connections
 
 from . import clock, computing, encoding, hand, keys, registry, requests, stores
 from .exceptions import KeyParameterMismatch, NotPrimed, UnknownProduct
-from .prime import anew
+from .prime import anew, check_size
 from .products import Parameters, Product
 from .reading import answers, note, value_of
 from .serving import expired
@@ -144,9 +144,11 @@ class Cache:
         Raises:
             VersionMismatch: the entry has moved on, or is gone.
             Unserializable: the value cannot be stored.
+            TooLarge: it has more bytes than may be stored.
         """
         product, parameters = self._parse(key)
         body, shape = product.encode(value) if product else encoding.encode(value)
+        check_size(key, body, product.max_bytes if product else None)
         if product is not None:
             product.before_set(value, parameters)
         stored = hand.put(

@@ -60,6 +60,9 @@ class PrimerProduct(Product):
                 f"{self.name}: when_behind is one of {', '.join(map(repr, _BEHIND))}, "
                 f"not {declared.when_behind!r}."
             )
+        most = declared.max_bytes
+        if most is not None and (type(most) is not int or most < 1):
+            raise InvalidPrimer(f"{self.name}: max_bytes is a number of bytes, not {most!r}.")
         share = declared.check_augment
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             raise InvalidPrimer(
@@ -95,6 +98,10 @@ class PrimerProduct(Product):
     @property
     def retry(self) -> Retry | None:  # type: ignore[override]
         return cast("Retry | None", cast("Any", self.sender).retry)
+
+    @property
+    def max_bytes(self) -> int | None:  # type: ignore[override]
+        return cast("int | None", cast("Any", self.sender).max_bytes)
 
     @property
     def check_augment(self) -> float:  # type: ignore[override]

@@ -9,6 +9,7 @@
     ├── VersionMismatch         check_version was given and the entry has moved on
     ├── Behind                  when_behind = "raise" and the value is too old
     ├── Unserializable          the value holds something that cannot be stored
+    ├── TooLarge                the value has more bytes than may be stored
     ├── Undecodable             stored bytes that are damaged or of another format
     ├── InvalidPrimer           a declaration that cannot work
     │   ├── DependencyCycle     products that depend on each other in a ring
@@ -155,6 +156,19 @@ class Unserializable(KckPublishError):
         super().__init__(
             f"The value at {path} ({kind}) cannot be stored"
             + (f": {hint}" if hint else ". Turn it into JSON-like data first.")
+        )
+
+
+class TooLarge(KckPublishError):
+    """Store less under one key, or raise the limit: `max_bytes`, or MAX_VALUE_BYTES."""
+
+    def __init__(self, key: str, size: int, limit: int) -> None:
+        self.key = key
+        self.size = size
+        self.limit = limit
+        super().__init__(
+            f"The value of {key!r} has {size:,} bytes; {limit:,} may be stored. Store less under "
+            "one key, or raise the primer's max_bytes or KCK_PUBLISH['MAX_VALUE_BYTES']."
         )
 
 

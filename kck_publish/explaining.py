@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connections
 
-from . import registry, stores
+from . import edges, registry, stores
 from .changes import UNSEEN
 from .conf import settings
 from .exceptions import StoreMissing, UnknownProduct
@@ -54,7 +54,8 @@ class Explanation:
     Attributes:
         product: the key's product; ``computed_by`` is what computes it, None when it was set by
             hand and nobody does.
-        inputs: ``sources`` (tables) and ``products`` it depends on, each with what of it.
+        inputs: ``sources`` (tables) and ``products`` it depends on, each with what of it; and
+            the keys that the stored value was computed from besides (``recorded``).
         stored: what is known of the stored entry; None when nothing is stored.
         last_refresh: ``why``, the ``change`` (the last that touched it; None where that is not
             known), ``seconds``, ``at`` and ``by`` of the last write; None likewise.
@@ -102,7 +103,8 @@ def explain(key: str) -> Explanation:
         shard, done = _place(cursor, key)
         return Explanation(
             key, product_of(key), None if product is None else computed_by(product), parameters,
-            _inputs(product), stored, last, _pending(cursor, graph, key, done),
+            _inputs(product) | {"recorded": _recorded(cursor, key)}, stored, last,
+            _pending(cursor, graph, key, done),
             _failure(cursor, product, key), _dependents(cursor, graph, product_of(key)), shard,
         )  # fmt: skip
 
@@ -124,6 +126,11 @@ def _inputs(product: Product | None) -> dict[str, list[dict[str, str]]]:
         for model in dependency.models:
             found["sources"].append({"name": model._meta.db_table, "by": what})
     return found
+
+
+def _recorded(cursor: Any, key: str) -> list[dict[str, str]]:
+    address = stores.Address(key, "")
+    return [{"name": one, "by": "recorded"} for one in edges.of(cursor, address)]
 
 
 def _entry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .dependencies import All, Depends, Looked
@@ -14,18 +14,23 @@ FORMATS = ("text", "mermaid", "dot")
 
 @dataclass(frozen=True)
 class Edge:
-    """One dependency: what is depended on (a table, or a product), by which product, by what."""
+    """One dependency: what is depended on (a table, or a product), by which product, by what.
+
+    A recorded one was not declared: a compute has read it.
+    """
 
     on: str
     on_product: bool
     by: str
     label: str
+    recorded: bool = False
 
 
-def draw(graph: Graph, format: str = "text") -> str:
+def draw(graph: Graph, format: str = "text", recorded: Iterable[tuple[str, str]] = ()) -> str:
     """The whole graph.
 
     Args:
+        recorded: (product, the product that it was computed from without declaring it).
         format: ``"text"``, ``"mermaid"`` or ``"dot"``.
 
     Raises:
@@ -33,7 +38,13 @@ def draw(graph: Graph, format: str = "text") -> str:
     """
     if format not in FORMATS:
         raise ValueError(f"format is one of {', '.join(FORMATS)}, not {format!r}.")
-    return {"text": _text, "mermaid": _mermaid, "dot": _dot}[format](graph)
+    all_ = list(edges(graph))
+    all_ += [
+        Edge(on, True, by, "recorded", True)
+        for by, on in recorded
+        if by in graph.products and on in graph.products
+    ]
+    return {"text": _text, "mermaid": _mermaid, "dot": _dot}[format](graph, all_)
 
 
 def edges(graph: Graph) -> Iterator[Edge]:
@@ -77,8 +88,7 @@ def _kind(product: Product) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _text(graph: Graph) -> str:
-    all_ = list(edges(graph))
+def _text(graph: Graph, all_: list[Edge]) -> str:
     lines = ["sources"]
     for table, source in sorted(graph.sources.items()):
         lines.append(f"  {_line(table)}  {source.model._meta.label}")
@@ -99,7 +109,7 @@ def _text(graph: Graph) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _mermaid(graph: Graph) -> str:
+def _mermaid(graph: Graph, all_: list[Edge]) -> str:
     ids = _ids(graph)
     lines = ["flowchart LR"]
     lines += [f'    {ids[one, False]}[("{_mermaid_text(one)}")]' for one in sorted(graph.sources)]
@@ -107,13 +117,14 @@ def _mermaid(graph: Graph) -> str:
         f'    {ids[name, True]}["{_mermaid_text(signature(product))}"]'
         for name, product in graph.products.items()
     ]
-    for one in edges(graph):
+    for one in all_:
         start, end = ids[one.on, one.on_product], ids[one.by, True]
-        lines.append(f'    {start} -->|"{_mermaid_text(one.label)}"| {end}')
+        arrow = "-.->" if one.recorded else "-->"
+        lines.append(f'    {start} {arrow}|"{_mermaid_text(one.label)}"| {end}')
     return "\n".join(lines) + "\n"
 
 
-def _dot(graph: Graph) -> str:
+def _dot(graph: Graph, all_: list[Edge]) -> str:
     ids = _ids(graph)
     lines = ["digraph kck_publish {", "    rankdir=LR;"]
     lines += [
@@ -124,9 +135,10 @@ def _dot(graph: Graph) -> str:
         f"    {ids[name, True]} [shape=box, label={_dot_text(signature(product))}];"
         for name, product in graph.products.items()
     ]
-    for one in edges(graph):
+    for one in all_:
         start, end = ids[one.on, one.on_product], ids[one.by, True]
-        lines.append(f"    {start} -> {end} [label={_dot_text(one.label)}];")
+        style = ", style=dashed" if one.recorded else ""
+        lines.append(f"    {start} -> {end} [label={_dot_text(one.label)}{style}];")
     return "\n".join([*lines, "}"]) + "\n"
 
 

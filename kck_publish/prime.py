@@ -7,6 +7,7 @@ keys are stored, so either it sees the key, or the reader sees the claim and ask
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -19,11 +20,14 @@ from psycopg.pq import TransactionStatus
 from . import clock, edges, requests, stores
 from .computing import compute
 from .computing import current as current_compute
-from .exceptions import StoreUnreachable
+from .conf import settings
+from .exceptions import StoreUnreachable, TooLarge
 from .products import Computed, Parameters, Product
 from .serving import expired
 from .snapshots import Snapshot, take
 from .stores import READER, Address, Outgoing, Store, Stored
+
+logger = logging.getLogger("kck_publish")
 
 # Our own namespace of advisory locks (the two-integer form).
 LOCKS = 0x6B63
@@ -212,12 +216,17 @@ def _hook(
 def entries_of(
     product: Product, found: Mapping[str, Computed | Stored], stamp: str, by: str = READER
 ) -> list[Stored]:
-    """What is to be stored of what was computed."""
-    return [
-        entry
-        for key, one in found.items()
-        if isinstance(one, Computed) and (entry := entry_of(product, key, one, stamp, by))
-    ]
+    """What is to be stored of what was computed; what is too large is only given to the reader."""
+    entries = []
+    for key, one in found.items():
+        try:
+            entry = entry_of(product, key, one, stamp, by) if isinstance(one, Computed) else None
+        except TooLarge as error:
+            logger.warning("%s Every read computes it.", error)
+            continue
+        if entry is not None:
+            entries.append(entry)
+    return entries
 
 
 def entry_of(
@@ -227,6 +236,7 @@ def entry_of(
 
     Raises:
         Unserializable: when the value cannot be stored.
+        TooLarge: it has more bytes than may be stored.
     """
     if one.error is not None or (one.absent is not None and not product.keeps_absence):
         return None
@@ -235,12 +245,20 @@ def entry_of(
         if one.absent is not None
         else product.encode(one.value)
     )
+    check_size(key, body, product.max_bytes)
     return Stored(
         Address(key, product.fingerprint), product.name, body, shape, stamp, by,
         soft_expire=clock.after(product.soft_expire), hard_expire=clock.after(product.hard_expire),
         reason=reason, seconds=one.seconds, over="|".join(sorted(one.over)) or None,
         reads=one.reads,
     )  # fmt: skip
+
+
+def check_size(key: str, body: bytes | None, limit: int | None = None) -> None:
+    """Raise TooLarge for a body of more bytes than the limit, or than MAX_VALUE_BYTES."""
+    limit = settings.MAX_VALUE_BYTES if limit is None else limit
+    if limit is not None and body is not None and len(body) > limit:
+        raise TooLarge(key, len(body), limit)
 
 
 def _add_and_look(

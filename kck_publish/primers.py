@@ -35,6 +35,7 @@ class Primer:
         refresh_every: a timedelta or a cron string; None for never.
         when_behind: ``"serve"``, ``"compute"`` or ``"raise"`` once the lag passes ``max_lag``.
         retry: what is done when a refresh fails; None for the settings' default.
+        max_bytes: the largest value that is stored; None: the setting MAX_VALUE_BYTES.
         check_augment: the share of augmented values that are compared with a compute, 0 to 1.
         version: part of the fingerprint; raise it when ``compute`` gives another form.
     """
@@ -50,6 +51,7 @@ class Primer:
     when_behind: str = "serve"
     max_lag: timedelta = timedelta(seconds=30)
     retry: Retry | None = None
+    max_bytes: int | None = None
     check_augment: float = 0.0
     version: int = 1
     # Any, so that a model may have both: there it is the reader of its rows.

@@ -62,6 +62,7 @@ class Product:
     when_behind: str = "serve"
     max_lag: timedelta = timedelta(seconds=30)
     retry: Retry | None = None
+    max_bytes: int | None = None
     check_augment: float = 0.0
     # What the listener announces when a value was computed: a name in ``signals``.
     announces: ClassVar[str] = "primed"

@@ -15,7 +15,7 @@ from typing import Any
 from . import retries, signals
 from .checking import checked
 from .computing import compute
-from .exceptions import Reprime
+from .exceptions import Reprime, TooLarge
 from .prime import entry_of
 from .products import Computed, Parameters, Product
 from .registry import Graph
@@ -199,6 +199,8 @@ class Refresh:
                 entry = entry_of(product, key, computed, self._until, LISTENER, task.why)
             except Exception as error:  # noqa: BLE001 - Unserializable, or the user's hook
                 computed = Computed(error=error)
+                if isinstance(error, TooLarge):
+                    logger.error("%s", error)
         if computed.error is not None:
             results.failures.append(retries.Failure(product, address, computed.error))
             results.events.append((signals.failed, product, key))

@@ -73,12 +73,12 @@ class Stored(NamedTuple):
     soft_expire: datetime | None = None
     hard_expire: datetime | None = None
     behind: bool = False
+    # The products that it was computed from without declaring them, with "|" between.
+    over: str | None = None
     reason: str = ""
     seconds: float = 0.0
     row: int = 0  # the version of its row in the table, where that is another one
-    # The products that it was computed from without declaring them, with "|" between.
-    over: str | None = None
-    reads: Sequence[Read] = ()  # and the keys: only known to who has computed it
+    reads: Sequence[Read] = ()  # the keys that ``over`` stands for; known to who has computed it
 
 
 @dataclass(frozen=True, slots=True)

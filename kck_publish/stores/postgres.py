@@ -173,9 +173,9 @@ class PostgresStore:
         entries = {
             key: Stored(
                 by_key[key], product_of(key), body and bytes(body), shape and bytes(shape),
-                stamp or "", "", *others, "", 0.0, 0, over,
+                stamp or "", "", *others,
             )
-            for _, key, body, shape, stamp, *others, over in rows
+            for _, key, body, shape, stamp, *others in rows
         }  # fmt: skip
         return Reading(entries, rows[0][0] if rows else None)
 
@@ -203,9 +203,9 @@ class PostgresStore:
         entries = {
             key: Stored(
                 by_key[key], product_of(key), body and bytes(body), shape and bytes(shape),
-                *others, "", 0.0, 0, over,
+                *others,
             )
-            for key, body, shape, *others, over in rows
+            for key, body, shape, *others in rows
         }  # fmt: skip
         return Reading(entries, None)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 
 from kck_publish import Cache, DependencyCycle, Depends, IntegerParameter, Primer, registry
@@ -241,3 +242,15 @@ def test_a_truncate_of_what_was_read() -> None:
     sql("TRUNCATE catalog_item CASCADE")
     drain()
     assert cache.get("top/1") == 2
+
+
+def test_it_is_drawn_and_explained(capsys: Any) -> None:
+    cache.get("over/1")
+    call_command("kck_graph", "--format", "mermaid")
+    assert '-.->|"recorded"|' in capsys.readouterr().out
+    call_command("kck_graph", "--format", "dot")
+    assert '[label="recorded", style=dashed];' in capsys.readouterr().out
+    call_command("kck_graph")
+    assert "<- product base  [recorded]" in capsys.readouterr().out
+    call_command("kck_explain", "over/1")
+    assert "read         base/1" in capsys.readouterr().out

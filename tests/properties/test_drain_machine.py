@@ -159,7 +159,7 @@ class Drains(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         sql(f"TRUNCATE {TABLES}")
-        sql("TRUNCATE kck_publish_entry, kck_publish_change, kck_publish_failure")
+        sql("TRUNCATE kck_publish_entry, kck_publish_edge, kck_publish_change, kck_publish_failure")
         sql("TRUNCATE kck_publish_shard, kck_publish_backlog")
         caches["shared" if "shared" in django_settings.CACHES else "default"].clear()
         self.flushed = False

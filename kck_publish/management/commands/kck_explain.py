@@ -36,6 +36,8 @@ class Command(BaseCommand):
         for kind in ("sources", "products"):
             for one in found.inputs[kind]:
                 self._line(kind[:-1], f"{one['name']}  [{one['by']}]")
+        for one in found.inputs["recorded"]:
+            self._line("read", one["name"])
         self._stored(found)
         waits = found.pending
         self._line("pending", f"{waits['changes']} changes, {waits['requests']} requests")

@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connections
 
-from kck_publish import registry
+from kck_publish import edges, registry
+from kck_publish.conf import settings
 from kck_publish.exceptions import KckPublishError
 from kck_publish.graphing import FORMATS, draw
+
+
+def _recorded() -> list[tuple[str, str]]:
+    """What was recorded so far; the declarations can be drawn without a database."""
+    try:
+        with connections[settings.DATABASE].cursor() as cursor:
+            return edges.pairs(cursor)
+    except DatabaseError:
+        return []
 
 
 class Command(BaseCommand):
@@ -19,6 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self.stdout.write(draw(registry.graph(), options["format"]), ending="")
+            graph = registry.graph()
+            self.stdout.write(draw(graph, options["format"], _recorded()), ending="")
         except KckPublishError as error:
             raise CommandError(str(error)) from error
