@@ -179,6 +179,16 @@ def test_refreshed_while_a_reader_computes() -> None:
     assert cache.get("over/1") == 10
 
 
+def test_overwritten_while_a_reader_computes() -> None:
+    """By one who claims nothing, and finds no edge yet."""
+    cache.get("base/1")
+    drain()
+    during["over"] = lambda: Session(lambda: cache.set("base/1", 50)).result()
+    assert cache.get("over/1") == 6
+    drain()
+    assert cache.get("over/1") == 51
+
+
 def test_being_written_while_a_reader_stores() -> None:
     """Whoever writes it has looked for edges already, and has not committed."""
     cache.get("base/1")
