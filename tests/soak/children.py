@@ -7,6 +7,7 @@ that is stopped at that moment: the kernel kills them (where it is Linux).
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import signal
 import subprocess
@@ -22,7 +23,8 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Called first in each child."""
+    """Called first in each child, which also tells where it hangs when it is asked."""
+    faulthandler.register(signal.SIGUSR1)
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -166,7 +166,13 @@ class Crew:
         resting = [child for name, child in self.children.items() if rests(name)]
         for child in resting:
             child.order("pause")
-        self._wait(lambda: [c.name for c in resting if not c.said("paused")], seconds, check)
+        try:
+            self._wait(lambda: [c.name for c in resting if not c.said("paused")], seconds, check)
+        except SoakError:
+            for child in resting:
+                if child.alive and not child.said("paused"):
+                    child.send(signal.SIGUSR1)  # its log says where it hangs
+            raise
 
     def go(self) -> None:
         """Let them go on."""
