@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .exceptions import DependencyCycle as DependencyCycle
     from .exceptions import DuplicateProduct as DuplicateProduct
     from .exceptions import Fenced as Fenced
+    from .exceptions import FetchFailed as FetchFailed
     from .exceptions import InvalidPrimer as InvalidPrimer
     from .exceptions import KckPublishError as KckPublishError
     from .exceptions import KeyParameterMismatch as KeyParameterMismatch
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from .exceptions import UnknownProduct as UnknownProduct
     from .exceptions import Unserializable as Unserializable
     from .exceptions import VersionMismatch as VersionMismatch
+    from .fetching import UNCHANGED as UNCHANGED
+    from .fetching import Fetched as Fetched
+    from .fetching import FileSource as FileSource
+    from .fetching import HttpSource as HttpSource
     from .fragments import FragmentPrimer as FragmentPrimer
     from .keys import BooleanParameter as BooleanParameter
     from .keys import DateParameter as DateParameter
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
     from .models import CacheModel as CacheModel
     from .primers import Primer as Primer
     from .primers import primer as primer
+    from .remote import RemotePrimer as RemotePrimer
     from .retry import Retry as Retry
     from .steering import origin as origin
     from .steering import suppress as suppress
@@ -67,6 +73,10 @@ _NAMES = {
     "ALL": "dependencies",
     "Change": "dependencies",
     "Depends": "dependencies",
+    "UNCHANGED": "fetching",
+    "Fetched": "fetching",
+    "FileSource": "fetching",
+    "HttpSource": "fetching",
     "FragmentPrimer": "fragments",
     "BooleanParameter": "keys",
     "DateParameter": "keys",
@@ -80,6 +90,7 @@ _NAMES = {
     "denormalized_field": "methods",
     "Primer": "primers",
     "primer": "primers",
+    "RemotePrimer": "remote",
     "Retry": "retry",
     "origin": "steering",
     "suppress": "steering",

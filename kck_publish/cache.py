@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from . import clock, computing, encoding, hand, keys, registry, requests, stores
-from .exceptions import KeyParameterMismatch, NotPrimed, UnknownProduct
-from .prime import anew, check_size
+from .exceptions import KeyParameterMismatch, NotPrimed, StoreUnreachable, UnknownProduct
+from .prime import anew, check_size, in_transaction
 from .products import Parameters, Product
-from .reading import answers, note, value_of
+from .reading import Ask, answers, note, reading_ahead, value_of
 from .serving import expired
 from .snapshots import NOTHING
 from .stores import HAND, Address, Read, Stored
@@ -85,23 +86,25 @@ class Cache:
     ) -> dict[str, Any]:
         """The values of several keys, in the order asked for; what is absent is left out.
 
-        A key that is unknown, or fails, spoils nothing for the others.
+        One round trip for what is stored, of however many products. A key that is unknown, or
+        fails, spoils nothing for the others.
         """
         asked = list(dict.fromkeys(keys))
         grouped: dict[str, dict[str, Parameters]] = {}
-        found: dict[str, Any] = {}
+        by_hand: list[Address] = []
         for key in asked:
-            try:
+            with suppress(KeyParameterMismatch):
                 product, parameters = self._parse(key)
                 if product is None:
-                    found[key] = self._by_hand(key)
+                    by_hand.append(self._address(None, key))
                 else:
                     grouped.setdefault(product.name, {})[key] = parameters
-            except (UnknownProduct, KeyParameterMismatch):
-                continue
+        ask = _reading_ahead(grouped, by_hand)
+        found = _set_by_hand(by_hand, ask)
         for name, wanted in grouped.items():
             product = registry.get(name)
-            for key, answer in answers(product, wanted, prime_on_cache_miss, strict=False).items():
+            some = answers(product, wanted, prime_on_cache_miss, strict=False, ask=ask)
+            for key, answer in some.items():
                 try:
                     found[key] = value_of(product, key, answer)
                 except (ObjectDoesNotExist, MultipleObjectsReturned):
@@ -140,6 +143,7 @@ class Cache:
 
         Args:
             check_version: store only if the entry still has this version.
+            soft_expire, hard_expire: None for the primer's own; where there is none, for never.
 
         Raises:
             VersionMismatch: the entry has moved on, or is gone.
@@ -151,6 +155,8 @@ class Cache:
         check_size(key, body, product.max_bytes if product else None)
         if product is not None:
             product.before_set(value, parameters)
+            soft_expire = product.soft_expire if soft_expire is None else soft_expire
+            hard_expire = product.hard_expire if hard_expire is None else hard_expire
         stored = hand.put(
             Stored(
                 self._address(product, key), keys.product_of(key), body, shape, NOTHING, HAND,
@@ -238,16 +244,49 @@ class Cache:
     def _by_hand(self, key: str) -> Any:
         stored, scope = self._stored(None, key), computing.current()
         if scope is not None:
-            address, name = self._address(None, key), keys.product_of(key)
-            scope.note(name, Read(address))
-            if stored is not None:
-                note(scope, name, address, stored)
+            _note(scope, self._address(None, key), stored)
         if stored is None:
             raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
         return value_of(None, key, stored)
 
     def _cursor(self) -> Any:
         return connections[stores.current().alias].cursor()
+
+
+def _reading_ahead(grouped: Mapping[str, Iterable[str]], by_hand: Sequence[Address]) -> Ask:
+    graph = registry.graph()
+    addresses = [
+        Address(key, graph.products[name].fingerprint)
+        for name, some in grouped.items()
+        for key in some
+    ]
+    wrote = {setting for name in grouped for setting in graph.wrote(name)}
+    return reading_ahead([*addresses, *by_hand], sorted(wrote))
+
+
+def _set_by_hand(addresses: Sequence[Address], ask: Ask) -> dict[str, Any]:
+    """What is there of these; nothing while the store is away, which has said so."""
+    if not addresses:
+        return {}
+    try:
+        entries = ask(addresses, ()).entries
+    except (StoreUnreachable, DatabaseError):
+        if in_transaction(connections[stores.current().alias]):
+            raise
+        return {}
+    there = {key: one for key, one in entries.items() if not expired(one)}
+    if (scope := computing.current()) is not None:
+        for address in addresses:
+            _note(scope, address, there.get(address.key))
+    return {key: value_of(None, key, one) for key, one in there.items()}
+
+
+def _note(scope: computing.Scope, address: Address, stored: Stored | None) -> None:
+    """Remember for the compute that runs what it has read that was set by hand."""
+    name = keys.product_of(address.key)
+    scope.note(name, Read(address))
+    if stored is not None:
+        note(scope, name, address, stored)
 
 
 def _entry(product: Product | None, key: str, stored: Stored) -> Entry:

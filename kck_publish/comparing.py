@@ -45,8 +45,7 @@ class Finding:
 
 def kept_by_time(product: Product) -> bool:
     """Whether the value is meant to be older than its inputs: those are outside the database."""
-    scheduled = getattr(product.sender, "refresh_every", None)
-    return bool(product.soft_expire or product.hard_expire or scheduled)
+    return bool(product.soft_expire or product.hard_expire or product.refresh_every)
 
 
 @dataclass

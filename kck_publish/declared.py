@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ from .exceptions import InvalidPrimer, Reprime
 from .products import Parameters, Product
 from .retry import Retry
 from .rows import is_published, pk_parameters
+from .timetable import timetable
 
 if TYPE_CHECKING:
     from .primers import Primer
@@ -63,6 +64,11 @@ class PrimerProduct(Product):
         most = declared.max_bytes
         if most is not None and (type(most) is not int or most < 1):
             raise InvalidPrimer(f"{self.name}: max_bytes is a number of bytes, not {most!r}.")
+        if declared.refresh_every is not None:
+            try:
+                timetable(declared.refresh_every, UTC)
+            except ValueError as wrong:
+                raise InvalidPrimer(f"{self.name}: refresh_every: {wrong}.") from None
         share = declared.check_augment
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             raise InvalidPrimer(
@@ -86,6 +92,10 @@ class PrimerProduct(Product):
     @property
     def hard_expire(self) -> timedelta | None:  # type: ignore[override]
         return cast("timedelta | None", cast("Any", self.sender).hard_expire)
+
+    @property
+    def refresh_every(self) -> timedelta | str | None:  # type: ignore[override]
+        return cast("timedelta | str | None", cast("Any", self.sender).refresh_every)
 
     @property
     def when_behind(self) -> str:  # type: ignore[override]

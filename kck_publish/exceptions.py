@@ -20,6 +20,7 @@
     ├── CaptureMissing          triggers missing, disabled or outdated
     ├── StoreMissing            the store's table is not there
     ├── StoreUnreachable        the cache that STORE names does not answer
+    ├── FetchFailed             a remote source did not answer, or not well
     ├── Fenced                  a listener lost its shard and must not write
     ├── Forgotten               the log was not kept any longer for one who follows it
     ├── FetcherError            a DataFetcher that cannot work
@@ -267,6 +268,18 @@ class StoreUnreachable(KckPublishError):
         super().__init__(
             f"The cache {cache!r} cannot be reached{f' ({reason})' if reason else ''}. Reads are "
             "computed until it is back, and listeners wait. See to its server and to CACHES."
+        )
+
+
+class FetchFailed(KckPublishError):
+    """A remote source did not answer, or not well: the last good value stays, it is tried again."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source = source
+        self.reason = reason
+        super().__init__(
+            f"{source} could not be read: {reason}. What is stored stays; see to the source, and "
+            "to the limits (timeout, max_bytes) that are declared for it."
         )
 
 

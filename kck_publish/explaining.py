@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connections
 
-from . import edges, registry, stores
+from . import edges, registry, schedule, stores
 from .changes import UNSEEN
 from .conf import settings
 from .exceptions import StoreMissing, UnknownProduct
@@ -63,6 +63,8 @@ class Explanation:
         failure: ``attempts``, ``since``, ``due`` (None for a dead letter), ``dead_letter`` and
             the error's type; None when the last refresh did not fail.
         dependents: products that depend on it, with the number of their stored keys.
+        schedule: ``every``, ``due_at`` and ``last_at`` of its product, if that is refreshed by
+            the clock and a listener has seen it; else None.
         shard: which one refreshes it, and its ``listener``; None before any listener has run.
     """
 
@@ -76,6 +78,7 @@ class Explanation:
     pending: dict[str, int]
     failure: dict[str, Any] | None
     dependents: list[dict[str, Any]]
+    schedule: dict[str, Any] | None
     shard: dict[str, Any] | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,7 +108,8 @@ def explain(key: str) -> Explanation:
             key, product_of(key), None if product is None else computed_by(product), parameters,
             _inputs(product) | {"recorded": _recorded(cursor, key)}, stored, last,
             _pending(cursor, graph, key, done),
-            _failure(cursor, product, key), _dependents(cursor, graph, product_of(key)), shard,
+            _failure(cursor, product, key), _dependents(cursor, graph, product_of(key)),
+            _schedule(cursor, product), shard,
         )  # fmt: skip
 
 
@@ -178,6 +182,13 @@ def _failure(cursor: Any, product: Product | None, key: str) -> dict[str, Any] |
         "attempts": attempts, "since": since, "due": due, "dead_letter": due is None,
         "error": error,
     }  # fmt: skip
+
+
+def _schedule(cursor: Any, product: Product | None) -> dict[str, Any] | None:
+    if product is None or product.refresh_every is None:
+        return None
+    plans = schedule.plans(cursor, [product.name])
+    return plans[0] if plans else None
 
 
 def _dependents(cursor: Any, graph: Graph, name: str) -> list[dict[str, Any]]:

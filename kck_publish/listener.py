@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import psycopg
 from django.db import DatabaseError, connections
 
-from . import changes, following, places, registry, retries, stores
+from . import changes, following, places, registry, retries, schedule, stores
 from .capture import faults, install
 from .clock import now
 from .conf import settings
@@ -70,6 +71,7 @@ class Listener:
     _beat: float = 0.0
     _round: float = 0.0
     _breath: float = 0.0
+    _tick_at: datetime | None = None
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -158,6 +160,8 @@ class Listener:
         self._sharing = Sharing(self._desk, self.places, self.most)
         self._house = Housekeeping(self._desk, self.places)
         self._sharing.bury()
+        schedule.plan()
+        self._tick_at = schedule.tick()
 
     def _finish(self) -> None:
         if hasattr(self, "_house"):
@@ -187,6 +191,8 @@ class Listener:
         busy, pause = True, 0.0
         while busy and rounds != 0 and not self.stopping:
             busy = False
+            if self._tick_at is not None and self._tick_at <= now():
+                self._tick_at = schedule.tick()
             rounds = None if rounds is None else rounds - 1
             for place in list(self.places.values()):
                 if rung or following.waits(self._desk, place):
@@ -260,11 +266,11 @@ class Listener:
         return self._look_unasked(bell)
 
     def _nap(self) -> float:
-        """Until the seat belt's look, or the next retry, in seconds."""
-        nap = settings.POLL_INTERVAL
+        """Until the seat belt's look, the next retry or the next tick, in seconds."""
         with self._desk.cursor() as cursor:
-            due = retries.next_due(cursor, self.places, settings.SHARDS)
-        return nap if due is None else max(0.0, min(nap, (due - now()).total_seconds()))
+            retry = retries.next_due(cursor, self.places, settings.SHARDS)
+        waits = [(due - now()).total_seconds() for due in (retry, self._tick_at) if due is not None]
+        return max(0.0, min([settings.POLL_INTERVAL, *waits]))
 
     def _look_unasked(self, bell: Doorbell) -> bool:
         """The seat belt: nobody rang, so there should be nothing."""
@@ -300,6 +306,7 @@ class Listener:
     def _make_the_round(self, bell: Doorbell) -> None:
         """Prove LISTEN, move the cursors on past what is none of ours, try again what is owed."""
         self._prove(bell)
+        self._tick_at = schedule.tick()
         for place in list(self.places.values()):
             self._batch(place, owed=True)
         with self._desk.cursor() as cursor:

@@ -22,6 +22,7 @@ from .whole import KeysProduct, TableProduct
 Backlog, Change, Consumer = tables.Backlog, tables.Change, tables.Consumer
 Entry, Failure = tables.Entry, tables.Failure
 Listener, Shard = tables.Listener, tables.Shard
+Fetch, Schedule = tables.Fetch, tables.Schedule
 
 
 class CacheModel(models.Model):

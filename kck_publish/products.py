@@ -59,6 +59,7 @@ class Product:
     prime_on_cache_miss: bool = True
     soft_expire: timedelta | None = None
     hard_expire: timedelta | None = None
+    refresh_every: timedelta | str | None = None
     when_behind: str = "serve"
     max_lag: timedelta = timedelta(seconds=30)
     retry: Retry | None = None

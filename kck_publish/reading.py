@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
@@ -24,6 +24,29 @@ logger = logging.getLogger("kck_publish")
 
 # The answer for a key: what is stored, or what has just been computed.
 Answer = Stored | Computed
+# Looks at the store: for these addresses, and what the session has written under these settings.
+Ask = Callable[[Sequence[Address], Sequence[str]], Reading]
+
+
+def reading_ahead(addresses: Sequence[Address], wrote: Sequence[str]) -> Ask:
+    """Reads for keys of several products: the first asks for all of them, in one round trip.
+
+    Args:
+        addresses: everything that will be read.
+        wrote: the session settings of all their products. To a session that has written under
+            one of them, each product is read apart: what is its own write is told exactly.
+    """
+    read: list[Reading] = []
+
+    def ahead(some: Sequence[Address], own: Sequence[str]) -> Reading:
+        if not read:
+            read.append(stores.current().read(addresses, wrote))
+        if read[0].own is not None:
+            return stores.current().read(some, own)
+        entries = read[0].entries
+        return Reading({one.key: entries[one.key] for one in some if one.key in entries}, None)
+
+    return ahead
 
 
 def answers(
@@ -31,6 +54,7 @@ def answers(
     wanted: Mapping[str, Parameters],
     allow: bool | None = None,
     strict: bool = True,
+    ask: Ask | None = None,
 ) -> dict[str, Answer]:
     """The answers for keys of one product: one round trip for what is stored.
 
@@ -39,6 +63,7 @@ def answers(
         wanted: parameters by key.
         allow: whether a miss may be primed; the product's own setting when None.
         strict: False to leave out what may not be primed instead of raising.
+        ask: looks at the store; by default for these keys alone.
 
     Raises:
         NotPrimed: not stored, and may not be primed.
@@ -46,15 +71,15 @@ def answers(
     known = memo.current()
     # A compute must see what its own stamp sees, not what the request has seen before.
     if known is None or computing.current() is not None or not settings.ENABLED:
-        return _answers(product, wanted, allow, strict)
+        return _answers(product, wanted, allow, strict, ask)
     if (ticket := known.ticket()) is None:
-        return _answers(product, wanted, allow, strict)
+        return _answers(product, wanted, allow, strict, ask)
     seen = {key: one for key, one in known.look(wanted).items() if not _outdated(one)}
     unseen = {key: wanted[key] for key in wanted if key not in seen}
     if unseen:
-        read = _answers(product, unseen, allow, strict)
-        known.keep(ticket, {key: one for key, one in read.items() if _is_whole(one)})
-        seen |= read
+        found = _answers(product, unseen, allow, strict, ask)
+        known.keep(ticket, {key: one for key, one in found.items() if _is_whole(one)})
+        seen |= found
     return {key: seen[key] for key in wanted if key in seen}
 
 
@@ -67,14 +92,18 @@ def _is_whole(answer: Answer) -> bool:
 
 
 def _answers(
-    product: Product, wanted: Mapping[str, Parameters], allow: bool | None, strict: bool
+    product: Product,
+    wanted: Mapping[str, Parameters],
+    allow: bool | None,
+    strict: bool,
+    ask: Ask | None,
 ) -> dict[str, Answer]:
     scope = computing.current()
     if scope is None:
-        return _look(product, wanted, allow, strict, None)
+        return _look(product, wanted, allow, strict, ask, None)
     for key in wanted:  # also what cannot be answered has been read
         scope.note(product.name, Read(Address(key, product.fingerprint)))
-    found = _look(product, wanted, allow, strict, scope)
+    found = _look(product, wanted, allow, strict, ask, scope)
     for key, answer in found.items():
         note(scope, product.name, Address(key, product.fingerprint), answer)
     return found
@@ -100,6 +129,7 @@ def _look(
     wanted: Mapping[str, Parameters],
     allow: bool | None,
     strict: bool,
+    ask: Ask | None,
     scope: computing.Scope | None,
 ) -> dict[str, Answer]:
     found: dict[str, Answer] = {}
@@ -119,7 +149,7 @@ def _look(
     wrote = [] if in_batch else registry.graph().wrote(product.name)
     addresses = [Address(key, product.fingerprint) for key in wanted]
     try:
-        reading = store.read(addresses, wrote)
+        reading = (ask or store.read)(addresses, wrote)
         if not in_batch and _learns(product, reading):  # it stands on more than was thought
             wrote = registry.graph().wrote(product.name)
             reading = store.read(addresses, wrote)

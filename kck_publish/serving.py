@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -14,7 +15,11 @@ from . import clock, registry, requests
 from .exceptions import Behind
 from .lags import Lags, lags
 from .products import Product
-from .stores import Own, Store, Stored
+from .stores import Address, Own, Store, Stored
+
+# The soft expiries of values outside that this process has asked the table about.
+MANY_ASKED = 1000
+_asked: dict[tuple[Address, datetime | None], None] = {}
 
 
 class Verdict(Enum):
@@ -76,10 +81,22 @@ class Serving:
         return self._lags.of(stored.address.bucket)
 
     def _ask_once(self, stored: Stored) -> None:
-        """However many readers see it, one of them asks for the refresh."""
+        """However many readers see it, one of them asks for the refresh.
+
+        The table forgets the soft expiry then. A value outside keeps it until it is refreshed: a
+        process asks the table once for each.
+        """
+        asked = (stored.address, stored.soft_expire)
+        if asked in _asked:
+            return
         with transaction.atomic(using=self._store.alias), self._cursor() as cursor:
             if self._store.take_soft_expiry(cursor, stored.address):
                 requests.log(cursor, requests.REFRESH, [stored.address.key])
+        if self._store.outside and not connections[self._store.alias].in_atomic_block:
+            # Committed: were it rolled back, somebody has to ask again.
+            while len(_asked) >= MANY_ASKED:
+                _asked.pop(next(iter(_asked)), None)
+            _asked[asked] = None
 
     def _cursor(self) -> Any:
         return connections[self._store.alias].cursor()

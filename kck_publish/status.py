@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connections
 
+from . import clock, schedule
 from .capture import faults
 from .catalogue import has_log
 from .conf import settings
@@ -61,6 +62,7 @@ class Status:
         problems: why it is not healthy.
         consumers: who follows the log beside the shards, with the rows kept for each.
         seat_belt: how often the listeners found what nobody had rung for; it should be never.
+        schedule: products with ``refresh_every``: when each is next ``due_at``.
         audit: keys ``compared`` in the background, and ``differing``, since the listeners began.
     """
 
@@ -74,6 +76,7 @@ class Status:
     consumers: list[dict[str, Any]]
     seat_belt: int
     audit: dict[str, int]
+    schedule: list[dict[str, Any]]
 
     @property
     def healthy(self) -> bool:
@@ -114,6 +117,7 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         followers = consumers(cursor)
         cursor.execute(_FAILURES)
         retries, dead = cursor.fetchone()
+        plans = schedule.plans(cursor)
     lag = behind.longest
     triggers = [str(fault) for fault in faults(alias)]
     problems = [*triggers]
@@ -128,12 +132,17 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         for one in followers
         if one["seen_seconds_ago"] > settings.SILENCE
     ]
+    problems += [
+        f"{one['product']} should have been refreshed at {one['due_at']}: start a listener."
+        for one in plans
+        if (clock.now() - one["due_at"]).total_seconds() > settings.SILENCE
+    ]
     differing = sum(one["differing"] for one in listeners)
     seat_belt = sum(one["seat_belt"] for one in listeners)
     queue = {"log": log, "refreshes": refreshes, "retries": retries, "deferred": deferred}
     return Status(
         lag, queue, shards, listeners, dead, triggers, problems, followers, seat_belt,
-        {"compared": sum(one["audited"] for one in listeners), "differing": differing},
+        {"compared": sum(one["audited"] for one in listeners), "differing": differing}, plans,
     )  # fmt: skip
 
 

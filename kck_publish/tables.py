@@ -193,6 +193,40 @@ class Listener(models.Model):
         return self.name
 
 
+class Schedule(models.Model):
+    """When a product with ``refresh_every`` is next refreshed."""
+
+    product = models.TextField(primary_key=True)
+    every = models.TextField()
+    due_at = models.DateTimeField()
+    last_at = models.DateTimeField(null=True)
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.product
+
+
+class Fetch(models.Model):
+    """What a key's remote source said of itself when the stored value was read from it."""
+
+    digest = models.UUIDField(primary_key=True)
+    key = models.TextField()
+    product = models.TextField()
+    value = models.BinaryField()
+    state = NativeField("jsonb")
+    at = models.DateTimeField()
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class Failure(models.Model):
     """A key whose refresh failed: tried again when due, or, with no due time, a dead letter."""
 

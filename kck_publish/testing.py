@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connections, transaction
 from psycopg.pq import TransactionStatus
 
-from . import clock, edges, registry, retries, stores
+from . import clock, edges, registry, retries, schedule, stores
 from .changes import Decoder, undrained
 from .computing import compute
 from .conf import settings
@@ -35,6 +35,8 @@ def drain() -> Outcome:
     if not connection.in_atomic_block:
         return Listener(settings.DATABASE).once()
     total = Outcome()
+    schedule.plan()
+    schedule.tick()
     while (outcome := _drain_transaction(connection)).changes:
         total.add(outcome)
     return total

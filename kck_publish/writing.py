@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from . import edges, requests, retries
+from . import edges, requests, retries, signals
 from .registry import Graph
 from .results import Results, Session
 from .stores import Address, Outgoing, Store
@@ -68,8 +68,10 @@ def write(
             retries.mark_behind(cursor, [one.address for one in results.failures])
     for product, value, parameters in results.values:
         product.after_set(value, parameters)
+    errors = {one.address.key: one.error for one in results.failures}
     for signal, product, key in results.events:
-        signal.send_robust(product.sender, product=product.name, key=key)
+        what = {"error": errors[key]} if signal is signals.failed else {}
+        signal.send_robust(product.sender, product=product.name, key=key, **what)
     return len(cascading)
 
 

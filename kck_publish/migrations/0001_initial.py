@@ -132,6 +132,25 @@ CREATE TABLE kck_publish_failure (
 );
 """
 
+TIME = """
+-- Products with refresh_every. Whoever moves due_at on asks for the refresh, in one transaction.
+CREATE TABLE kck_publish_schedule (
+    product text PRIMARY KEY,
+    every text NOT NULL,
+    due_at timestamptz NOT NULL,
+    last_at timestamptz
+) WITH (fillfactor = 50);
+-- What a remote source said of itself (an ETag, a time) when this value, told by its hash, was read.
+CREATE TABLE kck_publish_fetch (
+    digest uuid PRIMARY KEY,
+    key text NOT NULL,
+    product text NOT NULL,
+    value bytea NOT NULL,
+    state jsonb NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+"""
+
 # The doorbell: wakes a listener that sleeps. Writers above READ COMMITTED may see an old flag, so
 # they always ring.
 RING = """
@@ -160,8 +179,9 @@ $body$;
 UNDO = """
 DROP FUNCTION kck_publish_announce(text);
 DROP FUNCTION kck_publish_ring();
-DROP TABLE kck_publish_edge, kck_publish_failure, kck_publish_listener, kck_publish_backlog, kck_publish_consumer,
-    kck_publish_shard, kck_publish_entry, kck_publish_change;
+DROP TABLE kck_publish_fetch, kck_publish_schedule, kck_publish_edge, kck_publish_failure,
+    kck_publish_listener, kck_publish_backlog, kck_publish_consumer, kck_publish_shard,
+    kck_publish_entry, kck_publish_change;
 DROP SEQUENCE kck_publish_version;
 """
 
@@ -337,6 +357,32 @@ STATE = [
         },
     ),
     migrations.CreateModel(
+        name="Schedule",
+        fields=[
+            ("product", models.TextField(primary_key=True, serialize=False)),
+            ("every", models.TextField()),
+            ("due_at", models.DateTimeField()),
+            ("last_at", models.DateTimeField(null=True)),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
+    migrations.CreateModel(
+        name="Fetch",
+        fields=[
+            ("digest", models.UUIDField(primary_key=True, serialize=False)),
+            ("key", models.TextField()),
+            ("product", models.TextField()),
+            ("value", models.BinaryField()),
+            ("state", NativeField("jsonb")),
+            ("at", models.DateTimeField()),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
+    migrations.CreateModel(
         name="Shard",
         fields=[
             ("shard", models.IntegerField(primary_key=True, serialize=False)),
@@ -364,7 +410,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[
-                PostgresSQL(CHANGE + ENTRY + FOLLOWING + RING + ANNOUNCE, reverse_sql=UNDO)
+                PostgresSQL(CHANGE + ENTRY + FOLLOWING + TIME + RING + ANNOUNCE, reverse_sql=UNDO)
             ],
             state_operations=STATE,
         )

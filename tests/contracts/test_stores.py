@@ -224,6 +224,25 @@ def test_expiry(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [Anything.cached.get(name="x"), Anything.cached.get(name="x")] == [3, 3]
 
 
+def test_a_soft_expiry_is_asked_for_once_by_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the value itself keeps it until its refresh."""
+    monkeypatch.setattr(Anything, "soft_expire", timedelta(minutes=1))
+    Anything.values = {"x": 1}
+    assert Anything.cached.get(name="x") == 1
+    asked = "SELECT count(*) FROM kck_publish_change WHERE op = 'refresh'"
+    with travel(timedelta(minutes=2)):
+        with transaction.atomic():
+            assert Anything.cached.get(name="x") == 1
+            transaction.set_rollback(True)
+        assert sql(asked) == [(0,)]  # what is rolled back was not asked
+        assert Anything.cached.get(name="x") == 1
+        assert sql(asked) == [(1,)]
+        with CaptureQueriesContext(connection) as queries:
+            assert [Anything.cached.get(name="x") for _ in range(5)] == [1] * 5
+        assert not [one for one in queries if "UPDATE" in one["sql"]]
+        assert sql(asked) == [(1,)]
+
+
 def test_a_value_whose_refresh_fails_is_marked_as_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     from kck_publish import Behind
     from tests.catalog.primers import Fragile

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from kck_publish import (
@@ -24,8 +24,9 @@ from kck_publish import (
     Unserializable,
     VersionMismatch,
 )
+from kck_publish.request import GlobalRequest
 from kck_publish.testing import assert_fresh, travel
-from tests.catalog.fixtures import computes, drain, stored
+from tests.catalog.fixtures import computes, drain, reads, stored
 from tests.catalog.models import Author, Item, Publisher, Seat
 from tests.catalog.primers import Anything, ItemNames, ItemTotal, OnlyPrimed
 
@@ -318,6 +319,64 @@ def test_get_many_keeps_the_order_and_leaves_out_what_is_absent(
         assert found["anything/b"] is None
         assert found["by/hand"] == "h"
         assert found[keys[2]] == author
+
+
+def test_get_many_of_several_products_is_one_round_trip(
+    author: Author, values: dict[str, Any]
+) -> None:
+    values |= {"a": 1, "b": 2}
+    Item.objects.create(name="x", group=1, amount=4)
+    for number in range(3):
+        cache.set(f"by/hand/{number}", number)
+    keys = [
+        "by/hand/2", "anything/a", "by/hand/0", f"catalog.author/{author.pk}", "item_total/1",
+        "anything/b", "nobody/1", "by/hand/1", "anything/a/too/much",
+    ]  # fmt: skip
+    drain()
+    expected = {**cache.get_many(keys)}
+    drain()
+    with reads(store=1):
+        found = cache.get_many(keys)
+    assert found == expected
+    assert list(found) == [*keys[:6], keys[7]]
+    with travel(timedelta(days=1)), reads(store=1):
+        assert cache.get_many(["by/hand/1", "anything/a"]) == {"by/hand/1": 1, "anything/a": 1}
+    cache.set("by/hand/1", 5, hard_expire=timedelta(hours=1))
+    with travel(timedelta(days=1)):
+        assert cache.get_many(["by/hand/1", "anything/a"]) == {"anything/a": 1}
+
+
+def test_get_many_knows_which_products_ones_own_write_concerns(
+    author: Author, values: dict[str, Any]
+) -> None:
+    values["a"] = 1
+    row = Item.objects.create(name="x", group=1, amount=4)
+    drain()
+    cache.get_many(keys := ["anything/a", "item_total/1", "by/hand"])
+    cache.set("by/hand", "h")
+    with transaction.atomic():
+        row.amount = 5
+        row.save()
+        with computes() as seen:
+            found = cache.get_many(keys)
+        assert found == {"anything/a": 1, "item_total/1": {"count": 1, "amount": 5}, "by/hand": "h"}
+        assert seen == ["item_total"]
+        transaction.set_rollback(True)
+
+
+def test_get_many_in_a_request_asks_for_what_it_has_not_seen(values: dict[str, Any]) -> None:
+    values |= {"a": 1, "b": 2}
+    cache.set("by/hand", "h")
+    cache.get_many(["anything/a", "anything/b"])
+    with GlobalRequest():
+        with reads(store=1):
+            cache.get_many(["anything/a", "by/hand"])
+        with reads(store=0):
+            assert cache.get_many(["anything/a"]) == {"anything/a": 1}
+        with reads(store=1):
+            assert cache.get_many(["anything/a", "anything/b"]) == {
+                "anything/a": 1, "anything/b": 2
+            }  # fmt: skip
 
 
 def test_set_entry_and_versions(transactional_db: None) -> None:

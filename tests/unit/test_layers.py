@@ -18,6 +18,7 @@ PACKAGE = "kck_publish"
 LAYERS: list[str] = [
     "exceptions",
     "retry",
+    "timetable",
     "conf",
     "signals",
     "clock",
@@ -81,6 +82,8 @@ LAYERS: list[str] = [
     "refresh",
     "schedule",
     "connecting",
+    "fetching",
+    "remote",
     "doorbell",
     "backlog",
     "places",

@@ -47,6 +47,8 @@ class Command(BaseCommand):
         for dependent in found.dependents:
             stored = f"{dependent['stored_keys']} stored keys"
             self._line("dependent", f"{dependent['product']}, {stored}")
+        if (plan := found.schedule) is not None:
+            self._line("schedule", f"{plan['every']}, next at {plan['due_at']}")
         shard = found.shard
         owner = "none yet" if shard is None else f"{shard['shard']}, {shard['listener'] or 'free'}"
         self._line("shard", owner)

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         except KckPublishError as error:
             raise CommandError(str(error)) from error
         if options["json"]:
-            self.stdout.write(json.dumps(found.as_dict()))
+            self.stdout.write(json.dumps(found.as_dict(), default=str))
         else:
             self._print(found)
         if options["check"] and not found.healthy:
@@ -53,6 +53,8 @@ class Command(BaseCommand):
             state = state if one["connected"] else "gone"
             seen = one["seen_seconds_ago"]
             self.stdout.write(f"listener   {one['name']}: {state}, seen {seen:.0f} s ago")
+        for one in found.schedule:
+            self.stdout.write(f"schedule   {one['product']} ({one['every']}): {one['due_at']}")
         self.stdout.write(f"dead       {found.dead_letters} letters")
         self.stdout.write(f"seat belt  {found.seat_belt}")
         compared, differing = found.audit["compared"], found.audit["differing"]

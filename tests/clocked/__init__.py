@@ -1,0 +1,1 @@
+"""Products that the clock, and sources outside the database, keep: an app of some processes."""

@@ -1,0 +1,129 @@
+"""Cron strings as cronsim reads them, and what clocks do when they are put on and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from cronsim import CronSim
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kck_publish.timetable import Cron, Interval, share_of, timetable
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+LIMITS = [(0, 59, ""), (0, 23, ""), (1, 28, ""), (1, 12, "jan feb dec"), (0, 6, "sun mon sat")]
+
+
+def field(lowest: int, highest: int, names: str) -> st.SearchStrategy[str]:
+    number = st.integers(lowest, highest)
+    span = st.tuples(number, number).map(sorted).map(lambda ends: f"{ends[0]}-{ends[1]}")
+    # cronsim reads 5-5/2 as 5/2: from 5 on.
+    longer = span.filter(lambda text: len(set(text.split("-"))) > 1)
+    step = st.integers(1, highest + 1)
+    part = st.one_of(
+        number.map(str),
+        span,
+        st.tuples(longer, step).map(lambda both: f"{both[0]}/{both[1]}"),
+        step.map(lambda every: f"*/{every}"),
+        st.sampled_from([*names.split(), "*"]),
+    )
+    return st.one_of(st.just("*"), st.lists(part, min_size=1, max_size=3).map(",".join))
+
+
+CRONS = st.tuples(*(field(*one) for one in LIMITS)).map(" ".join)
+MOMENTS = st.datetimes(datetime(1999, 1, 1), datetime(2049, 1, 1), timezones=st.just(UTC))
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=CRONS, moment=MOMENTS)
+def test_it_reads_them_as_cronsim_does(text: str, moment: datetime) -> None:
+    theirs = next(CronSim(text.upper(), moment))
+    assert Cron.parse(text, UTC).after(moment) == theirs
+
+
+def ticks(text: str, start: datetime, count: int) -> list[str]:
+    cron, found, moment = Cron.parse(text, AMSTERDAM), [], start.replace(tzinfo=AMSTERDAM)
+    for _ in range(count):
+        after = cron.after(moment)
+        assert after is not None
+        moment = after
+        found.append(moment.astimezone(AMSTERDAM).strftime("%d %H:%M%z"))
+    return found
+
+
+def test_a_local_time_that_does_not_exist_is_taken_later() -> None:
+    assert ticks("30 2 * * *", datetime(2026, 3, 28), 3) == [
+        "28 02:30+0100", "29 03:30+0200", "30 02:30+0200"
+    ]  # fmt: skip
+
+
+def test_a_local_time_that_comes_twice_is_taken_once() -> None:
+    assert ticks("30 2 * * *", datetime(2026, 10, 24), 3) == [
+        "24 02:30+0200", "25 02:30+0200", "26 02:30+0100"
+    ]  # fmt: skip
+
+
+def test_a_time_in_every_hour_is_taken_in_every_hour_that_there_is() -> None:
+    assert ticks("30 * * * *", datetime(2026, 3, 29, 1), 3) == [
+        "29 01:30+0100", "29 03:30+0200", "29 04:30+0200"
+    ]  # fmt: skip
+    assert ticks("30 * * * *", datetime(2026, 10, 25, 1, 40), 3) == [
+        "25 02:30+0200", "25 02:30+0100", "25 03:30+0100"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("* * * *", "4 fields"),
+        ("60 * * * *", "minute is from 0 to 59"),
+        ("* 5-3 * * *", "ends before it begins"),
+        ("*/0 * * * *", "step of the minute"),
+        ("* * * foo *", "month"),
+        ("* * L * *", "day of month"),
+        ("* * , * *", "day of month"),
+        ("0 0 30 2 *", "never comes"),
+        ("", "0 fields"),
+        ("@reboot", "1 fields"),
+        (timedelta(0), "longer than zero"),
+        (timedelta(seconds=-1), "longer than zero"),
+        (60, "timedelta or a cron string"),
+        (True, "timedelta or a cron string"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(value: object, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        timetable(value, UTC)
+
+
+@given(
+    st.timedeltas(timedelta(milliseconds=1), timedelta(days=400)),
+    st.text(),
+    st.timedeltas(timedelta(0), timedelta(days=1000)),
+)
+def test_an_interval_is_kept_and_what_was_missed_is_not_made_up_for(
+    every: timedelta, name: str, late: timedelta
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    plan = Interval(every)
+    first = plan.first(name, now)
+    assert every * 0.9 - timedelta(microseconds=2) <= first - now <= every
+    following = plan.following(name, first, first + late)
+    assert first + late < following <= first + late + every
+    assert (following - first) % every == timedelta(0)
+
+
+@given(st.text())
+def test_a_products_spread_is_its_own(name: str) -> None:
+    assert 0 <= share_of(name) <= 1
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    cron = Cron.parse("* * * * *", UTC)
+    due = cron.first(name, now)
+    assert timedelta(minutes=1) <= due - now <= timedelta(seconds=66)
+    assert cron.following(name, due, due) == due + timedelta(minutes=1)
+
+
+def test_two_products_do_not_tick_together() -> None:
+    assert len({share_of(f"product_{number}") for number in range(100)}) == 100
