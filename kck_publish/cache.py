@@ -17,8 +17,9 @@ from . import clock, computing, encoding, hand, keys, registry, requests, stores
 from .exceptions import KeyParameterMismatch, NotPrimed, StoreUnreachable, UnknownProduct
 from .prime import anew, check_size, in_transaction
 from .products import Parameters, Product
-from .reading import Ask, answers, note, reading_ahead, value_of
+from .reading import answers, note, reading_ahead, value_of
 from .serving import expired
+from .settling import Ask
 from .snapshots import NOTHING
 from .stores import HAND, Address, Read, Stored
 

@@ -6,26 +6,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db import DatabaseError, connections
 
-from . import computing, encoding, memo, registry, stores
+from . import computing, encoding, memo, settling, stores
 from .conf import settings
 from .exceptions import NotPrimed, StoreUnreachable
 from .prime import in_transaction, prime
 from .products import Computed, Parameters, Product
 from .serving import Serving, Verdict, expired
+from .settling import Ask
 from .stores import Address, Own, Read, Reading, Stored
 
 logger = logging.getLogger("kck_publish")
 
 # The answer for a key: what is stored, or what has just been computed.
 Answer = Stored | Computed
-# Looks at the store: for these addresses, and what the session has written under these settings.
-Ask = Callable[[Sequence[Address], Sequence[str]], Reading]
 
 
 def reading_ahead(addresses: Sequence[Address], wrote: Sequence[str]) -> Ask:
@@ -146,18 +145,16 @@ def _look(
     store = stores.current()
     # In a batch nothing is one's own: what it computes is the state of its snapshot.
     in_batch = scope is not None and scope.batch is not None
-    wrote = [] if in_batch else registry.graph().wrote(product.name)
     addresses = [Address(key, product.fingerprint) for key in wanted]
     try:
-        reading = (ask or store.read)(addresses, wrote)
-        if not in_batch and _learns(product, reading):  # it stands on more than was thought
-            wrote = registry.graph().wrote(product.name)
-            reading = store.read(addresses, wrote)
+        if in_batch:
+            reading, own = (ask or store.read)(addresses, []), None
+        else:
+            reading, own = settling.read(product, store, addresses, ask)
     except StoreUnreachable:
         return found | _computed(product, wanted)
     except DatabaseError as error:
         return found | _without_store(product, wanted, error, store.alias)
-    own = None if reading.own is None else store.own(reading.own, wrote)
     if own is None and product.when_behind == "serve":
         entries = reading.entries
         if len(entries) == len(wanted) and not any(map(_expires, entries.values())):
@@ -172,13 +169,6 @@ def _look(
     if misses:
         found |= _missed(product, misses, own, allow, strict)
     return found
-
-
-def _learns(product: Product, reading: Reading) -> bool:
-    """Whether an entry tells this process of products under it that it did not know of."""
-    over = {one.over for one in reading.entries.values() if one.over}
-    new = [one for one in over if registry.graph().learn(product.name, one)]
-    return bool(new)
 
 
 def _expires(stored: Stored) -> bool:

@@ -11,10 +11,11 @@ from typing import Any
 
 from django.db import connections, transaction
 
-from . import clock, registry, requests
+from . import clock, requests
 from .exceptions import Behind
 from .lags import Lags, lags
 from .products import Product
+from .settling import is_over_products
 from .stores import Address, Own, Store, Stored
 
 # The soft expiries of values outside that this process has asked the table about.
@@ -44,7 +45,7 @@ class Serving:
         self._store = store
         self._own = own
         self._lags: Lags | None = None
-        self._over_products = own is not None and any(registry.graph().stands_on(product.name))
+        self._over_products = own is not None and is_over_products(product)
 
     def judge(self, stored: Stored) -> Verdict:
         """What to do with a stored value.

@@ -97,9 +97,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What is known of the reader's own last write."""
+    """What is known of the reader's own last writes: one of each session that it wrote in.
 
-    xid: int
+    Attributes:
+        xids: the transactions. Of a session the last one stands for all before it.
+        uncommitted: whether the reader is in one of them.
+        done: what each shard has handled, and put nothing of these transactions aside.
+        cascading: whether refreshed products are on their way to those that depend on them.
+    """
+
+    xids: Sequence[int]
     uncommitted: bool
     done: Sequence[tuple[int, int, Snapshot]]
     cascading: bool = False
@@ -112,7 +119,7 @@ class Own:
             and not self.cascading
             and bool(self.done)
             and len(self.done) == self.done[0][1]
-            and all(done.sees(self.xid) for _, _, done in self.done)
+            and all(self._in(done) for _, _, done in self.done)
         )
 
     def settled(self, address: Address, stamp: str | None, over_products: bool = False) -> bool:
@@ -125,12 +132,16 @@ class Own:
             return False
         if over_products:
             return self.handled
-        if stamp is not None and Snapshot.parse(stamp).sees(self.xid):
-            return True
-        return any(
-            address.bucket % shards == shard and done.sees(self.xid)
-            for shard, shards, done in self.done
+        return (stamp is not None and self.within(stamp)) or any(
+            address.bucket % shards == shard and self._in(done) for shard, shards, done in self.done
         )
+
+    def within(self, stamp: str) -> bool:
+        """Whether a stored value of this stamp includes the writes."""
+        return self._in(Snapshot.parse(stamp))
+
+    def _in(self, state: Snapshot) -> bool:
+        return all(map(state.sees, self.xids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,18 +186,26 @@ class Store(Protocol):
     alias: str
     outside: bool  # whether values are outside the database
 
-    def read(self, addresses: Sequence[Address], wrote: Sequence[str]) -> Reading:
+    def read(
+        self, addresses: Sequence[Address], wrote: Sequence[str], stamped: bool = False
+    ) -> Reading:
         """The entries of these addresses, for a reader, in one round trip.
 
         Args:
             wrote: session settings that tell of the reader's own last write.
+            stamped: whether the stamps are wanted even where the session wrote nothing.
 
         Raises:
             StoreUnreachable, DatabaseError: it cannot be read.
         """
 
-    def own(self, xid: int, wrote: Sequence[str]) -> Own:
-        """What is known of a transaction that this session wrote in."""
+    def own(self, xids: Sequence[int], wrote: Sequence[str]) -> Own:
+        """What is known of transactions that the reader wrote in; the session's own among them.
+
+        Args:
+            xids: at least one.
+            wrote: session settings, forgotten once the listener has passed all of these.
+        """
 
     def is_behind(self, stored: Stored) -> bool:
         """Whether the last refresh of what was read has failed."""

@@ -62,7 +62,9 @@ class CacheStore(PostgresStore):
         self._cache = cache
         self._reach = Reach(cache)
 
-    def read(self, addresses: Sequence[Address], wrote: Sequence[str]) -> Reading:
+    def read(
+        self, addresses: Sequence[Address], wrote: Sequence[str], stamped: bool = False
+    ) -> Reading:
         return Reading(self._get(addresses), marks.last_write(connections[self.alias], wrote))
 
     def is_behind(self, stored: Stored) -> bool:

@@ -40,32 +40,36 @@ def _own(settings: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def _read(settings: int, which: str) -> str:
+def _read(settings: int, which: str, stamped: bool) -> str:
     """The statement that reads entries, each with the latest of so many settings.
 
     Entries that are not there give no row: an outer join would cost each read more than it costs
     a miss to ask again. The stamp is for those who have written; each column costs each row.
     """
     own = _own(settings) if which is _ONE else f"(SELECT {_own(settings)})"
-    stamp = f"CASE WHEN {own} IS NOT NULL THEN e.stamp::text END" if settings else "NULL::text"
+    if stamped:
+        stamp = "e.stamp::text"
+    else:
+        stamp = f"CASE WHEN {own} IS NOT NULL THEN e.stamp::text END" if settings else "NULL::text"
     return f"""SELECT {own}, e.key, e.body, e.shape, {stamp}, e.version, e.primed_at,
         e.soft_expire, e.hard_expire, e.behind, e.over FROM kck_publish_entry e WHERE {which}"""
 
 
 # With whether a cascade is on its way: refreshed products that a shard has not yet handled; and
-# whether the shard has put aside what the transaction changed.
+# whether the shard has put aside what the transactions changed.
 _DONE = """
-SELECT pg_current_xact_id_if_assigned()::text = %s, s.shard, s.shards, s.done::text,
-       CASE WHEN pg_visible_in_snapshot(%s::xid8, s.done) THEN EXISTS (
+WITH own AS (SELECT unnest(%s::text[])::xid8 AS xid)
+SELECT pg_current_xact_id_if_assigned() IN (SELECT xid FROM own), s.shard, s.shards, s.done::text,
+       CASE WHEN (SELECT bool_and(pg_visible_in_snapshot(xid, s.done)) FROM own) THEN EXISTS (
            SELECT FROM kck_publish_change
             WHERE op = 'refreshed' AND (xid >= pg_snapshot_xmax(s.done)
                OR xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.done)))))
            OR EXISTS (SELECT FROM kck_publish_backlog)
        ELSE true END,
        EXISTS (
-           SELECT FROM kck_publish_backlog b
-            WHERE b.shard = s.shard AND pg_visible_in_snapshot(%s::xid8, b.until)
-              AND NOT pg_visible_in_snapshot(%s::xid8, b.since))
+           SELECT FROM kck_publish_backlog b, own
+            WHERE b.shard = s.shard AND pg_visible_in_snapshot(own.xid, b.until)
+              AND NOT pg_visible_in_snapshot(own.xid, b.since))
   FROM (VALUES (1)) one LEFT JOIN kck_publish_shard s ON true
 """
 
@@ -160,11 +164,13 @@ class PostgresStore:
     def __init__(self, alias: str) -> None:
         self.alias = alias
 
-    def read(self, addresses: Sequence[Address], wrote: Sequence[str]) -> Reading:
+    def read(
+        self, addresses: Sequence[Address], wrote: Sequence[str], stamped: bool = False
+    ) -> Reading:
         which, identities = _wanted(addresses)
-        twice = [*wrote, *wrote]
+        told = list(wrote) if stamped else [*wrote, *wrote]
         with _reader(connections[self.alias]) as cursor:
-            cursor.execute(_read(len(wrote), which), [*twice, *identities])
+            cursor.execute(_read(len(wrote), which, stamped), [*told, *identities])
             rows = cursor.fetchall()
             if not rows and wrote:
                 cursor.execute(f"SELECT {_own(len(wrote))}", wrote)
@@ -209,16 +215,16 @@ class PostgresStore:
         }  # fmt: skip
         return Reading(entries, None)
 
-    def own(self, xid: int, wrote: Sequence[str]) -> Own:
+    def own(self, xids: Sequence[int], wrote: Sequence[str]) -> Own:
         with connections[self.alias].cursor() as cursor:
-            cursor.execute(_DONE, [str(xid)] * 4)
+            cursor.execute(_DONE, [list(map(str, xids))])
             rows = cursor.fetchall()
             done = [
                 (shard, shards, Snapshot.parse(done))
                 for _, shard, shards, done, _, put_aside in rows
                 if shard is not None and not put_aside
             ]
-            own = Own(xid, bool(rows[0][0]), done, cascading=any(row[4] for row in rows))
+            own = Own(tuple(xids), bool(rows[0][0]), done, cascading=any(row[4] for row in rows))
             if own.handled:  # so that the next read of this session asks nothing
                 cursor.execute(_FORGET_OWN, [list(wrote)])
         return own

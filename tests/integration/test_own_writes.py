@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import Cache, following, places
+from kck_publish import Cache, following, places, stores
 from kck_publish.connecting import connect
 from tests.catalog.fixtures import Session, another_session, computes, drain, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item, Tag
@@ -239,6 +239,22 @@ def test_between_the_batches_of_a_cascade() -> None:
     with computes() as seen:
         assert ShelfSum.cached.get(author=author.pk) == ["A B", 2]
     assert seen == []
+
+
+def test_a_batch_between_the_questions_for_the_value_and_for_what_is_handled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A value that was read before must not be taken for one that the listener has handled."""
+    store = type(stores.current())
+    own = store.own
+
+    def drained_before(*arguments: Any) -> Any:
+        Session(drain).result()
+        return own(*arguments)
+
+    write()
+    monkeypatch.setattr(store, "own", drained_before)
+    assert look() == NEW
 
 
 def test_another_session_is_not_bothered() -> None:

@@ -46,6 +46,7 @@ LAYERS: list[str] = [
     "requests",
     "edges",
     "lags",
+    "settling",
     "serving",
     "prime",
     "reading",
