@@ -27,18 +27,24 @@ class Mark:
         statements: how many statements may have written.
         clean: by setting, the number of statements after which it was found empty. A rollback
             cannot fill it again with a write that still counts.
+        alias: of Django's connection.
+        taken: by setting, the last transaction that was taken for somebody's own (see ``take``).
+        taken_at: how many statements there were then.
     """
 
+    alias: str
     statements: int = 0
     clean: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
+    taken_at: int = 0
 
 
 _marks: weakref.WeakKeyDictionary[Any, Mark] = weakref.WeakKeyDictionary()
 
 
-def watch(raw: Any) -> None:
+def watch(raw: Any, alias: str) -> None:
     """Each statement of this session will be noted from now on."""
-    _marks.setdefault(raw, Mark())  # a pool gives a session again, with its mark
+    _marks.setdefault(raw, Mark(alias))  # a pool gives a session again, with its mark
 
 
 def note(raw: Any) -> None:
@@ -66,9 +72,39 @@ def last_write(connection: Any, settings: Sequence[str]) -> int | None:
         settings = [name for name in settings if mark.clean.get(name) != seen]
         if not settings:
             return None
-    with connection.cursor() as cursor:
-        cursor.execute(_WROTE, [list(settings)])
-        found: dict[str, int | None] = dict(cursor.fetchall())
+    found = _ask(connection, settings)
     if mark is not None:
         mark.clean |= {name: seen for name, xid in found.items() if xid is None}
     return max((xid for xid in found.values() if xid is not None), default=None)
+
+
+def alias_of(raw: Any) -> str | None:
+    """Which of Django's connections a session is, if it is watched."""
+    mark = _marks.get(raw)
+    return mark.alias if mark else None
+
+
+def is_known(raw: Any) -> bool:
+    """Whether all that a session may have written so far has been taken."""
+    mark = _marks.get(raw)
+    return mark is not None and mark.statements == mark.taken_at
+
+
+def take(connection: Any, settings: Sequence[str]) -> dict[str, int]:
+    """What a session wrote last under each setting, since it was last taken.
+
+    A session outlives a request: what an earlier one wrote is not this one's.
+    """
+    found = {name: xid for name, xid in _ask(connection, settings).items() if xid is not None}
+    mark = _marks.get(connection.connection)
+    if mark is None:
+        return found
+    new = {name: xid for name, xid in found.items() if mark.taken.get(name) != xid}
+    mark.taken, mark.taken_at = found, mark.statements
+    return new
+
+
+def _ask(connection: Any, settings: Sequence[str]) -> dict[str, int | None]:
+    with connection.cursor() as cursor:
+        cursor.execute(_WROTE, [list(settings)])
+        return dict(cursor.fetchall())

@@ -25,6 +25,7 @@ from .model_fetchers import (
     PrimaryKeyFetcherFactory,
     ValueBoundDataFetcher,
 )
+from .read_your_writes import ReadYourWritesMiddleware
 
 __all__ = [
     "AbstractChildModelByAttrFetcher",
@@ -34,6 +35,7 @@ __all__ = [
     "GlobalRequestMiddleware",
     "LazyFetchedValue",
     "PrimaryKeyFetcherFactory",
+    "ReadYourWritesMiddleware",
     "ValueBoundDataFetcher",
     "cache_within_request",
     "clear_request_caches",

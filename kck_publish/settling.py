@@ -1,19 +1,22 @@
 """A reader's own writes: what is stored is read in an order that never hides them.
 
 ``reading`` reads by it, and ``serving`` judges what it gives. Nothing is asked for those who have
-not written.
+not written, and only those wait who bring a write along from an earlier request.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
-from . import registry
+from . import own_writes, registry
 from .products import Product
 from .stores import Address, Own, Reading, Store, Stored
 
 # Looks at the store: addresses, and the session settings that tell of own writes.
 Ask = Callable[[Sequence[Address], Sequence[str]], Reading]
+# How long a reader waits before it asks again what is handled, in seconds.
+_STEP = 0.005
 
 
 def read(
@@ -28,13 +31,30 @@ def read(
         StoreUnreachable, DatabaseError: the store cannot be read.
     """
     wrote = registry.graph().wrote(product.name)
-    reading = (ask or store.read)(addresses, wrote)
+    context = own_writes.current()
+    others = [] if context is None else context.under(store.alias, wrote)
+    if context is not None and context.brings:  # nothing that was read before this was asked
+        reading = store.read(addresses, wrote, stamped=True)
+    else:
+        reading = (ask or store.read)(addresses, wrote)
     if _learns(product, reading):  # it stands on more than was thought
         return read(product, store, addresses)
-    if reading.own is None:
+    xids = others if reading.own is None else [*others, reading.own]
+    if not xids:
         return reading, None
-    own = store.own([reading.own], wrote)
     over_products = is_over_products(product)
+    own = store.own(xids, wrote)
+    if context is not None and others:
+        entries = reading.entries.values()
+        while (
+            not own.uncommitted
+            and not all(own.settled(one.address, one.stamp, over_products) for one in entries)
+            and context.may_wait()
+        ):
+            time.sleep(_STEP)
+            own = store.own(xids, wrote)
+        if own.handled:
+            context.pass_(xids)
     if any(_by_hearsay(own, one, over_products) for one in reading.entries.values()):
         # The listener may have written between the two questions: what it has handled says nothing
         # of a value that was read before.

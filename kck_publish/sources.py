@@ -44,6 +44,14 @@ def column_of(field: models.Field[Any, Any]) -> str:
     return field.column
 
 
+_WROTE = "kck_publish.w_"
+
+
+def short(setting: str) -> str:
+    """Such a setting in a few letters: two that are alike are taken for one."""
+    return setting.removeprefix(_WROTE)[:8]
+
+
 def wrote_setting(table: str) -> str:
     """The session setting in which the triggers leave the last transaction that wrote a table."""
-    return "kck_publish.w_" + hashlib.blake2b(table.encode(), digest_size=8).hexdigest()
+    return _WROTE + hashlib.blake2b(table.encode(), digest_size=8).hexdigest()

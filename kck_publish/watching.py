@@ -20,7 +20,7 @@ from typing import Any
 
 from django.db.backends.signals import connection_created
 
-from . import marks, memo
+from . import marks, memo, own_writes
 
 _READING = ("SHOW", "FETCH", "DECLARE CURSOR", "CLOSE CURSOR", "SAVEPOINT", "RELEASE", "SET",
             "BEGIN")  # fmt: skip
@@ -52,9 +52,9 @@ _WORDS = """
     bigint char character decimal int integer interval numeric text time timestamp varchar
 
     current_database current_setting kck_publish_ring pg_advisory_xact_lock_shared pg_backend_pid
-    pg_current_snapshot pg_current_xact_id_if_assigned pg_partition_root pg_snapshot_xip
-    pg_snapshot_xmax pg_snapshot_xmin pg_stat_get_xact_numscans pg_try_advisory_xact_lock
-    pg_visible_in_snapshot set_config starts_with
+    pg_control_system pg_current_snapshot pg_current_xact_id pg_current_xact_id_if_assigned
+    pg_partition_root pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin pg_stat_get_xact_numscans
+    pg_try_advisory_xact_lock pg_visible_in_snapshot set_config starts_with
 """
 _HARMLESS = frozenset(_WORDS.split())
 # A reader that adds what it has just computed: no answer that was given changes by it.
@@ -126,6 +126,9 @@ class _Watched:
 
 
 def _note(raw: Any) -> None:
+    mine = own_writes.current()
+    if mine is not None:
+        mine.note(raw)
     marks.note(raw)
     found = memo.current()
     if found is not None:
@@ -145,7 +148,7 @@ def _connected(connection: Any, **_: Any) -> None:
         if not issubclass(raw.cursor_factory, _Watched):
             factory: Any = raw.cursor_factory
             raw.cursor_factory = _watched(factory)
-        marks.watch(raw)
+        marks.watch(raw, connection.alias)
 
 
 def connect() -> None:

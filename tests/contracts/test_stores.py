@@ -14,7 +14,16 @@ from django.core.cache import caches
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import Cache, VersionMismatch, following, places, registry, sessions, stores
+from kck_publish import (
+    Cache,
+    VersionMismatch,
+    following,
+    own_writes,
+    places,
+    registry,
+    sessions,
+    stores,
+)
 from kck_publish.auditor import audit
 from kck_publish.connecting import connect
 from kck_publish.exceptions import Fenced, StoreUnreachable
@@ -544,6 +553,40 @@ def test_own_writes() -> None:
     drain()
     with computes() as seen:
         assert total() == Session(total).result() == 6
+    assert seen == []
+
+
+def test_writes_of_an_earlier_request_of_the_same_browser() -> None:
+    """In another session: the reader brings them along (see ``read_your_writes``)."""
+    total()
+    drain()
+
+    def wrote() -> own_writes.Writes | None:
+        context = own_writes.OwnWrites()
+        token = own_writes.activate(context)
+        try:
+            Item.objects.update(amount=6)
+        finally:
+            own_writes.restore(token)
+        settings = registry.graph().wrote("item_total")
+        return context.collect(connection.alias, settings)
+
+    brought = Session(wrote).result()
+    assert brought is not None
+
+    def read() -> tuple[int, list[own_writes.Writes]]:
+        context = own_writes.OwnWrites([brought], patience=0.01)
+        token = own_writes.activate(context)
+        try:
+            return total(), context.settled
+        finally:
+            own_writes.restore(token)
+
+    assert Session(read).result() == (6, [])
+    assert Session(total).result() == 5
+    drain()
+    with computes() as seen:
+        assert Session(read).result() == (6, [brought])
     assert seen == []
 
 

@@ -181,6 +181,27 @@ GUARDS = (
     _guard("own writes", "nor between the batches of a cascade",
            "        if over_products:\n            return self.handled\n", "",
            f"{INNER}test_own_writes.py::test_between_the_batches_of_a_cascade"),
+    _guard("own writes", "what is handled says nothing of a value that was read before",
+           "    if any(_by_hearsay(own, one, over_products) for one in reading.entries.values()):",
+           "    if False:",
+           f"{INNER}test_own_writes.py::"
+           "test_a_batch_between_the_questions_for_the_value_and_for_what_is_handled"),
+    _guard("own writes", "the next request is held to what the browser brings along",
+           "for one in self.brought if one.touch(settings)",
+           "for one in self.brought if False",
+           f"{INNER}test_read_your_writes.py::"
+           "test_the_next_request_sees_the_write_and_others_are_not_bothered"),
+    _guard("own writes", "of two transactions, both must be in the value",
+           "return all(map(state.sees, self.xids))", "return state.sees(max(self.xids))",
+           f"{INNER}test_read_your_writes.py::test_two_transactions_are_both_waited_for"),
+    _guard("own writes", "a session that was closed is not forgotten",
+           "                self._lost = [cursor.fetchone()[0]]", "                pass",
+           f"{INNER}test_read_your_writes.py::"
+           "test_a_session_that_cannot_be_asked_any_more"),
+    _guard("own writes", "what an earlier request wrote in the session is not this one's",
+           "for name, xid in found.items() if mark.taken.get(name) != xid}",
+           "for name, xid in found.items()}",
+           f"{INNER}test_read_your_writes.py::test_a_session_that_serves_many_browsers"),
     # --- falling asleep
     _guard("falling asleep", "those who may have read the old word are waited for",
            "return self.running() if asleep else frozenset()", "return frozenset()",
