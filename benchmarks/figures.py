@@ -27,7 +27,9 @@ def short(value: float) -> str:
     """A figure with three digits that count."""
     if value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def in_turn(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
@@ -58,19 +60,34 @@ def ratio(one: Sequence[float], other: Sequence[float]) -> float:
     return median([a / b for a, b in zip(one, other, strict=True)])
 
 
-def table(figures: Mapping[str, Sequence[float]], unit: str, scale: float, against: str) -> None:
-    """Print the medians with their spread and the ratio to one of them."""
-    wide = max(map(len, figures))
+def table(figures: Mapping[str, Sequence[float]], unit: str, scale: float, *against: str) -> None:
+    """Print the medians with their spread and the ratios to some of them, as a Markdown table."""
+    against = tuple(name for name in against if name in figures)
+    rows = [["", unit, "p25 - p75", *(f"x {name}" for name in against)]]
     for name, values in figures.items():
         scaled = [value * scale for value in values]
-        print(
-            f"   {name:{wide}}  {short(median(scaled)):>9} {unit}  ({spread(scaled)})"
-            f"   x {ratio(values, figures[against]):.2f}",
-            flush=True,
-        )
+        ratios = [short(ratio(values, figures[other])) for other in against]
+        rows.append([name, short(median(scaled)), spread(scaled), *ratios])
+    markdown(rows)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> None:
+    """Print a table whose first row is the heading, and whose first column is text."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    marks = ["-" * width + (":" if number else "-") for number, width in enumerate(wide)]
+    print(flush=True)
+    for number, row in enumerate(rows):
+        cells = [
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, wide, strict=True))
+        ]
+        print("   | " + " | ".join(cells) + " |")
+        if not number:
+            print("   |" + "|".join(mark + "-" for mark in marks).replace(":-", "-:") + "|")
+    print(flush=True)
 
 
 def target(what: str, wanted: str, measured: float, unit: str = "", met: bool = True) -> None:
     """Print a target and what was measured, side by side."""
-    word = "met" if met else "MISSED"
-    print(f"   -> {what}: target {wanted}, measured {short(measured)}{unit}: {word}", flush=True)
+    word = "MET" if met else "MISSED"
+    print(f"   - {what}: target {wanted}, measured {short(measured)}{unit}: {word}", flush=True)

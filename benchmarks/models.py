@@ -46,6 +46,19 @@ class Book(Row, CacheModel):
     cached_by = ("slug",)
 
 
+class Review(models.Model):
+    """What an API nests in a book."""
+
+    book = models.ForeignKey(Book, on_delete=models.CASCADE, related_name="reviews")
+    stars = models.IntegerField()
+    text = models.CharField(max_length=200)
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"{self.stars} for {self.book_id}"
+
+
 class Leaflet(Row, CacheModel):
     """Published by pk alone."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
+from importlib.util import find_spec
 from typing import Any
 
 from django.db.models import Count, Sum
@@ -10,6 +12,9 @@ from django.db.models import Count, Sum
 from benchmarks import flights as flights
 from benchmarks.models import Author, Book, Captured, Counter, Watched
 from kck_publish import Depends, IntegerParameter, Primer
+
+if os.environ.get("KCK_BENCH_API") and find_spec("kck_publish.contrib"):
+    from benchmarks import api_primers as api_primers
 
 
 class AuthorPage(Primer):

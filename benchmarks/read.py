@@ -1,122 +1,85 @@
-"""Reading: one instance, a hundred, and a page of 7 KB as bytes; beside what one would use instead.
+"""Reading: one instance, a hundred, and a page of 7 KB, beside what one would use instead.
 
-The store is the PostgreSQL one. Django's locmem cache pickles and lives in one process; it is the
-floor of what is not shared. "raw psycopg" is the table's row by a prepared statement, as a tuple.
+The page is read as bytes (an HTTP answer) and as the object it stands for. Each peer is set up as
+its authors advise: see ``peers``. What patches the ORM, and each of our stores, has a process of
+its own; one contestant runs at a time, in turn, whichever process it is in.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from itertools import cycle
-from typing import Any
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 
-import psycopg
-
-from benchmarks.figures import in_turn, table, timed
+from benchmarks.figures import median, table
 from benchmarks.filling import fill
+from benchmarks.near import near_store
+from benchmarks.peers import BYTES, DECODED, MANY, NEAR, ONE, ORM, POSTGRES, ROWS
+from benchmarks.picture import draw
+from benchmarks.read_targets import judge
+from benchmarks.redis_server import redis_server
+from benchmarks.turns import in_turns, processes
 from benchmarks.world import world
 
-ROWS = 20_000
 ROUNDS = int(os.environ.get("KCK_BENCH_ROUNDS", "9"))
-STORED = "SELECT body FROM kck_publish_entry WHERE digest = %s AND fingerprint = %s"
-Contestants = dict[str, Callable[[], object]]
+Plan = tuple[Mapping[str, str], Sequence[str]]
 
 
 def main() -> None:
     """Measure and print."""
-    with world("read: the PostgreSQL store and its peers") as found, found.connect() as raw:
-        fill(raw, ["book"], ROWS)
-        raw.prepare_threshold = 0
-        from django.core.management import call_command
-
-        raw.execute("UPDATE benchmarks_book SET pages = pages + 1")
-        call_command("kck_listen", "--once", verbosity=0)
-        raw.execute("VACUUM ANALYZE")
-        _compare("one instance by pk", _one(raw), 300, "objects.get")
-        _compare("one instance by a lookup", _lookup(), 300, "objects.get")
-        _compare("100 instances by pk", _hundred(raw), 20, "objects.in_bulk")
-        _compare("a page of 7 KB", _page(raw), 100, "compute")
-
-
-def _compare(title: str, contestants: Contestants, times: int, against: str) -> None:
-    for run in contestants.values():
-        run()
-    figures = in_turn({name: timed(run, times) for name, run in contestants.items()}, ROUNDS)
-    print(f"   {title}")
-    table(figures, "us", 1e6, against)
+    with world("read: one instance, 100, and a page of 7 KB") as found:
+        with found.connect() as raw:
+            fill(raw, ["book"], ROWS)
+            raw.execute("UPDATE benchmarks_book SET pages = pages + 1")
+            _command("kck_listen", "--once")
+            _command("createcachetable", "--verbosity", "0")
+            raw.execute("VACUUM ANALYZE")
+        with redis_server() as redis, near_store() as near:
+            with processes(_plans(redis, near)) as held:
+                for process in held:
+                    for peer, reason in process.skipped.items():
+                        print(f"   left out: {peer}: {reason}")
+                for task in (ONE, MANY, BYTES, DECODED):
+                    figures = in_turns(held, task, ROUNDS)
+                    _report(task, figures)
 
 
-def _some() -> Callable[[], int]:
-    return cycle(range(1, ROWS, 37)).__next__
+def _report(task: str, figures: Mapping[str, Sequence[float]]) -> None:
+    ordered = dict(sorted(figures.items(), key=lambda one: -median(one[1])))
+    print(f"\n   {task}, over {ROUNDS} rounds, load now {os.getloadavg()[0]:.1f}")
+    table(ordered, "us", 1e6, ORM, POSTGRES, NEAR)
+    judge(task, figures)
+    medians = {name: median(values) * 1e6 for name, values in ordered.items()}
+    draw("read-" + task.replace(", ", "-").replace(" ", "-"), f"Reading {task}", medians, "us")
 
 
-def _one(raw: psycopg.Connection[Any]) -> Contestants:
-    from django.core.cache import cache
-
-    from benchmarks.models import Book
-
-    some = _some()
-    for pk in range(1, ROWS, 37):
-        cache.set(f"book/{pk}", Book.objects.get(pk=pk), None)
-    select = "SELECT * FROM benchmarks_book WHERE id = %s"
-    return {
-        "objects.get": lambda: Book.objects.get(pk=some()),
-        ".cached.get": lambda: Book.cached.get(pk=some()),
-        "raw psycopg": lambda: raw.execute(select, [some()]).fetchone(),
-        "Django's locmem cache": lambda: cache.get(f"book/{some()}"),
-    }
-
-
-def _lookup() -> Contestants:
-    from benchmarks.models import Book
-
-    some = _some()
-    return {
-        "objects.get": lambda: Book.objects.get(slug=f"slug-of-row-{some()}"),
-        ".cached.get": lambda: Book.cached.get(slug=f"slug-of-row-{some()}"),
-    }
+def _plans(redis: str | None, near: str | None) -> list[Plan]:
+    plain = ["orm", "disk", "floor"] + (["raw", "django_caches"] if redis else [])
+    plans = [
+        _plan("postgres", [*plain, "ours"]),
+        _plan("prepared", ["orm_prepared", "ours"], KCK_BENCH_PREPARED="1"),
+        _plan("locmem", ["cachalot"], KCK_BENCH_PEER="cachalot"),
+        _plan("locmem", ["cachemodel"], KCK_BENCH_PEER="cachemodel"),
+    ]
+    if redis:
+        plans += [
+            _plan("redis", ["ours"], KCK_BENCH_STORE="cache:store"),
+            _plan("cacheops", ["cacheops"], KCK_BENCH_PEER="cacheops"),
+            _plan("Redis", ["cachalot"], KCK_BENCH_PEER="cachalot-redis"),
+            _plan("Redis", ["cachemodel"], KCK_BENCH_PEER="cachemodel-redis"),
+        ]
+    if near:
+        plans.append(_plan("near", ["ours"], KCK_BENCH_NEAR=near))
+    return plans
 
 
-def _hundred(raw: psycopg.Connection[Any]) -> Contestants:
-    from django.core.cache import cache
-
-    from benchmarks.models import Book
-
-    pks = list(range(1, ROWS, ROWS // 100))[:100]
-    keys = [f"book/{pk}" for pk in pks]
-    for pk in pks:
-        cache.set(f"book/{pk}", Book.objects.get(pk=pk), None)
-    select = "SELECT * FROM benchmarks_book WHERE id = ANY (%s)"
-    return {
-        "objects.in_bulk": lambda: Book.objects.in_bulk(pks),
-        ".cached.in_bulk": lambda: Book.cached.in_bulk(pks),
-        "raw psycopg": lambda: raw.execute(select, [pks]).fetchall(),
-        "Django's locmem cache": lambda: cache.get_many(keys),
-    }
+def _plan(kind: str, peers: Sequence[str], **environment: str) -> Plan:
+    return {"KCK_BENCH_KIND": kind, **environment}, [f"benchmarks.peers.{one}" for one in peers]
 
 
-def _page(raw: psycopg.Connection[Any]) -> Contestants:
-    from django.core.cache import cache
-
-    from benchmarks.primers import AuthorPage
-    from kck_publish.stores import Address
-
-    primer = AuthorPage()
-    body = AuthorPage.cached.get_bytes(author=7)
-    cache.set("page/7", body, None)
-    print(f"   (the page has {len(body):,} bytes)")
-    from kck_publish import registry
-
-    address = Address("author_page/7", registry.get("author_page").fingerprint)
-    identity = [address.digest, address.fingerprint]
-    return {
-        "compute": lambda: primer.compute(author=7),
-        ".cached.get_bytes": lambda: AuthorPage.cached.get_bytes(author=7),
-        ".cached.get": lambda: AuthorPage.cached.get(author=7),
-        "raw psycopg, the stored bytes": lambda: raw.execute(STORED, identity).fetchone(),
-        "Django's locmem cache": lambda: cache.get("page/7"),
-    }
+def _command(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "django", *arguments], check=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""An API of books, each with its author and its reviews: plain DRF, and the same with products.
+
+The plain one is as its authors advise: ``select_related`` and ``prefetch_related`` for what is
+nested, a page of 100. The other is the same view with CachedViewMixin before it.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from django.urls import path
+from rest_framework import pagination, viewsets
+
+from benchmarks.models import Book
+from benchmarks.serializers import BookSerializer
+
+
+class Hundred(pagination.PageNumberPagination):
+    """Pages of 100."""
+
+    page_size = 100
+
+
+class PlainBooks(viewsets.ReadOnlyModelViewSet):
+    """Plain DRF."""
+
+    queryset = Book.objects.select_related("author").prefetch_related("reviews").order_by("pk")
+    serializer_class = BookSerializer
+    pagination_class = Hundred
+
+
+def _urls(name: str, views: Any) -> list[Any]:
+    return [
+        path(f"{name}/<int:pk>/", views.as_view({"get": "retrieve"})),
+        path(f"{name}/", views.as_view({"get": "list"})),
+    ]
+
+
+urlpatterns = _urls("plain", PlainBooks)
+if find_spec("kck_publish.contrib"):
+    from kck_publish.contrib.rest_framework import CachedViewMixin
+
+    class CachedBooks(CachedViewMixin, PlainBooks):
+        """With products."""
+
+    urlpatterns += _urls("cached", CachedBooks)

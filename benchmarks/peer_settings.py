@@ -1,0 +1,50 @@
+"""What a peer's process has in its settings beside ours, as the peer's authors advise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+Settings = dict[str, Any]
+
+
+def of_peer(peer: str, settings: Settings) -> None:
+    """Change the settings for a peer; the empty name changes nothing, nor does one not there.
+
+    Args:
+        peer: "cacheops", "cachalot", ...; with ``-redis`` the default cache is over Redis.
+        settings: the settings module's names.
+    """
+    name, _, kind = peer.partition("-")
+    if kind == "redis":
+        settings["CACHES"]["default"] = settings["CACHES"]["peers"]
+    if name in _PEERS and find_spec(name):
+        _PEERS[name](settings)
+
+
+def _cacheops(settings: Settings) -> None:
+    settings["INSTALLED_APPS"].append("cacheops")
+    settings["CACHEOPS_REDIS"] = f"{settings['REDIS']}/3"
+    settings["CACHEOPS"] = {"benchmarks.*": {"ops": "all", "timeout": 30 * 24 * 3600}}
+
+
+def _cachalot(settings: Settings) -> None:
+    settings["INSTALLED_APPS"].append("cachalot")
+    settings["CACHALOT_CACHE"] = "default"
+
+
+def _pgpubsub(settings: Settings) -> None:
+    settings["INSTALLED_APPS"] += ["pgpubsub", "benchmarks.pubsub"]
+
+
+def _procrastinate(settings: Settings) -> None:
+    settings["INSTALLED_APPS"] += ["procrastinate.contrib.django", "benchmarks.jobs"]
+
+
+_PEERS: dict[str, Callable[[Settings], None]] = {
+    "cacheops": _cacheops,
+    "cachalot": _cachalot,
+    "pgpubsub": _pgpubsub,
+    "procrastinate": _procrastinate,
+}
