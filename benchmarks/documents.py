@@ -1,7 +1,8 @@
-"""What a benchmark has printed, into docs/benchmarks.md, between its markers; nobody copies figures.
+"""What a benchmark has printed, into docs/benchmarks.md, so that nobody copies figures by hand.
 
-``make bench`` and ``make bench-NAME`` write; ``python -m benchmarks.NAME`` alone only prints.
-Tables, targets and pictures are Markdown as they are printed; other lines are put into fences.
+It goes between the benchmark's two markers there. ``make bench`` and ``make bench-NAME`` write;
+``python -m benchmarks.NAME`` alone only prints. Tables, targets and pictures are Markdown as they
+are printed; other lines are put into fences.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def _measure(
     busy: list[float] = []
     for number in range(ROUNDS + 1):
         used = listener.seconds()
-        took = _publish_all(connection, table, products)
+        took = publish_all(connection, table, products)
         if number:  # the first round fills the store
             seconds.append(took)
             busy.append(listener.seconds() - used)
@@ -57,7 +57,9 @@ def _measure(
     target(f"{table}, instances/s", ">= 5,000", rate, met=rate >= 5_000)
 
 
-def _publish_all(connection: psycopg.Connection[Any], table: str, products: int) -> float:
+def publish_all(
+    connection: psycopg.Connection[Any], table: str, products: int, rows: int = ROWS
+) -> float:
     """Seconds from the commit's return until the listener has written everything."""
     asleep(connection)
     (version,) = connection.execute(  # type: ignore[misc]
@@ -82,8 +84,8 @@ def _publish_all(connection: psycopg.Connection[Any], table: str, products: int)
         "SELECT count(*) FROM kck_publish_entry WHERE product LIKE %s AND version > %s",
         [f"benchmarks.{table}%", version],
     ).fetchone()
-    if written != ROWS * products:
-        raise RuntimeError(f"{written} of {ROWS * products} instances were published")
+    if written != rows * products:
+        raise RuntimeError(f"{written} of {rows * products} instances were published")
     return took
 
 
