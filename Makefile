@@ -17,7 +17,8 @@ pip = $(python) -m pip install --disable-pip-version-check -q
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
-	@printf '  %s\n' 'DEMO_ARGS, TEST_ARGS, BENCH_ARGS are passed on; PYTHON=... picks the interpreter' \
+	@printf '  %s\n' 'make bench-read, -http, -push, -write, -drain, -growth ...: one of them' \
+		'DEMO_ARGS, TEST_ARGS, BENCH_ARGS are passed on; PYTHON=... picks the interpreter' \
 		'SOAK_CHANGES=..., SOAK_SEED=..., SOAK_STORE=postgres|redis say how to soak'
 
 demo: .venv/.has-demo ## the live departure boards, with a PostgreSQL of their own
@@ -40,8 +41,11 @@ matrix: ## the suite on the oldest and the newest Python, Django and PostgreSQL
 mutations: .venv/.has-test ## take out each guard of docs/guards.md: its test must fail (minutes)
 	$(python) -m tests.mutations
 
-bench: .venv/.has-bench ## side by side with the peers
-	$(python) -m benchmarks $(BENCH_ARGS)
+bench: .venv/.has-bench ## side by side with the peers; writes docs/benchmarks.md
+	$(python) -m benchmarks --write $(BENCH_ARGS)
+
+bench-%: .venv/.has-bench
+	$(python) -m benchmarks --write $*
 
 sql: .venv/.has-demo ## write migrations/*.sql anew from the Django migrations
 	$(python) migrations/render.py

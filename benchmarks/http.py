@@ -121,13 +121,10 @@ def _measure(sites: Mapping[str, str]) -> None:
         figures = _compare(f"DRF, {what}", f"http-{what.replace(' ', '-')}", urls, PLAIN)
         for name in list(figures)[1:]:
             faster = ratio(figures[name], figures[PLAIN])
-            target(
-                f"{what}: {name}, to plain DRF", f">= {wanted:.0f}", faster, met=faster >= wanted
-            )
-    print(
-        "   drf-cached-instances cannot be imported beside a Django of today; measured elsewhere:"
-    )
-    print("   its retrieve is 3.7 times plain DRF's requests a second over locmem, 2.0 over Redis")
+            least = f">= {wanted:.0f}"
+            target(f"{what}: {name}, to plain DRF", least, faster, met=faster >= wanted)
+    print("   left out: drf-cached-instances, which no Django of today can import. With an old one")
+    print("   its retrieve was 3.7 times plain DRF's requests a second over locmem, 2.0 over Redis")
 
 
 def _compare(title: str, name: str, urls: Mapping[str, str], *against: str) -> Figures:

@@ -56,7 +56,7 @@ class Review(models.Model):
     objects: ClassVar[models.Manager[Any]] = models.Manager()
 
     def __str__(self) -> str:
-        return f"{self.stars} for {self.book_id}"
+        return f"{self.stars}: {self.text}"
 
 
 class Leaflet(Row, CacheModel):

@@ -36,11 +36,12 @@ def svg(title: str, values: Mapping[str, float], unit: str) -> str:
     decades = max(1, round(math.log10(high / low)))
     height = 56 + len(values) * (BAR + GAP)
     wide = LEFT + WIDE + 80
+    frame = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {height}"'
+    heading = f"{escape(title)} ({escape(unit)}, log scale)"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {height}" '
-        'font-family="sans-serif" font-size="12">',
+        frame + ' font-family="sans-serif" font-size="12">',
         f'<rect width="{wide}" height="{height}" fill="#fff"/>',
-        f'<text x="8" y="18" font-weight="bold">{escape(title)} ({escape(unit)}, log scale)</text>',
+        f'<text x="8" y="18" font-weight="bold">{heading}</text>',
     ]
     for decade in range(decades + 1):
         x = LEFT + WIDE * decade / decades
@@ -54,7 +55,8 @@ def svg(title: str, values: Mapping[str, float], unit: str) -> str:
         length = max(1.0, WIDE * math.log10(value / low) / decades)
         parts.append(
             f'<text x="{LEFT - 6}" y="{y + 12}" text-anchor="end">{escape(label)}</text>'
-            f'<rect x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{_colour(label)}"/>'
+            f'<rect x="{LEFT}" y="{y}" width="{length:.1f}" height="{BAR}" '
+            f'fill="{_colour(label)}"/>'
             f'<text x="{LEFT + length + 5:.0f}" y="{y + 12}">{short(value)}</text>'
         )
     return "\n".join([*parts, "</svg>", ""])

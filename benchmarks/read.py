@@ -35,14 +35,16 @@ def main() -> None:
             _command("kck_listen", "--once")
             _command("createcachetable", "--verbosity", "0")
             raw.execute("VACUUM ANALYZE")
-        with redis_server() as redis, near_store() as near:
-            with processes(_plans(redis, near)) as held:
-                for process in held:
-                    for peer, reason in process.skipped.items():
-                        print(f"   left out: {peer}: {reason}")
-                for task in (ONE, MANY, BYTES, DECODED):
-                    figures = in_turns(held, task, ROUNDS)
-                    _report(task, figures)
+        with (
+            redis_server() as redis,
+            near_store() as near,
+            processes(_plans(redis, near)) as held,
+        ):
+            for process in held:
+                for peer, reason in process.skipped.items():
+                    print(f"   left out: {peer}: {reason}")
+            for task in (ONE, MANY, BYTES, DECODED):
+                _report(task, in_turns(held, task, ROUNDS))
 
 
 def _report(task: str, figures: Mapping[str, Sequence[float]]) -> None:

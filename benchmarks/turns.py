@@ -106,14 +106,14 @@ def main(modules: Sequence[str]) -> None:
     import django
 
     django.setup()
-    from benchmarks.peers import Contestants, Skip
+    from benchmarks.peers import Contestants, NotHereError
 
     found: Contestants = {}
     skipped = {}
     for name in modules:
         try:
             given = import_module(name).contestants()
-        except (ImportError, Skip) as error:
+        except (ImportError, NotHereError) as error:
             skipped[name.rpartition(".")[2]] = str(error)
             continue
         for task, runs in given.items():
@@ -128,7 +128,8 @@ def main(modules: Sequence[str]) -> None:
 
 def _figure(run: Callable[[], object], count: int) -> float:
     """Seconds of one run: the median of bursts of so many."""
-    end, bursts = time.perf_counter() + SLICE, []
+    end = time.perf_counter() + SLICE
+    bursts: list[float] = []
     while len(bursts) < LEAST or time.perf_counter() < end:
         start = time.perf_counter()
         for _ in range(count):

@@ -1,7 +1,7 @@
 """What one would use to read instead, one module each, and ours beside them.
 
 Each module says how it is configured: as its authors advise. ``contestants()`` gives what can be
-measured of it, by task, or raises Skip. ``turns`` runs these modules in processes.
+measured of it, by task, or raises NotHereError. ``turns`` runs these modules in processes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Contestants = dict[str, dict[str, Callable[[], object]]]
 """By task, by name: what is run."""
 
 
-class Skip(Exception):
+class NotHereError(Exception):
     """This peer cannot run here; the message says why."""
 
 

@@ -10,17 +10,19 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from benchmarks import models
-from benchmarks.peers import DECODED, HUNDRED, MANY, ONE, PAGE, Contestants, Skip, some
+from django.db.models import CharField
+
+from benchmarks.models import Row
+from benchmarks.peers import DECODED, HUNDRED, MANY, ONE, PAGE, Contestants, NotHereError, some
 from benchmarks.primers import AuthorPage
 
 try:
     import cachemodel as package
 except ImportError as error:
-    raise Skip(f"django-cachemodel cannot be imported: {error}") from error
+    raise NotHereError(f"django-cachemodel cannot be imported: {error}") from error
 
 
-class CachemodelBook(models.Row, package.CacheModel):  # type: ignore[misc]
+class CachemodelBook(Row, package.CacheModel):  # type: ignore[misc]
     """The books, seen through it."""
 
     class Meta:
@@ -35,7 +37,7 @@ class CachemodelBook(models.Row, package.CacheModel):  # type: ignore[misc]
 class CachemodelAuthor(package.CacheModel):  # type: ignore[misc]
     """The authors, seen through it."""
 
-    name: Any = models.models.CharField(max_length=80)
+    name: Any = CharField(max_length=80)
 
     class Meta:
         app_label = "benchmarks"

@@ -39,17 +39,17 @@ def contestants() -> Contestants:
 
     def hundred() -> list[Book]:
         get = env.begin().get
-        return [load(get(key)) for key in many]
+        return [load(get(key) or b"") for key in many]
 
     return {
         ONE: {
-            LMDB: lambda: load(env.begin().get(b"book/%d" % pk())),
+            LMDB: lambda: load(env.begin().get(b"book/%d" % pk()) or b""),
             DICT: lambda: pickle.loads(own[b"book/%d" % pk()]),  # ours, made above
         },
         MANY: {LMDB: hundred, DICT: lambda: [pickle.loads(own[key]) for key in many]},
         BYTES: {LMDB: lambda: env.begin().get(b"page"), DICT: lambda: pages[b"page"]},
         DECODED: {
-            LMDB: lambda: orjson.loads(env.begin().get(b"page")),
+            LMDB: lambda: orjson.loads(env.begin().get(b"page") or b""),
             DICT: lambda: pickle.loads(pickled),
         },
     }

@@ -1,4 +1,4 @@
-"""Django's ORM: a persistent connection, ``get`` by the primary key, ``in_bulk``, and a view's page.
+"""Django's ORM: a persistent connection, ``get`` by the primary key, ``in_bulk``, a view's page.
 
 Nothing is prepared by Django's own default; in a process with ``prepare_threshold`` in its OPTIONS
 (and ``server_side_binding``, without which nothing is ever the same statement) it is.
