@@ -1,7 +1,7 @@
 """20,000 rows changed by one statement: how fast all are published again, in how much memory.
 
 Two models: one published by pk alone (20,000 instances) and one by pk and by a lookup (each row is
-two instances: 40,000 in all).
+two instances: 40,000 in all). Then the peers that push: see ``push_peers``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 
+from benchmarks import push_peers
 from benchmarks.figures import median, short, spread, target
 from benchmarks.filling import fill
 from benchmarks.world import ListenerProcess, asleep, listening, world
@@ -24,11 +25,14 @@ PATIENCE = 300.0
 def main() -> None:
     """Measure and print."""
     title = f"drain: {ROWS:,} rows changed by one statement"
+    os.environ["KCK_BENCH_PEER"] = "push"
     with world(title) as found, found.connect() as connection:
         fill(connection, ["leaflet", "book"], ROWS)
         with listening() as listener:
             _measure(connection, listener, "leaflet", 1)
             _measure(connection, listener, "book", 2)
+        push_peers.install(connection)
+        push_peers.report_drain(connection)
 
 
 def _measure(

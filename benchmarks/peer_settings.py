@@ -13,12 +13,14 @@ def of_peer(peer: str, settings: Settings) -> None:
     """Change the settings for a peer; the empty name changes nothing, nor does one not there.
 
     Args:
-        peer: "cacheops", "cachalot", ...; with ``-redis`` the default cache is over Redis.
+        peer: "cacheops", "cachalot", "push"; with ``-redis`` the default cache is over Redis.
         settings: the settings module's names.
     """
     name, _, kind = peer.partition("-")
     if kind == "redis":
         settings["CACHES"]["default"] = settings["CACHES"]["peers"]
+    if name == "push":
+        _push(settings)
     if name in _PEERS and find_spec(name):
         _PEERS[name](settings)
 
@@ -34,17 +36,16 @@ def _cachalot(settings: Settings) -> None:
     settings["CACHALOT_CACHE"] = "default"
 
 
-def _pgpubsub(settings: Settings) -> None:
-    settings["INSTALLED_APPS"] += ["pgpubsub", "benchmarks.pubsub"]
-
-
-def _procrastinate(settings: Settings) -> None:
-    settings["INSTALLED_APPS"] += ["procrastinate.contrib.django", "benchmarks.jobs"]
+def _push(settings: Settings) -> None:
+    """Those that push. They patch nothing, and each has tables of its own."""
+    settings["INSTALLED_APPS"].append("benchmarks.pushed")
+    if find_spec("pgpubsub"):
+        settings["INSTALLED_APPS"].append("pgpubsub")
+    if find_spec("procrastinate"):
+        settings["INSTALLED_APPS"].append("procrastinate.contrib.django")
 
 
 _PEERS: dict[str, Callable[[Settings], None]] = {
     "cacheops": _cacheops,
     "cachalot": _cachalot,
-    "pgpubsub": _pgpubsub,
-    "procrastinate": _procrastinate,
 }

@@ -2,6 +2,7 @@
 
 The writer commits one change by raw SQL; the reader, on a raw connection, looks at the store's row
 again and again. Beside it, in the same rounds, the floor: a raw LISTEN that wakes on NOTIFY.
+Then the peers that push: see ``push_peers``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import psycopg
 
+from benchmarks import push_peers
 from benchmarks.figures import median, quantile, short, target
 from benchmarks.filling import fill
 from benchmarks.world import World, asleep, listening, world
@@ -27,6 +29,7 @@ BODY = "SELECT body FROM kck_publish_entry WHERE key = %s"
 def main() -> None:
     """Measure and print."""
     os.environ["KCK_BENCH_LINGER"] = "0.02"
+    os.environ["KCK_BENCH_PEER"] = "push"
     with world("push: commit to readable") as found, found.connect() as writer:
         fill(writer, ["leaflet"], ROWS)
         with listening(), found.connect() as reader:
@@ -34,6 +37,9 @@ def main() -> None:
             writer.execute("UPDATE benchmarks_leaflet SET pages = pages + 1")
             asleep(reader)
             _report(found, writer, reader)
+        del os.environ["KCK_BENCH_LINGER"]
+        push_peers.install(writer)
+        push_peers.report_latencies(writer)
 
 
 def _report(found: World, writer: Any, reader: Any) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import psycopg
 
+from benchmarks import push_peers
 from benchmarks.figures import in_turn, ratio, table, target, timed
 from benchmarks.filling import COLUMNS, VALUES, fill
 from benchmarks.world import world
@@ -25,14 +27,19 @@ TABLES = {
     "two columns captured": "captured",
     "whole row watched": "watched",
 }
+if find_spec("pgpubsub"):  # its triggers on insert and update, with and without its table
+    TABLES |= {"django-pgpubsub": "pubsub", "django-pgpubsub, lockable": "lockable"}
 Connection = psycopg.Connection[Any]
 Write = Callable[[Connection, str], Callable[[], float]]
 
 
 def main() -> None:
     """Measure and print."""
+    os.environ["KCK_BENCH_PEER"] = "push"
     with world("write: ratio to no trigger") as found, found.connect() as connection:
-        fill(connection, list(TABLES.values()), ROWS)
+        push_peers.install(connection)
+        own = [name for name in TABLES.values() if name not in ("pubsub", "lockable")]
+        fill(connection, own, ROWS)
         inserts = {
             "insert 1,000 by bulk_create": _bulk_create,
             "insert 1,000 by executemany": _executemany,
@@ -64,6 +71,7 @@ def _clean(connection: Connection, name: str, measure: Callable[[], float]) -> C
     def run() -> float:
         connection.execute(f"DELETE FROM benchmarks_{name} WHERE id > {ROWS}")
         connection.execute("TRUNCATE kck_publish_change")
+        push_peers.forget(connection)
         connection.execute(f"VACUUM ANALYZE benchmarks_{name}")
         connection.execute("CHECKPOINT")
         return measure()
@@ -98,7 +106,8 @@ def _row(g: int) -> dict[str, Any]:
 def _bulk_create(connection: Connection, name: str) -> Callable[[], float]:
     from django.apps import apps
 
-    model = apps.get_model("benchmarks", name)
+    wanted = f"benchmarks_{name}"
+    model = next(one for one in apps.get_models() if one._meta.db_table == wanted)
 
     def run() -> float:
         rows = [model(**_row(g)) for g in _numbers(1000)]
