@@ -36,4 +36,4 @@ def fill(
 
 def forget(connection: psycopg.Connection[Any]) -> None:
     """Empty the log and the store, as after a load that nobody followed."""
-    connection.execute("TRUNCATE kck_publish_change, kck_publish_entry")
+    connection.execute("TRUNCATE kck_publish_change, kck_publish_entry CASCADE")
