@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from kck_publish.contrib.rest_framework import SerializerPrimer
-
 from benchmarks.serializers import BookSerializer
+from kck_publish.contrib.rest_framework import SerializerPrimer
 
 
 class BookPrimer(SerializerPrimer):
