@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
@@ -37,6 +38,8 @@ class World:
 @contextmanager
 def world(title: str) -> Iterator[World]:
     """Start a server, make the database, set Django up, and say where all this runs."""
+    # Told to end, it ends what it has started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with find_or_start() as server:
         with psycopg.connect(server.dsn, autocommit=True) as admin:
             admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
