@@ -24,6 +24,8 @@ from django.conf import settings as django_settings
 from .exceptions import ConfigurationError
 from .retry import Retry
 
+# A socket's name is at most 107 bytes long.
+LONGEST_PATH = 90
 RETRY_KEYS = ("max_retries", "delay", "backoff", "include", "exclude")
 
 
@@ -36,6 +38,12 @@ class Settings:
 
     NEAR: str | None = None
     """Path of the host-local near store (an LMDB file); None = no near store."""
+
+    NEAR_SIZE: int = 256 * 1024 * 1024
+    """Largest size of the near store, in bytes; what is read least makes way. At least 1 MiB."""
+
+    NEAR_LEASE: float = 2.0
+    """Seconds for which readers trust a near store whose follower is gone. At least 0.1."""
 
     ENABLED: bool = True
     """False: every read computes, and readers store nothing; changes are still captured."""
@@ -118,6 +126,8 @@ def _path(value: object) -> str:
     path = os.fspath(value)
     if not isinstance(path, str):
         raise ValueError("a path as text")
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise ValueError(f"a path of at most {LONGEST_PATH} bytes (there is a socket beside it)")
     return path
 
 
@@ -129,6 +139,19 @@ def _seconds(value: object) -> float:
     if not 0 < value < float("inf"):
         raise ValueError("longer than zero, and finite")
     return float(value)
+
+
+def _size(value: object) -> int:
+    if _positive(value) < 2**20:
+        raise ValueError("at least a mebibyte")
+    return _positive(value)
+
+
+def _lease(value: object) -> float:
+    seconds = _seconds(value)
+    if seconds < 0.1:
+        raise ValueError("at least a tenth of a second")
+    return seconds
 
 
 def _duration(value: object) -> timedelta:
@@ -163,6 +186,8 @@ def _or_none(read: Callable[[object], Any]) -> Callable[[object], Any]:
 _READERS: dict[str, Callable[[object], Any]] = {
     "STORE": _store,
     "NEAR": _or_none(_path),
+    "NEAR_SIZE": _size,
+    "NEAR_LEASE": _lease,
     "ENABLED": _boolean,
     "STRICT": _boolean,
     "SHARDS": _positive,
@@ -232,6 +257,12 @@ def _current() -> _Reading:
 
 
 _NOTHING: dict[str, Any] = {}
+
+
+def current() -> Settings | None:
+    """All settings as they are now; None when one of them is wrong. For paths of microseconds."""
+    reading = _current()
+    return None if reading.wrong else reading.values
 
 
 class _Live:

@@ -37,7 +37,7 @@ DELETE FROM kck_publish_consumer
 """
 _CURSORS = """
 SELECT done::text FROM kck_publish_shard WHERE NOT forgotten
- UNION ALL SELECT done::text FROM kck_publish_consumer
+ UNION ALL SELECT done::text FROM kck_publish_consumer WHERE kind <> 'near'
  UNION ALL SELECT b.since::text FROM kck_publish_backlog b
              JOIN kck_publish_shard s USING (shard) WHERE NOT s.forgotten
 """
@@ -46,6 +46,9 @@ SELECT name, kind, done::text, extract(epoch FROM clock_timestamp() - seen_at)::
   FROM kck_publish_consumer ORDER BY name
 """
 _HELD = f"SELECT count(*) FROM kck_publish_change WHERE {UNSEEN}"
+_HELD_NEAR = f"SELECT count(*) FROM kck_publish_copy WHERE consumer IS NULL AND {UNSEEN}"
+# What kind of consumer follows the writes to the store, not the changes: see ``copies``.
+NEAR = "near"
 # The namespace of the shards' locks: who holds one owns the shard.
 SHARD_LOCKS = 0x6B64
 # How a shard is called among the consumers.
@@ -137,12 +140,12 @@ def consumers(cursor: Any) -> list[dict[str, Any]]:
     rows = cursor.fetchall()
     return [
         {"name": name, "kind": kind, "cursor": done, "seen_seconds_ago": seen,
-         "holds": held(cursor, done)}
+         "holds": held(cursor, done, kind)}
         for name, kind, done, seen in rows
     ]  # fmt: skip
 
 
-def held(cursor: Any, done: str) -> int:
-    """How many rows of the log a cursor has not seen."""
-    cursor.execute(_HELD, {"since": done})
+def held(cursor: Any, done: str, kind: str = "") -> int:
+    """How many rows of its log a cursor has not seen."""
+    cursor.execute(_HELD_NEAR if kind == NEAR else _HELD, {"since": done})
     return int(cursor.fetchone()[0])

@@ -32,6 +32,7 @@ class Doorbell:
         desk: the connection on which the listener writes.
         name: of the listener, for ``kck_status``.
         listen: False to only ever poll (through a pooler LISTEN is silently useless).
+        kind: ``near`` for who follows the store and owns no shards.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Doorbell:
         desk: psycopg.Connection[Any],
         name: str,
         listen: bool = True,
+        kind: str = "listener",
     ) -> None:
         self._connect = connect
         self._desk = desk
@@ -55,9 +57,9 @@ class Doorbell:
             if listen:
                 self._listen()
             cursor = desk.execute(
-                "INSERT INTO kck_publish_listener (name, backend) VALUES (%s, pg_backend_pid()) "
-                "RETURNING id",
-                [name],
+                "INSERT INTO kck_publish_listener (name, kind, backend) "
+                "VALUES (%s, %s, pg_backend_pid()) RETURNING id",
+                [name, kind],
             )
             row = cursor.fetchone()
         except BaseException:  # nobody has a bell to close
@@ -133,6 +135,10 @@ class Doorbell:
         if any(key.fileobj is self._woken for key, _ in events):
             self._woken.recv(4096)
         return bool(events) and self._rung()
+
+    def hear(self, other: socket.socket) -> None:
+        """End a ``wait`` also when there is something to read here; its reading is the caller's."""
+        self._selector.register(other, selectors.EVENT_READ)
 
     def _rung(self) -> bool:
         if self._ear is None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connections, transaction
 
-from . import clock, edges, registry, requests, stores
+from . import clock, copies, edges, registry, requests, stores
 from .exceptions import VersionMismatch
 from .keys import product_of
 from .prime import in_transaction
@@ -85,7 +85,8 @@ def clear(product: str | None) -> None:
 def _put_after(store: Store, entry: Stored) -> None:
     with connections[store.alias].cursor() as cursor:
         store.send(cursor, Outgoing(entry.stamp, writes=[entry]))
-        _tell(cursor, entry.address.key)  # who was told before has seen the old value
+        copies.tell(cursor, [entry.address.key])  # who was told before has seen the old value
+        _tell(cursor, entry.address.key)
 
 
 def _tell(cursor: Any, key: str) -> None:

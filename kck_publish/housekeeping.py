@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from . import changes
+from . import changes, copies
 from .auditing import Auditing
 from .changes import ANY_UNSEEN
 from .conf import settings
@@ -23,6 +23,9 @@ logger = logging.getLogger("kck_publish")
 
 # Of each beat, seconds for trimming: while nothing waits, and at least.
 TRIM_IDLE, TRIM_BUSY = 0.5, 0.1
+
+# A near store whose follower is silent for so long, in seconds, begins anew; or for RETENTION.
+LONG_SILENCE = 60.0
 
 # Nothing is unhandled that was committed before this statement began: it sees all of that.
 _CAUGHT_UP = f"""
@@ -64,6 +67,8 @@ class Housekeeping:
 
     def _trim(self) -> None:
         start = time.monotonic()
+        with self._desk.cursor() as cursor:
+            copies.trim(cursor, max(LONG_SILENCE, settings.RETENTION.total_seconds()))
         with self._desk.cursor() as cursor:
             while self._trimming.trim(cursor) == TRIMMED:
                 took = time.monotonic() - start

@@ -51,6 +51,7 @@ class Listener:
         poll: never LISTEN, only look.
         most: how many shards to own at the most; None for all that are free.
         say: prints a line for the operator.
+        stored: called after each batch: there may be something new in the store.
     """
 
     alias: str
@@ -60,6 +61,7 @@ class Listener:
     places: dict[int, Place] = field(default_factory=dict)
     seat_belt: int = 0
     announced: bool = False
+    stored: Callable[[], None] = lambda: None
 
     def stop(self) -> None:
         """Finish the batch and return from ``run``; may be called from a signal handler."""
@@ -222,6 +224,7 @@ class Listener:
             del self.places[place.shard]
             return self._take_shards(alone=self._bell is None)
         logger.debug("batch of shard %d: %s", place.shard, outcome)
+        self.stored()
         return outcome
 
     def _follow(self, bell: Doorbell) -> None:

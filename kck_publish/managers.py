@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Model
 
-from . import peers, registry
+from . import nearby, peers, registry
 from .exceptions import KeyParameterMismatch, UndeclaredLookup
 from .products import Product, Wanted
 from .reading import answers, bytes_of, value_of, values_of
@@ -49,6 +49,8 @@ class ProductReader:
         """
         product = self.product
         key = product.key_of(parameters)
+        if (near := nearby.body(product, key)) is not None:
+            return product.decode(near, None)
         found = answers(product, Wanted(product, [key]))
         return value_of(product, key, found[key])
 
@@ -56,6 +58,8 @@ class ProductReader:
         """The stored JSON itself. Raises as ``get``."""
         product = self.product
         key = product.key_of(parameters)
+        if (near := nearby.text(product, key)) is not None:
+            return near
         return bytes_of(product, key, answers(product, Wanted(product, [key]))[key])
 
     def get_many(self, parameters: Iterable[Mapping[str, Any]], default: Any = None) -> list[Any]:
@@ -117,6 +121,8 @@ class RowReader(Generic[M]):
             key = self._key(product, name, value)
         else:
             key = product.key_of(self._parameters(product, lookup))
+        if (near := nearby.body(product, key)) is not None:
+            return self.given(product, [product.decode(near, None)])[0]
         found = answers(product, Wanted(product, [key]))
         try:
             (row,) = self.given(product, [value_of(product, key, found[key])])
@@ -211,6 +217,14 @@ class RowReader(Generic[M]):
 
     def product_of(self, names: Sequence[str], lists: bool = False) -> Product:
         """The product of a lookup, its fields named in any order and spelling."""
+        known = registry.graph().lookups
+        place = (self._model, tuple(names), lists)
+        found = known.get(place)
+        if found is None:
+            found = known[place] = self._product_of(names, lists)
+        return found
+
+    def _product_of(self, names: Sequence[str], lists: bool) -> Product:
         concrete = self.model._meta.concrete_model or self.model
         pk = tuple(field.attname for field in concrete._meta.pk_fields)
         try:

@@ -9,6 +9,7 @@ not asked again.
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,41 @@ class Mark:
 _marks: weakref.WeakKeyDictionary[Any, Mark] = weakref.WeakKeyDictionary()
 
 
+class _Here(threading.local):
+    """The statements of this thread, which its connections are of, that may have written."""
+
+    noted = 0
+
+    def __init__(self) -> None:
+        self.clean: dict[str, int] = {}
+
+
+_here = _Here()
+# Counts what was learnt; see ``unsettle``.
+_epoch = 0
+
+
+def noted() -> int:
+    """How many statements of this thread may have written."""
+    return _here.noted + _epoch
+
+
+def is_quiet(name: str) -> bool:
+    """Whether there was none since ``quiet`` was said: no look even at the connection is needed."""
+    return _here.clean.get(name, 0) == _here.noted + _epoch
+
+
+def unsettle() -> None:
+    """What was found quiet has to be looked at again: a product stands on more than was thought."""
+    global _epoch
+    _epoch += 1
+
+
+def quiet(name: str, noted: int) -> None:
+    """Of so many statements of this thread none was found to count."""
+    _here.clean[name] = noted
+
+
 def watch(raw: Any, alias: str) -> None:
     """Each statement of this session will be noted from now on."""
     _marks.setdefault(raw, Mark(alias))  # a pool gives a session again, with its mark
@@ -49,6 +85,7 @@ def watch(raw: Any, alias: str) -> None:
 
 def note(raw: Any) -> None:
     """A statement of this session may have written."""
+    _here.noted += 1
     mark = _marks.get(raw)
     if mark is not None:
         mark.statements += 1
@@ -61,21 +98,26 @@ def last_write(connection: Any, settings: Sequence[str]) -> int | None:
         connection: Django's. One that is not open has written nothing.
         settings: names of session settings, as ``registry`` gives them.
     """
+    return max(last_writes(connection, settings).values(), default=None)
+
+
+def last_writes(connection: Any, settings: Sequence[str]) -> dict[str, int]:
+    """As ``last_write``: for each setting under which something was written, the last one."""
     raw = connection.connection
     if raw is None or not settings:
-        return None
+        return {}
     mark = _marks.get(raw)  # None: a session that nobody watches is asked each time
     seen = mark.statements if mark else 0
     if mark is not None:
         if not seen:
-            return None
+            return {}
         settings = [name for name in settings if mark.clean.get(name) != seen]
         if not settings:
-            return None
+            return {}
     found = _ask(connection, settings)
     if mark is not None:
         mark.clean |= {name: seen for name, xid in found.items() if xid is None}
-    return max((xid for xid in found.values() if xid is not None), default=None)
+    return {name: xid for name, xid in found.items() if xid is not None}
 
 
 def alias_of(raw: Any) -> str | None:

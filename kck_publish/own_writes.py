@@ -18,7 +18,7 @@ from typing import Any
 from django.db import connections
 from psycopg.pq import TransactionStatus
 
-from . import marks
+from . import conf, marks
 from .sources import short
 
 # Whether all that is committed has been handled: then nobody's writes are on their way. And the
@@ -164,11 +164,13 @@ class OwnWrites:
             cursor.execute(_STATE)
             cluster, begun, all_handled = cursor.fetchone()
         self._checked = True
+        # A near store may not have yet what the listener has handled: see ``settling``.
+        handled = all_handled and conf.settings.NEAR is None
         self._settle(
             [
                 one
                 for one in self.brought
-                if all_handled or one.cluster != cluster or max(one.xids) >= begun
+                if handled or one.cluster != cluster or max(one.xids) >= begun
             ]
         )
 

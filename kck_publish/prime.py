@@ -17,7 +17,7 @@ from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
-from . import clock, edges, requests, stores
+from . import clock, copies, edges, requests, stores
 from .computing import compute
 from .computing import current as current_compute
 from .conf import settings
@@ -107,6 +107,7 @@ def anew(product: Product, key: str, parameters: Parameters) -> None:
     store.deliver([entry], overwrite=True)
     if store.outside:  # who was told before has seen the old value
         with connection.cursor() as cursor:
+            copies.tell(cursor, [key])
             requests.log(cursor, requests.REFRESHED, [key])
     look([entry], stamp, store, connection)
     product.after_set(computed.value, parameters)

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db import DatabaseError, connections
 
-from . import computing, encoding, memo, settling, stores
+from . import computing, encoding, memo, nearby, settling, stores
 from .conf import settings
 from .exceptions import NotPrimed, StoreUnreachable
 from .prime import in_transaction, prime
@@ -142,6 +142,11 @@ def _look(
         return found
     if not settings.ENABLED:
         return found | _computed(product, wanted)
+    if scope is None and settings.NEAR is not None:
+        found |= nearby.held(product, wanted)
+        if len(found) == len(wanted):
+            return found
+        wanted = {key: wanted[key] for key in wanted if key not in found} if found else wanted
     store = stores.current()
     # In a batch nothing is one's own: what it computes is the state of its snapshot.
     in_batch = scope is not None and scope.batch is not None
@@ -155,6 +160,8 @@ def _look(
         return found | _computed(product, wanted)
     except DatabaseError as error:
         return found | _without_store(product, wanted, error, store.alias)
+    if scope is None and reading.entries:
+        nearby.ask(product, reading.entries)
     if own is None and product.when_behind == "serve":
         entries = reading.entries
         if len(entries) == len(wanted) and not any(map(_expires, entries.values())):

@@ -16,6 +16,7 @@ from functools import cached_property
 from django.apps import apps
 from django.db.models import Model
 
+from . import marks
 from .dependencies import Depends, fields_of
 from .exceptions import DependencyCycle, DuplicateProduct, InvalidPrimer, UnknownProduct
 from .keys import product_of
@@ -100,6 +101,7 @@ class Graph:
             self.recorded[name] = self.recorded.get(name, set()) | new
             self._tables.clear()
             self._wrote.clear()
+            marks.unsettle()
         return bool(new)
 
     def tables(self, name: str) -> frozenset[str]:
@@ -129,6 +131,11 @@ class Graph:
         if name not in self._wrote:
             self._wrote[name] = sorted(map(wrote_setting, self.tables(name)))
         return self._wrote[name]
+
+    @cached_property
+    def lookups(self) -> dict[object, Product]:
+        """What readers have found: the product of a model's lookup. Theirs to fill."""
+        return {}
 
     @cached_property
     def _tables(self) -> dict[str, frozenset[str]]:

@@ -39,7 +39,7 @@ SELECT l.name, pg_terminate_backend(a.pid) FROM kck_publish_listener l
   JOIN pg_stat_activity a ON a.pid = l.backend AND a.backend_start <= l.started_at
  WHERE l.seen_at < clock_timestamp() - make_interval(secs => %s) AND l.id <> %s
 """
-_LIVING = "SELECT count(*) FROM kck_publish_listener"
+_LIVING = "SELECT count(*) FROM kck_publish_listener WHERE kind = 'listener'"
 
 
 class Sharing:

@@ -39,7 +39,7 @@ _LISTENERS = """
 SELECT name, asleep, shards, seat_belt, audited, differing,
        extract(epoch FROM clock_timestamp() - seen_at)::float,
        EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.backend)
-  FROM kck_publish_listener l ORDER BY id
+  FROM kck_publish_listener l WHERE kind = 'listener' ORDER BY id
 """
 _FAILURES = """
 SELECT count(*) FILTER (WHERE due_at IS NOT NULL), count(*) FILTER (WHERE due_at IS NULL)

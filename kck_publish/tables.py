@@ -171,6 +171,22 @@ class Consumer(models.Model):
         return self.name
 
 
+class Copy(models.Model):
+    """A key whose entry near stores are to copy anew; or (``consumer``) a near store's own row."""
+
+    id = models.BigAutoField(primary_key=True)
+    xid = NativeField("xid8")
+    key = models.TextField(null=True)  # noqa: DJ001 - NULL is "all of them"
+    consumer = models.BigIntegerField(null=True)
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.key or "*"
+
+
 class Listener(models.Model):
     """A running listener; ``asleep`` is what the capture triggers ask before they ring."""
 
@@ -178,6 +194,7 @@ class Listener(models.Model):
     name = models.TextField()
     asleep = models.BooleanField(default=False)
     backend = models.IntegerField()
+    kind = models.TextField(default="listener")
     shards = NativeField("integer[]", default=list)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from . import edges, requests, retries, signals
+from . import copies, edges, requests, retries, signals
 from .registry import Graph
 from .results import Results, Session
 from .stores import Address, Outgoing, Store
@@ -64,6 +64,9 @@ def write(
         edges.keep(cursor, results.reads, until, replace=True)
         known = set(cascading)
         edges.tell(cursor, [one.key for one in told if one.key not in known])
+        if store.outside and results.touched:
+            # The cache may have lost a value that a near store still has: the table tells nothing.
+            copies.tell(cursor, [one.key for one in results.touched])
         if results.failures:
             retries.mark_behind(cursor, [one.address for one in results.failures])
     for product, value, parameters in results.values:

@@ -111,6 +111,8 @@ CREATE TABLE kck_publish_listener (
     name text NOT NULL,
     asleep boolean NOT NULL DEFAULT false,
     backend integer NOT NULL,
+    -- 'near': it follows what is written to the store, and owns no shards.
+    kind text NOT NULL DEFAULT 'listener',
     shards integer[] NOT NULL DEFAULT '{}',
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -151,6 +153,49 @@ CREATE TABLE kck_publish_fetch (
 );
 """
 
+# What near stores follow: the keys whose entries were written or removed; NULL is all of them. Only
+# while there is one (above READ COMMITTED its row may be too new to be seen, so: always). A crash of
+# the server takes back what was written last, and gives its transactions' numbers a second time: it
+# empties the table, and a near store that misses its own row in it begins anew.
+COPY = """
+CREATE UNLOGGED TABLE kck_publish_copy (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    key text,
+    consumer bigint
+);
+CREATE INDEX kck_publish_copy_xid ON kck_publish_copy (xid);
+CREATE FUNCTION kck_publish_copy() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+    IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
+       AND NOT EXISTS (SELECT FROM kck_publish_consumer WHERE kind = 'near') THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'TRUNCATE' THEN
+        INSERT INTO kck_publish_copy (key) VALUES (NULL);
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO kck_publish_copy (key) SELECT DISTINCT key FROM kck_gone;
+    ELSIF TG_OP = 'UPDATE' THEN
+        INSERT INTO kck_publish_copy (key) SELECT DISTINCT key FROM kck_kept;
+    ELSE  -- what a reader adds was not there before
+        INSERT INTO kck_publish_copy (key) SELECT key FROM kck_kept WHERE by <> 'reader';
+    END IF;
+    IF FOUND THEN
+        PERFORM kck_publish_announce('kck_publish.stored');
+    END IF;
+    RETURN NULL;
+END
+$body$;
+CREATE TRIGGER kck_publish_copy_insert AFTER INSERT ON kck_publish_entry
+    REFERENCING NEW TABLE AS kck_kept FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy();
+CREATE TRIGGER kck_publish_copy_update AFTER UPDATE ON kck_publish_entry
+    REFERENCING NEW TABLE AS kck_kept FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy();
+CREATE TRIGGER kck_publish_copy_delete AFTER DELETE ON kck_publish_entry
+    REFERENCING OLD TABLE AS kck_gone FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy();
+CREATE TRIGGER kck_publish_copy_truncate AFTER TRUNCATE ON kck_publish_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy();
+"""
+
 # The doorbell: wakes a listener that sleeps. Writers above READ COMMITTED may see an old flag, so
 # they always ring.
 RING = """
@@ -179,10 +224,11 @@ $body$;
 UNDO = """
 DROP FUNCTION kck_publish_announce(text);
 DROP FUNCTION kck_publish_ring();
-DROP TABLE kck_publish_fetch, kck_publish_schedule, kck_publish_edge, kck_publish_failure,
-    kck_publish_listener, kck_publish_backlog, kck_publish_consumer, kck_publish_shard,
-    kck_publish_entry, kck_publish_change;
+DROP TABLE kck_publish_copy, kck_publish_fetch, kck_publish_schedule, kck_publish_edge,
+    kck_publish_failure, kck_publish_listener, kck_publish_backlog, kck_publish_consumer,
+    kck_publish_shard, kck_publish_entry, kck_publish_change;
 DROP SEQUENCE kck_publish_version;
+DROP FUNCTION kck_publish_copy();
 """
 
 
@@ -342,6 +388,7 @@ STATE = [
             ("name", models.TextField()),
             ("asleep", models.BooleanField(default=False)),
             ("backend", models.IntegerField()),
+            ("kind", models.TextField(default="listener")),
             (
                 "shards",
                 NativeField("integer[]", default=list),
@@ -383,6 +430,18 @@ STATE = [
         },
     ),
     migrations.CreateModel(
+        name="Copy",
+        fields=[
+            ("id", models.BigAutoField(primary_key=True, serialize=False)),
+            ("xid", NativeField("xid8")),
+            ("key", models.TextField(null=True)),
+            ("consumer", models.BigIntegerField(null=True)),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
+    migrations.CreateModel(
         name="Shard",
         fields=[
             ("shard", models.IntegerField(primary_key=True, serialize=False)),
@@ -410,7 +469,9 @@ class Migration(migrations.Migration):
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[
-                PostgresSQL(CHANGE + ENTRY + FOLLOWING + TIME + RING + ANNOUNCE, reverse_sql=UNDO)
+                PostgresSQL(
+                    CHANGE + ENTRY + FOLLOWING + TIME + RING + ANNOUNCE + COPY, reverse_sql=UNDO
+                )
             ],
             state_operations=STATE,
         )

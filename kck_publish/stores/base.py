@@ -104,12 +104,14 @@ class Own:
         uncommitted: whether the reader is in one of them.
         done: what each shard has handled, and put nothing of these transactions aside.
         cascading: whether refreshed products are on their way to those that depend on them.
+        copied: whether the near store, where there is one, has all that is handled.
     """
 
     xids: Sequence[int]
     uncommitted: bool
     done: Sequence[tuple[int, int, Snapshot]]
     cascading: bool = False
+    copied: bool = True
 
     @property
     def handled(self) -> bool:
@@ -117,6 +119,7 @@ class Own:
         return (
             not self.uncommitted
             and not self.cascading
+            and self.copied
             and bool(self.done)
             and len(self.done) == self.done[0][1]
             and all(self._in(done) for _, _, done in self.done)

@@ -19,6 +19,7 @@ from psycopg.errors import UndefinedTable
 from ..exceptions import StoreMissing
 from ..keys import product_of
 from ..snapshots import Snapshot
+from . import near
 from .base import HAND, Address, Fence, Outgoing, Own, Query, Reading, Stored
 
 # What the listener needs of an entry; reason and duration are for kck_explain.
@@ -69,7 +70,8 @@ SELECT pg_current_xact_id_if_assigned() IN (SELECT xid FROM own), s.shard, s.sha
        EXISTS (
            SELECT FROM kck_publish_backlog b, own
             WHERE b.shard = s.shard AND pg_visible_in_snapshot(own.xid, b.until)
-              AND NOT pg_visible_in_snapshot(own.xid, b.since))
+              AND NOT pg_visible_in_snapshot(own.xid, b.since)),
+       pg_current_snapshot()::text
   FROM (VALUES (1)) one LEFT JOIN kck_publish_shard s ON true
 """
 
@@ -221,10 +223,13 @@ class PostgresStore:
             rows = cursor.fetchall()
             done = [
                 (shard, shards, Snapshot.parse(done))
-                for _, shard, shards, done, _, put_aside in rows
+                for _, shard, shards, done, _, put_aside, _ in rows
                 if shard is not None and not put_aside
             ]
-            own = Own(tuple(xids), bool(rows[0][0]), done, cascading=any(row[4] for row in rows))
+            own = Own(
+                tuple(xids), bool(rows[0][0]), done, cascading=any(row[4] for row in rows),
+                copied=near.includes(rows[0][6]),
+            )  # fmt: skip
             if own.handled:  # so that the next read of this session asks nothing
                 cursor.execute(_FORGET_OWN, [list(wrote)])
         return own

@@ -6,6 +6,10 @@ import pytest
 
 from tests.contracts.conftest import Backend
 from tests.properties.test_drain_machine import test_drained_means_true as drained_means_true
+from tests.properties.test_near_machine import (
+    test_drained_the_copy_is_what_is_stored as drained_the_copy_is_true,
+)
+from tests.properties.test_near_machine import with_near as with_near
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -13,3 +17,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_drained_means_true(external: Backend) -> None:
     """Whatever happens in whatever order, values lost on the way included."""
     drained_means_true()
+
+
+def test_with_a_near_store_too(external: Backend, with_near: None) -> None:
+    """The copy of what is outside the database is what is there."""
+    drained_the_copy_is_true(None)

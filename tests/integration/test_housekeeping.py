@@ -136,12 +136,14 @@ def test_what_is_young_is_kept(item: Item) -> None:
 
 def test_a_consumer_holds_the_log_until_it_has_handled_it(item: Item) -> None:
     with another_session() as session, session.cursor() as cursor:
-        near = consumers.register(cursor, "near:host1", "near")
+        near = consumers.register(cursor, "relay:host1", "relay")
         sql("UPDATE catalog_item SET amount = 1")
         drain()
         trim(Trimming(0.0))
         assert log() == 1
-        assert [(one["name"], one["holds"]) for one in status()["consumers"]] == [("near:host1", 1)]
+        assert [(one["name"], one["holds"]) for one in status()["consumers"]] == [
+            ("relay:host1", 1)
+        ]
         assert consumers.resume(cursor, near.name, near.id) == near
         cursor.execute("SELECT pg_current_snapshot()::text")
         (now,) = cursor.fetchone() or ("",)
@@ -153,37 +155,37 @@ def test_a_consumer_holds_the_log_until_it_has_handled_it(item: Item) -> None:
 
 def test_a_dead_consumer_is_named_forgotten_and_notices(item: Item) -> None:
     with another_session() as session, session.cursor() as cursor:
-        near = consumers.register(cursor, "near:host1", "near")
+        near = consumers.register(cursor, "relay:host1", "relay")
         sql("UPDATE catalog_item SET amount = 1")
         drain()
         sql("UPDATE kck_publish_consumer SET seen_at = seen_at - interval '1 hour'")
         found = status()
         (problem,) = found["problems"]
-        assert problem.startswith("Consumer near:host1 (near) has given no sign for 36")
+        assert problem.startswith("Consumer relay:host1 (relay) has given no sign for 36")
         assert "1 rows of the log" in problem
-        assert "near:host1" in run("kck_status")
-        assert run("kck_forget", "near:host1") == "1 forgotten\n"
+        assert "relay:host1" in run("kck_status")
+        assert run("kck_forget", "relay:host1") == "1 forgotten\n"
         assert status()["healthy"]
         trim(Trimming(0.0))
         assert log() == 0
-        with pytest.raises(Forgotten, match="near:host1"):
+        with pytest.raises(Forgotten, match="relay:host1"):
             consumers.advance(cursor, near, near.done)
         with pytest.raises(Forgotten):
             consumers.resume(cursor, near.name, near.id)
-        again = consumers.register(cursor, "near:host1", "near")
+        again = consumers.register(cursor, "relay:host1", "relay")
         assert again.id != near.id
         with pytest.raises(Forgotten):  # somebody else goes under the name now
             consumers.advance(cursor, near, near.done)
-        twice = consumers.register(cursor, "near:host1", "near")
+        twice = consumers.register(cursor, "relay:host1", "relay")
         assert twice.id != again.id
         with pytest.raises(ValueError, match="shard"):
-            consumers.register(cursor, "shard:7", "near")
+            consumers.register(cursor, "shard:7", "relay")
 
 
 def test_the_silent_are_forgotten_where_a_setting_says_so(item: Item) -> None:
     with connection.cursor() as cursor:
-        consumers.register(cursor, "a", "near")
-        consumers.register(cursor, "b", "near")
+        consumers.register(cursor, "a", "relay")
+        consumers.register(cursor, "b", "relay")
         sql("UPDATE kck_publish_consumer SET seen_at = seen_at - interval '1 hour' WHERE name='a'")
         assert consumers.forget_silent(cursor, 60) == ["a"]
         assert [one["name"] for one in consumers.consumers(cursor)] == ["b"]

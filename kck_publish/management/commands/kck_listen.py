@@ -11,6 +11,7 @@ from django.db import connections
 from kck_publish.conf import settings, working_in
 from kck_publish.exceptions import KckPublishError
 from kck_publish.listener import Listener
+from kck_publish.near_follower import NearFollower, following
 
 
 class Command(BaseCommand):
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--shards", type=int, help="own at most so many shards here")
         parser.add_argument("--poll", action="store_true", help="poll; never LISTEN")
         parser.add_argument("--once", action="store_true", help="drain and exit")
+        parser.add_argument("--near-only", action="store_true", help="follow for NEAR; no shards")
         parser.add_argument("--database", help="alias; instead of the setting DATABASE")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,11 +33,19 @@ class Command(BaseCommand):
             self._listen(options)
 
     def _listen(self, options: dict[str, Any]) -> None:
+        try:
+            if options["near_only"]:
+                self._follow(options)
+                return
+            near = NearFollower(settings.DATABASE, options["poll"]) if settings.NEAR else None
+        except KckPublishError as error:
+            raise CommandError(str(error)) from error
         listener = Listener(
             settings.DATABASE,
             poll=options["poll"],
             most=options["shards"],
             say=lambda line: self.stdout.write(line),
+            stored=near.nudge if near else lambda: None,
         )
         try:
             if options["once"]:
@@ -45,6 +55,18 @@ class Command(BaseCommand):
                 return
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: listener.stop())
-            listener.run()
+            with following(near):
+                listener.run()
         except KckPublishError as error:
             raise CommandError(str(error)) from error
+
+    def _follow(self, options: dict[str, Any]) -> None:
+        """Follow for this host's near store alone."""
+        if options["once"] or options["shards"] is not None:
+            raise CommandError("--near-only takes no shards and never ends by itself.")
+        near = NearFollower(
+            settings.DATABASE, options["poll"], lambda line: self.stdout.write(line)
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: near.stop())
+        near.run()

@@ -1,0 +1,339 @@
+"""The follower of the near store: copies what is stored anew, and forgets what is removed.
+
+    look what was written; copy what is held of it; fill what readers ask for; renew the lease
+
+One a host, in ``kck_listen`` or as ``kck_listen --near-only``; a second one waits until the first
+is gone. It alone writes the file, one thing after the other, so no value can overtake another: what
+is copied is read after the look that named it, and what is written later is named by a later look.
+The lease is renewed as of the moment before a look whose keys are all copied.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import psycopg
+from django.db import DatabaseError
+
+from . import consumers, copies, stores
+from .conf import settings
+from .connecting import connect, name_of
+from .consumers import Consumer
+from .doorbell import Doorbell, listener_name
+from .exceptions import ConfigurationError, Forgotten, StoreUnreachable
+from .lags import lags
+from .sharing import BEAT
+from .stores import Address, Stored
+from .stores.near import DAMAGED
+from .stores.near_format import Lease, clock, door_of
+
+logger = logging.getLogger("kck_publish")
+
+# Looks right after something was found are this close together, in seconds; they widen.
+CLOSE_POLL = 0.001
+# How many keys are fetched for readers at once.
+FILL = 200
+# Seconds between two tries to connect, or to become the one who follows.
+PAUSE = 0.5
+# A damaged file is set aside at most so often, in seconds.
+DAMAGES = 10.0
+# Of those that do not fit, so many are known.
+LARGE = 10_000
+
+_CLUSTER = """
+SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || current_database()
+"""
+_ALIVE = "UPDATE kck_publish_listener SET seen_at = clock_timestamp() WHERE id = %s"
+
+
+class NearFollower:
+    """Keeps the near store of this host a true copy, until told to stop.
+
+    Args:
+        alias: the database.
+        poll: never LISTEN, only look.
+        say: prints a line for the operator.
+
+    Raises:
+        ConfigurationError: there is nothing to follow for, or py-lmdb is missing.
+    """
+
+    def __init__(
+        self, alias: str, poll: bool = False, say: Callable[[str], None] = lambda line: None
+    ) -> None:
+        if settings.NEAR is None:
+            raise ConfigurationError("KCK_PUBLISH['NEAR'] names no file: nothing to follow for.")
+        try:
+            from .stores.near_file import NearFile
+        except ImportError:
+            raise ConfigurationError(
+                "KCK_PUBLISH['NEAR'] needs py-lmdb: pip install 'kck_publish[near]'."
+            ) from None
+        self._say = say
+        self._make = NearFile
+        self._path: str = settings.NEAR
+        self._lease: float = settings.NEAR_LEASE
+        self._alias = alias
+        self._poll = poll
+        self._stopped = threading.Event()
+        self.following = threading.Event()
+        self._bell: Doorbell | None = None
+        self._beaten = self._renewed = self._damaged = 0.0
+        self._large: dict[tuple[str, str], None] = {}
+
+    def stop(self) -> None:
+        """Return from ``run``; may be called from a signal handler."""
+        self._stopped.set()
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Look at once: something has just been stored. May be called from another thread."""
+        bell = self._bell
+        if bell is not None:
+            with suppress(OSError):
+                bell.wake()
+
+    def run(self) -> None:
+        """Follow until ``stop``; what fails is begun again."""
+        lost = ""
+        while not self._stopped.is_set():
+            try:
+                with self._file() as file:
+                    if lost:
+                        logger.warning("The near store is followed again.")
+                    lost = ""
+                    self._follow(file)
+            except BlockingIOError:
+                pass  # another process of this host follows
+            except (DatabaseError, psycopg.Error, StoreUnreachable, OSError) as error:
+                if not lost:
+                    logger.warning(
+                        "The near store cannot be followed (%s): readers ask the store.",
+                        name_of(error),
+                    )
+                lost = name_of(error)
+            self._stopped.wait(PAUSE)
+
+    @contextmanager
+    def _file(self) -> Iterator[Any]:
+        """The file and the door, for as long as nobody else has them; and the connections."""
+        file = self._make(self._path, settings.NEAR_SIZE)
+        door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(door_of(self._path))
+            door.bind(door_of(self._path))
+            os.chmod(door_of(self._path), 0o600)
+            self._door = door
+            self._desk = connect(self._alias)
+            try:
+                self._bell = Doorbell(
+                    lambda: connect(self._alias, settings.LISTEN_DSN), self._desk,
+                    f"near:{listener_name()}", listen=not self._poll, kind="near",
+                )  # fmt: skip
+                self._bell.hear(door)
+                self._bell.prove()
+                yield file
+            finally:
+                bell, self._bell = self._bell, None
+                if bell is not None:
+                    bell.close()
+                self._desk.close()
+        finally:
+            self.following.clear()
+            door.close()
+            file.close()
+
+    def _follow(self, file: Any) -> None:
+        assert self._bell is not None
+        self._consumer = self._resumed(file) or self._begun(file)
+        last, pause = time.monotonic(), CLOSE_POLL
+        while not self._stopped.is_set():
+            if self.look(file):
+                last, pause = time.monotonic(), CLOSE_POLL
+            if not self.following.is_set():
+                self.following.set()
+                self._say(f"kck_listen ready: the near store {self._path}")
+            if time.monotonic() - last < settings.LINGER or not self._bell.can_sleep:
+                self._bell.wait(pause)
+                pause = min(pause * 1.2, settings.AWAKE_POLL)
+            else:
+                self._sleep(file, self._bell)
+                last, pause = time.monotonic(), CLOSE_POLL
+
+    def _sleep(self, file: Any, bell: Doorbell) -> None:
+        """Have writers ring, and look often enough to renew the lease; until there is a reason."""
+        uncertain = bell.asleep(True)
+        try:
+            while not self.look(file) and not self._stopped.is_set():
+                if bell.wait(settings.AWAKE_POLL if uncertain else self._lease / 4):
+                    return
+                # First who has ended, then the look: the other order is late to find a write.
+                uncertain = uncertain and uncertain & bell.running()
+        finally:
+            with suppress(psycopg.Error):
+                bell.asleep(False)
+
+    def look(self, file: Any) -> bool:
+        """Copy what was written since the last look; whether there was anything."""
+        try:
+            return self._look(file)
+        except Forgotten:
+            self._consumer = self._begun(file)
+            return True
+        except _full() as error:
+            self._broken(file, error)
+            return True
+
+    def _look(self, file: Any) -> bool:
+        asked = self._asked()
+        if DAMAGED in (fingerprint for _, fingerprint in asked):
+            if clock() - self._damaged > DAMAGES:
+                self._broken(file, None)
+            asked = []
+        at = clock()
+        with self._desk.cursor() as cursor:
+            seen = copies.unseen(cursor, self._consumer, file.owner.done)
+            if seen.keys is None:
+                file.clear(replace(file.owner, done=seen.until))
+                self._large.clear()
+            elif seen.keys:
+                self._copy(cursor, file, seen)
+            if asked:
+                self._fill(cursor, file, asked)
+            if clock() - self._renewed > self._lease / 5:
+                self._renew(cursor, file, at, seen.until)
+            return seen.keys is None or bool(seen.keys)
+
+    def _copy(self, cursor: Any, file: Any, seen: copies.Look) -> None:
+        """What is held of these keys: anew, or not any more."""
+        assert seen.keys is not None
+        if self._large:
+            named = set(seen.keys)
+            self._large = {one: None for one in self._large if one[0] not in named}
+        held = {(key, one) for key, some in file.held(seen.keys).items() for one in some}
+        found = self._fetch(cursor, [Address(*one) for one in held])
+        gone = held - {(one.address.key, one.address.fingerprint) for one in found}
+        self._put(file, found, gone, owner=replace(file.owner, done=seen.until))
+
+    def _fill(self, cursor: Any, file: Any, asked: Iterable[tuple[str, str]]) -> None:
+        """Hold what readers have asked for."""
+        wanted = [one for one in asked if not file.holds(*one) and one not in self._large]
+        if found := self._fetch(cursor, [Address(*one) for one in wanted]):
+            self._put(file, found)
+
+    def _put(self, file: Any, entries: list[Stored], gone: Any = (), **records: Any) -> None:
+        for one in file.put(entries, gone, **records):
+            if len(self._large) < LARGE:
+                self._large[one.address.key, one.address.fingerprint] = None
+
+    def _fetch(self, cursor: Any, addresses: list[Address]) -> list[Stored]:
+        """The entries as they are now; one key may be there for two versions of the code."""
+        store = stores.current()
+        found: list[Stored] = []
+        while addresses:
+            once = {one.key: one for one in addresses}
+            found += store.look(cursor, list(once.values())).entries.values()
+            addresses = [one for one in addresses if once[one.key] != one]
+        return found
+
+    def _asked(self) -> list[tuple[str, str]]:
+        """Key and fingerprint of what readers want to be held."""
+        asked: dict[tuple[str, str], None] = {}
+        with suppress(BlockingIOError):
+            while len(asked) < FILL:
+                said = self._door.recv(65536).decode(errors="replace")
+                asked[said[16:], said[:16]] = None
+        return list(asked)
+
+    def _renew(self, cursor: Any, file: Any, at: float, until: str) -> None:
+        """Readers may trust the file a while longer: at that moment everything was copied."""
+        lag = lags(cursor).longest
+        owner = replace(file.owner, done=until)
+        file.put((), owner=owner, lease=Lease(at + self._lease, at, lag))
+        self._renewed = at
+        if time.monotonic() - self._beaten > BEAT and self._bell is not None:
+            self._beaten = time.monotonic()
+            self._consumer = consumers.advance(cursor, self._consumer, until)
+            cursor.execute(_ALIVE, [self._bell.id])
+            file.check_readers()
+
+    def _resumed(self, file: Any) -> Consumer | None:
+        """Go on with the file as it is; None when it may have missed something."""
+        owner = file.owner
+        with self._desk.cursor() as cursor:
+            if owner.cluster != self._cluster(cursor):
+                return None
+            if not copies.is_unbroken(cursor, owner.consumer):
+                return None
+            with suppress(Forgotten):
+                return consumers.resume(cursor, self._name(owner.token), owner.consumer)
+        return None
+
+    def _begun(self, file: Any) -> Consumer:
+        """Begin with an empty file: registered first, and then all who may not have seen it ended.
+
+        Until then there is no lease, and nothing is held.
+        """
+        self.following.clear()
+        file.clear(replace(file.owner, consumer=0, done=""))
+        self._large.clear()
+        with self._desk.cursor() as cursor:
+            consumer = copies.begin(cursor, self._name(file.owner.token))
+            cluster = self._cluster(cursor)
+            unaware = copies.writers(cursor)
+            while unaware and not self._stopped.wait(CLOSE_POLL):
+                unaware &= copies.writers(cursor)
+        file.clear(replace(file.owner, cluster=cluster, consumer=consumer.id, done=consumer.done))
+        self._renewed = 0.0
+        return consumer
+
+    def _broken(self, file: Any, error: Exception | None) -> None:
+        """The file cannot be used as it is: another one, which begins empty."""
+        self._damaged = clock()
+        full = error is not None and "Full" in type(error).__name__
+        logger.error(
+            "The near store %s %s: it is begun anew.", self._path,
+            "is full of pages that a stopped reader holds" if full else "is damaged",
+        )  # fmt: skip
+        file.rebuild(keep=not full)
+        self._consumer = self._begun(file)
+
+    def _name(self, token: str) -> str:
+        return f"near:{socket.gethostname()}:{token}"
+
+    def _cluster(self, cursor: Any) -> str:
+        cursor.execute(_CLUSTER)
+        return str(cursor.fetchone()[0])
+
+
+@contextmanager
+def following(near: NearFollower | None) -> Iterator[None]:
+    """Follow in a thread of its own while the block runs."""
+    if near is None:
+        yield
+        return
+    run = partial(contextvars.copy_context().run, near.run)
+    thread = threading.Thread(target=run, name="kck_publish near store")
+    thread.start()
+    try:
+        yield
+    finally:
+        near.stop()
+        thread.join()
+
+
+def _full() -> type[Exception]:
+    import lmdb
+
+    return lmdb.Error

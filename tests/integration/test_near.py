@@ -1,0 +1,376 @@
+"""The near store, with its follower in a thread of the test: the promises with it on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from kck_publish import Behind, Cache, ConfigurationError, copies, registry
+from kck_publish.near_follower import NearFollower, following
+from kck_publish.request import GlobalRequest
+from kck_publish.stores import near
+from kck_publish.stores.near_format import clock
+from tests.catalog import primers
+from tests.catalog.fixtures import another_session, drain, sql
+from tests.catalog.models import Item
+from tests.catalog.primers import ItemTotal
+
+pytestmark = pytest.mark.django_db(transaction=True)
+cache = Cache.get_instance()
+Read = Callable[[], Any]
+KEY = "item_total/1"
+
+
+@pytest.fixture
+def path(tmp_path: Path, settings: Any) -> str:
+    settings.KCK_PUBLISH = {"NEAR": str(tmp_path / "near"), "NEAR_LEASE": 0.5}
+    return str(tmp_path / "near")
+
+
+@pytest.fixture
+def follower(path: str) -> Iterator[NearFollower]:
+    follower = NearFollower("default")
+    with following(follower):
+        assert follower.following.wait(20)
+        yield follower
+    near.reader(path).close()
+
+
+@pytest.fixture
+def held(path: str) -> Callable[..., bytes]:
+    """The body that the near store has for a key; empty when it has none."""
+
+    def held(key: str = KEY) -> bytes:
+        product = registry.find(key)
+        assert product is not None
+        data = near.reader(path).get(key, product.fingerprint)
+        return b"" if data is None else data[int.from_bytes(data[1:5]) :]
+
+    return held
+
+
+@pytest.fixture
+def alone(django_assert_num_queries: Any) -> Callable[[Read], Any]:
+    """What is read without asking PostgreSQL anything."""
+
+    def alone(read: Read) -> Any:
+        with django_assert_num_queries(0):
+            return read()
+
+    return alone
+
+
+def total() -> int:
+    return int(ItemTotal.cached.get(group=1)["amount"])
+
+
+@pytest.fixture
+def item(follower: NearFollower, held: Any, wait_until: Any) -> Item:
+    """An item whose group's total, 5, is held."""
+    row = Item.objects.create(name="one", group=1, amount=5)
+    drain()
+    assert total() == 5
+    drain()
+    connection.close()
+    wait_until(lambda: total() == 5 and held(), what="held")
+    return row
+
+
+def test_what_is_read_is_held_and_costs_no_query(item: Item, alone: Any, wait_until: Any) -> None:
+    assert alone(total) == 5
+    assert alone(lambda: ItemTotal.cached.get_bytes(group=1)) == b'{"count":1,"amount":5}'
+    assert alone(lambda: cache.get(KEY)) == {"count": 1, "amount": 5}
+    wait_until(lambda: Item.cached.get(pk=item.pk) and near_has(item), what="the row")
+    assert alone(lambda: Item.cached.get(pk=item.pk)) == item
+    with GlobalRequest():
+        assert alone(total) == 5
+
+
+def near_has(item: Item) -> bool:
+    from kck_publish import nearby
+
+    return nearby.body(registry.get("catalog.item"), f"catalog.item/{item.pk}") is not None
+
+
+@pytest.mark.parametrize(
+    ("write", "body"),
+    [
+        ("UPDATE catalog_item SET amount = 6", b'{"count":1,"amount":6}'),
+        ("TRUNCATE catalog_item CASCADE", b'{"count":0,"amount":0}'),
+        ("DELETE FROM kck_publish_entry", b""),
+        ("TRUNCATE kck_publish_entry", b""),
+    ],
+)
+def test_what_another_session_changes_arrives(
+    item: Item, held: Any, wait_until: Any, write: str, body: bytes
+) -> None:
+    with another_session() as other:
+        other.execute(write)
+    drain()
+    wait_until(lambda: held() == body, what=write)
+
+
+def test_a_rolled_back_write_arrives_never(item: Item, held: Any, alone: Any) -> None:
+    with another_session(autocommit=False) as other:
+        other.execute("UPDATE catalog_item SET amount = 6")
+        other.execute("UPDATE kck_publish_entry SET body = 'null'")
+        other.rollback()
+    assert alone(total) == 5
+
+
+def test_hand_written_keys_arrive_and_are_seen_by_who_wrote_them(
+    item: Item, held: Any, wait_until: Any
+) -> None:
+    cache.set(KEY, {"count": 9, "amount": 9})
+    assert total() == 9  # at once, wherever it is
+    wait_until(lambda: held() == b'{"count":9,"amount":9}')
+    assert total() == 9
+    with transaction.atomic():
+        cache.set(KEY, {"count": 8, "amount": 8})
+        assert total() == 8
+        transaction.set_rollback(True)
+    assert total() == 9
+    cache.unset(KEY)
+    assert total() == 5
+    cache.clear()
+    wait_until(lambda: held() == b"")
+
+
+def test_own_writes_are_visible_at_once_and_until_the_copy_has_them(
+    item: Item, held: Any, follower: NearFollower, wait_until: Any, alone: Any
+) -> None:
+    """Promise 8: the store has the write sooner than its copy, which must not be asked before."""
+    with transaction.atomic():
+        Item.objects.update(amount=6)
+        assert total() == 6
+    assert total() == 6
+    with paused(follower):
+        from kck_publish.listener import Listener
+
+        Listener("default").once()  # on this very session
+        assert held() == b'{"count":1,"amount":5}'
+        for _ in range(3):
+            assert total() == 6
+    wait_until(lambda: held() == b'{"count":1,"amount":6}')
+    wait_until(lambda: total() == 6 and is_quiet(), what="quiet again")
+    assert alone(total) == 6
+
+
+def is_quiet() -> bool:
+    from kck_publish import nearby
+
+    return nearby.body(registry.get("item_total"), KEY) is not None
+
+
+class paused:  # noqa: N801 - a context manager
+    """The follower stands still before its next look."""
+
+    def __init__(self, follower: NearFollower) -> None:
+        self.follower = follower
+        self.gate, self.there = threading.Event(), threading.Event()
+        self.look = follower.look
+
+    def _wait(self, file: Any) -> bool:
+        self.there.set()
+        self.gate.wait(20)
+        return self.look(file)
+
+    def __enter__(self) -> paused:
+        self.follower.look = self._wait  # type: ignore[method-assign]
+        self.follower.nudge()
+        assert self.there.wait(10)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.follower.look = self.look  # type: ignore[method-assign]
+        self.gate.set()
+
+
+def test_a_compute_never_reads_the_copy(item: Item, held: Any, follower: NearFollower) -> None:
+    """What is computed must not be older than its stamp says."""
+    with paused(follower):
+        with another_session() as other:
+            other.execute("UPDATE catalog_item SET amount = 6")
+        drain()
+        assert held() == b'{"count":1,"amount":5}'
+        seen: list[int] = []
+        primers.interfere.append(lambda name, parameters: seen.append(total()))
+        try:
+            ItemTotal.cached.get(group=2)
+        finally:
+            primers.interfere.clear()
+        assert seen == [6]
+
+
+def test_a_fill_that_was_read_before_a_change_is_put_right(
+    item: Item, held: Any, follower: NearFollower, wait_until: Any
+) -> None:
+    """The race of the fill: the value is fetched, then changed and refreshed, and then written."""
+    with another_session() as other:
+        other.execute("DELETE FROM kck_publish_entry WHERE key = %s", [KEY])
+        drain()
+        wait_until(lambda: not held())
+        total()
+        drain()
+        fetch, fetched, gate = follower._fetch, threading.Event(), threading.Event()
+
+        def slowly(cursor: Any, addresses: Any) -> Any:
+            found = fetch(cursor, addresses)
+            if found and not fetched.is_set():
+                fetched.set()
+                assert gate.wait(20)
+            return found
+
+        follower._fetch = slowly  # type: ignore[method-assign]
+        wait_until(lambda: total() and fetched.is_set())
+        other.execute("UPDATE catalog_item SET amount = 7")
+        drain()
+        gate.set()
+        wait_until(lambda: held() == b'{"count":1,"amount":7}')
+
+
+def test_without_its_follower_the_copy_is_trusted_no_longer_than_the_lease(
+    item: Item, held: Any, follower: NearFollower, wait_until: Any
+) -> None:
+    with paused(follower):
+        start = clock()
+        with another_session() as other:
+            other.execute("UPDATE catalog_item SET amount = 6")
+        drain()
+        wait_until(lambda: total() == 6, 2)
+        assert clock() - start < 0.6
+        assert not held()
+    wait_until(lambda: held() == b'{"count":1,"amount":6}')
+
+
+def test_who_wrote_before_the_follower_was_registered_is_waited_for(
+    path: str, held: Any, wait_until: Any
+) -> None:
+    Item.objects.create(name="one", group=1, amount=5)
+    drain()
+    total()
+    drain()
+    follower = NearFollower("default")
+    with another_session(autocommit=False) as other:
+        other.execute("UPDATE kck_publish_entry SET body = 'null' WHERE key = %s", [KEY])
+        with following(follower):
+            wait_until(lambda: sql("SELECT count(*) FROM kck_publish_consumer") == [(1,)])
+            assert total() == 5
+            assert not follower.following.wait(0.3)
+            assert not held()
+            other.commit()
+            assert follower.following.wait(10)
+            wait_until(lambda: cache.get(KEY) is None and held() == b"null")
+    near.reader(path).close()
+
+
+def test_what_is_behind_is_judged_by_the_store(
+    item: Item, held: Any, wait_until: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(ItemTotal, "when_behind", "raise")
+    assert total() == 5
+    sql("UPDATE kck_publish_entry SET behind = true WHERE key = %s", KEY)
+    connection.close()
+    with pytest.raises(Behind):
+        wait_until(lambda: total() != 5)
+    sql("UPDATE kck_publish_entry SET behind = false WHERE key = %s", KEY)
+    monkeypatch.setattr(ItemTotal, "max_lag", timedelta(seconds=0.2))
+    with another_session() as other:
+        other.execute("UPDATE catalog_item SET amount = 6")
+    with pytest.raises(Behind):
+        wait_until(lambda: total() != 5)
+
+
+def test_an_expired_value_is_not_served(item: Item, held: Any, wait_until: Any) -> None:
+    sql("UPDATE kck_publish_entry SET hard_expire = clock_timestamp() + interval '1 second', "
+        "body = %s WHERE key = %s", b"1", KEY)  # fmt: skip
+    connection.close()
+    wait_until(lambda: held() == b"1")
+    assert cache.get(KEY) == 1
+    wait_until(lambda: total() == 5 if cache.get(KEY) != 1 else False)
+
+
+def test_a_follower_that_starts_again_goes_on_with_its_file(
+    path: str, held: Any, wait_until: Any, item: Item, follower: NearFollower
+) -> None:
+    follower.stop()
+    wait_until(lambda: not follower.following.is_set() and follower._bell is None)
+    with another_session() as other:
+        other.execute("UPDATE catalog_item SET amount = 6")
+    drain()
+    again = NearFollower("default")
+    with following(again):
+        wait_until(lambda: held() == b'{"count":1,"amount":6}')
+    near.reader(path).close()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM kck_publish_consumer",
+        "TRUNCATE kck_publish_copy; SELECT pg_terminate_backend(backend) FROM kck_publish_listener",
+    ],
+)
+def test_a_follower_that_may_have_missed_something_begins_anew(
+    item: Item, held: Any, wait_until: Any, harm: str, follower: NearFollower
+) -> None:
+    """Forgotten; or the server has crashed, and the table that it follows is empty."""
+    with another_session() as other:
+        other.execute(harm)
+        wait_until(lambda: not held(), what="begun anew")
+        wait_until(follower.following.is_set)
+        other.execute("UPDATE catalog_item SET amount = 6")
+    drain()
+    wait_until(lambda: total() == 6 and held() == b'{"count":1,"amount":6}')
+
+
+def test_what_nobody_needs_any_more_is_trimmed(item: Item, wait_until: Any) -> None:
+    for amount in range(6, 12):
+        with another_session() as other:
+            other.execute("UPDATE catalog_item SET amount = %s", [amount])
+        drain()
+    count = "SELECT count(*) FROM kck_publish_copy WHERE consumer IS NULL"
+
+    def trimmed() -> bool:
+        with connection.cursor() as cursor:
+            copies.trim(cursor, 60)
+        return sql(count) == [(0,)]
+
+    wait_until(trimmed)
+    with connection.cursor() as cursor:
+        copies.trim(cursor, 0)  # silent for too long
+    wait_until(lambda: sql("SELECT count(*) FROM kck_publish_consumer") == [(1,)])
+
+
+def test_without_a_follower_nothing_is_written_for_it(transactional_db: None) -> None:
+    Item.objects.create(name="one", group=1, amount=5)
+    drain()
+    assert sql("SELECT count(*) FROM kck_publish_entry") != [(0,)]
+    assert sql("SELECT count(*) FROM kck_publish_copy") == [(0,)]
+
+
+def test_another_fingerprint_is_another_entry(
+    item: Item, held: Any, wait_until: Any, path: str, monkeypatch: Any
+) -> None:
+    """A rolling deploy: neither version reads the other's bytes; a change removes them."""
+    product = registry.get("item_total")
+    old = product.fingerprint
+    monkeypatch.setitem(product.__dict__, "fingerprint", "f" * 16)
+    assert not held()
+    with another_session() as other:
+        other.execute("UPDATE catalog_item SET amount = 6")
+    drain()
+    wait_until(lambda: near.reader(path).get(KEY, old) is None, what="removed")
+    wait_until(lambda: total() == 6 and held())
+
+
+def test_it_names_what_is_missing(settings: Any) -> None:
+    settings.KCK_PUBLISH = {}
+    with pytest.raises(ConfigurationError, match="NEAR"):
+        NearFollower("default")

@@ -1,0 +1,81 @@
+"""The histories of ``test_drain_machine`` with a near store: drained, the copy is what is stored.
+
+Also over stores outside the database, whose values may be lost: see ``tests/contracts``.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import invariant, run_state_machine_as_test
+
+from kck_publish import registry
+from kck_publish.computing import compute
+from kck_publish.conf import settings as ours
+from kck_publish.near_follower import NearFollower, following
+from kck_publish.snapshots import take
+from kck_publish.stores import near
+from kck_publish.stores.near_format import BODY
+from tests.catalog.fixtures import stored
+from tests.properties.test_drain_machine import EXAMPLES, Drains, keys
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class NearDrains(Drains):
+    """One history, with a follower."""
+
+    @invariant()
+    def the_copy_is_true(self) -> None:
+        if not self.drained:
+            return
+        reader = near.reader(str(ours.NEAR))
+        with connection.cursor() as cursor:
+            now = take(cursor)
+            while reader._done() is None or not reader.includes(now):
+                time.sleep(0.002)
+            cursor.execute("SELECT key FROM kck_publish_entry")
+            there = {key for (key,) in cursor.fetchall()}
+        for key in there | ALL:
+            product = registry.find(key)
+            if product is not None:
+                data = reader.get(key, product.fingerprint)
+                entry = stored(key)
+                if data is not None and data[0] & BODY:
+                    if entry is None:  # lost by the cache: the copy is true all the same
+                        assert key in there, key
+                        (fresh,) = compute(product, [product.parameters_of(key)])
+                        expected = product.encode(fresh.value).body
+                    else:
+                        expected = entry.body or b""
+                    assert data[int.from_bytes(data[1:5]) :] == expected, key
+                if entry is not None:
+                    reader.ask(key, product.fingerprint)
+
+
+@pytest.fixture
+def with_near(tmp_path: Path, settings: Any) -> None:
+    before = getattr(settings, "KCK_PUBLISH", {})
+    settings.KCK_PUBLISH = {**before, "NEAR": str(tmp_path / "near"), "NEAR_LEASE": 0.1}
+
+
+ALL = frozenset(keys.elements)  # type: ignore[attr-defined]
+
+
+def test_drained_the_copy_is_what_is_stored(with_near: None) -> None:
+    follower = NearFollower("default")
+    with following(follower):
+        assert follower.following.wait(20)
+        run_state_machine_as_test(
+            NearDrains,
+            settings=settings(
+                max_examples=EXAMPLES, stateful_step_count=15, deadline=None,
+                suppress_health_check=list(HealthCheck), database=None,
+            ),
+        )  # fmt: skip
+    near.reader(str(ours.NEAR)).close()

@@ -1,0 +1,203 @@
+"""The near store's file: names, what makes way, and what becomes of a file that is not ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from kck_publish.stores import near
+from kck_publish.stores.base import LISTENER, Address, Stored
+from kck_publish.stores.near_file import NearFile
+from kck_publish.stores.near_format import (
+    BODY,
+    OWNER,
+    Lease,
+    clock,
+    name_of,
+    read_owner,
+    stem_of,
+    unpack,
+    write_owner,
+)
+
+SIZE = 4 * 2**20
+FP, OTHER = "0123456789abcdef", "fedcba9876543210"
+
+
+def entry(key: str, body: bytes | None = b"1", fingerprint: str = FP, **more: object) -> Stored:
+    found = Stored(Address(key, fingerprint), key.partition("/")[0], body, None, "5:5:", LISTENER)
+    return found._replace(version=7, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "near")
+
+
+@pytest.fixture
+def file(path: str) -> Iterator[NearFile]:
+    file = NearFile(path, SIZE)
+    yield file
+    file.close()
+
+
+def trusted(file: NearFile, seconds: float = 60) -> near.NearReader:
+    file.put((), lease=Lease(clock() + seconds, clock(), 0.0))
+    return reader_of(file.path)
+
+
+def reader_of(path: str) -> near.NearReader:
+    """One that has never looked."""
+    if found := near._readers.pop(path, None):
+        found.close()
+    return near.reader(path)
+
+
+@pytest.mark.parametrize("key", ["a/1", "a/" + "x" * 490, "a/" + "x" * 5000, "a/" + "ü" * 300])
+def test_names_of_any_length_are_told_apart_by_key_and_fingerprint(
+    file: NearFile, key: str
+) -> None:
+    assert len(name_of(key, FP)) <= 511
+    assert name_of(key, FP) == stem_of(key) + FP.encode()
+    file.put([entry(key), entry(key, fingerprint=OTHER), entry(key + "x"), entry(key[:-1])])
+    assert file.held([key]) == {key: [FP, OTHER]}
+    file.put((), [(key, FP)])
+    assert file.held([key]) == {key: [OTHER]}
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b"x" * 9000, None])
+def test_an_entry_comes_back_as_it_was(file: NearFile, body: bytes | None) -> None:
+    one = entry("a/1", body, behind=True, shape=b"s")
+    file.put([one])
+    data = trusted(file).get("a/1", FP)
+    assert data is not None
+    assert bool(data[0] & BODY) == (body is not None)
+    assert unpack("a/1", FP, data) == one._replace(primed_at=unpack("a/1", FP, data).primed_at)  # type: ignore[union-attr]
+
+
+def test_without_a_lease_nothing_is_read(file: NearFile) -> None:
+    file.put([entry("a/1")])
+    assert reader_of(file.path).get("a/1", FP) is None
+    assert trusted(file, -1).get("a/1", FP) is None
+    assert trusted(file).get("a/1", FP) is not None
+
+
+def test_one_process_follows(file: NearFile) -> None:
+    with pytest.raises(BlockingIOError):
+        NearFile(file.path, SIZE)
+
+
+def test_what_is_read_least_makes_way(file: NearFile) -> None:
+    hot = [entry(f"hot/{number}", b"x" * 3000) for number in range(20)]
+    file.put(hot)
+    for number in range(3000):
+        file.put([entry(f"cold/{number}", b"x" * 3000)])
+        if number % 50 == 0:
+            assert all(file.holds(one.address.key, FP) for one in hot)  # is read
+    assert file.used <= SIZE
+    assert len(file) < 1000
+    assert os.stat(file.path).st_size <= SIZE
+    assert not file.holds("cold/0", FP)
+    assert file.holds("cold/2999", FP)
+    reader = trusted(file)
+    assert reader.get("hot/1", FP) is not None
+    assert reader.get("cold/0", FP) is None
+
+
+def test_what_is_too_large_is_said_and_not_held(file: NearFile) -> None:
+    file.put([entry("a/1")])
+    assert file.put([entry("a/1", b"x" * SIZE)]) == [entry("a/1", b"x" * SIZE)]
+    assert trusted(file).get("a/1", FP) is None
+
+
+def test_it_goes_on_with_what_is_there_unless_the_size_differs(path: str) -> None:
+    first = NearFile(path, SIZE)
+    first.put([entry("a/1")], owner=replace(first.owner, done="5:5:"))
+    used, owner = first.used, first.owner
+    first.close()
+    again = NearFile(path, SIZE)
+    assert (again.used, again.owner, len(again)) == (used, owner, 1)
+    again.close()
+    other = NearFile(path, SIZE * 2)
+    assert len(other) == 0
+    assert other.owner.token != owner.token
+    other.close()
+
+
+def foreign(path: str) -> None:
+    with lmdb.open(path, subdir=False) as env, env.begin(write=True) as txn:
+        txn.put(b"theirs", b"1")
+
+
+def text(path: str) -> None:
+    Path(path).write_text("not a database " * 1000)
+
+
+def short(path: str) -> None:
+    file = NearFile(path, SIZE)
+    file.put([entry(f"a/{number}", b"x" * 5000) for number in range(50)])
+    file.close()
+    os.truncate(path, 3 * 4096)
+
+
+@pytest.mark.parametrize("make", [foreign, text, short])
+def test_a_file_that_is_not_ours_or_damaged_is_set_aside(path: str, make: object) -> None:
+    make(path)  # type: ignore[operator]
+    assert reader_of(path).get("a/1", FP) is None
+    file = NearFile(path, SIZE)
+    file.put([entry("a/1")])
+    assert trusted(file).get("a/1", FP) is not None
+    file.close()
+    assert [one for one in os.listdir(Path(path).parent) if ".bad-" in one]
+
+
+def test_a_file_of_an_earlier_start_of_the_host_is_begun_anew(path: str) -> None:
+    file = NearFile(path, SIZE)
+    file.put([entry("a/1")], owner=replace(file.owner, boot="another"))
+    assert trusted(file).get("a/1", FP) is None
+    file.close()
+    again = NearFile(path, SIZE)
+    assert len(again) == 0
+    again.close()
+
+
+def test_another_format_is_not_read(file: NearFile) -> None:
+    written = write_owner(file.owner)
+    assert read_owner(written) == file.owner
+    assert read_owner(written.replace(b'"format": 1', b'"format": 2')) is None
+    for other in (None, b"", b"[]", b"{}", b"\0\1"):
+        assert read_owner(other) is None
+    assert OWNER.startswith(b"\0")
+
+
+def test_readers_find_a_file_that_was_made_anew(file: NearFile) -> None:
+    file.put([entry("a/1")])
+    reader = trusted(file, 0.2)
+    assert reader.get("a/1", FP) is not None
+    file.rebuild(keep=False)
+    file.put([entry("a/2")])
+    file.put((), lease=Lease(clock() + 60, clock(), 0.0))
+    while reader.get("a/2", FP) is None:
+        pass
+    assert reader.get("a/1", FP) is None
+
+
+def test_nothing_is_shared_over_a_fork(path: str) -> None:
+    file = NearFile(path, SIZE)
+    file.put([entry("a/1")])
+    file.put((), lease=Lease(clock() + 60, clock(), 0.0))
+    file.close()
+    reader = near.reader(path)
+    assert reader.get("a/1", FP) is not None
+    child = os.fork()
+    if child == 0:
+        mine = near.reader(path)
+        os._exit(0 if mine is not reader and mine.get("a/1", FP) is not None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert reader.get("a/1", FP) is not None
+    reader.close()
