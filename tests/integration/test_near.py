@@ -104,7 +104,7 @@ def near_has(item: Item) -> bool:
         ("UPDATE catalog_item SET amount = 6", b'{"count":1,"amount":6}'),
         ("TRUNCATE catalog_item CASCADE", b'{"count":0,"amount":0}'),
         ("DELETE FROM kck_publish_entry", b""),
-        ("TRUNCATE kck_publish_entry", b""),
+        ("TRUNCATE kck_publish_entry, kck_publish_edge", b""),
     ],
 )
 def test_what_another_session_changes_arrives(
