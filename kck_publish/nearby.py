@@ -103,7 +103,7 @@ def _is_doubtful(product: Product, entry: Stored) -> bool:
     return (
         entry.behind
         # It stands on more than was thought, under which the session may have written.
-        or (bool(entry.over) and registry.graph().learn(product.name, entry.over))
+        or (entry.over is not None and registry.graph().learn(product.name, entry.over))
         or expired(entry)
         or (entry.soft_expire is not None and entry.soft_expire <= clock.now())
     )
