@@ -146,7 +146,7 @@ class Doorbell:
         return any(True for _ in self._ear.notifies(timeout=0))
 
     def wake(self) -> None:
-        """End a ``wait``, if there is one; may be called from a signal handler, and after ``close``."""
+        """End a ``wait``; may be called from a signal handler, and after ``close``."""
         with suppress(OSError):  # full: it is awake; closed in between: nobody waits
             self._wake.send(b"!")
 

@@ -46,3 +46,11 @@ def test_a_lost_desk_leaves_nothing_open() -> None:
                 Doorbell(lambda: ear, desk, "here")
             assert ear.closed
         assert len(os.listdir("/proc/self/fd")) == before - 1, error
+
+
+def test_a_listener_that_has_just_ended_may_be_told_to_stop() -> None:
+    """``stop`` comes from another thread, or a signal handler: the bell may be closed by then."""
+    with another_session() as desk, another_session() as ear:
+        bell = Doorbell(lambda: ear, desk, "here")
+        bell.close()
+        bell.wake()
