@@ -13,6 +13,7 @@ from typing import Any, Self
 from django.db.models import Model
 
 from . import conditions
+from .columns import Column
 from .conditions import Where
 
 
@@ -84,10 +85,29 @@ class Scalar(Aggregate):
         raise NotImplementedError
 
 
-class Tallied(Aggregate):
-    """An aggregate that is made of the values of one column and how often each comes."""
+class OfColumn(Aggregate):
+    """An aggregate of the values of one column; NULLs do not count.
 
-    column: Any
+    Args:
+        name: the column.
+        where: as ``Aggregate``.
+    """
+
+    column: Column
+
+    def __init__(self, name: str, *, where: Mapping[str, Any] | None = None) -> None:
+        super().__init__(where=where)
+        self._name = name
+
+    def names(self) -> list[str]:
+        return [self._name, *super().names()]
+
+    def prepare(self, model: type[Model]) -> None:
+        self.column = Column(model, self._name)
+
+
+class Tallied(OfColumn):
+    """An aggregate that is made of the values of one column and how often each comes."""
 
     def tally(self, counts: Iterable[tuple[Any, int]]) -> Any:
         """The state of these values, none of them None."""

@@ -13,26 +13,12 @@ from django.db.models import Sum as SQLSum
 
 from ..exceptions import Reprime
 from . import sums
-from .base import Aggregate, Scalar, Tallied
+from .base import OfColumn, Scalar, Tallied
 from .columns import Column
 
 _ORDERED = (
     "integer", "float", "decimal", "datetime", "date", "time", "duration", "text",
 )  # fmt: skip
-
-
-class _OfColumn(Aggregate):
-    column: Column
-
-    def __init__(self, name: str, *, where: Mapping[str, Any] | None = None) -> None:
-        super().__init__(where=where)
-        self._name = name
-
-    def names(self) -> list[str]:
-        return [self._name, *super().names()]
-
-    def prepare(self, model: type[Model]) -> None:
-        self.column = Column(model, self._name)
 
 
 class Count(Scalar):
@@ -64,7 +50,7 @@ class Count(Scalar):
         return state + sign
 
 
-class Sum(_OfColumn, Scalar):
+class Sum(OfColumn, Scalar):
     """The sum of a column of integers, decimals or durations; None of no values.
 
     The state is the number of values and their total.
@@ -112,8 +98,6 @@ class Sum(_OfColumn, Scalar):
 class FloatSum(Sum, Tallied):
     """Sum of a column of floats: SQL's own would depend on the order of the rows."""
 
-    column: Column
-
     def tally(self, counts: Iterable[tuple[Any, int]]) -> list[Any]:
         known = list(counts)
         return [sum(times for _, times in known), sums.total("float", known)]
@@ -143,7 +127,7 @@ class FloatAverage(Average, FloatSum):
     """Average of a column of floats."""
 
 
-class Min(_OfColumn, Scalar):
+class Min(OfColumn, Scalar):
     """The least value, or None. When it leaves, the product is primed. Texts go by code points."""
 
     _sql: Any = SQLMin

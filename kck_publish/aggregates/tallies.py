@@ -10,25 +10,13 @@ from django.db.models import Model
 
 from ..exceptions import InvalidPrimer, Reprime
 from .base import Tallied
-from .columns import OTHER, Column
+from .columns import OTHER
 
 Counts = dict[Any, int]
 
 
 class _Counted(Tallied):
     """The state is a dict from the value to how many rows have it."""
-
-    column: Column
-
-    def __init__(self, name: str, *, where: Mapping[str, Any] | None = None) -> None:
-        super().__init__(where=where)
-        self._name = name
-
-    def names(self) -> list[str]:
-        return [self._name, *super().names()]
-
-    def prepare(self, model: type[Model]) -> None:
-        self.column = Column(model, self._name)
 
     def place(self, value: Any) -> Any:
         """What a value is counted as."""
