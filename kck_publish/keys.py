@@ -22,7 +22,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from .exceptions import ConfigurationError, InvalidPrimer, KeyParameterMismatch
+from .exceptions import InvalidPrimer, KeyParameterMismatch
 
 # Names that Depends and augment use for themselves, and `self` of compute.
 RESERVED = frozenset({"keys", "columns", "reads", "value", "change", "self"})
@@ -279,11 +279,14 @@ def identify(key: str) -> bytes:
         raise KeyParameterMismatch(f"the key {_short(key)} holds a lone surrogate.") from None
 
 
+def bucket_of(key: str) -> int:
+    """The key's place in the key space, 0 to 65535: what the store's rows are found by."""
+    return int.from_bytes(identify(key)[-2:], "big")
+
+
 def shard_of(key: str, shards: int) -> int:
-    """The shard, 0 to shards - 1, that a key belongs to. Raises ConfigurationError."""
-    if shards < 1:
-        raise ConfigurationError(f"SHARDS must be at least 1, not {shards!r}.")
-    return int.from_bytes(identify(key)[:8], "big") % shards
+    """The shard, 0 to shards - 1, that a key belongs to; in SQL it is ``bucket % shards``."""
+    return bucket_of(key) % shards
 
 
 def check_name(name: str) -> str:

@@ -61,9 +61,9 @@ class Lags:
     shards: int
     unfollowed: float
 
-    def of(self, bucket: int) -> float:
-        """The lag of the shard that a bucket is in."""
-        return self.by_shard.get(bucket % self.shards, self.unfollowed)
+    def of(self, shard: int) -> float:
+        """The lag of one shard."""
+        return self.by_shard.get(shard, self.unfollowed)
 
     @property
     def longest(self) -> float:

@@ -20,10 +20,11 @@ from .changes import Decoder, Row, undrained, unseen
 from .clock import now
 from .conf import settings
 from .dependents import Dependents
+from .keys import shard_of
 from .products import Parameters, Product
 from .registry import Graph
 from .snapshots import NOTHING, Snapshot
-from .stores import HAND, READER, Address, Stored
+from .stores import HAND, READER, Stored
 from .work import Work
 
 # More unseen rows than this are not looked through: everything then counts as waiting.
@@ -64,7 +65,7 @@ class Pending:
         if self.everything or key in self.cascade or product.name in self.cascade_whole:
             return True
         stamp = Snapshot.parse(entry.stamp)
-        done = self.done[entry.address.bucket % len(self.done)]
+        done = self.done[shard_of(entry.address.key, len(self.done))]
         if entry.by == READER and not stamp.includes(done):
             return True  # added late: the next batch primes it
         xids = {xid for one, xid in self.whole.get(product.name, ()) if _matches(parameters, one)}
@@ -104,7 +105,7 @@ def pending(connection: Any, graph: Graph, recover: Callable[[], None]) -> Pendi
 
 
 def _owner(shard: int, shards: int) -> Callable[[str], bool]:
-    return lambda key: Address(key, "").bucket % shards == shard
+    return lambda key: shard_of(key, shards) == shard
 
 
 def _rows(connection: Any, done: str, found: Pending) -> list[Row]:

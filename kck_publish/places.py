@@ -19,8 +19,9 @@ from .backlog import Deferred
 from .conf import settings
 from .consumers import SHARD_LOCKS
 from .exceptions import ConfigurationError, StoreUnreachable
+from .keys import shard_of
 from .snapshots import NOTHING, Snapshot
-from .stores import Address, Fence
+from .stores import Fence
 
 logger = logging.getLogger("kck_publish")
 
@@ -120,7 +121,7 @@ def owner(place: Place) -> Callable[[str], bool]:
     """Tells whether a key is of the shard."""
     if place.shards == 1:
         return lambda key: True
-    return lambda key: Address(key, "").bucket % place.shards == place.shard
+    return lambda key: shard_of(key, place.shards) == place.shard
 
 
 def agree(desk: psycopg.Connection[Any], shards: int) -> None:

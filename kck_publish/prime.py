@@ -22,6 +22,7 @@ from .computing import compute
 from .computing import current as current_compute
 from .conf import settings
 from .exceptions import StoreUnreachable, TooLarge
+from .keys import shard_of
 from .products import Computed, Parameters, Product
 from .serving import expired
 from .snapshots import Snapshot, take
@@ -286,7 +287,7 @@ def look(
             entry.address.key
             for shard, shards, claimed in cursor.fetchall()
             for entry in entries
-            if any(one.bucket % shards == shard for one in _under(entry))
+            if any(shard_of(one.key, shards) == shard for one in _under(entry))
             and not seen.includes(Snapshot.parse(claimed))
         }
         requests.log(cursor, requests.REFRESH, sorted(missed))

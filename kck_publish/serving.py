@@ -13,6 +13,7 @@ from django.db import connections, transaction
 
 from . import clock, requests
 from .exceptions import Behind
+from .keys import shard_of
 from .lags import Lags, lags
 from .products import Product
 from .settling import is_over_products
@@ -79,7 +80,7 @@ class Serving:
         if self._lags is None:
             with self._cursor() as cursor:
                 self._lags = lags(cursor, self._product.name)
-        return self._lags.of(stored.address.bucket)
+        return self._lags.of(shard_of(stored.address.key, self._lags.shards))
 
     def _ask_once(self, stored: Stored) -> None:
         """However many readers see it, one of them asks for the refresh.

@@ -41,7 +41,7 @@ class Address(NamedTuple):
     @property
     def bucket(self) -> int:
         """The key's place in the key space; its shard is this modulo the number of shards."""
-        return int.from_bytes(keys.identify(self.key)[-2:], "big")
+        return keys.bucket_of(self.key)
 
 
 class Read(NamedTuple):
@@ -136,7 +136,8 @@ class Own:
         if over_products:
             return self.handled
         return (stamp is not None and self.within(stamp)) or any(
-            address.bucket % shards == shard and self._in(done) for shard, shards, done in self.done
+            keys.shard_of(address.key, shards) == shard and self._in(done)
+            for shard, shards, done in self.done
         )
 
     def within(self, stamp: str) -> bool:
@@ -312,8 +313,3 @@ class Store(Protocol):
 
     def present(self, cursor: Any, product: str, fingerprint: str) -> set[str]:
         """Those whose values are really there."""
-
-
-def bucket_of(digest: uuid.UUID) -> int:
-    """16 bits of the key's digest."""
-    return digest.int & 0xFFFF
