@@ -11,9 +11,8 @@ import subprocess
 import sys
 import threading
 from collections import Counter, deque
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from .demo_report import DemoError, until
 
@@ -21,7 +20,7 @@ HERE = Path(__file__).parent
 STOP_SECONDS = 10.0
 
 
-class Child:
+class Child(AbstractContextManager["Child", None]):
     """One script of the example, running. What it prints is kept, and counted by first words.
 
     Args:
@@ -102,15 +101,7 @@ class Child:
             self._lines.append(line.rstrip("\n"))
             self.said[" ".join(line.split()[:2])] += 1
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
         assert self._process.stdin is not None
         assert self._process.stdout is not None

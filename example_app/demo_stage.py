@@ -6,9 +6,9 @@ another one, like any other program: nothing of a write is known to the reader b
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import date
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 from django.db import connections
@@ -19,7 +19,7 @@ from .demo_processes import Child
 from .demo_report import DemoError, Report, until
 
 
-class Stage:
+class Stage(AbstractContextManager["Stage", None]):
     """Enter it before the first act; leaving it ends what the acts have started.
 
     Args:
@@ -76,15 +76,7 @@ class Stage:
         """What the writer's connection answers."""
         return self.writer.execute(query, parameters).fetchall()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for child in reversed(self._children):
             with child:
                 pass

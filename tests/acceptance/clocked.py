@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import select
 import sys
-import threading
 from typing import Any
+
+from tests.acceptance.at_once import at_once
 
 
 def watch(key: str) -> list[Any]:
@@ -33,35 +34,11 @@ def watch(key: str) -> list[Any]:
 
 
 def together(what: str, key: str, threads: int, times: int) -> list[Any]:
-    from django.db import connection, connections
-
     from kck_publish import Cache
 
-    gate, answers = threading.Barrier(threads + 1), []
-
-    def run() -> None:
-        cache = Cache.get_instance()
-        connection.ensure_connection()
-        gate.wait()
-        gate.wait()
-        try:
-            call = cache.get if what == "read" else cache.refresh
-            answers.extend([call(key) for _ in range(times)])
-        except Exception as error:  # noqa: BLE001 - it is an answer too
-            answers.append(repr(error))
-        finally:
-            connections.close_all()
-
-    running = [threading.Thread(target=run) for _ in range(threads)]
-    for one in running:
-        one.start()
-    gate.wait()
-    print("ready", flush=True)
-    sys.stdin.readline()
-    gate.wait()
-    for one in running:
-        one.join()
-    return answers
+    cache = Cache.get_instance()
+    call = cache.get if what == "read" else cache.refresh
+    return at_once(threads, lambda: [call(key) for _ in range(times)])
 
 
 def main() -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 from typing import Any
+
+from tests.acceptance.at_once import at_once
 
 
 def main() -> None:
     import django
 
     django.setup()
-    from django.db import connection, connections
+    from django.db import connection
 
     from tests.catalog import primers
 
@@ -25,30 +26,7 @@ def main() -> None:
             cursor.execute("SELECT pg_sleep(0.5)")
 
     primers.interfere.append(slowly)
-    threads = int(sys.argv[1])
-    gate = threading.Barrier(threads + 1)
-    answers: list[Any] = []
-
-    def read() -> None:
-        connection.ensure_connection()
-        gate.wait()
-        gate.wait()
-        try:
-            answers.append(primers.ItemTotal.cached.get(group=1))
-        except Exception as error:  # noqa: BLE001 - it is an answer too
-            answers.append(repr(error))
-        finally:
-            connections.close_all()
-
-    running = [threading.Thread(target=read) for _ in range(threads)]
-    for one in running:
-        one.start()
-    gate.wait()
-    print("ready", flush=True)
-    sys.stdin.readline()
-    gate.wait()
-    for one in running:
-        one.join()
+    answers = at_once(int(sys.argv[1]), lambda: [primers.ItemTotal.cached.get(group=1)])
     print(json.dumps({"computed": len(primers.computed), "answers": answers}), flush=True)
 
 

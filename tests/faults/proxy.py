@@ -15,9 +15,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
+from contextlib import AbstractContextManager, suppress
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close sends RST
 CHUNK = 65_536
@@ -84,7 +82,7 @@ class Link:
             self._proxy.cut_short.set()
 
 
-class Proxy:
+class Proxy(AbstractContextManager["Proxy", None]):
     """Forwards what comes to ``port`` on 127.0.0.1, or does not.
 
     Args:
@@ -157,15 +155,7 @@ class Proxy:
         self._socket.close()
         self.cut()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _accept(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from kck_publish import Cache, auditor, consumers, following, places, sessions
+from kck_publish import Cache, auditor, consumers, following, places
 from kck_publish.connecting import connect
 from kck_publish.keys import shard_of
 from kck_publish.lags import lags
@@ -20,6 +20,7 @@ from kck_publish.places import Place
 from kck_publish.status import status
 from kck_publish.testing import assert_fresh
 from kck_publish.trimming import Trimming
+from tests.catalog.crashes import Crash, dying
 from tests.catalog.fixtures import Session, computes, drain, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item
 from tests.catalog.primers import AuthorPage, ItemNames, ItemTotal, Shelf, ShelfSum, Stock
@@ -154,29 +155,11 @@ def test_a_key_that_every_page_touches_is_computed_once(items: list[Item]) -> No
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("nth", range(1, 9))
 def test_a_crash_between_the_writes_repeats_and_harms_nothing(
-    items: list[Item], nth: int, after: bool, monkeypatch: pytest.MonkeyPatch
+    items: list[Item], nth: int, after: bool
 ) -> None:
-    class Crash(BaseException):
-        pass
-
-    original, count = sessions.BatchSession.writing, 0
-
-    @contextmanager
-    def writing(self: Any, last: bool) -> Iterator[Any]:
-        nonlocal count
-        count += 1
-        if count == nth and not after:
-            raise Crash
-        with original(self, last) as cursor:
-            yield cursor
-        if count == nth:
-            raise Crash
-
     sql("UPDATE catalog_item SET name = 'm' || substr(name, 2), amount = amount * 2 + 1")
-    with monkeypatch.context() as patch:
-        patch.setattr(sessions.BatchSession, "writing", writing)
-        with pytest.raises(Crash):
-            Session(drain).result()
+    with dying(nth, after), pytest.raises(Crash):
+        Session(drain).result()
     Item.objects.filter(pk=items[0].pk).update(amount=-5)
     drain()
     assert backlog() == []

@@ -24,13 +24,13 @@ from kck_publish import (
     following,
     places,
     registry,
-    sessions,
 )
 from kck_publish.connecting import connect
 from kck_publish.exceptions import Fenced
 from kck_publish.listener import Listener
 from kck_publish.places import Place
 from kck_publish.testing import assert_fresh, travel
+from tests.catalog.crashes import Crash, dying
 from tests.catalog.fixtures import (
     another_session,
     computes,
@@ -45,10 +45,6 @@ from tests.catalog.primers import Anything, AuthorPage, Fragile, ItemTotal, Shel
 
 pytestmark = pytest.mark.django_db(transaction=True)
 cache = Cache.get_instance()
-
-
-class Crash(BaseException):
-    """The listener dies here."""
 
 
 @pytest.fixture
@@ -199,31 +195,10 @@ def test_a_key_set_by_hand_tells_its_dependents(
 # Exactly once
 
 
-def _crashing(monkeypatch: pytest.MonkeyPatch, nth: int, after: bool = False) -> None:
-    """Die at the nth write transaction: before it, or just after its commit."""
-    original = sessions.BatchSession.writing
-    count = 0
-
-    @contextmanager
-    def writing(self: Any, last: bool) -> Iterator[Any]:
-        nonlocal count
-        count += 1
-        if count == nth and not after:
-            raise Crash
-        with original(self, last) as cursor:
-            yield cursor
-        if count == nth:
-            raise Crash
-
-    monkeypatch.setattr(sessions.BatchSession, "writing", writing)
-
-
 @pytest.mark.parametrize(
     ("nth", "after"), [(1, False), (1, True), (2, False), (3, False), (3, True)]
 )
-def test_a_batch_that_is_repeated_augments_once(
-    monkeypatch: pytest.MonkeyPatch, settings: Any, nth: int, after: bool
-) -> None:
+def test_a_batch_that_is_repeated_augments_once(settings: Any, nth: int, after: bool) -> None:
     """Promise 3: the listener dies between compute and write, and between two chunks."""
     settings.KCK_PUBLISH = {"MAX_BATCH": 2}
     Item.objects.bulk_create([Item(name=f"i{n}", group=n, amount=n) for n in range(7)])
@@ -232,10 +207,8 @@ def test_a_batch_that_is_repeated_augments_once(
     drain()
     Item.objects.update(amount=100)
     Item.objects.bulk_create([Item(name=f"j{n}", group=n, amount=1) for n in range(7)])
-    with monkeypatch.context() as patch:
-        _crashing(patch, nth, after)
-        with pytest.raises(Crash):
-            drain()
+    with dying(nth, after), pytest.raises(Crash):
+        drain()
     Item.objects.filter(group__lt=4).update(amount=3)  # and more comes meanwhile
     with computes() as seen:
         drain()

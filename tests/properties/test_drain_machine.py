@@ -10,8 +10,6 @@ were amended exactly once.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -29,10 +27,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from kck_publish import Cache, sessions
+from kck_publish import Cache
 from kck_publish.conf import settings as ours
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
+from tests.catalog.crashes import Crash, dying
 from tests.catalog.fixtures import Gate, Session, drain, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item, ItemTag, Tag
 
@@ -121,36 +120,9 @@ rows = st.one_of(
 statements = rows | truncations
 
 
-class Crash(BaseException):
-    """The listener dies here."""
-
-
 def also(**more: Any) -> dict[str, Any]:
     """The library's settings, and these."""
     return {**getattr(django_settings, "KCK_PUBLISH", {}), **more}
-
-
-@contextmanager
-def dying(nth: int, after: bool) -> Iterator[None]:
-    """Die at the nth write transaction of a batch, before it or after its commit."""
-    original, count = sessions.BatchSession.writing, 0
-
-    @contextmanager
-    def writing(self: Any, last: bool) -> Iterator[Any]:
-        nonlocal count
-        count += 1
-        if count == nth and not after:
-            raise Crash
-        with original(self, last) as cursor:
-            yield cursor
-        if count == nth:
-            raise Crash
-
-    sessions.BatchSession.writing = writing  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        sessions.BatchSession.writing = original  # type: ignore[method-assign]
 
 
 def _needs(key: str, held: str) -> bool:
