@@ -48,6 +48,7 @@ class Scope:
         outer: the compute that this one is a part of.
         reads: by key, of products that are not declared.
         over: the products of these, and what their values are over.
+        saw: the keys that were read as the batch has them, declared or not.
     """
 
     product: Product
@@ -56,6 +57,7 @@ class Scope:
     outer: Scope | None = None
     reads: dict[str, Read] = field(default_factory=dict)
     over: set[str] = field(default_factory=set)
+    saw: set[str] = field(default_factory=set)
 
     def note(self, product: str, read: Read, over: Iterable[str] = ()) -> None:
         """Remember that a key was read, of whatever is declared to be refreshed before."""
@@ -67,6 +69,7 @@ class Scope:
         """What was computed within, and not stored, stands on nothing of its own."""
         self.reads |= {read.address.key: read for read in computed.reads}
         self.over |= computed.over
+        self.saw |= computed.saw
 
 
 _scope: ContextVar[Scope | None] = ContextVar("kck_publish_scope", default=None)
@@ -150,6 +153,8 @@ def _attempt(run: Callable[[], Any], inner: Scope) -> Computed:
 
 def _with_reads(computed: Computed, inner: Scope) -> Computed:
     """What was computed, with what was read for it: by the key, and not by its own product."""
+    if inner.saw:
+        computed = replace(computed, saw=frozenset(inner.saw))
     if not inner.reads:
         return computed
     registry.graph().learn(inner.product.name, "|".join(inner.over))
@@ -170,7 +175,7 @@ def _shared(
     return [
         replace(
             one if isinstance(one, Computed) else Computed(one),
-            seconds=share, reads=together.reads, over=together.over,
+            seconds=share, reads=together.reads, over=together.over, saw=together.saw,
         )
         for one in values
     ]  # fmt: skip

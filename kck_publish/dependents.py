@@ -13,6 +13,7 @@ from typing import Any
 from . import requests
 from .changes import Decoder, Row
 from .dependencies import All, Change, Depends, Looked
+from .echoes import Echoes
 from .exceptions import KeyParameterMismatch
 from .keys import product_of
 from .products import Product
@@ -39,6 +40,7 @@ class Dependents:
         recover: makes the transaction usable again after user code has failed in it.
         any_stored: whether anything of a product is stored; asked after the batch was claimed.
         readers: which keys were computed from such keys (see ``edges``); asked likewise.
+        echoes: what the batch before has left.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Dependents:
         recover: Callable[[], None] = lambda: None,
         any_stored: Callable[[Product], bool] = lambda product: True,
         readers: Callable[[Iterable[str]], Iterable[tuple[str, str]]] = lambda keys: (),
+        echoes: Echoes | None = None,
     ) -> None:
         self._graph = graph
         self._decoder = decoder
@@ -58,10 +61,13 @@ class Dependents:
         self._recover = recover
         self._any_stored = any_stored
         self._readers = readers
+        self._echoes = echoes or Echoes()
         self._refreshed: dict[str, list[Change]] = {}
         self._dormant: dict[str, bool] = {}
         self._touches: dict[str, int] = defaultdict(int)
         self._keys: dict[tuple[Any, ...], str | None] = {}
+        # The token and the key of the row that is being looked at, where it tells of a refresh.
+        self._echoed: tuple[str | None, str] | None = None
         self._looked: dict[int, tuple[Product, Looked, list[Change]]] = {}
 
     def collect(self, rows: Iterable[Row], work: Work | None = None) -> Work:
@@ -94,15 +100,31 @@ class Dependents:
 
     def _cascade(self, work: Work, row: Row) -> None:
         key = (row.new or [""])[0] or ""
-        product = self._graph.products.get(row.source)
+        change = self._refreshed_change(row.source, key, row.origin, row.xid)
+        self._echoed = ((row.old or [None])[0], key)
+        for dependent, dependency in self._graph.by_product.get(row.source, ()):
+            self._touch(work, dependent, dependency, change)
+        self._echoed = None
+        self._refreshed.setdefault(key, []).append(change)
+
+    def over(self, product: str, keys: Iterable[str]) -> Work:
+        """What depends, by declaration, on keys of a product that this batch has refreshed."""
+        work = Work()
+        for key in keys:
+            change = self._refreshed_change(product, key)
+            for dependent, dependency in self._graph.by_product[product]:
+                self._touch(work, dependent, dependency, change)
+        return work
+
+    def _refreshed_change(
+        self, name: str, key: str, origin: str | None = None, xid: int = 0
+    ) -> Change:
+        product = self._graph.products.get(name)
         try:
             parameters = product.parameters_of(key) if product else {}
         except KeyParameterMismatch:
             parameters = {}
-        change = Change("update", row.source, parameters, parameters, row.origin, row.xid)
-        for dependent, dependency in self._graph.by_product.get(row.source, ()):
-            self._touch(work, dependent, dependency, change)
-        self._refreshed.setdefault(key, []).append(change)
+        return Change("update", name, parameters, parameters, origin, xid)
 
     def _recorded(self, work: Work) -> None:
         """What was computed from refreshed keys without declaring it."""
@@ -116,7 +138,7 @@ class Dependents:
             except KeyParameterMismatch:  # of an older form
                 continue
             task = work.tasks[product.name].setdefault(key, Task(product, parameters, None))
-            task.changes = None
+            task.changes, task.news = None, True
             for change in refreshed[read]:
                 task.xids.add(change.xid)
                 task.last = change
@@ -207,8 +229,9 @@ class Dependents:
         task = work.tasks[product.name].get(key)
         if task is None:
             changes: list[Change] | None = [] if product.augmentable else None
-            task = Task(product, product.parameters_of(key), changes)
+            task = Task(product, product.parameters_of(key), changes, news=False)
             work.tasks[product.name][key] = task
+        task.news = task.news or not (self._echoed and self._echoes.told(*self._echoed, key))
         task.xids.add(change.xid)
         task.last = change
         task.named = task.named or named

@@ -82,7 +82,7 @@ def batch(
         _claim(desk, place, until)
         dependents = Dependents(
             graph, Decoder(connection, graph.sources), session.owns, alias, session.recover,
-            session.any_stored, session.readers,
+            session.any_stored, session.readers, place.echoes,
         )  # fmt: skip
         work = Work()
         if part is not None and part.stored:
@@ -98,10 +98,14 @@ def batch(
         behind = backlog.behind(graph, place.backlog, aside, until)
         refresh = Refresh(
             graph, stores.current(), session, place.done, until, settings.MAX_BATCH, behind,
-            place.floor,
+            place.floor, place.echoes,
         )  # fmt: skip
-        outcome = refresh.run(work, lambda key: dependents.request(work, key, "retry"))
-    place = replace(place, done=until, floor=NOTHING, owed=frozenset(session.owed))
+        outcome = refresh.run(
+            work, lambda key: dependents.request(work, key, "retry"), dependents.over
+        )
+    place = replace(
+        place, done=until, floor=NOTHING, owed=frozenset(session.owed), echoes=refresh.echoes()
+    )
     if part is not None:
         pace = paging.paced(place.pace, time.monotonic() - start, settings.MAX_CHANGES)
         place = replace(place, turn=part.id, pace=pace)

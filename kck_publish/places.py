@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -18,6 +18,7 @@ from . import backlog, stores
 from .backlog import Deferred
 from .conf import settings
 from .consumers import SHARD_LOCKS
+from .echoes import Echoes
 from .exceptions import ConfigurationError, StoreUnreachable
 from .keys import shard_of
 from .snapshots import NOTHING, Snapshot
@@ -63,6 +64,7 @@ class Place:
         turn: the part of it that had its turn last.
         pace: how large the next page of it is.
         floor: what a value's stamp must include to be augmented, if the cursor was set back.
+        echoes: what the last batch has left.
     """
 
     shard: int
@@ -74,6 +76,7 @@ class Place:
     turn: int = 0
     pace: int = 1000
     floor: str = NOTHING
+    echoes: Echoes = field(default_factory=Echoes)
 
     @property
     def fence(self) -> Fence:

@@ -34,6 +34,8 @@ class Computed:
     # What it was computed from without declaring it: the keys, and their products.
     reads: Sequence[Read] = ()
     over: frozenset[str] = frozenset()
+    # The keys that it was computed from as its batch has them, declared or not.
+    saw: frozenset[str] = frozenset()
 
     def get(self) -> Any:
         """The value; raises what the compute raised."""

@@ -136,6 +136,7 @@ def _look(
         for key, parameters in wanted.items():
             fresh = scope.batch.lookup(product, key, parameters)
             if fresh is not None:
+                scope.saw.add(key)
                 found[key] = fresh
         wanted = {key: value for key, value in wanted.items() if key not in found}
     if not wanted:

@@ -9,12 +9,15 @@ after a crash harms nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from . import retries, signals
 from .checking import checked
 from .computing import compute
+from .echoes import Echoes, Left
 from .exceptions import Reprime, TooLarge
 from .prime import entry_of
 from .products import Computed, Parameters, Product
@@ -42,12 +45,19 @@ class Refresh:
         chunk: how many keys are computed and written together.
         behind: by product, what a stamp must include for its value to be augmented.
         floor: the same for every product.
+        echoes: what the batch before has left.
     """
 
     def __init__(
         self, graph: Graph, store: Store, session: Session, since: str, until: str,
         chunk: int, behind: Mapping[str, Snapshot] | None = None, floor: str = NOTHING,
+        echoes: Echoes | None = None,
     ) -> None:  # fmt: skip
+        self._echoes = echoes or Echoes()
+        self._token = uuid.uuid4().hex
+        self._left: dict[str, Left] = {}
+        self._moved: dict[str, None] = {}
+        self._turn, self._closed = 0, False
         self._behind = behind or {}
         self._floor = Snapshot.parse(floor)
         self._graph = graph
@@ -62,12 +72,18 @@ class Refresh:
         self._work = Work()
         self.outcome = Outcome()
 
-    def run(self, work: Work, retry: Callable[[str], None] = lambda key: None) -> Outcome:
+    def run(
+        self,
+        work: Work,
+        retry: Callable[[str], None] = lambda key: None,
+        over: Callable[[str, Iterable[str]], Work] = lambda product, keys: Work(),
+    ) -> Outcome:
         """Refresh everything that the batch touches, in the order of dependence.
 
         Args:
             work: what is touched.
             retry: puts a key whose retry is due into the work.
+            over: finds what depends on such keys of a product.
         """
         self._work = work
         self.outcome.changes = work.changes
@@ -75,17 +91,52 @@ class Refresh:
         if work.whole:
             self._spreading.spread(work)
         pending = Results()
-        for name in sorted(work.tasks, key=lambda one: self._graph.order.get(one, 0)):
+        turns = [(self._graph.order.get(name, 0), name) for name in work.tasks]
+        heapify(turns)
+        while turns:
+            self._turn, name = heappop(turns)
             for some in _chunks(list(work.tasks[name].items()), self._chunk):
                 self._refresh(dict(some), pending)
                 if len(pending.writes) + len(pending.removals) >= self._chunk:
                     self._write(pending, last=False)
                     pending = Results()
+            for later in self._follow(name, over):
+                heappush(turns, (self._graph.order[later], later))
         for key in work.removed:
             product = self._graph.products[key.partition("/")[0]]
             pending.removals.append(Address(key, product.fingerprint))
         self._write(pending, last=True)
         return self.outcome
+
+    def _follow(self, name: str, over: Callable[[str, Iterable[str]], Work]) -> list[str]:
+        """Have what depends on the refreshed keys of a product refreshed in this batch, too.
+
+        What is not is found in the log by the next one: what is amended, what is touched as a
+        whole, and what is too much. And all of it, once a compute has been given a key before that
+        key's turn: had that been found to stand on a refreshed one, it would have been too early.
+
+        Returns:
+            the products that had no work before.
+        """
+        moved, self._moved = self._moved, {}
+        if not moved or self._closed or not self._graph.by_product.get(name):
+            return []
+        found = over(name, moved)
+        if not self._session.any_room(found.size + self._work.size):
+            return []
+        new = []
+        for later, tasks in found.tasks.items():
+            if tasks and not self._graph.products[later].augmentable:
+                if not self._work.tasks.get(later):
+                    new.append(later)
+                for key, task in tasks.items():
+                    self._work.follow(key, task)
+        return new
+
+    def echoes(self) -> Echoes:
+        """What the next batch need not do again."""
+        few = self._session.any_room(len(self._left))
+        return Echoes(self._token, self._until, self._left if few else {})
 
     def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:
         """What another product's compute sees of a key that this batch touches."""
@@ -93,6 +144,7 @@ class Refresh:
             return self._fresh[key]
         if key in self._work.tasks.get(product.name, {}):
             # Touched, and not computed yet, or not kept: only a compute is true to the batch.
+            self._closed |= self._graph.order[product.name] > self._turn
             (found,) = compute(product, [parameters], self)
             self._fresh[key] = found
             return found
@@ -101,8 +153,13 @@ class Refresh:
     def _refresh(self, tasks: Mapping[str, Task], results: Results) -> None:
         product = next(iter(tasks.values())).product
         addresses = {key: Address(key, product.fingerprint) for key in tasks}
-        results.touched += addresses.values()
         stored = self._survey.stored(addresses)
+        tasks = {
+            key: task
+            for key, task in tasks.items()
+            if task.news or not self._echoes.holds(key, stored.get(key))
+        }
+        results.touched += [addresses[key] for key in tasks]
         to_prime: dict[str, Task] = {}
         for key, task in tasks.items():
             entry = stored.get(key)
@@ -114,8 +171,10 @@ class Refresh:
             if entry is None or not self._since.includes(Snapshot.parse(entry.stamp)):
                 # What depends on it may have been made from an older value that is not stored.
                 results.told.append(addresses[key])
+                self._moved[key] = None
             if entry is None and not task.named:
                 results.settled.append(addresses[key])
+                self._leave(product, key, Left(there=False))
             elif entry is not None and self._reached(entry, task):
                 results.adopted.append(entry)
                 if entry.body is not None:
@@ -212,8 +271,11 @@ class Refresh:
         if computed.absent is not None:
             if before is not None and _says(before, product.absence_shape(computed.absent)):
                 results.adopted.append(before)
-            elif before is not None:
+                self._leave(product, key, Left(True, before.version, computed.saw))
+                return
+            if before is not None:
                 self._remove(product, address, results)
+            self._leave(product, key, Left(False, saw=computed.saw))
             return
         assert entry is not None
         # Another row has taken the key over, in a batch before, or in one to come.
@@ -223,9 +285,11 @@ class Refresh:
                 results.renewals.append(entry._replace(version=before.version))
             else:
                 results.adopted.append(before)
+                self._leave(product, key, Left(True, before.version, computed.saw))
             self.outcome.unchanged += 1
             return
         results.writes.append(entry)
+        self._moved[key] = None
         results.values.append((product, computed.value, task.parameters))
         signal = signals.augmented if augmented else getattr(signals, product.announces)
         results.events.append((signal, product, key))
@@ -233,22 +297,35 @@ class Refresh:
             self.outcome.augmented += 1
         else:
             self.outcome.primed += 1
+            self._leave(product, key, Left(True, saw=computed.saw))
+
+    def _tasks(self, entry: Stored) -> Mapping[str, Task]:
+        return self._work.tasks.get(entry.product, {})
+
+    def _leave(self, product: Product, key: str, left: Left) -> None:
+        if any(self._graph.upstream(product.name)):
+            self._left[key] = left
 
     def _remove(self, product: Product, address: Address, results: Results) -> None:
         results.removals.append(address)
+        self._moved[address.key] = None
         results.events.append((signals.removed, product, address.key))
         self.outcome.removed += 1
 
     def _write(self, results: Results, last: bool) -> None:
         if last:
-            results.adopted += self._survey.adopted
+            # But those that a cascade within the batch has made anew.
+            results.adopted += [
+                one for one in self._survey.adopted if one.address.key not in self._tasks(one)
+            ]
         whole = {*self._work.whole, *self._work.swept} if last else ()
         if results.failures:
             self._session.record(results.failures)
         self._session.owed -= {one.key for one in results.settled}
         self.outcome.cascaded += write(
-            self._graph, self._store, self._session, results, self._until, last, whole
-        )
+            self._graph, self._store, self._session, results, self._until, last, whole,
+            self._token,
+        )  # fmt: skip
         if results.settled and self._survey.any_failed:
             self._session.forget(results.settled)
 

@@ -11,21 +11,26 @@ from typing import Any
 
 from .keys import product_of
 
-# The source of these rows is a product's name, and ``new`` its key.
+# The source of these rows is a product's name, ``new`` its key, and ``old`` a batch's token.
 REFRESHED, REFRESH = "refreshed", "refresh"
 
 _LOG = """
-INSERT INTO kck_publish_change (source, op, new, origin)
-SELECT source, %s, ARRAY[key], nullif(current_setting('kck_publish.origin', true), '')
+INSERT INTO kck_publish_change (source, op, old, new, origin)
+SELECT source, %s, ARRAY[%s::text], ARRAY[key],
+       nullif(current_setting('kck_publish.origin', true), '')
   FROM unnest(%s::text[], %s::text[]) AS row(source, key)
 """
 
 
-def log(cursor: Any, op: str, keys: Iterable[str]) -> None:
-    """Record that these keys were refreshed, or are to be; rings as a writer does."""
+def log(cursor: Any, op: str, keys: Iterable[str], token: str | None = None) -> None:
+    """Record that these keys were refreshed, or are to be; rings as a writer does.
+
+    Args:
+        token: of the batch that has refreshed them (see ``echoes``).
+    """
     keys = list(dict.fromkeys(keys))
     if keys:
-        cursor.execute(_LOG, [op, [product_of(key) for key in keys], keys])
+        cursor.execute(_LOG, [op, token, [product_of(key) for key in keys], keys])
         cursor.execute("SELECT kck_publish_ring()")
 
 

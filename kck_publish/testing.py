@@ -16,6 +16,7 @@ from .changes import Decoder, undrained
 from .computing import compute
 from .conf import settings
 from .dependents import Dependents
+from .echoes import Echoes
 from .listener import Listener
 from .refresh import Refresh
 from .results import Outcome
@@ -37,8 +38,10 @@ def drain() -> Outcome:
     total = Outcome()
     schedule.plan()
     schedule.tick()
-    while (outcome := _drain_transaction(connection)).changes:
+    echoes, outcome = _drain_transaction(connection, Echoes())
+    while outcome.changes:
         total.add(outcome)
+        echoes, outcome = _drain_transaction(connection, echoes)
     return total
 
 
@@ -117,24 +120,27 @@ def _readers(connection: Any, keys: Iterable[str]) -> list[tuple[str, str]]:
         return edges.readers(cursor, keys)
 
 
-def _drain_transaction(connection: Any) -> Outcome:
+def _drain_transaction(connection: Any, echoes: Echoes) -> tuple[Echoes, Outcome]:
     graph, alias = registry.graph(), settings.DATABASE
     with connection.cursor() as cursor:
         until = take(cursor)
         rows = undrained(connection)
         cursor.execute(*_due_query())
         if not rows and not cursor.fetchall():
-            return Outcome()
+            return echoes, Outcome()
         cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
     decoder = Decoder(connection, graph.sources)
     dependents = Dependents(
-        graph, decoder, lambda key: True, alias, readers=partial(_readers, connection)
-    )
+        graph, decoder, lambda key: True, alias,
+        readers=partial(_readers, connection), echoes=echoes,
+    )  # fmt: skip
     work = dependents.collect(rows)
     session = _TestSession(connection, work.seq)
     chunk = settings.MAX_BATCH
-    refresh = Refresh(graph, stores.current(), session, NOTHING, until, chunk)
-    return refresh.run(work, lambda key: dependents.request(work, key, "retry"))
+    refresh = Refresh(graph, stores.current(), session, NOTHING, until, chunk, echoes=echoes)
+    retry = partial(dependents.request, work, reason="retry")
+    outcome = refresh.run(work, retry, dependents.over)
+    return refresh.echoes(), outcome
 
 
 def _due_query() -> stores.Query:

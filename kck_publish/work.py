@@ -23,6 +23,7 @@ class Task:
         named: whether it is to be primed although it is not stored.
         reason: why, in a word, for ``kck_explain``.
         last: the last change that touched it.
+        news: whether any of it is news to who has done the batch before (see ``echoes``).
     """
 
     product: Product
@@ -32,6 +33,7 @@ class Task:
     reason: str = "change"
     xids: set[int] = field(default_factory=set)
     last: Change | None = None
+    news: bool = True
 
     @property
     def why(self) -> str:
@@ -40,7 +42,8 @@ class Task:
             return self.reason
         source = self.last.source
         name = source if isinstance(source, str) else source._meta.db_table
-        return f"{self.reason}: {self.last.op} of {name}, xid {self.last.xid}"
+        xid = f", xid {self.last.xid}" if self.last.xid else ""
+        return f"{self.reason}: {self.last.op} of {name}{xid}"
 
 
 @dataclass
@@ -76,11 +79,23 @@ class Work:
         task = self.tasks[product.name].setdefault(
             key, Task(product, parameters, None, reason=reason)
         )
-        task.changes, task.named, task.reason = None, True, reason
+        task.changes, task.named, task.reason, task.news = None, True, reason, True
         task.last = by or task.last
 
     def touch(self, product: Product, key: str, parameters: Parameters) -> None:
         """Have a stored key primed: its product is touched as a whole."""
         task = self.tasks[product.name].setdefault(key, Task(product, parameters, None))
         # Its xids are not all that touched it, so that its stamp does not tell.
-        task.changes, task.reason = None, "whole"
+        task.changes, task.reason, task.news = None, "whole", True
+
+    def follow(self, key: str, task: Task) -> None:
+        """Have a key primed because one that it depends on is refreshed in this very batch."""
+        mine = self.tasks[task.product.name].setdefault(key, task)
+        mine.changes, mine.last, mine.news = None, task.last, True
+        mine.named = mine.named or task.named
+        mine.xids.clear()  # no stamp tells that it was reached
+
+    @property
+    def size(self) -> int:
+        """How many keys there are."""
+        return sum(map(len, self.tasks.values()))

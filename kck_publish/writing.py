@@ -18,6 +18,7 @@ def write(
     until: str,
     last: bool,
     whole: Iterable[str] = (),
+    token: str | None = None,
 ) -> int:
     """Write what one chunk of keys gave, tell the dependents, and run the hooks.
 
@@ -29,6 +30,7 @@ def write(
         until: the snapshot that the batch is computed in.
         last: whether the cursor of the log moves with it.
         whole: products of which other versions of the code keep nothing.
+        token: of the batch, for the rows that tell the dependents.
 
     Returns:
         how many keys were told to their dependents.
@@ -60,7 +62,7 @@ def write(
             store.remove_foreign_of(cursor, name, fingerprint)
         told = changed + results.told
         cascading = _depended_on(graph, told)
-        requests.log(cursor, requests.REFRESHED, cascading)
+        requests.log(cursor, requests.REFRESHED, cascading, token)
         edges.keep(cursor, results.reads, until, replace=True)
         known = set(cascading)
         edges.tell(cursor, [one.key for one in told if one.key not in known])

@@ -76,6 +76,7 @@ LAYERS: list[str] = [
     "migrating",
     "trimming",
     "work",
+    "echoes",
     "dependents",
     "checking",
     "retries",
