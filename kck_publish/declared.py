@@ -153,6 +153,10 @@ class PrimerProduct(Product):
         return None if self.parameters else [{}]  # without parameters there is one key
 
     @property
+    def has_domain(self) -> bool:
+        return self.warm
+
+    @property
     def warm(self) -> bool:
         return self._writes("domain") or not self.parameters
 

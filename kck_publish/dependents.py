@@ -16,6 +16,7 @@ from .dependencies import All, Change, Depends, Looked
 from .echoes import Echoes
 from .exceptions import KeyParameterMismatch
 from .keys import product_of
+from .membership import Membership
 from .products import Product
 from .publishing import keys_published
 from .registry import Graph
@@ -107,11 +108,15 @@ class Dependents:
         self._echoed = None
         self._refreshed.setdefault(key, []).append(change)
 
-    def over(self, product: str, keys: Iterable[str]) -> Work:
-        """What depends, by declaration, on keys of a product that this batch has refreshed."""
+    def over(self, product: str, keys: Mapping[str, int]) -> Work:
+        """What depends, by declaration, on keys of a product that this batch has refreshed.
+
+        Args:
+            keys: each with a transaction that has touched it.
+        """
         work = Work()
-        for key in keys:
-            change = self._refreshed_change(product, key)
+        for key, xid in keys.items():
+            change = self._refreshed_change(product, key, xid=xid)
             for dependent, dependency in self._graph.by_product[product]:
                 self._touch(work, dependent, dependency, change)
         return work
@@ -192,6 +197,9 @@ class Dependents:
                 work.removed[key] = None
 
     def _touch(self, work: Work, product: Product, dependency: Depends, change: Change) -> None:
+        if isinstance(dependency, Membership):
+            work.domains[product.name] = None
+            return
         try:
             if not dependency.counts(change):
                 return

@@ -5,27 +5,34 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 
 from . import backlog, clock, paging, registry, stores
 from .changes import ANY_UNSEEN, FETCH, FIRST_UNSEEN, Decoder, unseen
 from .conf import settings
+from .connecting import is_passing
 from .dependents import Dependents
-from .exceptions import Fenced
+from .exceptions import Fenced, StoreUnreachable
+from .membership import pages
 from .places import Place, owner
+from .products import Product
 from .refresh import Refresh
 from .results import Outcome
 from .sessions import SAVEPOINT, BatchSession
 from .snapshots import NOTHING
+from .stores import Address
 from .work import Work
+
+logger = logging.getLogger("kck_publish")
 
 _CLAIM = "UPDATE kck_publish_shard SET claimed = %s WHERE shard = %s AND epoch = %s"
 _WAITS = f"""
@@ -141,18 +148,35 @@ def _open(raw: psycopg.Connection[Any], since: str) -> tuple[str, datetime, list
 
 
 def domains(desk: psycopg.Connection[Any], place: Place) -> Work:
-    """What of the eager products' domains is not stored."""
-    work, owns, store = Work(), owner(place), stores.current()
+    """What of the eager products' domains is not stored, and what is stored and has left them."""
+    work = Work()
     for product in registry.graph().products.values():
-        members = product.members() if product.eager else None
-        if members is not None:
-            with desk.cursor() as cursor:
-                stored = store.present(cursor, product.name, product.fingerprint)
-            for parameters in members:
-                key = product.key_of(parameters)
-                if key not in stored and owns(key):
+        if product.eager:
+            try:
+                for key in _unsettled(desk, place, product):
                     work.want(product, key, product.parameters_of(key), "domain")
+            except (psycopg.Error, StoreUnreachable):
+                raise
+            except Exception as error:  # the user's: the others are kept up
+                if isinstance(error, DatabaseError) and is_passing(error):
+                    raise
+                logger.error("domain() of %s failed: %s", product.name, type(error).__name__)
     return work
+
+
+def _unsettled(desk: psycopg.Connection[Any], place: Place, product: Product) -> Iterator[str]:
+    members = product.members()
+    if members is None:
+        return
+    owns, store, fingerprint = owner(place), stores.current(), product.fingerprint
+    with desk.cursor() as cursor:
+        left = set(filter(owns, store.enumerate(cursor, product.name, fingerprint)))
+        for keys in pages(product, members):
+            mine = [Address(key, fingerprint) for key in keys if owns(key)]
+            there = store.present(cursor, mine) if mine else set()
+            yield from (one.key for one in mine if one.key not in there)
+            left.difference_update(keys)
+    yield from left
 
 
 def _add_first(work: Work, first: Work | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .dependencies import All, Depends, Looked
+from .membership import Membership
 from .products import Product
 from .registry import Graph
 
@@ -51,6 +52,9 @@ def edges(graph: Graph) -> Iterator[Edge]:
     """All dependencies, by product in the order of dependence."""
     for name in sorted(graph.products, key=lambda one: (graph.order[one], one)):
         for dependency in graph.products[name].depends_on:
+            if isinstance(dependency, Membership):
+                yield Edge(dependency.domain, True, name, "domain")
+                continue
             label = by_what(dependency)
             if dependency.product is not None:
                 yield Edge(dependency.product, True, name, label)

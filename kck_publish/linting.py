@@ -107,7 +107,7 @@ def watched(product: Product) -> Iterator[None]:
 def declared(product: Product) -> frozenset[str]:
     """The tables that a product may read: those it depends on, and those in ``reads``."""
     found = set()
-    for dependency in product.depends_on:
+    for dependency in product.may_read:
         for model in (*dependency.models, *dependency.reads):
             tables = [model, *model._meta.all_parents]
             found |= {one._meta.db_table.rpartition('"."')[2] for one in tables}

@@ -19,6 +19,7 @@ from . import keys, registry
 from .declared import ModelPrimerProduct, PrimerProduct, unwritten
 from .dependencies import Depends
 from .managers import ProductReader
+from .membership import DomainProduct, Membership
 from .retry import Retry
 
 
@@ -67,6 +68,10 @@ class Primer:
         """Announce the product; called once for a class with a ``key``. Raises InvalidPrimer."""
         product = PrimerProduct(cls())
         registry.register(product, replaces=product.is_newer_than)
+        if product.eager and product.warm and product.parameters:
+            domain = DomainProduct(product)
+            registry.register(domain, replaces=lambda other: isinstance(other, DomainProduct))
+            product.depends_on = [*product.depends_on, Membership(domain.name)]
 
     @unwritten
     def compute(self, *args: Any, **parameters: Any) -> Any:

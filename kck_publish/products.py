@@ -88,6 +88,11 @@ class Product:
         """Whether a stored value can be amended from changes."""
         return False
 
+    @property
+    def may_read(self) -> Iterable[Depends]:
+        """The dependencies that name the tables which its compute may read."""
+        return self.depends_on
+
     def sees_rows(self, dependency: Depends) -> bool:
         """Whether the product's code is shown the rows themselves, so that all is captured."""
         return self.augmentable or callable(dependency.keys)
@@ -148,6 +153,15 @@ class Product:
 
     def members(self) -> Iterable[Parameters] | None:
         """Every parameter dict that should exist, or None when nobody has said."""
+        return None
+
+    @property
+    def has_domain(self) -> bool:
+        """Whether somebody has said which keys should exist."""
+        return self.members() is not None
+
+    def count_members(self) -> int | None:
+        """How many there are, where ``members`` does not tell; None when nobody knows."""
         return None
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -68,7 +68,7 @@ class Refresh:
         self._chunk = chunk
         self._fresh: dict[str, Computed] = {}
         self._survey = Survey(graph, store, session, self._since, chunk)
-        self._spreading = Spreading(graph, store, session)
+        self._spreading = Spreading(graph, store, session, self)
         self._work = Work()
         self.outcome = Outcome()
 
@@ -76,7 +76,7 @@ class Refresh:
         self,
         work: Work,
         retry: Callable[[str], None] = lambda key: None,
-        over: Callable[[str, Iterable[str]], Work] = lambda product, keys: Work(),
+        over: Callable[[str, Mapping[str, int]], Work] = lambda product, keys: Work(),
     ) -> Outcome:
         """Refresh everything that the batch touches, in the order of dependence.
 
@@ -90,6 +90,8 @@ class Refresh:
         self._survey.ask(work, retry)
         if work.whole:
             self._spreading.spread(work)
+        for name in work.domains:
+            self._spreading.compare(work, self._graph.products[name])
         pending = Results()
         turns = [(self._graph.order.get(name, 0), name) for name in work.tasks]
         heapify(turns)
@@ -108,7 +110,7 @@ class Refresh:
         self._write(pending, last=True)
         return self.outcome
 
-    def _follow(self, name: str, over: Callable[[str, Iterable[str]], Work]) -> list[str]:
+    def _follow(self, name: str, over: Callable[[str, Mapping[str, int]], Work]) -> list[str]:
         """Have what depends on the refreshed keys of a product refreshed in this batch, too.
 
         What is not is found in the log by the next one: what is amended, what is touched as a
@@ -121,7 +123,8 @@ class Refresh:
         moved, self._moved = self._moved, {}
         if not moved or self._closed or not self._graph.by_product.get(name):
             return []
-        found = over(name, moved)
+        last = {key: self._work.tasks[name][key].last for key in moved}
+        found = over(name, {key: one.xid if one else 0 for key, one in last.items()})
         if not self._session.any_room(found.size + self._work.size):
             return []
         new = []

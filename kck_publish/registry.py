@@ -20,6 +20,7 @@ from . import marks
 from .dependencies import Depends, fields_of
 from .exceptions import DependencyCycle, DuplicateProduct, InvalidPrimer, UnknownProduct
 from .keys import product_of
+from .membership import Membership
 from .products import Product
 from .sources import Source, column_of, wrote_setting
 
@@ -236,6 +237,8 @@ def _connect(graph: Graph, product: Product, dependency: Depends) -> None:
             f"{product.name}: Depends maps {', '.join(sorted(unknown))}, which is no parameter "
             f"of it; its parameters are {[one.name for one in product.parameters]}."
         )
+    if isinstance(dependency, Membership):
+        graph.by_product[dependency.domain].append((product, dependency))
     if dependency.product is not None:
         if dependency.product not in graph.products:
             raise InvalidPrimer(

@@ -261,6 +261,9 @@ class RowProduct(Product):
         pairs = zip(self.attnames, (each[name] for name in names), strict=True)
         return Q(**{f"{name}__isnull" if v is None else name: v is None or v for name, v in pairs})
 
+    def count_members(self) -> int:
+        return manager_of(self.model).using(settings.DATABASE).count()
+
     def members(self) -> Iterator[Parameters]:
         names = [one.name for one in self.parameters]
         query = manager_of(self.model).using(settings.DATABASE).order_by("pk")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import edges
+from .computing import Batch, scope
 from .products import Parameters, Product
 from .registry import Graph
 from .results import Session
@@ -30,12 +31,14 @@ class Spreading:
         graph: the products.
         store: tells which keys are stored.
         session: where the batch reads.
+        batch: what a domain sees of other products.
     """
 
-    def __init__(self, graph: Graph, store: Store, session: Session) -> None:
+    def __init__(self, graph: Graph, store: Store, session: Session, batch: Batch) -> None:
         self._graph = graph
         self._store = store
         self._session = session
+        self._batch = batch
         self._domains: dict[str, set[str] | None] = {}
 
     def spread(self, work: Work) -> None:
@@ -52,11 +55,11 @@ class Spreading:
                 )
             self._touch_read(work, product, patterns)
             self._touch(work, product, patterns)
-            if product.eager and (members := product.members()) is not None:
-                for member in members:
-                    key = product.key_of(member)
-                    if self._session.owns(key) and any(_matches(member, one) for one in patterns):
-                        work.want(product, key, product.parameters_of(key), "domain")
+            for key in (self._domain(product) if product.eager else None) or ():
+                if self._session.owns(key):
+                    parameters = product.parameters_of(key)
+                    if any(_matches(parameters, one) for one in patterns):
+                        work.want(product, key, parameters, "domain")
 
     def _touch_read(self, work: Work, product: Product, patterns: Sequence[Parameters]) -> None:
         """Touch what others were computed from, stored or not: they are to be told."""
@@ -99,17 +102,35 @@ class Spreading:
         """Whether an eager product's domain still has the key; asked once a batch."""
         if not product.eager:
             return True
+        domain = self._domain(product)
+        return domain is None or key in domain
+
+    def compare(self, work: Work, product: Product) -> None:
+        """Put who has joined an eager product's domain into the work, and who has left it."""
+        members = self._domain(product) if product.eager else None
+        if members is None:
+            return
+        left: set[str] = set()
+        stored: set[str] = set()
+        for key in self._stored(product):
+            (stored if key in members else left).add(key)
+        for key in sorted(left | (members - stored)):
+            if self._session.owns(key):
+                work.want(product, key, product.parameters_of(key), "domain")
+
+    def _domain(self, product: Product) -> set[str] | None:
+        """The members, as this batch has them; None when nobody says who they are."""
         if product.name not in self._domains:
             try:
-                members = product.members()
-                domain = None if members is None else {product.key_of(one) for one in members}
+                with scope(product, self._batch):
+                    members = product.members()
+                    domain = None if members is None else {product.key_of(one) for one in members}
             except Exception as error:  # noqa: BLE001 - the user's: then nothing has left it
                 self._session.recover()
                 logger.error("domain() of %s failed: %s", product.name, type(error).__name__)
                 domain = None
             self._domains[product.name] = domain
-        domain = self._domains[product.name]
-        return domain is None or key in domain
+        return self._domains[product.name]
 
 
 def _matches(parameters: Parameters, pattern: Parameters) -> bool:

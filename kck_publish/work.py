@@ -55,6 +55,7 @@ class Work:
         whole: products of which every stored key is touched, with what the parameters must be.
         removed: keys that only the old version of a row published.
         publishing: by key, the pks of the rows of this batch that publish it now.
+        domains: products whose domain has changed.
         swept: products of which other versions of the code are to keep nothing.
         seq: the last row that was read.
     """
@@ -63,6 +64,7 @@ class Work:
     whole: dict[str, list[Parameters]] = field(default_factory=dict)
     removed: dict[str, None] = field(default_factory=dict)
     publishing: dict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
+    domains: dict[str, None] = field(default_factory=dict)
     swept: list[str] = field(default_factory=list)
     changes: int = 0
     seq: int = 0

@@ -311,5 +311,5 @@ class Store(Protocol):
     ) -> list[tuple[uuid.UUID, str]]:
         """The next of these, with their digests, in the order of the digests."""
 
-    def present(self, cursor: Any, product: str, fingerprint: str) -> set[str]:
-        """Those whose values are really there."""
+    def present(self, cursor: Any, addresses: Sequence[Address]) -> set[str]:
+        """The keys of those of these whose values are really there."""

@@ -196,10 +196,11 @@ class CacheStore(PostgresStore):
     def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
         cursor.execute(*index.adopt(entries))
 
-    def present(self, cursor: Any, product: str, fingerprint: str) -> set[str]:
+    def present(self, cursor: Any, addresses: Sequence[Address]) -> set[str]:
+        known = super().present(cursor, addresses)
         found: set[str] = set()
-        for some in _chunks(list(self.enumerate(cursor, product, fingerprint))):
-            found |= self._get([Address(key, fingerprint) for key in some]).keys()
+        for some in _chunks([one for one in addresses if one.key in known]):
+            found |= self._get(some).keys()
         return found
 
     def _get(self, addresses: Sequence[Address]) -> dict[str, Stored]:

@@ -360,9 +360,11 @@ class PostgresStore:
         )
         return (row[0] for row in cursor.fetchall())
 
-    def present(self, cursor: Any, product: str, fingerprint: str) -> set[str]:
-        """Those keys whose values are really there."""
-        return set(self.enumerate(cursor, product, fingerprint))
+    def present(self, cursor: Any, addresses: Sequence[Address]) -> set[str]:
+        """The keys of those of these whose values are really there."""
+        which, identities = _wanted(addresses)
+        cursor.execute(f"SELECT e.key FROM kck_publish_entry e WHERE {which}", identities)
+        return {key for (key,) in cursor.fetchall()}
 
     def page(
         self, cursor: Any, product: str, fingerprint: str, after: uuid.UUID, limit: int

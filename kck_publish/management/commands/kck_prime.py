@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.exceptions import KckPublishError
-from kck_publish.warming import Warmed, domains, prime_domain
+from kck_publish.products import Product
+from kck_publish.warming import Primes, Warmed, domains, here, prime_domain
+from kck_publish.workers import Crew
 
 _WIDTH = 24
+# Seconds between two lines about one product, where there is no terminal.
+_LINES = 10.0
 
 
 class Command(BaseCommand):
@@ -19,37 +24,58 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("product", nargs="*", help="products to prime")
         parser.add_argument("--all", action="store_true", help="every product with a domain")
+        parser.add_argument(
+            "--workers", type=int, default=1, help="processes that compute side by side"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["product"] and not options["all"]:
             raise CommandError("Name the products to prime, or say --all.")
+        if options["workers"] < 1:
+            raise CommandError("--workers takes a number from 1 on.")
         try:
-            found = [
-                self._prime(product) for product in domains(options["product"], options["all"])
-            ]
+            products = domains(options["product"], options["all"])
+            crew = Crew(options["workers"]) if options["workers"] > 1 else nullcontext(here)
+            with crew as primes:
+                found = [self._prime(product, primes) for product in products]
         except KckPublishError as error:
             raise CommandError(str(error)) from error
         failed = sum(one.failed for one in found)
         if failed:
             raise CommandError(f"{failed} keys could not be primed.")
 
-    def _prime(self, product: Any) -> Warmed:
-        start = time.perf_counter()
+    def _prime(self, product: Product, primes: Primes) -> Warmed:
+        start = time.monotonic()
         live = bool(getattr(self.stderr, "isatty", lambda: False)())
+        said = start
 
         def progress(done: Warmed) -> None:
+            nonlocal said
             if live:
-                self.stderr.write("\r" + self._bar(done), ending="")
+                self.stderr.write("\r\x1b[K" + self._line(done), ending="")
+            elif time.monotonic() - said > _LINES:
+                said = time.monotonic()
+                self.stdout.write(self._line(done))
 
-        done = prime_domain(product, progress)
-        seconds = time.perf_counter() - start
+        done = prime_domain(product, progress, primes)
         if live:
             self.stderr.write("\r\x1b[K", ending="")
-        self.stdout.write(f"{self._bar(done)}  {seconds:.1f} s")
+        self.stdout.write(f"{self._line(done)}  {time.monotonic() - start:.1f} s")
+        for key, why in done.names:
+            self.stderr.write(f"  {key}: {why}")
+        if done.failed > len(done.names):
+            self.stderr.write(f"  and {done.failed - len(done.names)} more")
         return done
 
-    def _bar(self, done: Warmed) -> str:
-        share = (done.primed + done.failed) / done.total if done.total else 1.0
-        bar = "#" * round(share * _WIDTH)
-        failed = f", {done.failed} failed" if done.failed else ""
-        return f"{done.product:32} [{bar:{_WIDTH}}] {done.primed:,} of {done.total:,}{failed}"
+    def _line(self, done: Warmed) -> str:
+        shown = f"{done.product:32} {_bar(done)}"
+        shown += f", {done.failed:,} failed" if done.failed else ""
+        return shown + (f", {done.left:,} to be removed" if done.left else "")
+
+
+def _bar(done: Warmed) -> str:
+    if done.total is None:
+        return f"{done.primed:,} primed"
+    share = (done.primed + done.failed) / done.total if done.total else 1.0
+    bar = "#" * min(_WIDTH, round(share * _WIDTH))
+    return f"[{bar:{_WIDTH}}] {done.primed:,} of {done.total:,}"
