@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # a worker imports this before it has set Django up
     from .warming import Pace, Portion
 
 # After so many deaths, what a dying worker was given is given up, and it is not replaced.
-MOST_DEATHS = 20
+MOST_DEATHS = 10
 DIED = "WorkerDied"
 
 

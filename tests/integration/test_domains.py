@@ -6,6 +6,7 @@ of these changes.
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from kck_publish import (
     following,
     primer,
     registry,
+    warming,
 )
 from kck_publish.testing import assert_fresh
 from kck_publish.work import Work
@@ -190,3 +192,31 @@ def test_kck_prime_has_those_removed_that_have_left(capsys: Any) -> None:
     assert "2 of 2, 1 to be removed" in capsys.readouterr().out
     drain()
     assert _boards() == ["board/1", "board/2"]
+
+
+def test_a_large_domain_is_streamed() -> None:
+    """Its keys are never all held."""
+    count = 50_000
+
+    class Large(Primer):
+        key = "large"
+        parameters = (IntegerParameter("n"),)
+
+        def compute(self, n: int) -> int:
+            raise NotImplementedError
+
+        def domain(self) -> Any:
+            return ({"n": n} for n in range(count))
+
+    def only_counts(product: Any, keys: Iterator[str], pace: warming.Pace) -> Any:
+        for _ in keys:
+            yield warming.Portion(1, (), 0.0)
+
+    try:
+        tracemalloc.start()
+        done = warming.prime_domain(registry.get("large"), lambda done: None, only_counts)
+        assert (done.total, done.primed) == (count, count)
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+        registry.unregister("large")
