@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -107,9 +108,8 @@ def batch(
             graph, stores.current(), session, place.done, until, settings.MAX_BATCH, behind,
             place.floor, place.echoes,
         )  # fmt: skip
-        outcome = refresh.run(
-            work, lambda key: dependents.request(work, key, "retry"), dependents.over
-        )
+        retry = partial(dependents.request, work, reason="retry")
+        outcome = refresh.run(work, retry, dependents.over)
     place = replace(
         place, done=until, floor=NOTHING, owed=frozenset(session.owed), echoes=refresh.echoes()
     )

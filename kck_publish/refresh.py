@@ -57,7 +57,6 @@ class Refresh:
         self._token = uuid.uuid4().hex
         self._left: dict[str, Left] = {}
         self._moved: dict[str, None] = {}
-        self._turn, self._closed = 0, False
         self._behind = behind or {}
         self._floor = Snapshot.parse(floor)
         self._graph = graph
@@ -96,7 +95,7 @@ class Refresh:
         turns = [(self._graph.order.get(name, 0), name) for name in work.tasks]
         heapify(turns)
         while turns:
-            self._turn, name = heappop(turns)
+            _, name = heappop(turns)
             for some in _chunks(list(work.tasks[name].items()), self._chunk):
                 self._refresh(dict(some), pending)
                 if len(pending.writes) + len(pending.removals) >= self._chunk:
@@ -114,14 +113,14 @@ class Refresh:
         """Have what depends on the refreshed keys of a product refreshed in this batch, too.
 
         What is not is found in the log by the next one: what is amended, what is touched as a
-        whole, and what is too much. And all of it, once a compute has been given a key before that
-        key's turn: had that been found to stand on a refreshed one, it would have been too early.
+        whole, and what is too much; and what another compute was given before its own turn, and so
+        perhaps too early: it stays as it was given, and has not seen the refreshed key.
 
         Returns:
             the products that had no work before.
         """
         moved, self._moved = self._moved, {}
-        if not moved or self._closed or not self._graph.by_product.get(name):
+        if not moved or not self._graph.by_product.get(name):
             return []
         last = {key: self._work.tasks[name][key].last for key in moved}
         found = over(name, {key: one.xid if one else 0 for key, one in last.items()})
@@ -147,7 +146,6 @@ class Refresh:
             return self._fresh[key]
         if key in self._work.tasks.get(product.name, {}):
             # Touched, and not computed yet, or not kept: only a compute is true to the batch.
-            self._closed |= self._graph.order[product.name] > self._turn
             (found,) = compute(product, [parameters], self)
             self._fresh[key] = found
             return found

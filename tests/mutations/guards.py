@@ -61,9 +61,9 @@ GUARDS = (
     Guard("lazy prime", "the listener claims before it looks which keys are stored", (
         ("        if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:\n"
          "            raise Fenced(place.shard)\n", ""),
-        ('outcome = refresh.run(work, lambda key: dependents.request(work, key, "retry"))\n',
-         'outcome = refresh.run(work, lambda key: dependents.request(work, key, "retry"))\n'
-         "        desk.execute(_CLAIM, [until, place.shard, place.epoch])\n"),
+        ("        outcome = refresh.run(work, retry, dependents.over)\n    place",
+         "        outcome = refresh.run(work, retry, dependents.over)\n"
+         "        desk.execute(_CLAIM, [until, place.shard, place.epoch])\n    place"),
      ), f"{INNER}test_lazy_prime.py::test_a_reader_that_adds_after_the_look_sees_the_claim"),
     _guard("lazy prime", "a reader that has added looks at the claim",
            "and not seen.includes(Snapshot.parse(claimed))", "and False",
@@ -291,6 +291,29 @@ GUARDS = (
     _guard("recorded dependencies", "what was computed within and not stored hands its reads on",
            "        scope.inherit(answer)", "        pass",
            f"{INNER}test_recorded.py::test_what_was_computed_within_and_never_stored_counts"),
+    # --- products over products
+    _guard("products over products", "what a batch has left is looked at again",
+           "        left = self.left[key]\n", "        return True\n",
+           f"{INNER}test_chains.py::test_a_reader_adds_what_it_made_of_the_old_value"),
+    _guard("products over products", "and must be the batch's own work",
+           "        if entry.by != LISTENER or entry.behind:\n            return False\n",
+           "        if entry.by != LISTENER or entry.behind:\n            return True\n",
+           f"{INNER}test_chains.py::test_a_slow_reader_adds_the_old_value_after_the_batch"),
+    _guard("products over products", "of a compute that was given the refreshed value",
+           "        return left.saw is None or refreshed in left.saw", "        return True",
+           f"{INNER}test_chains.py::test_a_compute_that_has_not_looked_is_done_again"),
+    _guard("products over products", "only the batch's own words are passed over",
+           "        if not token or token != self.token or (left", "        if (left",
+           f"{INNER}test_chains.py::"
+           "test_what_is_set_by_hand_meanwhile_reaches_those_over_it"),
+    _guard("products over products", "no stamp tells that a cascade was reached",
+           "        mine.xids.clear()  # no stamp tells that it was reached\n", "",
+           f"{INNER}test_chains.py::"
+           "test_one_change_computes_each_once_and_all_in_one_batch"),
+    _guard("products over products", "a domain that cannot be asked ends no listener",
+           "            except Exception as error:  # the user's: the others are kept up",
+           "            except Fenced as error:",
+           f"{INNER}test_domains.py::test_a_listener_starts_though_a_domain_fails"),
     # --- the auditor
     _guard("the auditor", "a difference must survive a second look",
            'finding.kind != "different" or suspects.get(finding.key) == version:', "True:",
