@@ -111,7 +111,11 @@ def batch(
         retry = partial(dependents.request, work, reason="retry")
         outcome = refresh.run(work, retry, dependents.over)
     place = replace(
-        place, done=until, floor=NOTHING, owed=frozenset(session.owed), echoes=refresh.echoes()
+        place,
+        done=until,
+        floor=NOTHING,
+        owed=frozenset(session.owed),
+        echoes=refresh.cascading.echoes(),
     )
     if part is not None:
         pace = paging.paced(place.pace, time.monotonic() - start, settings.MAX_CHANGES)

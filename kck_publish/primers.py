@@ -66,7 +66,11 @@ class Primer:
     @classmethod
     def _announce(cls) -> None:
         """Announce the product; called once for a class with a ``key``. Raises InvalidPrimer."""
-        product = PrimerProduct(cls())
+        cls._register(PrimerProduct(cls()))
+
+    @classmethod
+    def _register(cls, product: PrimerProduct) -> None:
+        """Make a product known, and its domain where that is kept up."""
         registry.register(product, replaces=product.is_newer_than)
         if product.eager and product.warm and product.parameters:
             domain = DomainProduct(product)

@@ -9,12 +9,12 @@ after a crash harms nothing.
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any
 
 from . import retries, signals
+from .cascading import Cascading, Over
 from .checking import checked
 from .computing import compute
 from .echoes import Echoes, Left
@@ -54,9 +54,6 @@ class Refresh:
         echoes: Echoes | None = None,
     ) -> None:  # fmt: skip
         self._echoes = echoes or Echoes()
-        self._token = uuid.uuid4().hex
-        self._left: dict[str, Left] = {}
-        self._moved: dict[str, None] = {}
         self._behind = behind or {}
         self._floor = Snapshot.parse(floor)
         self._graph = graph
@@ -69,13 +66,14 @@ class Refresh:
         self._survey = Survey(graph, store, session, self._since, chunk)
         self._spreading = Spreading(graph, store, session, self)
         self._work = Work()
+        self.cascading = Cascading(graph, session, until, self)
         self.outcome = Outcome()
 
     def run(
         self,
         work: Work,
         retry: Callable[[str], None] = lambda key: None,
-        over: Callable[[str, Mapping[str, int]], Work] = lambda product, keys: Work(),
+        over: Over = lambda product, keys: Work(),
     ) -> Outcome:
         """Refresh everything that the batch touches, in the order of dependence.
 
@@ -101,44 +99,13 @@ class Refresh:
                 if len(pending.writes) + len(pending.removals) >= self._chunk:
                     self._write(pending, last=False)
                     pending = Results()
-            for later in self._follow(name, over):
+            for later in self.cascading.follow(name, work, over):
                 heappush(turns, (self._graph.order[later], later))
         for key in work.removed:
             product = self._graph.products[key.partition("/")[0]]
             pending.removals.append(Address(key, product.fingerprint))
         self._write(pending, last=True)
         return self.outcome
-
-    def _follow(self, name: str, over: Callable[[str, Mapping[str, int]], Work]) -> list[str]:
-        """Have what depends on the refreshed keys of a product refreshed in this batch, too.
-
-        What is not is found in the log by the next one: what is amended, what is touched as a
-        whole, and what is too much; and what another compute was given before its own turn, and so
-        perhaps too early: it stays as it was given, and has not seen the refreshed key.
-
-        Returns:
-            the products that had no work before.
-        """
-        moved, self._moved = self._moved, {}
-        if not moved or not self._graph.by_product.get(name):
-            return []
-        last = {key: self._work.tasks[name][key].last for key in moved}
-        found = over(name, {key: one.xid if one else 0 for key, one in last.items()})
-        if not self._session.any_room(found.size + self._work.size):
-            return []
-        new = []
-        for later, tasks in found.tasks.items():
-            if tasks and not self._graph.products[later].augmentable:
-                if not self._work.tasks.get(later):
-                    new.append(later)
-                for key, task in tasks.items():
-                    self._work.follow(key, task)
-        return new
-
-    def echoes(self) -> Echoes:
-        """What the next batch need not do again."""
-        few = self._session.any_room(len(self._left))
-        return Echoes(self._token, self._until, self._left if few else {})
 
     def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:
         """What another product's compute sees of a key that this batch touches."""
@@ -172,10 +139,10 @@ class Refresh:
             if entry is None or not self._since.includes(Snapshot.parse(entry.stamp)):
                 # What depends on it may have been made from an older value that is not stored.
                 results.told.append(addresses[key])
-                self._moved[key] = None
+                self.cascading.moved(key)
             if entry is None and not task.named:
                 results.settled.append(addresses[key])
-                self._leave(product, key, Left(there=False))
+                self.cascading.leave(product, key, Left(there=False))
             elif entry is not None and self._reached(entry, task):
                 results.adopted.append(entry)
                 if entry.body is not None:
@@ -272,11 +239,11 @@ class Refresh:
         if computed.absent is not None:
             if before is not None and _says(before, product.absence_shape(computed.absent)):
                 results.adopted.append(before)
-                self._leave(product, key, Left(True, before.version, computed.saw))
+                self.cascading.leave(product, key, Left(True, before.version, computed.saw))
                 return
             if before is not None:
                 self._remove(product, address, results)
-            self._leave(product, key, Left(False, saw=computed.saw))
+            self.cascading.leave(product, key, Left(False, saw=computed.saw))
             return
         assert entry is not None
         # Another row has taken the key over, in a batch before, or in one to come.
@@ -286,11 +253,11 @@ class Refresh:
                 results.renewals.append(entry._replace(version=before.version))
             else:
                 results.adopted.append(before)
-                self._leave(product, key, Left(True, before.version, computed.saw))
+                self.cascading.leave(product, key, Left(True, before.version, computed.saw))
             self.outcome.unchanged += 1
             return
         results.writes.append(entry)
-        self._moved[key] = None
+        self.cascading.moved(key)
         results.values.append((product, computed.value, task.parameters))
         signal = signals.augmented if augmented else getattr(signals, product.announces)
         results.events.append((signal, product, key))
@@ -298,18 +265,14 @@ class Refresh:
             self.outcome.augmented += 1
         else:
             self.outcome.primed += 1
-            self._leave(product, key, Left(True, saw=computed.saw))
+            self.cascading.leave(product, key, Left(True, saw=computed.saw))
 
     def _tasks(self, entry: Stored) -> Mapping[str, Task]:
         return self._work.tasks.get(entry.product, {})
 
-    def _leave(self, product: Product, key: str, left: Left) -> None:
-        if any(self._graph.upstream(product.name)):
-            self._left[key] = left
-
     def _remove(self, product: Product, address: Address, results: Results) -> None:
         results.removals.append(address)
-        self._moved[address.key] = None
+        self.cascading.moved(address.key)
         results.events.append((signals.removed, product, address.key))
         self.outcome.removed += 1
 
@@ -325,7 +288,7 @@ class Refresh:
         self._session.owed -= {one.key for one in results.settled}
         self.outcome.cascaded += write(
             self._graph, self._store, self._session, results, self._until, last, whole,
-            self._token,
+            self.cascading.token,
         )  # fmt: skip
         if results.settled and self._survey.any_failed:
             self._session.forget(results.settled)

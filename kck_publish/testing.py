@@ -140,7 +140,7 @@ def _drain_transaction(connection: Any, echoes: Echoes) -> tuple[Echoes, Outcome
     refresh = Refresh(graph, stores.current(), session, NOTHING, until, chunk, echoes=echoes)
     retry = partial(dependents.request, work, reason="retry")
     outcome = refresh.run(work, retry, dependents.over)
-    return refresh.echoes(), outcome
+    return refresh.cascading.echoes(), outcome
 
 
 def _due_query() -> stores.Query:

@@ -51,8 +51,7 @@ class AggregatePrimer(Primer):
                 f"{cls.key}: {', '.join(written)} cannot be written on an AggregatePrimer; give "
                 "the value another form in present(), or write a Primer."
             )
-        product = AggregateProduct(cls())
-        registry.register(product, replaces=product.is_newer_than)
+        cls._register(AggregateProduct(cls()))
 
     def present(self, values: dict[str, Any]) -> Any:
         """The value, from what the aggregates show.

@@ -84,6 +84,7 @@ LAYERS: list[str] = [
     "results",
     "surveying",
     "spreading",
+    "cascading",
     "writing",
     "refresh",
     "schedule",

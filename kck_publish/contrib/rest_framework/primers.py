@@ -46,8 +46,7 @@ class SerializerPrimer(Primer):
 
     @classmethod
     def _announce(cls) -> None:
-        product = SerializerProduct(cls())
-        registry.register(product, replaces=product.is_newer_than)
+        cls._register(SerializerProduct(cls()))
 
     @property
     def product(self) -> SerializerProduct:
