@@ -322,3 +322,17 @@ def test_in_any_store(store: dict[str, Any], settings: Any) -> None:
     drain()
     assert Counter(computed) == Counter(f"{name}/3" for name in NAMES)
     assert_fresh(*NAMES)
+
+
+def test_what_a_reader_has_added_before_the_look_is_made_anew_at_once(
+    batches: list[Batch],
+) -> None:
+    """Its state includes the change, and its link1 does not."""
+    cache.unset("link2/3")
+    drain()
+    batches.clear()
+    during["link1"] = _elsewhere(lambda: cache.get("link2/3"))
+    _write(1000)
+    drain()
+    assert [one.computed.count("link2/3") for one in batches if one.computed] == [2]  # one is his
+    assert_fresh(*NAMES)

@@ -309,7 +309,7 @@ GUARDS = (
     _guard("products over products", "no stamp tells that a cascade was reached",
            "        mine.xids.clear()  # no stamp tells that it was reached\n", "",
            f"{INNER}test_chains.py::"
-           "test_one_change_computes_each_once_and_all_in_one_batch"),
+           "test_what_a_reader_has_added_before_the_look_is_made_anew_at_once"),
     _guard("products over products", "a domain that cannot be asked ends no listener",
            "            except Exception as error:  # the user's: the others are kept up",
            "            except Fenced as error:",
