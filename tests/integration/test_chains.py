@@ -13,12 +13,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import connection, transaction
 
-from kck_publish import Cache, Depends, IntegerParameter, Primer, following, refresh, registry
+from kck_publish import (
+    Cache,
+    Depends,
+    IntegerParameter,
+    Primer,
+    following,
+    refresh,
+    registry,
+    writing,
+)
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import Session, drain, sql
 from tests.catalog.models import Item
@@ -213,9 +222,13 @@ def test_a_slow_reader_adds_the_old_value_after_the_batch(batches: list[Batch]) 
         drain()
         readers: list[Session] = []
 
+        def wait() -> None:
+            read.set()
+            assert go_on.wait(20)
+
         def begin() -> None:
             Session(lambda: cache.unset("slow/3")).result()
-            during["slow"] = lambda: (read.set(), go_on.wait(20))
+            during["slow"] = wait
             readers.append(Session(lambda: cache.get("slow/3")))
             assert read.wait(20)
 
@@ -226,7 +239,7 @@ def test_a_slow_reader_adds_the_old_value_after_the_batch(batches: list[Batch]) 
 
         slow = registry.get("slow")
         assert registry.graph().order["mixed"] < registry.graph().order[slow.name]
-        slow.sender.eager = True  # primed by the batch, though it is not stored
+        cast("Any", slow.sender).eager = True  # primed by the batch, though it is not stored
         during["mixed"], during["between"] = begin, end
         _write(1000)
         drain()
@@ -254,7 +267,7 @@ def test_a_batch_that_is_cut_off_between_two_writes(
     """The first products are written, the others are not: all of it is done again."""
     settings.KCK_PUBLISH = {"MAX_BATCH": 1}
 
-    real, left = refresh.write, [3]
+    real, left = writing.write, [3]
 
     def write(*args: Any) -> int:
         left[0] -= 1

@@ -44,7 +44,7 @@ def products() -> Iterator[None]:
 
     @primer("nested", depends_on=["groups"])
     def nested() -> list[int]:
-        return [group for group in groups.cached.get() if group < 100]  # type: ignore[attr-defined]
+        return [group for group in groups.cached.get() if group < 100]
 
     class Board(Primer):
         """Its own dependency tells nothing of who is a member."""
