@@ -47,10 +47,23 @@ class DomainProduct(Product):
         self.owner = owner
         self.sender = owner.sender
         self.name = f"{owner.name}[]"
+        # Of the rows that its owner depends on, the domain may be made of the same columns.
+        self.depends_on = [
+            Depends(
+                one.on,
+                keys=lambda change: {},
+                columns=None if one.columns is None else [*one.columns, *one.mapping.values()],
+            )
+            for one in owner.depends_on
+            if one.models
+        ]
 
     @cached_property
     def fingerprint(self) -> str:
         return encoding.fingerprint("domain", self.name, self.owner.fingerprint)
+
+    def sees_rows(self, dependency: Depends) -> bool:
+        return False
 
     @property
     def may_read(self) -> Iterable[Depends]:

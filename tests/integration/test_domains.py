@@ -220,3 +220,29 @@ def test_a_large_domain_is_streamed() -> None:
     finally:
         tracemalloc.stop()
         registry.unregister("large")
+
+
+def test_a_domain_of_the_rows_that_are_declared_stays_true() -> None:
+    """``kck_verify`` and the auditor compare it as they compare everything."""
+
+    class Named(Primer):
+        key = "named_group"
+        parameters = (IntegerParameter("group"),)
+        depends_on = (Depends(Item, group="group", columns=["name"]),)
+        eager = True
+
+        def compute(self, group: int) -> Any:
+            return sorted(Item.objects.filter(group=group).values_list("name", flat=True))
+
+        def domain(self) -> Any:
+            return Item.objects.order_by().values("group").distinct()
+
+    try:
+        drain()
+        Item.objects.create(name="9", group=9)
+        Item.objects.filter(group=1).update(group=11)
+        drain()
+        assert_fresh("named_group", "named_group[]")
+    finally:
+        registry.unregister("named_group")
+        registry.unregister("named_group[]")

@@ -1,4 +1,5 @@
 """What every product should be, by SQL and plain Python: nothing of the library is asked.
+(But what identifies a key: the value of a domain is made of that.)
 
 All tables are read in one transaction of a session of the soak's own.
 """
@@ -11,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+
+from kck_publish import Cache
+from kck_publish.keys import identify
 
 
 class Absent:
@@ -76,6 +80,11 @@ class Truth:
     def expected(self, name: str, parameters: dict[str, Any]) -> Any:
         """What a product should be; ABSENT when there should be none."""
         values = tuple(parameters.values())
+        if name == "probe[]":
+            return _domain("probe", [{"probe": one} for one in self.probes])
+        if name == "city_board[]":
+            cities = {row[2] for row in self.accounts.values()}
+            return _domain("city_board", [{"city": city} for city in cities])
         made = getattr(self, f"_{name}", None)
         if made is not None:
             return made(*values)
@@ -149,3 +158,9 @@ class Truth:
         if "[" in name:
             return found
         return found[0] if found else ABSENT
+
+
+def _domain(name: str, members: list[dict[str, Any]]) -> Any:
+    keys = [Cache.get_instance().build_key(name, **one) for one in members]
+    total = sum(int.from_bytes(identify(key), "big") for key in keys)
+    return {"members": len(keys), "digest": f"{total % 2**128:032x}"}
