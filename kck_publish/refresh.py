@@ -109,7 +109,8 @@ class Refresh:
             if not self._spreading.in_domain(product, key):
                 results.settled.append(addresses[key])
                 if entry is not None:
-                    self._remove(product, addresses[key], results)
+                    results.removals.append(addresses[key])
+                    self._tell_removed(product, key, results)
                 continue
             if entry is None or not self._since.includes(Snapshot.parse(entry.stamp)):
                 # What depends on it may have been made from an older value that is not stored.
@@ -210,12 +211,22 @@ class Refresh:
         if not augmented and (computed.reads or self._survey.any_edges):
             results.reads[address] = computed.reads
         if computed.absent is not None:
-            if before is not None and _says(before, product.absence_shape(computed.absent)):
+            shape = product.absence_shape(computed.absent)
+            if before is not None and _says(before, shape):
                 results.adopted.append(before)
+            elif shape is not None:
+                # Too many rows: said, so that the key is found when but one of them is left.
+                answer = entry_of(product, key, computed, self._until, LISTENER, task.why)
+                assert answer is not None
+                results.writes.append(answer if before is None else answer._replace(row=before.row))
+                if before is not None:
+                    self._tell_removed(product, key, results)
             elif before is not None:
-                self._remove(product, address, results)
+                results.removals.append(address)
+                self._tell_removed(product, key, results)
             return
         assert entry is not None
+        entry = entry if before is None else entry._replace(row=before.row)
         # Another row has taken the key over, in a batch before, or in one to come.
         self._work.removed.pop(key, None)
         if before is not None and _same(before, entry):
@@ -234,9 +245,8 @@ class Refresh:
         else:
             self.outcome.primed += 1
 
-    def _remove(self, product: Product, address: Address, results: Results) -> None:
-        results.removals.append(address)
-        results.events.append((signals.removed, product, address.key))
+    def _tell_removed(self, product: Product, key: str, results: Results) -> None:
+        results.events.append((signals.removed, product, key))
         self.outcome.removed += 1
 
     def _write(self, results: Results, last: bool) -> None:
