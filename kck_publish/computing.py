@@ -6,6 +6,7 @@ primes on a miss computes alone.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,11 +17,13 @@ from typing import Any, Protocol
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 
-from . import registry
-from .exceptions import DependencyCycle, InvalidPrimer
+from . import limits, registry, rings
+from .exceptions import ComputeTimeout, DependencyCycle, InvalidPrimer
 from .linting import watched
 from .products import Computed, Parameters, Product
 from .stores import Read
+
+logger = logging.getLogger("kck_publish")
 
 # A pass over many keys whose edges would be more than these is done key by key.
 MANY_EDGES = 10_000
@@ -35,8 +38,8 @@ class Batch(Protocol):
     def recover(self) -> None:
         """Make the batch's transaction usable again after a compute that failed in it."""
 
-    def breathe(self) -> None:
-        """Give a sign of life, if one is due: called before each compute."""
+    def breathe(self, seconds: float = 0.0) -> None:
+        """Give a sign of life, if one is due; there may be none for so long: before a compute."""
 
 
 @dataclass
@@ -98,7 +101,7 @@ def compute(
     if len(parameters) > 1:
         with scope(product, batch) as inner:
             start = time.perf_counter()
-            together = _attempt(lambda: product.prime_many(parameters), inner)
+            together = _attempt(lambda: product.prime_many(parameters), inner, parameters)
         # What a pass has read, each of its keys has: if that is much, they are told apart.
         few = len(inner.reads) * len(parameters) <= MANY_EDGES
         if few and together.error is None and together.value is not None:
@@ -108,7 +111,7 @@ def compute(
     found = []
     for each in parameters:
         with scope(product, batch, each) as inner:
-            found.append(_attempt(partial(_alone, inner, each), inner))
+            found.append(_attempt(partial(_alone, inner, each), inner, [each]))
     return found
 
 
@@ -127,31 +130,50 @@ def _name(one: Scope) -> str:
     return one.product.name if one.alone is None else one.product.key_of(one.alone)
 
 
-def _attempt(run: Callable[[], Any], inner: Scope) -> Computed:
+def _attempt(run: Callable[[], Any], inner: Scope, parameters: Sequence[Parameters]) -> Computed:
+    product = inner.product
     if inner.batch is not None:
-        inner.batch.breathe()
+        inner.batch.breathe(limits.seconds_of(product.time_limit) or 0.0)
     start = time.perf_counter()
     try:
+        try:
+            watching = _watching(run, inner)
+            answer = Computed(limits.within(_name(inner), product.time_limit, watching))
+        except (ObjectDoesNotExist, MultipleObjectsReturned) as absent:
+            if isinstance(absent, MultipleObjectsReturned) and not product.keeps_absence:
+                raise
+            answer = Computed(absent=absent)
+        answer = _with_reads(answer, inner, parameters)
+    except Exception as error:  # the user's code: kept with the key, never stops the batch
+        if limits.is_of_another(error):
+            raise
+        if isinstance(error, ComputeTimeout) and error.what == _name(inner):
+            logger.error("%s", error)
+        answer = Computed(error=error)
+        if inner.batch is not None:
+            inner.batch.recover()
+            limits.again()
+    return replace(answer, seconds=time.perf_counter() - start)
+
+
+def _watching(run: Callable[[], Any], inner: Scope) -> Callable[[], Any]:
+    def watching() -> Any:
         with watched(inner.product):
-            value = run()
-    except (ObjectDoesNotExist, MultipleObjectsReturned) as absent:
-        if isinstance(absent, ObjectDoesNotExist) or inner.product.keeps_absence:
-            answer = Computed(absent=absent, seconds=time.perf_counter() - start)
-            return _with_reads(answer, inner)
-        found = Computed(error=absent, seconds=time.perf_counter() - start)
-    except Exception as error:  # noqa: BLE001 - the user's code: kept with the key, never stops the batch
-        found = Computed(error=error, seconds=time.perf_counter() - start)
-    else:
-        return _with_reads(Computed(value, seconds=time.perf_counter() - start), inner)
-    if inner.batch is not None:
-        inner.batch.recover()
-    return found
+            return run()
+
+    return watching
 
 
-def _with_reads(computed: Computed, inner: Scope) -> Computed:
-    """What was computed, with what was read for it: by the key, and not by its own product."""
+def _with_reads(computed: Computed, inner: Scope, parameters: Sequence[Parameters]) -> Computed:
+    """What was computed, with what was read for it: by the key, and not by its own product.
+
+    Raises:
+        DependencyCycle: it was computed from itself.
+    """
     if not inner.reads:
         return computed
+    keys = map(inner.product.key_of, parameters)
+    rings.refuse(inner.product.name, keys, inner.reads, inner.over)
     registry.graph().learn(inner.product.name, "|".join(inner.over))
     return replace(computed, reads=tuple(inner.reads.values()), over=frozenset(inner.over))
 

@@ -12,9 +12,10 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from . import retries, signals
+from . import limits, retries, signals
 from .checking import checked
 from .computing import compute
+from .dependencies import Change
 from .exceptions import Reprime, TooLarge
 from .prime import entry_of
 from .products import Computed, Parameters, Product
@@ -131,9 +132,9 @@ class Refresh:
             self._remember(product, key, found)
             self._settle(key, task, stored.get(key), found, results)
 
-    def breathe(self) -> None:
-        """Give a sign of life, if one is due."""
-        self._session.breathe()
+    def breathe(self, seconds: float = 0.0) -> None:
+        """Give a sign of life, if one is due; there may be none for so long."""
+        self._session.breathe(seconds)
 
     def recover(self) -> None:
         """Make the batch's transaction usable again after a compute that failed in it."""
@@ -165,13 +166,14 @@ class Refresh:
         changes = [one for one in task.changes if not stamp.sees(one.xid)]
         try:
             value = product.amendable(entry.body, entry.shape)
-            value = product.augment_with(value, changes, task.parameters)
+            value = self._amended(product, key, value, changes, task.parameters)
             computed = Computed(value)
             product.encode(value)
         except Reprime:
             return False
         except Exception as error:  # noqa: BLE001 - the user's augment: the truth is a prime away
             logger.warning("augment of %s failed (%s): it is primed.", key, type(error).__name__)
+            self.recover()
             return False
         if (found := checked(product, key, task.parameters, computed, self)) is not computed:
             computed = found
@@ -180,6 +182,15 @@ class Refresh:
         self._remember(product, key, computed)
         self._settle(key, task, entry, computed, results, augmented=True)
         return True
+
+    def _amended(
+        self, product: Product, key: str, value: Any, changes: Sequence[Change], named: Parameters
+    ) -> Any:
+        limit = product.time_limit
+        self.breathe(limits.seconds_of(limit) or 0.0)
+        return limits.within(
+            key, limit, lambda: product.augment_with(value, changes, named), queries=False
+        )
 
     def _settle(
         self,
