@@ -66,6 +66,25 @@ class Scope:
             self.reads[read.address.key] = read
             self.over |= {product, *over}
 
+    def reported(self, error: Exception) -> bool:
+        """Whether an error is this compute's own, and its message says more than the traceback."""
+        if isinstance(error, ComputeTimeout):
+            return error.what == self.name
+        mine = isinstance(error, DependencyCycle) and self.name == error.cycle[0]
+        return mine and all(one.name != self.name for one in self.around())
+
+    def around(self) -> Iterator[Scope]:
+        """The computes that this one is a part of, the innermost first."""
+        outer = self.outer
+        while outer is not None:
+            yield outer
+            outer = outer.outer
+
+    @property
+    def name(self) -> str:
+        """Of the key; of the product, for a pass over many."""
+        return self.product.name if self.alone is None else self.product.key_of(self.alone)
+
     def inherit(self, computed: Computed) -> None:
         """What was computed within, and not stored, stands on nothing of its own."""
         self.reads |= {read.address.key: read for read in computed.reads}
@@ -117,17 +136,12 @@ def compute(
 
 def _alone(inner: Scope, parameters: Parameters) -> Any:
     """Compute one key. Raises DependencyCycle when that is on its way already."""
-    path, outer = [inner], inner.outer
-    while outer is not None:
+    path = [inner]
+    for outer in inner.around():
         path.append(outer)
         if outer.product is inner.product and outer.alone == parameters:
-            raise DependencyCycle([_name(one) for one in reversed(path)][:-1])
-        outer = outer.outer
+            raise DependencyCycle([one.name for one in reversed(path)][:-1])
     return inner.product.prime_one(parameters)
-
-
-def _name(one: Scope) -> str:
-    return one.product.name if one.alone is None else one.product.key_of(one.alone)
 
 
 def _attempt(run: Callable[[], Any], inner: Scope, parameters: Sequence[Parameters]) -> Computed:
@@ -138,7 +152,7 @@ def _attempt(run: Callable[[], Any], inner: Scope, parameters: Sequence[Paramete
     try:
         try:
             watching = _watching(run, inner)
-            answer = Computed(limits.within(_name(inner), product.time_limit, watching))
+            answer = Computed(limits.within(inner.name, product.time_limit, watching))
         except (ObjectDoesNotExist, MultipleObjectsReturned) as absent:
             if isinstance(absent, MultipleObjectsReturned) and not product.keeps_absence:
                 raise
@@ -147,7 +161,7 @@ def _attempt(run: Callable[[], Any], inner: Scope, parameters: Sequence[Paramete
     except Exception as error:  # the user's code: kept with the key, never stops the batch
         if limits.is_of_another(error):
             raise
-        if isinstance(error, ComputeTimeout) and error.what == _name(inner):
+        if inner.reported(error):
             logger.error("%s", error)
         answer = Computed(error=error)
         if inner.batch is not None:
