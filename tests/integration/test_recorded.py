@@ -90,8 +90,8 @@ def products() -> Iterator[None]:
     _product("greeting", lambda n: Author.cached.get(pk=n).first)
     _product("turn", _turned, Depends(Item, n="group", columns=["amount"]))
     _product(
-        "turn_many", lambda n: _turned(n, "turn_many"), Depends(Item, n="group", columns=["amount"]),
-        compute_many=_turned_many,
+        "turn_many", lambda n: _turned(n, "turn_many"),
+        Depends(Item, n="group", columns=["amount"]), compute_many=_turned_many,
     )  # fmt: skip
     _product("tree", _tree, Depends(Item, n="group", columns=["amount"]))
     _product("half", _half, Depends(Item, n="group", columns=["amount"]))
