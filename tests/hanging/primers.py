@@ -57,7 +57,7 @@ class Hanging(Primer):
     depends_on = (ON,)
     eager = True
     time_limit = timedelta(seconds=0.5)
-    retry = Retry(max_retries=-1, delay=timedelta(seconds=0.2), backoff=1)
+    retry = Retry(max_retries=-1, delay=timedelta(seconds=0.2), backoff=False)
 
     def compute(self, n: int) -> int:
         WAYS.get(_way(n) or "", int)()
