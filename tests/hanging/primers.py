@@ -94,5 +94,6 @@ class Lasting(Primer):
     def compute(self) -> int:
         with connect("default") as own:
             own.execute("INSERT INTO hanging (how) VALUES ('lasting')")
+            own.execute("SET lock_timeout = 0")
             own.execute("SELECT pg_advisory_lock_shared(%s)", [LOCK])
         return int(sum(Item.objects.values_list("amount", flat=True)))
