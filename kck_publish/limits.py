@@ -173,7 +173,7 @@ def _limited_queries(limit: Limit) -> Iterator[None]:
                 stack.enter_context(transaction.atomic(using=connection.alias))
             if _is_sound(connection):
                 before = _set(connection, limit)
-        except DatabaseError:  # away: there is nothing to limit
+        except (DatabaseError, psycopg.Error):  # away: there is nothing to limit
             stack.close()
         stack.enter_context(connection.execute_wrapper(_in_time))
         try:
@@ -212,4 +212,6 @@ def _is_sound(connection: Any) -> bool:
     raw = connection.connection
     if raw is None or raw.closed or not connection.in_atomic_block or connection.needs_rollback:
         return False
-    return bool(raw.info.transaction_status == TransactionStatus.INTRANS)
+    # Idle: its first query is still to come.
+    status = raw.info.transaction_status
+    return status in (TransactionStatus.INTRANS, TransactionStatus.IDLE)

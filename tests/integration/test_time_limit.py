@@ -26,7 +26,7 @@ from kck_publish import (
     registry,
 )
 from kck_publish.testing import travel
-from tests.catalog.fixtures import Session, another_session, drain, sql, stored
+from tests.catalog.fixtures import Session, drain, sql, stored
 from tests.catalog.models import Item
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -219,9 +219,14 @@ def test_what_is_late_and_ends_counts() -> None:
 def test_without_a_transaction_around(settings: Any) -> None:
     settings.KCK_PUBLISH = {"ENABLED": False}
     hang[1] = pg_sleep
-    with pytest.raises(ComputeTimeout):
-        cache.get("limited/1")
-    assert not connection.in_atomic_block
+
+    def read() -> object:
+        with pytest.raises(ComputeTimeout):
+            cache.get("limited/1")
+        assert not connection.in_atomic_block
+        return sql("SHOW statement_timeout")
+
+    assert read() == Session(read).result() == [("0",)]
 
 
 def test_the_limit_of_the_settings(settings: Any) -> None:
@@ -309,19 +314,22 @@ def test_a_query_that_fails_within_does_not_lift_the_limit() -> None:
 
 
 def test_those_who_wait_for_a_reader_that_hangs_go_on() -> None:
-    hang[1] = pg_sleep
-    found: list[Any] = []
+    """In a thread it cannot be cut off; they are waited for no longer than it may take."""
+    begun, end = threading.Event(), threading.Event()
 
-    def read() -> None:
-        try:
-            cache.get("limited/1")
-        except ComputeTimeout as error:
-            found.append(error)
+    def stuck() -> None:
+        hang.clear()
+        begun.set()
+        end.wait(20)
 
-    readers = [Session(read) for _ in range(3)]
-    for one in readers:
-        one.result(30)
-    assert len(found) == 3
-    with another_session() as other:
-        locks = other.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
-        assert locks.fetchone() == (0,)
+    hang[1] = stuck
+    first = Session(lambda: cache.get("limited/1"))
+    begun.wait(20)
+    try:
+        assert cache.get("limited/1") == 5
+        assert sql("SHOW lock_timeout") == [("0",)]
+        assert first.is_alive()
+    finally:
+        end.set()
+    with pytest.raises(ComputeTimeout):
+        first.result()
