@@ -61,7 +61,7 @@ def _turned_many(self: Any, some: Any) -> list[int]:
 def _tree(n: int) -> int:
     """Its own, and that of the two under it: the keys of one product read each other."""
     under = [cache.get(f"tree/{one}") for one in (2 * n, 2 * n + 1) if one < 8]
-    return _amounts(n) + sum(under)
+    return _amounts(n) + int(sum(under))
 
 
 def _half(n: int) -> int:
