@@ -83,7 +83,7 @@ def products() -> Iterator[None]:
     @primer("later_stuck/<int:n>", depends_on=[ON], time_limit=timedelta(seconds=0.3))
     async def stuck(n: int) -> int:
         if n in hangs:
-            await sync_to_async(sql)("SELECT pg_sleep(60)")
+            await sync_to_async(sql)("SELECT pg_sleep(15)")
         return await _amount(n)
 
     @primer("later_stray", depends_on=[Item])

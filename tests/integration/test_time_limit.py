@@ -42,7 +42,7 @@ def _amount(n: int) -> int:
 
 
 def pg_sleep() -> None:
-    sql("SELECT pg_sleep(60)")
+    sql("SELECT pg_sleep(15)")
 
 
 def busy() -> None:
