@@ -29,14 +29,11 @@ T = TypeVar("T")
 LATE = 0.2
 # How exactly the server's clock and ours agree on how long something took, in seconds.
 _ROUGHLY = 0.05
-# The session's own timeout holds where it is the shorter one; a text as ``90s`` is an interval.
+# First what it was. PostgreSQL shows it in the largest unit that fits; 0 is none.
 _SET = """
-WITH own AS (
-    SELECT current_setting('statement_timeout') AS text,
-           extract(epoch FROM current_setting('statement_timeout')::interval) * 1000 AS ms
-)
-SELECT text, set_config('statement_timeout', least(nullif(ms, 0), %s)::bigint::text, true) FROM own
+SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true)
 """
+_MILLISECONDS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _RESTORE = "SELECT set_config('statement_timeout', %s, true)"
 
 
@@ -180,18 +177,27 @@ def _limited_queries(limit: Limit) -> Iterator[None]:
             yield
         finally:
             if before is not None and _is_sound(connection):
-                _execute(connection, _RESTORE, [before])
+                _execute(connection, _RESTORE, before)
 
 
 def _set(connection: Any, limit: Limit) -> str:
-    (before, _) = _execute(connection, _SET, [max(1, round(limit.left * 1000))])
+    """End queries after what is left of the limit; what was set before. A shorter one holds."""
+    milliseconds = max(1, round(limit.left * 1000))
+    before, _ = _execute(connection, _SET, str(milliseconds))
+    if 0 < _in_milliseconds(before) < milliseconds:
+        _execute(connection, _RESTORE, before)
     return str(before)
 
 
-def _execute(connection: Any, query: str, parameters: list[Any]) -> Any:
+def _in_milliseconds(shown: str) -> int:
+    number = shown.rstrip("adhimns")
+    return int(number) * _MILLISECONDS.get(shown.removeprefix(number), 1)
+
+
+def _execute(connection: Any, query: str, timeout: str) -> Any:
     """On the raw connection: no limit is looked at, and nobody counts or logs it as the user's."""
-    with psycopg.ClientCursor(connection.connection) as cursor:
-        return cursor.execute(query, parameters).fetchone()
+    with psycopg.Cursor(connection.connection) as cursor:
+        return cursor.execute(query, [timeout]).fetchone()
 
 
 def _in_time(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

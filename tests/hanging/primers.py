@@ -56,7 +56,7 @@ class Hanging(Primer):
     parameters = (IntegerParameter("n"),)
     depends_on = (ON,)
     eager = True
-    time_limit = timedelta(seconds=0.5)
+    time_limit = timedelta(seconds=1)
     retry = Retry(max_retries=-1, delay=timedelta(seconds=0.2), backoff=False)
 
     def compute(self, n: int) -> int:

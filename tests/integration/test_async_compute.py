@@ -74,13 +74,13 @@ def products() -> Iterator[None]:
     async def cache_read(n: int) -> int:
         return int(await Later.cached.aget(n=n))
 
-    @primer("later_short/<int:n>", depends_on=[ON], time_limit=timedelta(seconds=0.3))
+    @primer("later_short/<int:n>", depends_on=[ON], time_limit=timedelta(seconds=1))
     async def short(n: int) -> int:
         if n in hangs:
             await asyncio.sleep(60)
         return await _amount(n)
 
-    @primer("later_stuck/<int:n>", depends_on=[ON], time_limit=timedelta(seconds=0.3))
+    @primer("later_stuck/<int:n>", depends_on=[ON], time_limit=timedelta(seconds=1))
     async def stuck(n: int) -> int:
         if n in hangs:
             await sync_to_async(sql)("SELECT pg_sleep(15)")

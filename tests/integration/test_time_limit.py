@@ -25,13 +25,14 @@ from kck_publish import (
     primer,
     registry,
 )
+from kck_publish.limits import _in_milliseconds
 from kck_publish.testing import travel
 from tests.catalog.fixtures import Session, drain, sql, stored
 from tests.catalog.models import Item
 
 pytestmark = pytest.mark.django_db(transaction=True)
 cache = Cache.get_instance()
-LIMIT = timedelta(seconds=0.3)
+LIMIT = timedelta(seconds=1)
 hang: dict[int, Callable[[], object]] = {}
 passes: list[int] = []
 
@@ -160,7 +161,7 @@ def test_a_refresh_that_hangs_fails_and_the_others_go_on(
     drain()
     assert time.monotonic() - start < 20
     assert _failed() == {"limited/2": "ComputeTimeout"}
-    assert "The compute of 'limited/2' took longer than 0.3 s: cut off." in caplog.text
+    assert "The compute of 'limited/2' took longer than 1 s: cut off." in caplog.text
     entry = stored("limited/2")
     assert entry is not None
     assert entry.behind
@@ -191,7 +192,7 @@ def test_a_reader_is_told(how: Callable[[], None]) -> None:
     hang[1] = how
     with pytest.raises(ComputeTimeout) as told:
         cache.get("limited/1")
-    assert (told.value.what, told.value.seconds) == ("limited/1", 0.3)
+    assert (told.value.what, told.value.seconds) == ("limited/1", 1)
     assert not cache.is_set("limited/1")
     with transaction.atomic():
         with pytest.raises(ComputeTimeout), transaction.atomic():
@@ -234,7 +235,7 @@ def test_the_limit_of_the_settings(settings: Any) -> None:
     hang[1] = pg_sleep
     with pytest.raises(ComputeTimeout, match=r"0\.2 s"):
         cache.get("unlimited/1")
-    with pytest.raises(ComputeTimeout, match=r"0\.3 s"):
+    with pytest.raises(ComputeTimeout, match="than 1 s"):
         cache.get("limited/1")
 
 
@@ -271,7 +272,7 @@ def test_an_augment_that_hangs_is_cut_off_and_primed(caplog: Any) -> None:
     assert cache.entry("limited_sum/1").value == 8
 
 
-@pytest.mark.parametrize(("own", "seen"), [("200ms", "200ms"), ("2min", "300ms")])
+@pytest.mark.parametrize(("own", "seen"), [("200ms", "200ms"), ("2min", "1s")])
 def test_the_sessions_own_timeout_holds_where_it_is_shorter(own: str, seen: str) -> None:
     shown: list[Any] = []
     hang[1] = lambda: shown.append(sql("SHOW statement_timeout")[0][0])
@@ -280,9 +281,7 @@ def test_the_sessions_own_timeout_holds_where_it_is_shorter(own: str, seen: str)
         cache.get("limited/1")
         assert sql("SHOW statement_timeout") == [(own,)]
     assert len(shown) == 1
-    milliseconds = int(shown[0].removesuffix("ms"))
-    assert milliseconds <= int(seen.removesuffix("ms"))
-    assert milliseconds > 100
+    assert _in_milliseconds(seen) / 2 < _in_milliseconds(shown[0]) <= _in_milliseconds(seen)
 
 
 def test_a_query_that_fails_within_does_not_lift_the_limit() -> None:

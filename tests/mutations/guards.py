@@ -301,7 +301,7 @@ GUARDS = (
            f"{INNER}test_time_limit.py::"
            "test_a_reader_in_a_thread_is_cut_off_in_its_queries"),
     _guard("limits", "and not those of its session",
-           "                _execute(connection, _RESTORE, [before])\n", "                pass\n",
+           "                _execute(connection, _RESTORE, before)\n", "                pass\n",
            f"{INNER}test_time_limit.py::"
            "test_the_sessions_own_timeout_holds_where_it_is_shorter"),
     _guard("limits", "what a compute makes of being cut off does not count",
