@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .dependencies import Depends as Depends
     from .exceptions import Behind as Behind
     from .exceptions import CaptureMissing as CaptureMissing
+    from .exceptions import ComputeTimeout as ComputeTimeout
     from .exceptions import ConfigurationError as ConfigurationError
     from .exceptions import DependencyCycle as DependencyCycle
     from .exceptions import DuplicateProduct as DuplicateProduct

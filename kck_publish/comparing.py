@@ -70,7 +70,7 @@ class _Batch:
                 cursor.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
             self._connection.needs_rollback = False
 
-    def breathe(self) -> None:
+    def breathe(self, seconds: float = 0.0) -> None:
         """Nobody waits for an auditor."""
 
     def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:

@@ -6,6 +6,7 @@ primes on a miss computes alone.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,11 +17,13 @@ from typing import Any, Protocol
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 
-from . import registry
-from .exceptions import DependencyCycle, InvalidPrimer
+from . import limits, registry, rings
+from .exceptions import ComputeTimeout, DependencyCycle, InvalidPrimer
 from .linting import watched
 from .products import Computed, Parameters, Product
 from .stores import Read
+
+logger = logging.getLogger("kck_publish")
 
 # A pass over many keys whose edges would be more than these is done key by key.
 MANY_EDGES = 10_000
@@ -35,8 +38,8 @@ class Batch(Protocol):
     def recover(self) -> None:
         """Make the batch's transaction usable again after a compute that failed in it."""
 
-    def breathe(self) -> None:
-        """Give a sign of life, if one is due: called before each compute."""
+    def breathe(self, seconds: float = 0.0) -> None:
+        """Give a sign of life, if one is due; there may be none for so long: before a compute."""
 
 
 @dataclass
@@ -64,6 +67,25 @@ class Scope:
         if product not in registry.graph().upstream(self.product.name):
             self.reads[read.address.key] = read
             self.over |= {product, *over}
+
+    def reported(self, error: Exception) -> bool:
+        """Whether an error is this compute's own, and its message says more than the traceback."""
+        if isinstance(error, ComputeTimeout):
+            return error.what == self.name
+        mine = isinstance(error, DependencyCycle) and self.name == error.cycle[0]
+        return mine and all(one.name != self.name for one in self.around())
+
+    def around(self) -> Iterator[Scope]:
+        """The computes that this one is a part of, the innermost first."""
+        outer = self.outer
+        while outer is not None:
+            yield outer
+            outer = outer.outer
+
+    @property
+    def name(self) -> str:
+        """Of the key; of the product, for a pass over many."""
+        return self.product.name if self.alone is None else self.product.key_of(self.alone)
 
     def inherit(self, computed: Computed) -> None:
         """What was computed within, and not stored, stands on nothing of its own."""
@@ -101,7 +123,7 @@ def compute(
     if len(parameters) > 1:
         with scope(product, batch) as inner:
             start = time.perf_counter()
-            together = _attempt(lambda: product.prime_many(parameters), inner)
+            together = _attempt(lambda: product.prime_many(parameters), inner, parameters)
         # What a pass has read, each of its keys has: if that is much, they are told apart.
         few = len(inner.reads) * len(parameters) <= MANY_EDGES
         if few and together.error is None and together.value is not None:
@@ -111,52 +133,66 @@ def compute(
     found = []
     for each in parameters:
         with scope(product, batch, each) as inner:
-            found.append(_attempt(partial(_alone, inner, each), inner))
+            found.append(_attempt(partial(_alone, inner, each), inner, [each]))
     return found
 
 
 def _alone(inner: Scope, parameters: Parameters) -> Any:
     """Compute one key. Raises DependencyCycle when that is on its way already."""
-    path, outer = [inner], inner.outer
-    while outer is not None:
+    path = [inner]
+    for outer in inner.around():
         path.append(outer)
         if outer.product is inner.product and outer.alone == parameters:
-            raise DependencyCycle([_name(one) for one in reversed(path)][:-1])
-        outer = outer.outer
+            raise DependencyCycle([one.name for one in reversed(path)][:-1])
     return inner.product.prime_one(parameters)
 
 
-def _name(one: Scope) -> str:
-    return one.product.name if one.alone is None else one.product.key_of(one.alone)
-
-
-def _attempt(run: Callable[[], Any], inner: Scope) -> Computed:
+def _attempt(run: Callable[[], Any], inner: Scope, parameters: Sequence[Parameters]) -> Computed:
+    product = inner.product
     if inner.batch is not None:
-        inner.batch.breathe()
+        inner.batch.breathe(limits.seconds_of(product.time_limit) or 0.0)
     start = time.perf_counter()
     try:
+        try:
+            watching = _watching(run, inner)
+            answer = Computed(limits.within(inner.name, product.time_limit, watching))
+        except (ObjectDoesNotExist, MultipleObjectsReturned) as absent:
+            if isinstance(absent, MultipleObjectsReturned) and not product.keeps_absence:
+                raise
+            answer = Computed(absent=absent)
+        answer = _with_reads(answer, inner, parameters)
+    except Exception as error:  # the user's code: kept with the key, never stops the batch
+        if limits.is_of_another(error):
+            raise
+        if inner.reported(error):
+            logger.error("%s", error)
+        answer = Computed(error=error)
+        if inner.batch is not None:
+            inner.batch.recover()
+            limits.again()
+    return replace(answer, seconds=time.perf_counter() - start)
+
+
+def _watching(run: Callable[[], Any], inner: Scope) -> Callable[[], Any]:
+    def watching() -> Any:
         with watched(inner.product):
-            value = run()
-    except (ObjectDoesNotExist, MultipleObjectsReturned) as absent:
-        if isinstance(absent, ObjectDoesNotExist) or inner.product.keeps_absence:
-            answer = Computed(absent=absent, seconds=time.perf_counter() - start)
-            return _with_reads(answer, inner)
-        found = Computed(error=absent, seconds=time.perf_counter() - start)
-    except Exception as error:  # noqa: BLE001 - the user's code: kept with the key, never stops the batch
-        found = Computed(error=error, seconds=time.perf_counter() - start)
-    else:
-        return _with_reads(Computed(value, seconds=time.perf_counter() - start), inner)
-    if inner.batch is not None:
-        inner.batch.recover()
-    return found
+            return run()
+
+    return watching
 
 
-def _with_reads(computed: Computed, inner: Scope) -> Computed:
-    """What was computed, with what was read for it: by the key, and not by its own product."""
+def _with_reads(computed: Computed, inner: Scope, parameters: Sequence[Parameters]) -> Computed:
+    """What was computed, with what was read for it: by the key, and not by its own product.
+
+    Raises:
+        DependencyCycle: it was computed from itself.
+    """
     if inner.saw:
         computed = replace(computed, saw=frozenset(inner.saw))
     if not inner.reads:
         return computed
+    keys = map(inner.product.key_of, parameters)
+    rings.refuse(inner.product.name, keys, inner.reads, inner.over)
     registry.graph().learn(inner.product.name, "|".join(inner.over))
     return replace(computed, reads=tuple(inner.reads.values()), over=frozenset(inner.over))
 

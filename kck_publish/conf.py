@@ -94,6 +94,9 @@ class Settings:
     MAX_VALUE_BYTES: int | None = None
     """Largest body that is stored, in bytes; None = no limit."""
 
+    TIME_LIMIT: timedelta | None = None
+    """Longest time of a compute; None = no limit."""
+
 
 def _boolean(value: object) -> bool:
     if not isinstance(value, bool):
@@ -204,6 +207,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "FORGET_AFTER": _or_none(_duration),
     "DATABASE": _text,
     "MAX_VALUE_BYTES": _or_none(_positive),
+    "TIME_LIMIT": _or_none(_duration),
 }
 
 

@@ -11,6 +11,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model
 
 from . import encoding, keys
+from .awaiting import finished
 from .conf import settings
 from .dependencies import Change, Depends
 from .exceptions import InvalidPrimer, Reprime
@@ -64,6 +65,9 @@ class PrimerProduct(Product):
         most = declared.max_bytes
         if most is not None and (type(most) is not int or most < 1):
             raise InvalidPrimer(f"{self.name}: max_bytes is a number of bytes, not {most!r}.")
+        limit = declared.time_limit
+        if limit is not None and not (isinstance(limit, timedelta) and limit > timedelta(0)):
+            raise InvalidPrimer(f"{self.name}: time_limit is a timedelta, not {limit!r}.")
         if declared.refresh_every is not None:
             try:
                 timetable(declared.refresh_every, UTC)
@@ -114,6 +118,10 @@ class PrimerProduct(Product):
         return cast("int | None", cast("Any", self.sender).max_bytes)
 
     @property
+    def time_limit(self) -> timedelta | None:  # type: ignore[override]
+        return cast("timedelta | None", cast("Any", self.sender).time_limit)
+
+    @property
     def check_augment(self) -> float:  # type: ignore[override]
         return float(cast("Any", self.sender).check_augment)
 
@@ -127,7 +135,7 @@ class PrimerProduct(Product):
 
     def prime_one(self, parameters: Parameters) -> Any:
         self.primer.pre_prime(**parameters)
-        value = self.primer.compute(**parameters)
+        value = finished(self.primer.compute(**parameters))
         self.primer.post_prime(value, **parameters)
         return value
 
@@ -136,7 +144,7 @@ class PrimerProduct(Product):
             return None
         for each in parameters:
             self.primer.pre_prime(**each)
-        values = list(self.primer.compute_many(parameters))
+        values = list(finished(self.primer.compute_many(parameters)))
         for each, value in zip(parameters, values, strict=False):
             self.primer.post_prime(value, **each)
         return values
@@ -194,7 +202,7 @@ class ModelPrimerProduct(PrimerProduct):
     def prime_one(self, parameters: Parameters) -> Any:
         row: Any = self._row(parameters)
         row.pre_prime()
-        value = row.compute()
+        value = finished(row.compute())
         row.post_prime(value)
         return value
 

@@ -10,6 +10,7 @@
     ├── Behind                  when_behind = "raise" and the value is too old
     ├── Unserializable          the value holds something that cannot be stored
     ├── TooLarge                the value has more bytes than may be stored
+    ├── ComputeTimeout          a compute took longer than its time limit
     ├── Undecodable             stored bytes that are damaged or of another format
     ├── InvalidPrimer           a declaration that cannot work
     │   ├── DependencyCycle     products that depend on each other in a ring
@@ -170,6 +171,19 @@ class TooLarge(KckPublishError):
         super().__init__(
             f"The value of {key!r} has {size:,} bytes; {limit:,} may be stored. Store less under "
             "one key, or raise the primer's max_bytes or KCK_PUBLISH['MAX_VALUE_BYTES']."
+        )
+
+
+class ComputeTimeout(KckPublishError):
+    """Make the compute faster, or raise the limit: `time_limit`, or TIME_LIMIT."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        self.what = what
+        self.seconds = seconds
+        super().__init__(
+            f"The compute of {what!r} took longer than {seconds:g} s: cut off. Make it faster, "
+            "give what it waits for a timeout of its own, or raise the primer's time_limit or "
+            "KCK_PUBLISH['TIME_LIMIT']."
         )
 
 

@@ -61,7 +61,7 @@ def batch(
     place: Place,
     first: Work | None = None,
     owed: bool = False,
-    breathe: Callable[[], None] = lambda: None,
+    breathe: Callable[..., None] = lambda seconds=0.0: None,
 ) -> tuple[Place, Outcome]:
     """Handle everything committed so far that the shard has not seen, and a page of its backlog.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from . import changes, copies
+from . import changes, copies, remote
 from .auditing import Auditing
 from .changes import ANY_UNSEEN
 from .conf import settings
@@ -26,6 +26,9 @@ TRIM_IDLE, TRIM_BUSY = 0.5, 0.1
 
 # A near store whose follower is silent for so long, in seconds, begins anew; or for RETENTION.
 LONG_SILENCE = 60.0
+
+# Seconds between two looks for what sources have said of values that are gone.
+FETCHES = 600.0
 
 # Nothing is unhandled that was committed before this statement began: it sees all of that.
 _CAUGHT_UP = f"""
@@ -48,6 +51,7 @@ class Housekeeping:
         self._places = places
         self._trimming = Trimming(settings.RETENTION.total_seconds())
         self.auditing: Auditing | None = None
+        self._fetches = float("-inf")
 
     def beat(self) -> None:
         """Do what is due."""
@@ -80,6 +84,10 @@ class Housekeeping:
             with self._desk.cursor() as cursor:
                 for name in forget_silent(cursor, settings.FORGET_AFTER.total_seconds()):
                     logger.warning("Consumer %s was silent for too long: forgotten.", name)
+        if (moment := time.monotonic()) - self._fetches > FETCHES:
+            self._fetches = moment
+            with self._desk.cursor() as cursor:
+                remote.forget_gone(cursor, settings.RETENTION.total_seconds())
 
     def _waits(self, cursor: Any) -> bool:
         return any(changes.any_unseen(cursor, place.done) for place in self._places.values())

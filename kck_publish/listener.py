@@ -73,6 +73,7 @@ class Listener:
     _beat: float = 0.0
     _round: float = 0.0
     _breath: float = 0.0
+    _busy_until: float = 0.0
     _tick_at: datetime | None = None
     _stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -289,7 +290,7 @@ class Listener:
         bell, moment = self._bell, time.monotonic()
         if bell is None or moment - self._beat < BEAT:
             return False
-        self._beat = moment
+        self._beat = self._busy_until = moment
         self._sharing.beat(bell.id, self.seat_belt, self._house.audited)
         owned = set(self.places)
         self._take_shards()
@@ -299,12 +300,17 @@ class Listener:
         self._house.beat()
         return not set(self.places) <= owned
 
-    def _breathe(self) -> None:
-        """Give a sign of life in the middle of a batch: a long one is not a silent one."""
+    def _breathe(self, seconds: float = 0.0) -> None:
+        """Give a sign of life in the middle of a batch: a long one is not a silent one.
+
+        Nor is one whose compute may take so long: it is cut off when its time is up.
+        """
         bell, moment = self._bell, time.monotonic()
-        if bell is not None and moment - self._breath > BEAT:
-            self._breath = moment
-            self._sharing.breathe(bell.id)
+        if bell is None:
+            return
+        if moment - self._breath > BEAT or moment + seconds - self._busy_until > BEAT:
+            self._breath, self._busy_until = moment, moment + seconds
+            self._sharing.breathe(bell.id, seconds)
 
     def _make_the_round(self, bell: Doorbell) -> None:
         """Prove LISTEN, move the cursors on past what is none of ours, try again what is owed."""

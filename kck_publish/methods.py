@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.db.models import ForeignKey, ManyToManyField, Model
 
 from . import encoding, keys, registry
+from .awaiting import finished
 from .dependencies import Change, Depends
 from .exceptions import InvalidPrimer, KeyParameterMismatch
 from .products import Parameters, Product, Wanted
@@ -145,10 +146,7 @@ class MethodProduct(Product):
         values = dict(parameters)
         lookup = {one.name: values.pop(one.name) for one in self.row_parameters}
         row = manager_of(self.model).get(**lookup)
-        function = self.method.function
-        if inspect.iscoroutinefunction(function):
-            return async_to_sync(function)(row, **values)
-        return function(row, **values)
+        return finished(self.method.function(row, **values))
 
     def named_by(self, change: Change, dependency: Depends) -> bool:
         own = dependency is self.depends_on[0]

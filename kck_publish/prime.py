@@ -23,6 +23,7 @@ from .computing import current as current_compute
 from .conf import settings
 from .exceptions import StoreUnreachable, TooLarge
 from .keys import shard_of
+from .limits import LATE, seconds_of
 from .products import Computed, Parameters, Product
 from .serving import expired
 from .snapshots import Snapshot, take
@@ -63,8 +64,7 @@ def prime(product: Product, wanted: Wanted, uncommitted: bool) -> dict[str, Comp
         if waits == PATIENCE:  # whoever we waited for stored nothing
             found.update(_alone(product, todo))
         else:
-            waits += 1
-            _wait(todo, connection)
+            waits = waits + 1 if _wait(product, todo, connection) else PATIENCE
             addresses = [Address(key, product.fingerprint) for key in todo]
             with connection.cursor() as cursor:
                 found |= _stored_meanwhile(cursor, store, addresses, take(cursor))
@@ -196,10 +196,23 @@ def _stored_meanwhile(
     return {key: one for key, one in there.items() if not expired(one)}
 
 
-def _wait(keys: Iterable[str], connection: BaseDatabaseWrapper) -> None:
-    """Until those who compute these keys have ended; all who wait go on at once."""
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        cursor.execute(_WAIT, [LOCKS, sorted(lock_of(key) for key in keys)])
+def _wait(product: Product, keys: Iterable[str], connection: BaseDatabaseWrapper) -> bool:
+    """Until those who compute these keys have ended; all who wait go on at once.
+
+    False: they take longer than they may, and cannot be cut off where they are.
+    """
+    seconds = seconds_of(product.time_limit)
+    try:
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+            if seconds is not None:
+                timeout = max(1, round((seconds + LATE) * 1000))
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(timeout)])
+            cursor.execute(_WAIT, [LOCKS, sorted(lock_of(key) for key in keys)])
+    except OperationalError as error:
+        if seconds is None or getattr(error.__cause__, "sqlstate", "") != "55P03":
+            raise
+        return False
+    return True
 
 
 def _hook(

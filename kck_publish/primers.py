@@ -37,6 +37,7 @@ class Primer:
         when_behind: ``"serve"``, ``"compute"`` or ``"raise"`` once the lag passes ``max_lag``.
         retry: what is done when a refresh fails; None for the settings' default.
         max_bytes: the largest value that is stored; None: the setting MAX_VALUE_BYTES.
+        time_limit: the longest time of a compute; None: the setting TIME_LIMIT.
         check_augment: the share of augmented values that are compared with a compute, 0 to 1.
         version: part of the fingerprint; raise it when ``compute`` gives another form.
     """
@@ -53,6 +54,7 @@ class Primer:
     max_lag: timedelta = timedelta(seconds=30)
     retry: Retry | None = None
     max_bytes: int | None = None
+    time_limit: timedelta | None = None
     check_augment: float = 0.0
     version: int = 1
     # Any, so that a model may have both: there it is the reader of its rows.
@@ -79,7 +81,7 @@ class Primer:
 
     @unwritten
     def compute(self, *args: Any, **parameters: Any) -> Any:
-        """``compute(**parameters)``: the value, whole.
+        """``compute(**parameters)``: the value, whole. It may be ``async def``.
 
         Raises:
             ObjectDoesNotExist: to say that there is none.

@@ -66,6 +66,7 @@ class Product:
     max_lag: timedelta = timedelta(seconds=30)
     retry: Retry | None = None
     max_bytes: int | None = None
+    time_limit: timedelta | None = None
     check_augment: float = 0.0
     # What the listener announces when a value was computed: a name in ``signals``.
     announces: ClassVar[str] = "primed"

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from . import retries, signals
+from . import limits, retries, signals
 from .cascading import Cascading, Over
 from .checking import checked
 from .computing import compute
+from .dependencies import Change
 from .echoes import Echoes, Left
 from .exceptions import Reprime, TooLarge
 from .prime import entry_of
@@ -134,7 +135,8 @@ class Refresh:
             if not self._spreading.in_domain(product, key):
                 results.settled.append(addresses[key])
                 if entry is not None:
-                    self._remove(product, addresses[key], results)
+                    results.removals.append(addresses[key])
+                    self._tell_removed(product, key, results)
                 continue
             if entry is None or not self._since.includes(Snapshot.parse(entry.stamp)):
                 # What depends on it may have been made from an older value that is not stored.
@@ -157,9 +159,9 @@ class Refresh:
             self._remember(product, key, found)
             self._settle(key, task, stored.get(key), found, results)
 
-    def breathe(self) -> None:
-        """Give a sign of life, if one is due."""
-        self._session.breathe()
+    def breathe(self, seconds: float = 0.0) -> None:
+        """Give a sign of life, if one is due; there may be none for so long."""
+        self._session.breathe(seconds)
 
     def recover(self) -> None:
         """Make the batch's transaction usable again after a compute that failed in it."""
@@ -191,13 +193,14 @@ class Refresh:
         changes = [one for one in task.changes if not stamp.sees(one.xid)]
         try:
             value = product.amendable(entry.body, entry.shape)
-            value = product.augment_with(value, changes, task.parameters)
+            value = self._amended(product, key, value, changes, task.parameters)
             computed = Computed(value)
             product.encode(value)
         except Reprime:
             return False
         except Exception as error:  # noqa: BLE001 - the user's augment: the truth is a prime away
             logger.warning("augment of %s failed (%s): it is primed.", key, type(error).__name__)
+            self.recover()
             return False
         if (found := checked(product, key, task.parameters, computed, self)) is not computed:
             computed = found
@@ -206,6 +209,15 @@ class Refresh:
         self._remember(product, key, computed)
         self._settle(key, task, entry, computed, results, augmented=True)
         return True
+
+    def _amended(
+        self, product: Product, key: str, value: Any, changes: Sequence[Change], named: Parameters
+    ) -> Any:
+        limit = product.time_limit
+        self.breathe(limits.seconds_of(limit) or 0.0)
+        return limits.within(
+            key, limit, lambda: product.augment_with(value, changes, named), queries=False
+        )
 
     def _settle(
         self,
@@ -237,15 +249,26 @@ class Refresh:
         if not augmented and (computed.reads or self._survey.any_edges):
             results.reads[address] = computed.reads
         if computed.absent is not None:
-            if before is not None and _says(before, product.absence_shape(computed.absent)):
+            shape = product.absence_shape(computed.absent)
+            if before is not None and _says(before, shape):
                 results.adopted.append(before)
                 self.cascading.leave(product, key, Left(True, before.version, computed.saw))
-                return
-            if before is not None:
-                self._remove(product, address, results)
-            self.cascading.leave(product, key, Left(False, saw=computed.saw))
+            elif shape is not None:
+                # Too many rows: said, so that the key is found when but one of them is left.
+                answer = entry_of(product, key, computed, self._until, LISTENER, task.why)
+                assert answer is not None
+                results.writes.append(answer if before is None else answer._replace(row=before.row))
+                self.cascading.moved(key)
+                if before is not None:
+                    self._tell_removed(product, key, results)
+            else:
+                if before is not None:
+                    results.removals.append(address)
+                    self._tell_removed(product, key, results)
+                self.cascading.leave(product, key, Left(False, saw=computed.saw))
             return
         assert entry is not None
+        entry = entry if before is None else entry._replace(row=before.row)
         # Another row has taken the key over, in a batch before, or in one to come.
         self._work.removed.pop(key, None)
         if before is not None and _same(before, entry):
@@ -270,10 +293,9 @@ class Refresh:
     def _tasks(self, entry: Stored) -> Mapping[str, Task]:
         return self._work.tasks.get(entry.product, {})
 
-    def _remove(self, product: Product, address: Address, results: Results) -> None:
-        results.removals.append(address)
-        self.cascading.moved(address.key)
-        results.events.append((signals.removed, product, address.key))
+    def _tell_removed(self, product: Product, key: str, results: Results) -> None:
+        self.cascading.moved(key)
+        results.events.append((signals.removed, product, key))
         self.outcome.removed += 1
 
     def _write(self, results: Results, last: bool) -> None:

@@ -91,6 +91,18 @@ class Graph:
             if dependency.product is not None:
                 yield dependency.product
 
+    def path(self, name: str, under: str) -> list[str]:
+        """From a product to one that it is declared to depend on, through others; [] if none."""
+        todo, seen = [[name]], {name}
+        while todo:
+            path = todo.pop(0)
+            if path[-1] == under:
+                return path
+            new = [one for one in self.upstream(path[-1]) if one not in seen]
+            seen.update(new)
+            todo += [[*path, one] for one in new]
+        return []
+
     def stands_on(self, name: str) -> set[str]:
         """The products under this one: declared, and recorded as far as this process knows."""
         return {*self.upstream(name), *self.recorded.get(name, ())}

@@ -30,6 +30,14 @@ INSERT INTO kck_publish_fetch (digest, key, product, value, state) VALUES (%s, %
 ON CONFLICT (digest) DO UPDATE SET value = excluded.value, state = excluded.state,
     at = clock_timestamp()
 """
+# Only where a value is stored is it of any use; one that was just read may not be stored yet.
+_FORGET = """
+DELETE FROM kck_publish_fetch WHERE digest = ANY (ARRAY(
+    SELECT f.digest FROM kck_publish_fetch f
+     WHERE f.at < clock_timestamp() - make_interval(secs => %s)
+       AND NOT EXISTS (SELECT FROM kck_publish_entry e WHERE e.digest = f.digest)
+     LIMIT 5000))
+"""
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,16 @@ class RemotePrimer(Primer):
             body, shape = product.encode(found.data)
             _remember(address, product.name, _hash(body, shape), found.state)
         return found.data
+
+
+def forget_gone(cursor: Any, older: float) -> int:
+    """Forget what the sources of values that are not stored any more have said; how many.
+
+    Args:
+        older: of so many seconds at the least.
+    """
+    cursor.execute(_FORGET, [older])
+    return int(cursor.rowcount)
 
 
 def _last(product: Product, address: Address) -> _Last:

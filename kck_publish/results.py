@@ -40,8 +40,8 @@ class Session(Protocol):
     def recover(self) -> None:
         """Make the computing transaction usable again after an error in it."""
 
-    def breathe(self) -> None:
-        """Give a sign of life, if one is due."""
+    def breathe(self, seconds: float = 0.0) -> None:
+        """Give a sign of life, if one is due; there may be none for so long."""
 
     def writing(self, last: bool) -> Any:
         """A context manager with the cursor of a write transaction.

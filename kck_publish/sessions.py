@@ -60,7 +60,7 @@ class BatchSession:
 
     def __init__(
         self, desk: psycopg.Connection[Any], place: Place, until: str, at: datetime,
-        breathe: Callable[[], None], part: Deferred | None,
+        breathe: Callable[..., None], part: Deferred | None,
     ) -> None:  # fmt: skip
         self.breathe = breathe
         self.shard = place.shard

@@ -22,11 +22,15 @@ logger = logging.getLogger("kck_publish")
 BEAT = 1.0
 
 _BEAT = """
-UPDATE kck_publish_listener SET seen_at = clock_timestamp(), shards = %s, seat_belt = %s,
-       audited = %s, differing = %s
+UPDATE kck_publish_listener SET seen_at = clock_timestamp(), busy_until = NULL, shards = %s,
+       seat_belt = %s, audited = %s, differing = %s
  WHERE id = %s
 """
-_BREATHE = "UPDATE kck_publish_listener SET seen_at = clock_timestamp() WHERE id = %s"
+_BREATHE = """
+UPDATE kck_publish_listener SET seen_at = clock_timestamp(),
+       busy_until = clock_timestamp() + make_interval(secs => %s)
+ WHERE id = %s
+"""
 # Rows of listeners whose connection is gone: nobody need ring for them.
 _BURY = """
 DELETE FROM kck_publish_listener l
@@ -37,7 +41,8 @@ DELETE FROM kck_publish_listener l
 _SILENT = """
 SELECT l.name, pg_terminate_backend(a.pid) FROM kck_publish_listener l
   JOIN pg_stat_activity a ON a.pid = l.backend AND a.backend_start <= l.started_at
- WHERE l.seen_at < clock_timestamp() - make_interval(secs => %s) AND l.id <> %s
+ WHERE greatest(l.seen_at, l.busy_until) < clock_timestamp() - make_interval(secs => %s)
+   AND l.id <> %s
 """
 _LIVING = "SELECT count(*) FROM kck_publish_listener WHERE kind = 'listener'"
 
@@ -70,9 +75,9 @@ class Sharing:
                 logger.warning("Listener %s is silent: its shards are taken from it.", name)
         self.bury()
 
-    def breathe(self, listener: int) -> None:
-        """Give a sign of life from within a batch."""
-        self._desk.execute(_BREATHE, [listener])
+    def breathe(self, listener: int, seconds: float = 0.0) -> None:
+        """Give a sign of life from within a batch; there may be none for so long."""
+        self._desk.execute(_BREATHE, [seconds, listener])
 
     def balance(self, alone: bool = False) -> list[Place]:
         """Let go of more than the fair part, and take what is free up to it.

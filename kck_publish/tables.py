@@ -198,6 +198,7 @@ class Listener(models.Model):
     shards = NativeField("integer[]", default=list)
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
+    busy_until = models.DateTimeField(null=True)
     seat_belt = models.BigIntegerField(default=0)
     audited = models.BigIntegerField(default=0)
     differing = models.BigIntegerField(default=0)

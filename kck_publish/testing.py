@@ -73,7 +73,7 @@ class _TestSession:
     def due_query(self) -> stores.Query | None:
         return _due_query()
 
-    def breathe(self) -> None:
+    def breathe(self, seconds: float = 0.0) -> None:
         """Nobody else waits for a test's shard."""
 
     def any_room(self, keys: int) -> bool:

@@ -103,6 +103,8 @@ CREATE TABLE kck_publish_listener (
     shards integer[] NOT NULL DEFAULT '{}',
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- It computes something that is cut off then, and gives no sign of life before.
+    busy_until timestamptz,
     seat_belt bigint NOT NULL DEFAULT 0,
     audited bigint NOT NULL DEFAULT 0,
     differing bigint NOT NULL DEFAULT 0

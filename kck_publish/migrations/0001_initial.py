@@ -116,6 +116,8 @@ CREATE TABLE kck_publish_listener (
     shards integer[] NOT NULL DEFAULT '{}',
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- It computes something that is cut off then, and gives no sign of life before.
+    busy_until timestamptz,
     seat_belt bigint NOT NULL DEFAULT 0,
     audited bigint NOT NULL DEFAULT 0,
     differing bigint NOT NULL DEFAULT 0
@@ -395,6 +397,7 @@ STATE = [
             ),
             ("started_at", models.DateTimeField()),
             ("seen_at", models.DateTimeField()),
+            ("busy_until", models.DateTimeField(null=True)),
             ("seat_belt", models.BigIntegerField(default=0)),
             ("audited", models.BigIntegerField(default=0)),
             ("differing", models.BigIntegerField(default=0)),

@@ -8,7 +8,7 @@ The two are written one after the other, and a process may be killed in between:
 
 - The listener writes the cache first, and then the fenced transaction with the rows and the
   cursor. Killed in between, it repeats the batch, and the values' stamps keep augment exactly once.
-  A key that is then found without its row gets one.
+  What has no row yet is announced before, as by a reader.
 - A reader commits its row (``by = 'reader'``) first, then adds to the cache, and then looks at the
   listener's claim. In the other order a reader that is killed leaves a value that no change of the
   *whole* product would find. Killed before it adds, it leaves a row without a value, which each
@@ -136,6 +136,8 @@ class CacheStore(PostgresStore):
         for product, fingerprint in outgoing.products:
             cursor.execute(*index.foreign_of(product, fingerprint))
             removals += [Address(*row) for row in cursor.fetchall()]
+        if unknown := [one for one in outgoing.writes if not one.row]:
+            self.announce(cursor, unknown)
         gone = Frame(tombstone(outgoing.stamp), outgoing.stamp, REMEMBERED)
         for writes in _chunks(outgoing.writes):
             self._write({_name(one.address): Frame(frame(one), one.stamp) for one in writes},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from kck_publish import Cache, KeyParameterMismatch
 from kck_publish.testing import assert_fresh, drain
@@ -54,6 +56,30 @@ def test_a_number_that_the_column_cannot_hold(gadget: Gadget) -> None:
         with pytest.raises(Gadget.DoesNotExist):
             Gadget.cached.get(small=70_000)
     assert Gadget.cached.get(small=7) == gadget
+
+
+@pytest.mark.parametrize("by", ["leaves", "is deleted"])
+def test_the_last_of_several_rows_is_published(by: str) -> None:
+    """Promise 1: it was written when it was one of several, and is not written again."""
+    author = Author.objects.create(slug="le-guin")
+    one, other = (Book.objects.create(author=author, title=title) for title in "AB")
+    Book.objects.filter(pk=other.pk).update(title="A")
+    drain()
+    with CaptureQueriesContext(connection) as queries, pytest.raises(Book.MultipleObjectsReturned):
+        Book.cached.get(title="A")
+    assert len(queries) == 1
+    if by == "leaves":
+        Book.objects.filter(pk=other.pk).update(title="B")
+    else:
+        other.delete()
+    drain()
+    with CaptureQueriesContext(connection) as queries:
+        assert Book.cached.get(title="A") == one
+    assert len(queries) == 1
+    one.delete()
+    drain()
+    assert not cache.is_set("catalog.book:title/A")
+    assert_fresh()
 
 
 @pytest.mark.parametrize("lookup", [{"ip": "zz"}, {"small": "x"}, {"ip": ["10.0.0.1"]}], ids=str)

@@ -30,8 +30,9 @@ from kck_publish import (
     StringParameter,
     registry,
 )
+from kck_publish.housekeeping import Housekeeping
 from kck_publish.testing import travel
-from tests.catalog.fixtures import computes, drain, physical, sql
+from tests.catalog.fixtures import another_session, computes, drain, physical, sql
 from tests.catalog.primers import Anything, note
 
 cache = Cache.get_instance()
@@ -394,3 +395,25 @@ def test_two_products_do_not_share_a_state(server: Server, declare: Any) -> None
     }  # fmt: skip
     assert server.conditions == [None, None]
     assert sql("SELECT key FROM kck_publish_fetch ORDER BY key") == [("remote/a",), ("remote/b",)]
+
+
+def test_what_a_source_said_is_forgotten_with_the_value(
+    declare: Callable[..., type[RemotePrimer]], server: Server
+) -> None:
+    server.answer = holds('"1"', b"5")
+    declare(
+        source=HttpSource(server.url + "/{name}"), parameters=[StringParameter("name")],
+        eager=False,
+    )  # fmt: skip
+    assert list(cache.get_many(["remote/a", "remote/b", "remote/c"]).values()) == [5] * 3
+    cache.unset("remote/a")
+    cache.unset("remote/b")
+    sql("UPDATE kck_publish_fetch SET at = at - interval '1 day' WHERE key <> 'remote/b'")
+    with another_session() as desk:
+        house = Housekeeping(desk, {})
+        for _ in range(2):
+            house._forget()
+            # That of b was just read: its value may be about to be stored.
+            assert sql("SELECT key FROM kck_publish_fetch ORDER BY key") == [
+                ("remote/b",), ("remote/c",),
+            ]  # fmt: skip

@@ -259,8 +259,8 @@ GUARDS = (
            "SELECT l.name, false FROM kck_publish_listener l",
            f"{INNER}test_shares.py::test_the_silent_are_ended_and_those_who_speak_are_not"),
     _guard("sharing", "and only they",
-           "WHERE l.seen_at < clock_timestamp() - make_interval(secs => %s) AND l.id <> %s",
-           "WHERE l.seen_at < clock_timestamp() + make_interval(secs => %s) AND l.id <> %s",
+           "greatest(l.seen_at, l.busy_until) < clock_timestamp() - make_interval(secs => %s)",
+           "greatest(l.seen_at, l.busy_until) < clock_timestamp() + make_interval(secs => %s)",
            f"{INNER}test_shares.py::test_the_silent_are_ended_and_those_who_speak_are_not"),
     _guard("sharing", "more than the fair part is let go of",
            "[: max(0, len(self._places) - part)]:", "[:0]:",
@@ -291,6 +291,29 @@ GUARDS = (
     _guard("recorded dependencies", "what was computed within and not stored hands its reads on",
            "        scope.inherit(answer)", "        pass",
            f"{INNER}test_recorded.py::test_what_was_computed_within_and_never_stored_counts"),
+    _guard("recorded dependencies", "a value that was computed from itself is refused",
+           "    rings.refuse(inner.product.name, keys, inner.reads, inner.over)\n", "",
+           f"{INNER}test_recorded.py::"
+           "test_a_ring_that_is_stored_is_named_and_turns_no_further"),
+    # --- limits
+    _guard("limits", "the server ends a compute's queries",
+           "                before = _set(connection, limit)\n", "                pass\n",
+           f"{INNER}test_time_limit.py::"
+           "test_a_reader_in_a_thread_is_cut_off_in_its_queries"),
+    _guard("limits", "and not those of its session",
+           "                _execute(connection, _RESTORE, before)\n", "                pass\n",
+           f"{INNER}test_time_limit.py::"
+           "test_the_sessions_own_timeout_holds_where_it_is_shorter"),
+    _guard("limits", "what a compute makes of being cut off does not count",
+           "    if (cut := limit.cut_off) is not None:\n        raise cut\n", "",
+           f"{INNER}test_time_limit.py::test_a_compute_within_one_is_cut_off_with_it"),
+    _guard("limits", "the main thread is interrupted",
+           "            raise Cut(alarm)\n", "            pass\n",
+           "tests/unit/test_alarm.py::test_the_outer_one_rings_within_the_inner_one_and_the_inner_one_first"),
+    _guard("limits", "one that takes long within its limit is not taken for silent",
+           "WHERE greatest(l.seen_at, l.busy_until) < ", "WHERE l.seen_at < ",
+           "tests/acceptance/test_hanging.py::"
+           "test_one_that_takes_long_within_its_limit_is_computed_once"),
     # --- products over products
     _guard("products over products", "what a batch has left is looked at again",
            "        left = self.left[key]\n", "        return True\n",
