@@ -8,6 +8,7 @@ WORKERS ?= auto
 SOAK_CHANGES ?= 1000000
 SOAK_SEED ?= 1
 SOAK_STORE ?= postgres
+SOAK_NEAR ?=
 
 python = .venv/bin/python
 pip = $(python) -m pip install --disable-pip-version-check -q
@@ -19,7 +20,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 	@printf '  %s\n' 'make bench-read, -http, -push, -write, -drain, -growth ...: one of them' \
 		'DEMO_ARGS, TEST_ARGS, BENCH_ARGS are passed on; PYTHON=... picks the interpreter' \
-		'SOAK_CHANGES=..., SOAK_SEED=..., SOAK_STORE=postgres|redis say how to soak'
+		'SOAK_CHANGES=..., SOAK_SEED=..., SOAK_STORE=postgres|redis, SOAK_NEAR=1 say how to soak'
 
 demo: .venv/.has-demo ## the live departure boards, with a PostgreSQL of their own
 	@$(python) -m example_app.demo $(DEMO_ARGS)
@@ -28,7 +29,8 @@ test: .venv/.has-test ## the whole suite, against a throw-away PostgreSQL
 	$(python) -m pytest -n $(WORKERS) $(TEST_ARGS)
 
 soak: .venv/.has-test ## a million changes with faults at random, everything compared
-	$(python) -m tests.soak --changes $(SOAK_CHANGES) --seed $(SOAK_SEED) --store $(SOAK_STORE)
+	$(python) -m tests.soak --changes $(SOAK_CHANGES) --seed $(SOAK_SEED) --store $(SOAK_STORE) \
+		$(if $(SOAK_NEAR),--near)
 
 lint: .venv/.has-lint .venv/.has-test ## ruff and mypy
 	$(python) -m ruff check .

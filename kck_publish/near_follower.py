@@ -264,6 +264,8 @@ class NearFollower:
         self._renewed = at
         if time.monotonic() - self._beaten > BEAT and self._bell is not None:
             self._beaten = time.monotonic()
+            if not (file.is_in_place() and os.path.exists(door_of(self._path))):
+                raise FileNotFoundError  # somebody has moved it away: open it anew
             self._consumer = consumers.advance(cursor, self._consumer, until)
             cursor.execute(_ALIVE, [self._bell.id])
             file.check_readers()

@@ -27,6 +27,7 @@ from .near_format import (
     Lease,
     Owner,
     boot,
+    inode_of,
     lock_name,
     name_of,
     pack,
@@ -123,6 +124,7 @@ class NearFile:
         return owner
 
     def _environment(self) -> Any:
+        self._inodes = inode_of(self.path), inode_of(f"{self.path}-lock")
         return lmdb.open(
             self.path, subdir=False, map_size=self._size, max_readers=READERS, sync=False,
             metasync=False, create=False, max_spare_txns=0, mode=0o600,
@@ -250,6 +252,12 @@ class NearFile:
             if not name.startswith(b"\0")
         }
         self._used = sum(self._held.values())
+
+    def is_in_place(self) -> bool:
+        """Whether others find by their names what is written here, and the lock that is held."""
+        named = (inode_of(self.path), inode_of(f"{self.path}-lock"), inode_of(lock_name(self.path)))
+        lock = os.fstat(self._lock)
+        return named == (*self._inodes, (lock.st_dev, lock.st_ino))
 
     def check_readers(self) -> None:
         """Free the places of readers that have died."""

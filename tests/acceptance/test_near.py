@@ -148,3 +148,18 @@ def test_without_the_database_the_copy_is_served_for_the_lease(
     connections.close_all()
     ItemTotal.cached.get(group=1)
     assert connection.connection is None
+
+
+@pytest.mark.parametrize("ending", ["", "-lock", "-follower", "-ask"])
+def test_what_somebody_has_taken_away_is_made_anew(
+    follow: Any, path: str, warm: Any, wait_until: Any, ending: str
+) -> None:
+    """Each file that belongs to it: who reads later would not find what the follower writes."""
+    follow()
+    warm()
+    near.reader(path).close()
+    os.unlink(path + ending)
+    wait_until(lambda: os.path.exists(path + ending), 20, "made anew")
+    warm()
+    write(6)
+    wait_until(lambda: total() == 6 and held(path) == body(6), 20)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from tests.soak.faults import KINDS
+from tests.soak.faults import KINDS, NEAR_KINDS
 from tests.soak.run import Plan, run
 
 
@@ -17,13 +17,17 @@ def main() -> int:
     parser.add_argument("--changes", type=int, default=20_000, help="changed rows, at the least")
     parser.add_argument("--seed", type=int, default=1, help="of all that is left to chance")
     parser.add_argument("--store", choices=["postgres", "redis"], default="postgres")
+    parser.add_argument("--near", action="store_true", help="read through a near store")
     parser.add_argument("--no-faults", action="store_true", help="let everybody live")
-    parser.add_argument("--only", action="append", choices=KINDS, help="a kind of fault; again")
+    parser.add_argument(
+        "--only", action="append", choices=[*KINDS, *NEAR_KINDS], help="a kind of fault; again"
+    )
     arguments = parser.parse_args()
-    kinds = [] if arguments.no_faults else arguments.only or list(KINDS)
+    every = [*KINDS, *(NEAR_KINDS if arguments.near else ())]
+    kinds = [] if arguments.no_faults else arguments.only or every
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     version = int(os.environ.get("KCK_TEST_POSTGRES", "18"))
-    plan = Plan(arguments.changes, arguments.seed, arguments.store, kinds, version)
+    plan = Plan(arguments.changes, arguments.seed, arguments.store, arguments.near, kinds, version)
     try:
         return run(plan)
     except KeyboardInterrupt:

@@ -20,12 +20,16 @@ from django.db import DatabaseError, connections, models
 from kck_publish import changes, registry, stores
 from kck_publish.auditor import audit
 from kck_publish.stores import READER, Address
+from kck_publish.stores.near_format import unpack
+from tests.soak.near import Near
 from tests.soak.truth import ABSENT, Truth
 
 UNHANDLED = """
 SELECT count(*) FROM kck_publish_change c
  WHERE EXISTS (SELECT FROM kck_publish_shard s WHERE NOT pg_visible_in_snapshot(c.xid, s.done))
 """
+# How long it may take until somebody follows for the near store again, at a quiet point.
+NEAR_SECONDS = 30.0
 FAILING = "SELECT count(*) FROM kck_publish_failure"
 
 
@@ -41,6 +45,7 @@ class Verdict:
     """
 
     compared: int = 0
+    copied: int = 0
     wrong: dict[str, str] = field(default_factory=dict)
     other: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
@@ -67,7 +72,9 @@ def drained(shards: int) -> bool:
         return False
 
 
-def compare(dsn: str, emptied: bool, violations: Path, check: Callable[[], None]) -> Verdict:
+def compare(
+    dsn: str, emptied: bool, violations: Path, near: Near | None, check: Callable[[], None]
+) -> Verdict:
     """Look at everything, once all is handled.
 
     Args:
@@ -98,12 +105,35 @@ def compare(dsn: str, emptied: bool, violations: Path, check: Callable[[], None]
                 verdict.late.append(key)
             verdict.wrong.setdefault(key, "")
             verdict.wrong[key] += f" stored {found!r}, true {expected!r}"
+    if near is not None:
+        _compare_near(near, truth, verdict, check)
     for key in _eager(truth):
         if key not in stored or stored[key][1].body is None:
             verdict.wrong.setdefault(key, "should be stored, and is not")
     if violations.exists():
         verdict.other += violations.read_text().splitlines()
     return verdict
+
+
+def _compare_near(near: Near, truth: Truth, verdict: Verdict, check: Callable[[], None]) -> None:
+    """All that the near store holds is true, too; and it is followed again."""
+    try:
+        if not wait(near.is_followed, NEAR_SECONDS, check):
+            verdict.other.append(f"nobody followed for the near store within {NEAR_SECONDS:.0f} s")
+            return
+        for key, fingerprint, data in near.held():
+            product = registry.find(key)
+            entry = unpack(key, fingerprint, data)
+            if product is None or entry is None or product.fingerprint != fingerprint:
+                verdict.other.append(f"the near store holds {key!r} of {fingerprint!r}: {data!r}")
+                continue
+            verdict.copied += 1
+            expected = truth.expected(product.name, product.parameters_of(key))
+            found = ABSENT if entry.body is None else plain(product.decode(entry.body, entry.shape))
+            if found != expected and key not in verdict.wrong:
+                verdict.wrong[key] = f" near {found!r} of {entry.stamp}, true {expected!r}"
+    finally:
+        near.close()
 
 
 def _stored() -> dict[str, tuple[Any, Any]]:

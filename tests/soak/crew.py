@@ -13,13 +13,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+
 from example_app.embedded_postgres import EmbeddedPostgres
 from tests.soak.children import Child
+from tests.soak.near import FALLS, Near
 from tests.soak.proxy import Proxy
 from tests.soak.server import DATABASE, Redis
 
-SIZES = {"listener": 3, "writer": 3, "reader": 2, "prober": 1}
+SIZES = {"listener": 3, "writer": 3, "reader": 2, "prober": 1, "follower": 1}
 AUDITOR = "auditor-1"
+SESSIONS = """
+SELECT application_name, pid, state, wait_event_type, wait_event, pg_blocking_pids(pid),
+       now() - state_change, left(query, 300)
+  FROM pg_stat_activity WHERE backend_type LIKE 'client%'
+"""
 MANAGE = str(Path(__file__).with_name("manage.py"))
 # Each line of a listener's log is one of these, or a fault of the library.
 EXPECTED = re.compile(
@@ -29,12 +37,18 @@ EXPECTED = re.compile(
     r"|Listener \S+ is silent: its shards are taken from it\."
     r"|psycopg error ignored"  # its own word of a connection that is lost while it is closed
     r"|Shard \d+ has moved to another listener"
+    r"|The near store cannot be followed \(\w+\): readers ask the store\."
+    r"|The near store is followed again\."
+    r"|The near store \S+ is (damaged|full of pages that a stopped reader holds): it is begun anew"
+    r"|The near store \S+ cannot be opened \(\w+\): it is set aside\."
+    r"|What was there instead of a near store is now "
+    r"|The near store cannot be read \(\w+\): its readers ask the store\."
 )
 
 
 def rests(name: str) -> bool:
     """Whether it is to rest at a quiet point."""
-    return not name.startswith(("listener", "auditor"))
+    return not name.startswith(("listener", "follower", "auditor", "holder"))
 
 
 class SoakError(Exception):
@@ -49,6 +63,7 @@ class Crew:
         dsn: of the server itself, for those who watch.
         broken: while this file exists, a primer raises.
         restarts: processes that ended for want of the server, and were started again.
+        victims: those that fell because of what was done to the near store's file.
     """
 
     server: EmbeddedPostgres
@@ -56,10 +71,13 @@ class Crew:
     folder: Path
     random: random.Random
     redis: Redis | None = None
+    near: Near | None = None
     children: dict[str, Child] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)  # on purpose
     restarts: int = 0
+    victims: int = 0
     _scanned: dict[str, int] = field(default_factory=dict)
+    _odd: list[str] = field(default_factory=list)
 
     @property
     def dsn(self) -> str:
@@ -72,10 +90,18 @@ class Crew:
     def names(self, role: str) -> list[str]:
         return [f"{role}-{number}" for number in range(1, SIZES[role] + 1)]
 
+    def everybody(self) -> list[str]:
+        roles = [role for role in SIZES if role != "follower" or self.near is not None]
+        return [name for role in roles for name in self.names(role)]
+
+    def follower(self) -> str | None:
+        """Who follows for the near store just now."""
+        pid = self.near.follower() if self.near is not None else 0
+        return next((name for name, one in self.children.items() if one.pid == pid), None)
+
     def start_all(self) -> None:
-        for role in SIZES:
-            for name in self.names(role):
-                self.start(name)
+        for name in self.everybody():
+            self.start(name)
 
     def environment(self, number: int = 1) -> dict[str, str]:
         """What a process has to know; even numbers go through the proxy."""
@@ -87,14 +113,19 @@ class Crew:
             "SOAK_DSN": dsn,
             "SOAK_FOLDER": str(self.folder),
             "SOAK_REDIS": self.redis.url if self.redis else "",
+            "SOAK_NEAR": str(self.near.path) if self.near else "",
         }
 
     def start(self, name: str) -> None:
         """Start one, anew if it ran before."""
         role, _, number = name.partition("-")
-        environment = self.environment(int(number))
+        environment = self.environment(int(number)) | {"PGAPPNAME": name}
         if role == "listener":
             arguments = [MANAGE, "kck_listen", *(["--poll"] if self.random.random() < 0.1 else [])]
+        elif role == "follower":
+            arguments = [MANAGE, "kck_listen", "--near-only"]
+        elif role == "holder":
+            arguments = ["-m", "tests.soak.holder", environment["SOAK_NEAR"]]
         elif role == "auditor":
             arguments = [MANAGE, "kck_verify", "--patience", "10"]
         else:
@@ -114,7 +145,7 @@ class Crew:
         fair = {0} if number == signal.SIGTERM else {-number}
         if not child.said("ready"):  # it had not come so far as to listen to signals
             fair.add(-number)
-        if status not in fair:
+        if status not in fair and not self._has_fallen(child):
             raise SoakError(f"{name} ended with status {status} on {number.name}: see its log")
         return True
 
@@ -138,6 +169,11 @@ class Crew:
                     self.restarts += 1
                     self.start(name)
                     continue
+                if self._has_fallen(child):
+                    self.victims += 1
+                    self._odd += self._news(name, "Fatal Python error")
+                    self.start(name)
+                    continue
                 raise SoakError(f"{name} has ended by itself, status {child.popen.returncode}")
 
     def _could_not_begin(self, child: Child) -> bool:
@@ -146,20 +182,27 @@ class Crew:
         lost = bool(tail) and "OperationalError" in tail[0]
         return lost and time.time() - child.began < 30 and not child.said("ready")
 
+    def _has_fallen(self, child: Child) -> bool:
+        """Whether it has ended because pages of the near store were spoiled under it."""
+        status = child.popen.poll()
+        return self.near is not None and self.near.may_fall and status in FALLS
+
     def unexpected(self) -> list[str]:
         """Lines of logs that nobody should have written, since the last time."""
-        found = []
-        for name in [one for role in SIZES for one in self.names(role)]:
-            log = self.folder / f"{name}.log"
-            text = log.read_bytes() if log.exists() else b""
-            news = text[self._scanned.get(name, 0) :]
-            self._scanned[name] = len(text)
-            lines = news.decode(errors="replace").splitlines()
-            if name.startswith("listener"):
-                found += [f"{name}: {line}" for line in lines if not EXPECTED.search(line)]
-            else:
-                found += [f"{name}: {line}" for line in lines if "Traceback" in line]
+        found, self._odd = self._odd, []
+        for name in self.everybody():
+            found += self._news(name)
         return found
+
+    def _news(self, name: str, until: str | None = None) -> list[str]:
+        log = self.folder / f"{name}.log"
+        text = log.read_bytes() if log.exists() else b""
+        news = text[self._scanned.get(name, 0) :].decode(errors="replace")
+        self._scanned[name] = len(text)
+        lines = news.partition(until)[0].splitlines() if until else news.splitlines()
+        if name.startswith(("listener", "follower")):
+            return [f"{name}: {line}" for line in lines if not EXPECTED.search(line)]
+        return [f"{name}: {line}" for line in lines if "Traceback" in line]
 
     def pause(self, seconds: float, check: Callable[[], None]) -> None:
         """Bring all but the listeners to rest."""
@@ -172,7 +215,14 @@ class Crew:
             for child in resting:
                 if child.alive and not child.said("paused"):
                     child.send(signal.SIGUSR1)  # its log says where it hangs
+            self._tell_who_waits()
             raise
+
+    def _tell_who_waits(self) -> None:
+        """What every session is doing, into a file."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            rows = connection.execute(SESSIONS).fetchall()
+        (self.folder / "sessions").write_text("\n".join(map(str, rows)))
 
     def go(self) -> None:
         """Let them go on."""

@@ -19,6 +19,7 @@ from typing import Literal
 import psycopg
 
 from tests.soak.crew import Crew
+from tests.soak.near import Near
 
 TERMINATE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -34,6 +35,13 @@ KINDS = {
     "server crashed": 3, "connection cut": 12, "store emptied": 1, "primer broken": 2,
     "audited meanwhile": 1,
 }  # fmt: skip
+# What may become of a near store, beside all that.
+NEAR_KINDS = {
+    "follower killed": 5, "follower stopped": 5, "reader stopped": 3, "near reader held": 5,
+    "near file deleted": 2, "near file replaced": 2, "near file cut short": 1,
+    "near file damaged": 1, "near door gone": 3,
+}  # fmt: skip
+_EVERY = KINDS | NEAR_KINDS
 
 
 @dataclass
@@ -57,7 +65,7 @@ class Faults:
             one[1]()
         if now < self._next:
             return
-        kind = self.random.choices(self.kinds, [KINDS[one] for one in self.kinds])[0]
+        kind = self.random.choices(self.kinds, [_EVERY[one] for one in self.kinds])[0]
         if getattr(self, "_" + kind.replace(" ", "_"))() is not False:
             self.counts[kind] += 1
             self.told.append(f"  {datetime.now().time().isoformat('milliseconds')} {kind}")
@@ -91,13 +99,60 @@ class Faults:
     def _writer_stopped(self) -> bool:
         return self._stop("writer")
 
+    def _reader_stopped(self) -> bool:
+        return self._stop("reader")
+
+    def _follower_killed(self) -> bool:
+        name = self.crew.follower()
+        return name is not None and self._end_one(name, signal.SIGKILL, most=3)
+
+    def _follower_stopped(self) -> bool:
+        name = self.crew.follower()
+        return name is not None and self._stop_one(name)
+
+    def _near_reader_held(self) -> bool:
+        if "holder-1" in self.crew.children and "holder-1" not in self.crew.ended:
+            return False
+        self.crew.start("holder-1")
+        self._after(1, 8, self._let_go)
+        return True
+
+    def _let_go(self) -> None:
+        self.crew.end("holder-1", signal.SIGKILL)
+
+    def _near_file_deleted(self) -> None:
+        self._near.delete()
+
+    def _near_file_replaced(self) -> None:
+        self._near.replace(self.random)
+
+    def _near_file_cut_short(self) -> None:
+        self._near.cut_short()
+
+    def _near_file_damaged(self) -> None:
+        self._near.damage()
+
+    def _near_door_gone(self) -> None:
+        self._near.close_door()
+
+    @property
+    def _near(self) -> Near:
+        assert self.crew.near is not None
+        return self.crew.near
+
     def _end(self, role: str, number: signal.Signals, most: float) -> None:
-        name = self.random.choice(self.crew.names(role))
-        if self.crew.end(name, number):
-            self._after(0, most, lambda: self.crew.start(name))
+        self._end_one(self.random.choice(self.crew.names(role)), number, most)
+
+    def _end_one(self, name: str, number: signal.Signals, most: float) -> bool:
+        if not self.crew.end(name, number):
+            return False
+        self._after(0, most, lambda: self.crew.start(name))
+        return True
 
     def _stop(self, role: str) -> bool:
-        name = self.random.choice(self.crew.names(role))
+        return self._stop_one(self.random.choice(self.crew.names(role)))
+
+    def _stop_one(self, name: str) -> bool:
         child = self.crew.children.get(name)
         if child is None or child.stopped or not child.alive:
             return False

@@ -3,7 +3,7 @@
     python -m tests.soak.prober
 
 What each took goes to the file `lags`, in seconds. The change is written by a session of its own,
-so that the reader is nobody who has written.
+so that the reader is nobody who has written. With a near store, what is read is held to its bound.
 """
 
 from __future__ import annotations
@@ -13,27 +13,36 @@ import random
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django
 import psycopg
 
 from tests.soak.children import Orders, die_with_parent
 
+if TYPE_CHECKING:
+    from tests.soak.bound import Bound
+
 # Longer than this is for the quiet points to find.
 PATIENCE = 60.0
 
 
-def measure(raw: psycopg.Connection[Any], probe: int) -> float | None:
+def measure(raw: psycopg.Connection[Any], probe: int, bound: Bound | None) -> float | None:
     """Seconds from the commit until the product shows it."""
     from kck_publish import Cache
+    from kck_publish.stores.near_format import clock
 
     row = raw.execute(
         "UPDATE soak_probe SET count = count + 1 WHERE id = %s RETURNING count", [probe]
     ).fetchone()
     start = time.monotonic()
     while time.monotonic() < start + PATIENCE:
-        if row is not None and Cache.get_instance().get(f"probe/{probe}") >= row[0]:
+        asked = clock()
+        found = Cache.get_instance().get(f"probe/{probe}")
+        if bound is not None:
+            bound.check(asked, found)
+            bound.look()
+        if row is not None and found >= row[0]:
             return time.monotonic() - start
         time.sleep(0.002)
     return None
@@ -46,6 +55,9 @@ def main() -> None:
     django.setup()
     from django.db import Error, connection
 
+    from tests.soak.bound import Bound
+
+    bound = Bound("probe/1") if os.environ.get("SOAK_NEAR") else None
     orders, chance = Orders(), random.Random(0)
     raw: psycopg.Connection[Any] | None = None
     lags = os.open(
@@ -62,7 +74,7 @@ def main() -> None:
         try:
             if raw is None:
                 raw = psycopg.connect(os.environ["SOAK_DSN"], autocommit=True, connect_timeout=10)
-            if (lag := measure(raw, 1)) is not None:
+            if (lag := measure(raw, 1, bound)) is not None:
                 os.write(lags, f"{lag:.6f}\n".encode())
         except (Error, psycopg.Error):
             if raw is not None:
@@ -70,6 +82,8 @@ def main() -> None:
                     raw.close()
             raw = None
             connection.close()
+            if bound is not None:
+                bound.forget()
             time.sleep(0.02)
         time.sleep(chance.random() * 0.1)
 

@@ -16,6 +16,7 @@ class Report:
     compared: int = 0
     quiet_points: int = 0
     late: int = 0
+    copied: int = 0
 
     @property
     def seconds(self) -> float:

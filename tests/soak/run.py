@@ -18,6 +18,7 @@ from django.core.management import call_command
 from tests.soak import server as servers
 from tests.soak.crew import Crew, SoakError
 from tests.soak.faults import Faults
+from tests.soak.near import Near
 from tests.soak.proxy import Proxy
 from tests.soak.report import Report
 from tests.soak.writer import PRIVATE, TEAMS
@@ -38,6 +39,7 @@ class Plan:
     changes: int
     seed: int
     store: str
+    near: bool
     kinds: list[str]
     version: int
 
@@ -56,9 +58,11 @@ def run(plan: Plan) -> int:
         proxy = Proxy(server.port, plan.seed)
         proxy.start()
         stack.callback(proxy.stop)
-        crew = Crew(server, proxy, folder, random.Random(plan.seed), redis)
+        near = Near(folder / "near") if plan.near else None
+        crew = Crew(server, proxy, folder, random.Random(plan.seed), redis, near)
         faults = Faults(crew, random.Random(plan.seed + 1), plan.kinds)
-        report.say(f"seed {plan.seed}, store {plan.store}, folder {folder}")
+        over = " with a near store" if plan.near else ""
+        report.say(f"seed {plan.seed}, store {plan.store}{over}, folder {folder}")
         try:
             stack.callback(crew.stop)
             soak(plan, crew, faults, report)
@@ -97,6 +101,10 @@ def soak(plan: Plan, crew: Crew, faults: Faults, report: Report) -> None:
         report.say(f"{done:,} changes, {sum(faults.counts.values())} faults, all is true")
     figures = f"{crew.proxy.cuts} cuts in mid-message, {crew.restarts} processes found no server, "
     figures += f"{report.late} looks at keys of readers that were killed before they could look"
+    if crew.near is not None:
+        figures += (
+            f", {report.copied:,} copies compared, {crew.victims} processes fell with the file"
+        )
     report.end(done, faults.counts, crew.folder / "lags", figures)
 
 
@@ -156,7 +164,7 @@ def quiet(crew: Crew, faults: Faults, report: Report) -> None:
     deadline = time.monotonic() + HOUSE_SECONDS
     while True:
         complaints = crew.folder / "violations"
-        verdict = audit.compare(crew.dsn, faults.emptied, complaints, crew.check)
+        verdict = audit.compare(crew.dsn, faults.emptied, complaints, crew.near, crew.check)
         if not verdict.late or time.monotonic() > deadline:
             break
         report.late += 1
@@ -164,6 +172,7 @@ def quiet(crew: Crew, faults: Faults, report: Report) -> None:
     verdict.other += crew.unexpected()
     report.quiet_points += 1
     report.compared += verdict.compared
+    report.copied += verdict.copied
     if not verdict.good:
         for key, what in verdict.wrong.items():
             report.say(f"WRONG {key}: {what}")

@@ -1,7 +1,8 @@
 """Django's settings in each process of the soak; where everything is comes by the environment.
 
 SOAK_DSN is the server's URL (or the proxy's before it), SOAK_FOLDER the folder that the processes
-share, SOAK_REDIS the URL of the Redis that is the store, if one is.
+share, SOAK_REDIS the URL of the Redis that is the store, if one is, and SOAK_NEAR the file of the
+near store, if there is one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ if REDIS:
     }
 
 KCK_PUBLISH = {
+    "NEAR": os.environ.get("SOAK_NEAR") or None,
+    # So small that cold keys make way, and that a reader who holds old pages soon fills it.
+    "NEAR_SIZE": 2**20,
+    "NEAR_LEASE": 1.0,
     "STORE": "cache:soak" if REDIS else "postgres",
     "SHARDS": 4,
     "SILENCE": 6.0,

@@ -1,0 +1,110 @@
+"""The soak's near store: how it is harmed, who follows for it, and what it holds.
+
+This process reads it at quiet points only, and closes it before anybody cuts it short: to read
+pages that are not there any more ends a process, and LMDB can do nothing about that.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.db import DatabaseError, connections
+
+# How a process falls that reads a file which is not what it was, and for how long it may.
+FALLS = {-signal.SIGBUS, -signal.SIGSEGV, -signal.SIGABRT}
+FALLING = 20.0
+_PAGE = 4096
+
+
+@dataclass
+class Near:
+    """The file, and what stands beside it.
+
+    Attributes:
+        harmed: when pages of it were last spoiled under those who read it.
+    """
+
+    path: Path
+    harmed: float = float("-inf")
+
+    @property
+    def may_fall(self) -> bool:
+        """Whether a process may just now end by what was done to the file."""
+        return time.monotonic() < self.harmed + FALLING
+
+    def follower(self) -> int:
+        """The process that follows; 0 when none does."""
+        with suppress(FileNotFoundError):
+            inode = f":{os.stat(f'{self.path}-follower').st_ino}"
+            for line in Path("/proc/locks").read_text().splitlines():
+                fields = line.split()
+                if fields[1] == "FLOCK" and fields[5].endswith(inode):
+                    return int(fields[4])
+        return 0
+
+    def cut_short(self) -> None:
+        """The pages of the tree are gone, or some of them."""
+        self.harmed = time.monotonic()
+        with suppress(FileNotFoundError):
+            os.truncate(self.path, max(2 * _PAGE, self.path.stat().st_size // 2))
+
+    def damage(self) -> None:
+        """All pages but the first two are something else."""
+        self.harmed = time.monotonic()
+        with suppress(FileNotFoundError), self.path.open("r+b") as file:
+            size = self.path.stat().st_size
+            file.seek(2 * _PAGE)
+            file.write(b"\xff" * max(0, size - 2 * _PAGE))
+
+    def delete(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def replace(self, chance: random.Random) -> None:
+        """Somebody else's file is there."""
+        other = self.path.with_name("other")
+        other.write_bytes(chance.randbytes(8 * _PAGE))
+        other.rename(self.path)
+
+    def close_door(self) -> None:
+        self.path.with_name(f"{self.path.name}-ask").unlink(missing_ok=True)
+
+    def is_followed(self) -> bool:
+        """Whether who reads here now sees all that is stored."""
+        from kck_publish.snapshots import take
+        from kck_publish.stores import near
+
+        reader = near.reader(str(self.path))
+        try:
+            with connections["default"].cursor() as cursor:
+                now = take(cursor)
+        except DatabaseError:
+            connections["default"].close()
+            return False
+        return reader._done() is not None and reader.includes(now)
+
+    def held(self) -> Iterator[tuple[str, str, bytes]]:
+        """Key, fingerprint and bytes of all entries. To be closed afterwards."""
+        from kck_publish.stores import near
+
+        reader = near.reader(str(self.path))
+        with reader._env.begin() as txn:
+            names = [bytes(name) for name, _ in txn.cursor()]
+        for name in names:
+            if not name.startswith((b"\0", b"\1")):
+                key, _, fingerprint = name.decode().rpartition("\0")
+                data = reader.get(key, fingerprint)
+                if data is not None:
+                    yield key, fingerprint, data
+
+    def close(self) -> None:
+        """Read no more for now."""
+        from kck_publish.stores import near
+
+        near.reader(str(self.path)).close()
