@@ -55,6 +55,8 @@ class NearReader:
         self._inode: tuple[int, int] | None = None
         self._lease = Lease(0.0, 0.0, -1.0)
         self._again = 0.0
+        # Before that this process has said that nothing is read here: see ``_done``.
+        self._since = 0.0
         self._hits = 0
         self._door: socket.socket | None = None
         self._complained = False
@@ -94,9 +96,15 @@ class NearReader:
         return done is None or done.sees(xid)
 
     def _done(self) -> Snapshot | None:
-        """What the file is a true copy of; None: nothing is read here until a later look."""
+        """What the file is a true copy of; None: nothing is read here until a later look.
+
+        A lease that is renewed after this was said may be of an earlier look: it does not count.
+        """
         if clock() >= self._lease.until and not self._renewed():
-            return None
+            with self._lock:
+                self._since = clock()
+                if self._since >= self._lease.until:  # or another thread has just found one
+                    return None
         try:
             owner = read_owner(self._env.begin().get(OWNER))
         except Exception as error:  # noqa: BLE001 - as above
@@ -134,7 +142,7 @@ class NearReader:
                 return False
             try:
                 if self._env is not None:
-                    self._lease = read_lease(self._env.begin().get(LEASE))
+                    self._take(self._env)
                 if self._lease.until <= now and inode_of(self.path) != self._inode:
                     self._open()
             except Exception as error:  # noqa: BLE001 - as above
@@ -165,7 +173,11 @@ class NearReader:
                 env.close()
             return
         self._env, self._complained = env, False
-        self._lease = read_lease(env.begin().get(LEASE))
+        self._take(env)
+
+    def _take(self, env: Any) -> None:
+        lease = read_lease(env.begin().get(LEASE))
+        self._lease = lease if lease.at >= self._since else Lease(0.0, 0.0, -1.0)
 
     def _close(self) -> None:
         self._lease = Lease(0.0, 0.0, -1.0)
