@@ -184,7 +184,7 @@ class NearFile:
         owner: Owner | None = None,
         lease: Lease | None = None,
     ) -> list[Stored]:
-        """Copy entries, forget others, and say how far the copy is true: all at once.
+        """Copy entries, forget others, and then say how far the copy is true.
 
         Returns:
             those that do not fit.
@@ -198,11 +198,15 @@ class NearFile:
         }
         gone = [*gone, *((one.address.key, one.address.fingerprint) for one in large)]
         removals = [name_of(*address) for address in gone]
+        *parts, last = self._parts(writes)
+        for part in parts:
+            self._write(lambda txn, part=part: [txn.put(*one) for one in part.items()])
+            self._account(part, ())
 
         def work(txn: Any) -> None:
             for name in removals:
                 txn.delete(name)
-            for name, data in writes.items():
+            for name, data in last.items():
                 txn.put(name, data)
             if owner is not None:
                 txn.put(OWNER, write_owner(owner))
@@ -211,8 +215,20 @@ class NearFile:
 
         self._write(work)
         self.owner = owner or self.owner
-        self._account(writes, removals)
+        self._account(last, removals)
         return large
+
+    def _parts(self, writes: Mapping[bytes, bytes]) -> list[dict[bytes, bytes]]:
+        """What is written at once: the pages that it replaces can be used again only later."""
+        parts: list[dict[bytes, bytes]] = [{}]
+        room = most = self._size // LARGEST
+        for name, data in writes.items():
+            room -= _size_of(name, len(data))
+            if room < 0 and parts[-1]:
+                parts.append({})
+                room = most
+            parts[-1][name] = data
+        return parts
 
     def _account(self, writes: Mapping[bytes, bytes], removals: Iterable[bytes]) -> None:
         for name in removals:

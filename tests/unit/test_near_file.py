@@ -201,3 +201,33 @@ def test_nothing_is_shared_over_a_fork(path: str) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert reader.get("a/1", FP) is not None
     reader.close()
+
+
+def test_a_lease_of_an_earlier_look_does_not_count_once_it_was_said_that_nothing_is_read(
+    file: NearFile,
+) -> None:
+    """Whoever was told so takes its own writes for copied: an older copy must not come back."""
+    file.put([entry("a/1")], owner=replace(file.owner, done="5:5:"))
+    reader = trusted(file, 0.01)
+    assert not reader.includes("9:9:")
+    before = clock()
+    while clock() < before + 0.02:
+        pass
+    assert reader.includes("9:9:")  # nothing is read here
+    file.put((), lease=Lease(clock() + 60, before, 0.0))  # by a follower that had stood still
+    later = clock()
+    while clock() < later + near.AGAIN * 2:
+        assert reader.get("a/1", FP) is None
+    file.put((), lease=Lease(clock() + 60, clock(), 0.0))
+    while reader.get("a/1", FP) is None:
+        pass
+    assert not reader.includes("9:9:")
+
+
+def test_all_that_is_held_may_be_written_at_once(file: NearFile) -> None:
+    """What is replaced cannot be used again in the same transaction."""
+    some = [entry(f"a/{number}", b"x" * 3000) for number in range(550)]
+    for _ in range(4):
+        file.put(some)
+        assert len(file) == 550
+    assert file.held(["a/1", "a/549"]) == {"a/1": [FP], "a/549": [FP]}
