@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -13,17 +14,30 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from kck_publish import registry, stores
+from kck_publish.conf import settings
 from kck_publish.listener import Listener
 from kck_publish.results import Outcome
-from kck_publish.stores import Address, Stored
+from kck_publish.snapshots import take
+from kck_publish.stores import Address, Stored, near
 from tests.catalog import primers
 
 
 def drain() -> Outcome:
-    """What ``kck_listen --once`` does; the connection is another one afterwards, as elsewhere."""
+    """What ``kck_listen --once`` does, and a near store's follower; the connection is another one afterwards, as elsewhere."""
     outcome = Listener("default").once()
+    if settings.NEAR is not None:
+        copied()
     connections["default"].close()
     return outcome
+
+
+def copied() -> None:
+    """Wait until the near store has what is stored now, or nobody reads it."""
+    reader, now = near.reader(str(settings.NEAR)), take(connection.cursor())
+    deadline = time.monotonic() + 20
+    while not reader.includes(now):
+        assert time.monotonic() < deadline, "the near store's follower does not come on"
+        time.sleep(0.001)
 
 
 def stored(key: str) -> Stored | None:

@@ -206,14 +206,20 @@ class Crew:
 
     def pause(self, seconds: float, check: Callable[[], None]) -> None:
         """Bring all but the listeners to rest."""
-        resting = [child for name, child in self.children.items() if rests(name)]
-        for child in resting:
-            child.order("pause")
+        told: set[Child] = set()
+
+        def restless() -> list[str]:
+            found = [child for name, child in self.children.items() if rests(name)]
+            for child in set(found) - told:  # those too that are started anew meanwhile
+                child.order("pause")
+            told.update(found)
+            return [child.name for child in found if not child.said("paused")]
+
         try:
-            self._wait(lambda: [c.name for c in resting if not c.said("paused")], seconds, check)
+            self._wait(restless, seconds, check)
         except SoakError:
-            for child in resting:
-                if child.alive and not child.said("paused"):
+            for child in self.children.values():
+                if rests(child.name) and child.alive and not child.said("paused"):
                     child.send(signal.SIGUSR1)  # its log says where it hangs
             self._tell_who_waits()
             raise

@@ -88,7 +88,7 @@ class Writer:
             self.begin_long()
         elif choice < 0.08:
             self.own()
-        elif choice < 0.2:
+        elif choice < 0.2 and self.long is None:  # which it would wait for without end
             self.one_statement()
         else:
             self.transaction()
