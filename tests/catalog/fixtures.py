@@ -23,7 +23,10 @@ from tests.catalog import primers
 
 
 def drain() -> Outcome:
-    """What ``kck_listen --once`` does, and a near store's follower; the connection is another one afterwards, as elsewhere."""
+    """What ``kck_listen --once`` does, and a near store's follower if there is one.
+
+    The connection is another one afterwards, as elsewhere.
+    """
     outcome = Listener("default").once()
     if settings.NEAR is not None:
         copied()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -194,11 +194,13 @@ def test_nothing_is_shared_over_a_fork(path: str) -> None:
     file.close()
     reader = near.reader(path)
     assert reader.get("a/1", FP) is not None
-    child = os.fork()
-    if child == 0:
+
+    def child() -> bool:
+        opened = {os.path.realpath(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd")}
         mine = near.reader(path)
-        os._exit(0 if mine is not reader and mine.get("a/1", FP) is not None else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        return path not in opened and mine is not reader and mine.get("a/1", FP) is not None
+
+    assert in_a_child(child) == 0
     assert reader.get("a/1", FP) is not None
     reader.close()
 
@@ -231,3 +233,37 @@ def test_all_that_is_held_may_be_written_at_once(file: NearFile) -> None:
         file.put(some)
         assert len(file) == 550
     assert file.held(["a/1", "a/549"]) == {"a/1": [FP], "a/549": [FP]}
+
+
+def in_a_child(run: Callable[[], bool]) -> int:
+    """The exit status of a forked process: 0 if that is true there."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if run() else 1)
+        finally:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_nobody_opens_it_while_the_process_forks(path: str) -> None:
+    """Another thread goes on reading until the very moment."""
+    file = NearFile(path, SIZE)
+    file.put([entry("a/1")])
+    file.put((), lease=Lease(clock() + 60, clock(), 0.0))
+    file.close()
+    reader = near.reader(path)
+    assert reader.get("a/1", FP) is not None
+    near._before_fork()
+    try:
+        assert reader.get("a/1", FP) is None
+    finally:
+        near._after_fork()
+    assert reader.get("a/1", FP) is not None
+    reader.close()
+
+
+def test_who_reads_a_file_that_was_cut_short_goes_on(path: str) -> None:
+    """To read pages that are not there would end the process."""
+    short(path)
+    assert in_a_child(lambda: reader_of(path).get("a/1", FP) is None) == 0

@@ -1,0 +1,255 @@
+"""What keeps the near store's readers from what they must not see, and its copy true.
+
+One test for each thing that is easily left out: see ``docs/guards.md``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from kck_publish import Cache, copies, nearby, own_writes, registry
+from kck_publish.consumers import register
+from kck_publish.near_follower import NearFollower, following
+from kck_publish.own_writes import OwnWrites, Writes
+from kck_publish.request import GlobalRequest
+from kck_publish.stores import near
+from kck_publish.stores.near_file import NearFile
+from kck_publish.stores.near_format import clock
+from kck_publish.testing import travel
+from tests.catalog.fixtures import Session, another_session, computes, drain, sql
+from tests.catalog.models import Item
+from tests.integration.test_near import KEY, paused, total
+from tests.integration.test_near import alone as alone
+from tests.integration.test_near import follower as follower
+from tests.integration.test_near import held as held
+from tests.integration.test_near import item as item
+from tests.integration.test_near import path as path
+
+pytestmark = pytest.mark.django_db(transaction=True)
+cache = Cache.get_instance()
+
+
+def change(amount: int = 6) -> int:
+    """Another session's write; its transaction."""
+    with another_session(autocommit=False) as other:
+        row = other.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
+        other.execute("UPDATE catalog_item SET amount = %s", [amount])
+        other.commit()
+    assert row is not None
+    return int(row[0])
+
+
+@contextmanager
+def context(*brought: Writes) -> Iterator[OwnWrites]:
+    """A request that keeps account of its writes, and of what its browser brings along."""
+    mine = OwnWrites(brought)
+    token = own_writes.activate(mine)
+    try:
+        yield mine
+    finally:
+        own_writes.restore(token)
+
+
+def token(xid: int) -> Writes:
+    ((cluster,),) = sql("SELECT system_identifier::text FROM pg_control_system()")
+    return Writes((xid,), None, cluster, "token")
+
+
+def test_what_a_browser_brings_along_is_not_hidden_by_the_copy(item: Item, held: Any) -> None:
+    xid = change()
+    assert held() == b'{"count":1,"amount":5}'
+    with context(token(xid)):
+        assert total() == 6
+    assert total() == 5
+
+
+def test_a_browser_keeps_its_token_until_the_copy_has_the_write(
+    item: Item, held: Any, follower: NearFollower, wait_until: Any
+) -> None:
+    """Its next request may be one that reads the copy."""
+    with paused(follower):
+        xid = change()
+        Session(drain_of_the_store).result()
+        with context(token(xid)) as mine:
+            assert total() == 6
+            assert not mine.settled
+    drain()
+    with context(token(xid)) as mine:
+        wait_until(lambda: total() == 6 and mine.settled)
+
+
+def drain_of_the_store() -> None:
+    from kck_publish.listener import Listener
+
+    Listener("default").once()
+
+
+def test_a_session_that_the_request_has_closed_is_not_forgotten(item: Item, held: Any) -> None:
+    with context():
+        assert total() == 5
+        Item.objects.update(amount=6)
+        connection.close()
+        assert held() == b'{"count":1,"amount":5}'
+        assert total() == 6
+
+
+def test_in_a_request_what_was_read_once_stays(item: Item, held: Any, wait_until: Any) -> None:
+    with GlobalRequest():
+        row = Item.cached.get(pk=item.pk)
+        assert total() == 5
+        Session(change).result()
+        Session(drain).result()
+        wait_until(lambda: held() == b'{"count":1,"amount":6}')
+        assert total() == 5
+        assert Item.cached.get(pk=item.pk) is row
+    assert total() == 6
+
+
+def test_a_value_that_wants_a_refresh_asks_for_it(
+    item: Item, held: Any, wait_until: Any, alone: Any
+) -> None:
+    """A soft expiry is judged by the store, which tells the listener."""
+    sql("UPDATE kck_publish_entry SET soft_expire = clock_timestamp() + interval '1 hour' "
+        "WHERE key = %s", KEY)  # fmt: skip
+    connection.close()
+    product = registry.get("item_total")
+    wait_until(lambda: nearby.held(product, [KEY]).get(KEY) and soft(product), what="copied")
+    assert alone(total) == 5
+    with travel(timedelta(hours=2)):
+        assert total() == 5
+    assert sql("SELECT soft_expire FROM kck_publish_entry WHERE key = %s", KEY) == [(None,)]
+    with computes() as seen:
+        drain()
+    assert seen == ["item_total"]
+
+
+def soft(product: Any) -> bool:
+    return nearby.held(product, [KEY])[KEY].soft_expire is not None
+
+
+def test_the_lease_counts_from_before_the_look(
+    item: Item, follower: NearFollower, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is committed while a slow look is on its way is not in what it has found."""
+    unseen, begun, looked = copies.unseen, [0.0], threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        begun[0] = clock()
+        found = unseen(*arguments)
+        looked.wait(0.15)
+        return found
+
+    monkeypatch.setattr(copies, "unseen", slow)
+    reader, leases = near.reader(path), set()
+    for _ in range(3):
+        last, until = reader._lease.until, clock() + 10
+        while reader._lease.until <= last and clock() < until:
+            reader.get(KEY, "")
+        leases.add(round(reader._lease.until - reader._lease.at, 6))
+        assert reader._lease.at <= begun[0] or reader._lease.at < clock() - 0.1
+    looked.set()
+    assert leases == {0.5}
+
+
+def test_the_copy_of_another_database_is_not_gone_on_with(
+    item: Item, path: str, follower: NearFollower, wait_until: Any
+) -> None:
+    """A restored dump has the follower's registration, and numbers that mean something else."""
+    follower.stop()
+    wait_until(lambda: not follower.following.is_set() and follower._bell is None)
+    file = NearFile(path, 256 * 2**20)
+    file.put((), owner=replace(file.owner, cluster="another/postgres"))
+    consumer, count = file.owner.consumer, len(file)
+    file.close()
+    assert count
+    again = NearFollower("default")
+    with following(again):
+        assert again.following.wait(20)
+        assert again._consumer.id != consumer
+    near.reader(path).close()
+
+
+def test_what_one_of_two_has_not_copied_is_not_trimmed(
+    item: Item, follower: NearFollower, wait_until: Any, held: Any
+) -> None:
+    drain()
+    sql("DELETE FROM kck_publish_copy WHERE consumer IS NULL")
+    with connection.cursor() as cursor:
+        register(cursor, "near:elsewhere", "near")
+    count = "SELECT count(*) FROM kck_publish_copy WHERE consumer IS NULL"
+    change()
+    drain()
+    there = sql(count)
+    assert there != [(0,)]
+    name, done = "near:elsewhere", "SELECT done::text FROM kck_publish_consumer WHERE name <> %s"
+    before = sql(done, name)
+    wait_until(lambda: sql(done, name) != before, what="the follower has said how far it is")
+    with connection.cursor() as cursor:
+        copies.trim(cursor, 60)
+    assert sql(count) == there
+    sql("DELETE FROM kck_publish_consumer WHERE name = %s", name)
+
+
+def test_who_began_before_the_follower_and_writes_after_it_tells_all_the_same(
+    path: str, held: Any, wait_until: Any
+) -> None:
+    """At REPEATABLE READ the registration is not seen, and nothing was written to be waited for."""
+    Item.objects.create(name="one", group=1, amount=5)
+    drain_of_the_store()
+    total()
+    drain_of_the_store()
+    connection.close()
+    follower = NearFollower("default")
+    with another_session(autocommit=False) as other:
+        other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT count(*) FROM catalog_item")
+        with following(follower):
+            assert follower.following.wait(20)
+            wait_until(lambda: total() == 5 and held() == b'{"count":1,"amount":5}')
+            other.execute("UPDATE kck_publish_entry SET body = 'null' WHERE key = %s", [KEY])
+            other.commit()
+            wait_until(lambda: held() == b"null")
+    near.reader(path).close()
+
+
+def test_a_reader_in_an_old_snapshot_is_served_what_is_newer(
+    item: Item, held: Any, wait_until: Any, alone: Any
+) -> None:
+    """As from any store outside the database: never older than its own write, but newer it may be.
+
+    What it computes and keeps is of its own snapshot all the same.
+    """
+    with transaction.atomic():
+        sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert Item.objects.get().amount == 5
+        Session(change).result()
+        Session(drain).result()
+        wait_until(lambda: held() == b'{"count":1,"amount":6}')
+        assert total() == 6
+        assert Item.objects.get().amount == 5
+    assert total() == 6
+
+
+def test_switched_off_nothing_is_read_in_it(item: Item, settings: Any, alone: Any) -> None:
+    assert alone(total) == 5
+    change()
+    settings.KCK_PUBLISH = {**settings.KCK_PUBLISH, "ENABLED": False}
+    assert total() == 6
+    settings.KCK_PUBLISH = {**settings.KCK_PUBLISH, "ENABLED": True}
+    assert total() == 5
+
+
+def test_a_thread_that_has_written_does_not_hinder_others(item: Item, alone: Any) -> None:
+    """Own writes are a session's: others go on with the copy."""
+    Item.objects.update(amount=6)
+    assert total() == 6
+    assert Session(total).result() == 5
+    assert total() == 6
