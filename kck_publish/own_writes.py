@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +18,13 @@ from typing import Any
 from django.db import connections
 from psycopg.pq import TransactionStatus
 
-from . import conf, marks
+from . import marks
 from .sources import short
 
 # Whether all that is committed has been handled: then nobody's writes are on their way. And the
 # first transaction that nobody has begun yet: a token that names a later one is of another time.
 _STATE = """
-SELECT (SELECT system_identifier::text FROM pg_control_system()),
+SELECT (SELECT system_identifier::text FROM pg_control_system()), pg_current_snapshot()::text,
        pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
        (SELECT count(*) > 0 AND count(*) = min(shards) FROM kck_publish_shard)
        AND NOT EXISTS (SELECT FROM kck_publish_backlog)
@@ -99,18 +99,19 @@ class OwnWrites:
                 here = threading.get_ident()
                 self._sessions[id(raw)] = _Session(raw, here, marks.is_known(raw))
 
-    def under(self, alias: str, settings: Sequence[str]) -> list[int]:
+    def under(self, alias: str, settings: Sequence[str], shown: Callable[[str], bool]) -> list[int]:
         """The transactions under some sources that the session itself does not tell of.
 
         Args:
             alias: the database.
             settings: names of session settings, as ``registry`` gives them.
+            shown: whether what was stored up to a snapshot is what readers see.
         """
         if not settings or not (self.brought or self.has_written):
             return []
         with self._lock:
             if not self._checked:
-                self._check(alias)
+                self._check(alias, shown)
             if self._sessions:
                 self._replace_lost(alias)
         return [*self._lost, *(x for one in self.brought if one.touch(settings) for x in one.xids)]
@@ -158,14 +159,13 @@ class OwnWrites:
                 self._settle(self.brought)
             return Writes(tuple(xids), None if everything else frozenset(sources), cluster)
 
-    def _check(self, alias: str) -> None:
+    def _check(self, alias: str, shown: Callable[[str], bool]) -> None:
         """Leave out what is handled, and what is not of this cluster. Asked once a request."""
         with connections[alias].cursor() as cursor:
             cursor.execute(_STATE)
-            cluster, begun, all_handled = cursor.fetchone()
+            cluster, now, begun, all_handled = cursor.fetchone()
         self._checked = True
-        # A near store may not have yet what the listener has handled: see ``settling``.
-        handled = all_handled and conf.settings.NEAR is None
+        handled = all_handled and shown(now)  # a near store may not have yet what is handled
         self._settle(
             [
                 one

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from . import own_writes, registry
 from .products import Product
-from .stores import Address, Own, Reading, Store, Stored
+from .stores import Address, Own, Reading, Store, Stored, near
 
 # Looks at the store: addresses, and the session settings that tell of own writes.
 Ask = Callable[[Sequence[Address], Sequence[str]], Reading]
@@ -32,7 +32,7 @@ def read(
     """
     wrote = registry.graph().wrote(product.name)
     context = own_writes.current()
-    others = [] if context is None else context.under(store.alias, wrote)
+    others = [] if context is None else context.under(store.alias, wrote, near.includes)
     if context is not None and context.brings:  # nothing that was read before this was asked
         reading = store.read(addresses, wrote, stamped=True)
     else:

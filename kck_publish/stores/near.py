@@ -210,6 +210,9 @@ DAMAGED = "!" * 16
 # Readers of one file, threads of all processes of the host.
 READERS = 2048
 _readers: dict[str, NearReader] = {}
+# Writes that are handled and perhaps not copied, with the first snapshot in which they were.
+MANY_HANDLED = 1000
+_handled: dict[tuple[int, ...], str] = {}
 # What this process's follower has opened for writing: no process may open a file twice.
 _lent: dict[str, Any] = {}
 _forking = False
@@ -243,6 +246,24 @@ def is_cut_short(env: Any, path: str) -> bool:
 def includes(snapshot: str) -> bool:
     """Whether the near store, if there is one, shows what was stored up to a snapshot."""
     return settings.NEAR is None or reader(settings.NEAR).includes(snapshot)
+
+
+def has_copied(xids: tuple[int, ...], now: str) -> bool:
+    """Whether the near store, if there is one, shows these writes, which are handled.
+
+    Args:
+        xids: the transactions that wrote.
+        now: a snapshot in which they are handled. It is the first such that counts: where much is
+            committed, a copy is always a little behind the last.
+    """
+    if settings.NEAR is None:
+        return True
+    if not reader(settings.NEAR).includes(_handled.setdefault(xids, now)):
+        while len(_handled) > MANY_HANDLED:
+            _handled.pop(next(iter(_handled)), None)
+        return False
+    _handled.pop(xids, None)
+    return True
 
 
 def _before_fork() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -226,10 +227,9 @@ class PostgresStore:
                 for _, shard, shards, done, _, put_aside, _ in rows
                 if shard is not None and not put_aside
             ]
-            own = Own(
-                tuple(xids), bool(rows[0][0]), done, cascading=any(row[4] for row in rows),
-                copied=near.includes(rows[0][6]),
-            )  # fmt: skip
+            own = Own(tuple(xids), bool(rows[0][0]), done, cascading=any(row[4] for row in rows))
+            if own.handled and not near.has_copied(tuple(own.xids), rows[0][6]):
+                own = replace(own, copied=False)
             if own.handled:  # so that the next read of this session asks nothing
                 cursor.execute(_FORGET_OWN, [list(wrote)])
         return own
