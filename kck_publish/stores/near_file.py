@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import lmdb
@@ -200,14 +201,13 @@ class NearFile:
         removals = [name_of(*address) for address in gone]
         *parts, last = self._parts(writes)
         for part in parts:
-            self._write(lambda txn, part=part: [txn.put(*one) for one in part.items()])
+            self._write(partial(_put, part))
             self._account(part, ())
 
         def work(txn: Any) -> None:
             for name in removals:
                 txn.delete(name)
-            for name, data in last.items():
-                txn.put(name, data)
+            _put(last, txn)
             if owner is not None:
                 txn.put(OWNER, write_owner(owner))
             if lease is not None:
@@ -298,6 +298,11 @@ class NearFile:
         self._close_environment()
         near.take_back(self.path)
         os.close(self._lock)
+
+
+def _put(some: Mapping[bytes, bytes], txn: Any) -> None:
+    for name, data in some.items():
+        txn.put(name, data)
 
 
 def _names(cursor: Any, stem: bytes) -> Iterator[bytes]:
