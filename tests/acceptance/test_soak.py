@@ -38,8 +38,9 @@ def soak(tmp_path: Path) -> Iterator[Start]:
         process.communicate()
 
 
-def test_a_short_soak(soak: Start) -> None:
-    process = soak("--changes", "2500", "--seed", "1")
+@pytest.mark.parametrize("more", [(), ("--near",)], ids=["store", "near"])
+def test_a_short_soak(soak: Start, more: tuple[str, ...]) -> None:
+    process = soak("--changes", "2500", "--seed", "1", *more)
     said, _ = process.communicate(timeout=400)
     assert process.returncode == 0, said
     assert "0 stale, 0 lost, 0 applied twice" in said

@@ -14,8 +14,8 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from kck_publish import registry, stores
-from kck_publish.conf import settings
 from kck_publish.listener import Listener
+from kck_publish.near_follower import NearFollower, following
 from kck_publish.results import Outcome
 from kck_publish.snapshots import take
 from kck_publish.stores import Address, Stored, near
@@ -23,24 +23,53 @@ from tests.catalog import primers
 
 
 def drain() -> Outcome:
-    """What ``kck_listen --once`` does, and a near store's follower if there is one.
-
-    The connection is another one afterwards, as elsewhere.
-    """
+    """What ``kck_listen --once`` does; the connection is another one afterwards, as elsewhere."""
     outcome = Listener("default").once()
-    if settings.NEAR is not None:
-        copied()
+    settle()
     connections["default"].close()
     return outcome
 
 
-def copied() -> None:
-    """Wait until the near store has what is stored now, or nobody reads it."""
-    reader, now = near.reader(str(settings.NEAR)), take(connection.cursor())
-    deadline = time.monotonic() + 20
-    while not reader.includes(now):
-        assert time.monotonic() < deadline, "the near store's follower does not come on"
-        time.sleep(0.001)
+# What ``drain`` waits for besides.
+drained: list[Callable[[], None]] = []
+
+
+def settle() -> None:
+    """Wait until a near store, if one is followed here, has what is stored now."""
+    for wait in drained:
+        wait()
+
+
+@contextmanager
+def followed(path: str) -> Iterator[None]:
+    """Within the block a near store is followed; drained means that it holds all there is.
+
+    Args:
+        path: its file, which the settings name.
+    """
+
+    def copied() -> None:
+        now, deadline = take(connection.cursor()), time.monotonic() + 20
+        while reader._done() is None or not reader.includes(now):
+            assert time.monotonic() < deadline, "the near store's follower does not come on"
+            time.sleep(0.001)
+        entries = sql("SELECT key, fingerprint FROM kck_publish_entry")
+        for one in entries:
+            reader.ask(*one)
+        deadline = time.monotonic() + 0.5  # some are stored elsewhere, and lost there
+        while not all(reader.get(*one) for one in entries) and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    follower, reader = NearFollower("default"), near.reader(path)
+    drained.append(copied)
+    try:
+        with following(follower):
+            assert follower.following.wait(20)
+            copied()
+            yield
+    finally:
+        drained.remove(copied)
+        reader.close()
 
 
 def stored(key: str) -> Stored | None:

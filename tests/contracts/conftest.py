@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +22,9 @@ import pytest
 from django.core.cache import caches
 
 from kck_publish import stores
+from tests.catalog.fixtures import followed
 
-STORES = ("postgres", "locmem", "redis", "memcached")
+STORES = ("postgres", "locmem", "redis", "memcached", "postgres+near", "redis+near")
 
 
 @dataclass
@@ -92,12 +94,14 @@ class Backend:
     """The store under test.
 
     Attributes:
-        kind: one of STORES.
+        kind: one of STORES, without what is before it.
         server: what can be stopped; None where there is nothing to stop.
+        near: whether a near store is read before it.
     """
 
     kind: str
     server: Server | None = None
+    near: bool = False
 
     @property
     def outside(self) -> bool:
@@ -112,8 +116,8 @@ class Backend:
 
 @pytest.fixture(params=STORES)
 def backend(request: pytest.FixtureRequest, settings: Any) -> Iterator[Backend]:
-    """One store after the other, empty, and named by the settings."""
-    kind = request.param
+    """One store after the other, empty, and named by the settings; a near store before some."""
+    kind, _, near = request.param.partition("+")
     server = None
     if kind in ("redis", "memcached"):
         server = request.getfixturevalue(f"{kind}_server")
@@ -134,7 +138,13 @@ def backend(request: pytest.FixtureRequest, settings: Any) -> Iterator[Backend]:
     settings.KCK_PUBLISH = {"STORE": "postgres" if kind == "postgres" else "cache:shared"}
     stores._store.cache_clear()
     caches["shared"].clear()
-    yield Backend(kind, server)
+    with ExitStack() as stack:
+        if near:
+            request.getfixturevalue("transactional_db")
+            path = str(request.getfixturevalue("tmp_path") / "near")
+            settings.KCK_PUBLISH |= {"NEAR": path, "NEAR_LEASE": 1.0}
+            stack.enter_context(followed(path))
+        yield Backend(kind, server, bool(near))
     if server is not None and server.process is None:
         server.start()
     caches["shared"].clear()
@@ -148,6 +158,14 @@ def external(backend: Backend) -> Backend:
     if not backend.outside:
         pytest.skip("values in PostgreSQL come and go with their rows")
     return backend
+
+
+@pytest.fixture
+def bare(external: Backend) -> Backend:
+    """A store outside the database that is read itself: its copies would outlive it."""
+    if external.near:
+        pytest.skip("a near store serves what the cache has lost")
+    return external
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.catalog.models import Item
 from tests.catalog.primers import Fragile, ItemTotal
 from tests.integration.test_commands import run, status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("over")]
 cache = Cache.get_instance()
 
 

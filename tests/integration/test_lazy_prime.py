@@ -17,11 +17,20 @@ from kck_publish import Cache, NotPrimed, Unserializable, prime, reading, sessio
 from kck_publish.connecting import connect
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
-from tests.catalog.fixtures import Gate, Session, computes, drain, interfering, sql, stored
+from tests.catalog.fixtures import (
+    Gate,
+    Session,
+    computes,
+    drain,
+    interfering,
+    settle,
+    sql,
+    stored,
+)
 from tests.catalog.models import Author, Item
 from tests.catalog.primers import Anything, AuthorPage, ItemNames, ItemTotal
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("over")]
 cache = Cache.get_instance()
 
 # A product that is recomputed, and one that is augmented: their primes differ in isolation.
@@ -211,6 +220,7 @@ def test_a_reader_that_adds_after_the_look_sees_the_claim(product: str) -> None:
     KINDS["item_total"]()
     drain()
     sql("DELETE FROM kck_publish_entry WHERE product = %s", product)
+    settle()
     other = next(one for one in KINDS if one != product)
     slow, batch = Gate(product), Gate(other if other == "item_names" else f"{other}+")
     with interfering(slow), interfering(batch):

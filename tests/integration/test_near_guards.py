@@ -92,6 +92,27 @@ def drain_of_the_store() -> None:
     Listener("default").once()
 
 
+def test_where_much_is_committed_who_has_written_reads_the_copy_again(
+    item: Item, wait_until: Any
+) -> None:
+    """The copy is always behind the last commit: that it has this session's write is enough."""
+    ended = threading.Event()
+
+    def commit() -> None:
+        while not ended.is_set():
+            sql("SELECT pg_current_xact_id()")
+
+    busy = Session(commit)
+    try:
+        Item.objects.update(amount=6)
+        Session(drain_of_the_store).result()
+        product = registry.get("item_total")
+        wait_until(lambda: total() == 6 and nearby.body(product, KEY))
+    finally:
+        ended.set()
+        busy.result()
+
+
 def test_a_session_that_the_request_has_closed_is_not_forgotten(item: Item, held: Any) -> None:
     with context():
         assert total() == 5

@@ -16,7 +16,7 @@ from tests.catalog.fixtures import Session, another_session, computes, drain, sq
 from tests.catalog.models import Author, Book, Edition, Item, Tag
 from tests.catalog.primers import ItemNames, ItemTotal, Shelf, ShelfSum, Stock
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("over")]
 cache = Cache.get_instance()
 
 
@@ -76,7 +76,7 @@ def test_inside_the_transaction_that_has_written() -> None:
     assert entries() == before
 
 
-def test_after_the_commit_before_the_listener_has_passed_and_after() -> None:
+def test_after_the_commit_before_the_listener_has_passed_and_after(over: str) -> None:
     before = entries()
     write()
     assert look() == look() == NEW
@@ -90,7 +90,7 @@ def test_after_the_commit_before_the_listener_has_passed_and_after() -> None:
         connection,
     ) as queries:
         look()
-    assert len(queries) == 4  # one look at the store for each
+    assert len(queries) == (4 if over == "store" else 0)  # one look at the store for each
 
 
 def test_a_key_that_is_not_stored_is_stored_after_the_commit_only() -> None:
@@ -152,13 +152,13 @@ def test_a_value_of_a_savepoint_that_django_does_not_know_is_not_stored() -> Non
     assert elsewhere(lambda: ItemNames.cached.get(group=2)) == []
 
 
-def test_a_transaction_that_only_reads_is_served_from_the_store() -> None:
+def test_a_transaction_that_only_reads_is_served_from_the_store(over: str) -> None:
     """ATOMIC_REQUESTS costs nothing."""
     with transaction.atomic(), computes() as seen, CaptureQueriesContext(connection) as queries:
         assert look() == OLD
     assert seen == []
     reads = [query["sql"] for query in queries if "kck_publish_entry" in query["sql"]]
-    assert len(reads) == 4
+    assert len(reads) == 4 if over == "store" else len(reads) < 4
     assert not any("catalog_" in query["sql"] for query in queries)
 
 

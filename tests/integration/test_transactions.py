@@ -18,7 +18,7 @@ from tests.catalog.fixtures import drain
 from tests.catalog.models import Item
 from tests.kinds.alike import differences
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("over")]
 
 
 @pytest.fixture

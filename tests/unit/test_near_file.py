@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from kck_publish.stores.near_format import (
     Lease,
     clock,
     name_of,
+    pack,
     read_owner,
     stem_of,
     unpack,
@@ -267,3 +271,45 @@ def test_who_reads_a_file_that_was_cut_short_goes_on(path: str) -> None:
     """To read pages that are not there would end the process."""
     short(path)
     assert in_a_child(lambda: reader_of(path).get("a/1", FP) is None) == 0
+
+
+def test_a_reader_that_opened_a_small_file_reads_on_as_it_grows(file: NearFile) -> None:
+    file.put([entry("a/0")])
+    reader, before = trusted(file), os.stat(file.path).st_size
+    assert reader.get("a/0", FP) is not None
+    for number in range(600):
+        file.put([entry(f"a/{number}", b"x" * 3000)])
+        assert reader.get(f"a/{number}", FP) is not None
+    assert os.stat(file.path).st_size > 10 * before
+
+
+def test_threads_read_while_it_is_written_closed_and_made_anew(file: NearFile) -> None:
+    """None of them sees an error, or a value that was never there."""
+    values = {pack(entry("a/1", b"x" * size)) for size in (10, 3000)}
+    bodies = {data[int.from_bytes(data[1:5]) :] for data in values}
+    seen: set[bytes] = set()
+    ended = threading.Event()
+    trusted(file)
+
+    def read() -> int:
+        count = 0
+        while not ended.is_set():
+            data = near.reader(file.path).get("a/1", FP)
+            count += data is not None
+            if data is not None:
+                seen.add(data[int.from_bytes(data[1:5]) :])
+        return count
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(read) for _ in range(4)]
+        try:
+            for number in range(300):
+                if number % 50 == 49:
+                    file.rebuild(keep=False)
+                file.put([entry("a/1", b"x" * (10 if number % 2 else 3000))])
+                file.put((), lease=Lease(clock() + 60, clock(), 0.0))
+                time.sleep(0.002)
+        finally:
+            ended.set()
+        assert all(one.result() for one in found)
+    assert seen == bodies
