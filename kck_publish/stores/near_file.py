@@ -14,7 +14,6 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import lmdb
@@ -47,6 +46,8 @@ LARGEST = 16
 # How much makes way at once, when something must.
 LESS = 0.9
 _PAGE = 4096
+# What an entry has beside its body, about, in bytes.
+_BESIDE = 150
 
 
 class NearFile:
@@ -190,6 +191,18 @@ class NearFile:
         Returns:
             those that do not fit.
         """
+        *parts, last = self._parts(entries)
+        large = [one for part in parts for one in self._put(part)]
+        return large + self._put(last, gone, owner, lease)
+
+    def _put(
+        self,
+        entries: Iterable[Stored],
+        gone: Iterable[tuple[str, str]] = (),
+        owner: Owner | None = None,
+        lease: Lease | None = None,
+    ) -> list[Stored]:
+        """A part of it, all at once."""
         packed = {(one.address.key, one.address.fingerprint): (one, pack(one)) for one in entries}
         large = [one for one, data in packed.values() if len(data) > self._size // LARGEST]
         writes = {
@@ -199,15 +212,12 @@ class NearFile:
         }
         gone = [*gone, *((one.address.key, one.address.fingerprint) for one in large)]
         removals = [name_of(*address) for address in gone]
-        *parts, last = self._parts(writes)
-        for part in parts:
-            self._write(partial(_put, part))
-            self._account(part, ())
 
         def work(txn: Any) -> None:
             for name in removals:
                 txn.delete(name)
-            _put(last, txn)
+            for name, data in writes.items():
+                txn.put(name, data)
             if owner is not None:
                 txn.put(OWNER, write_owner(owner))
             if lease is not None:
@@ -215,19 +225,19 @@ class NearFile:
 
         self._write(work)
         self.owner = owner or self.owner
-        self._account(last, removals)
+        self._account(writes, removals)
         return large
 
-    def _parts(self, writes: Mapping[bytes, bytes]) -> list[dict[bytes, bytes]]:
+    def _parts(self, entries: Iterable[Stored]) -> list[list[Stored]]:
         """What is written at once: the pages that it replaces can be used again only later."""
-        parts: list[dict[bytes, bytes]] = [{}]
+        parts: list[list[Stored]] = [[]]
         room = most = self._size // LARGEST
-        for name, data in writes.items():
-            room -= _size_of(name, len(data))
+        for one in entries:
+            room -= _size_of(one.address.key.encode(), len(one.body or b"") + _BESIDE)
             if room < 0 and parts[-1]:
-                parts.append({})
+                parts.append([])
                 room = most
-            parts[-1][name] = data
+            parts[-1].append(one)
         return parts
 
     def _account(self, writes: Mapping[bytes, bytes], removals: Iterable[bytes]) -> None:
@@ -298,11 +308,6 @@ class NearFile:
         self._close_environment()
         near.take_back(self.path)
         os.close(self._lock)
-
-
-def _put(some: Mapping[bytes, bytes], txn: Any) -> None:
-    for name, data in some.items():
-        txn.put(name, data)
 
 
 def _names(cursor: Any, stem: bytes) -> Iterator[bytes]:
