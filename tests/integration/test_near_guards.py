@@ -21,6 +21,7 @@ from kck_publish.consumers import register
 from kck_publish.near_follower import NearFollower, following
 from kck_publish.own_writes import OwnWrites, Writes
 from kck_publish.request import GlobalRequest
+from kck_publish.snapshots import take
 from kck_publish.stores import near
 from kck_publish.stores.near_file import NearFile
 from kck_publish.stores.near_format import LEASE, Lease, clock, read_lease
@@ -155,6 +156,35 @@ def test_a_value_that_wants_a_refresh_asks_for_it(
 
 def soft(product: Any) -> bool:
     return nearby.held(product, [KEY])[KEY].soft_expire is not None
+
+
+def shows(path: str, wait_until: Any) -> None:
+    """Wait until the copy is said to be true of now."""
+    reader = near.reader(path)
+    with connection.cursor() as cursor:
+        now = take(cursor)
+    wait_until(lambda: reader._done() is not None and reader.includes(now), 20)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "TRUNCATE kck_publish_entry, kck_publish_edge",
+        "DELETE FROM kck_publish_consumer; UPDATE kck_publish_entry SET body = 'null'",
+        (
+            "UPDATE kck_publish_entry SET body = 'null'; TRUNCATE kck_publish_copy; "
+            "SELECT pg_terminate_backend(backend) FROM kck_publish_listener"
+        ),
+    ],
+    ids=["truncated", "forgotten", "crashed"],
+)
+def test_what_it_was_not_told_of_key_by_key_is_not_held_any_more(
+    item: Item, held: Any, follower: NearFollower, path: str, wait_until: Any, harm: str
+) -> None:
+    with paused(follower), another_session() as other:
+        other.execute(harm)
+    shows(path, wait_until)
+    assert not held()
 
 
 def test_the_lease_counts_from_before_the_look(
