@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,6 +186,15 @@ def test_what_it_was_not_told_of_key_by_key_is_not_held_any_more(
         other.execute(harm)
     shows(path, wait_until)
     assert not held()
+
+
+def test_what_only_a_reader_finds_damaged_is_made_anew(
+    item: Item, held: Any, path: str, wait_until: Any
+) -> None:
+    """The follower need not come by the page that is damaged; it is told, and set aside."""
+    near.reader(path).ask("", near.DAMAGED)
+    wait_until(lambda: list(Path(path).parent.glob("*.bad-*")), what="set aside")
+    wait_until(lambda: total() == 5 and held(), 20, what="held again")
 
 
 def test_the_lease_counts_from_before_the_look(

@@ -481,5 +481,5 @@ GUARDS = (
            f"{NEAR_FOLLOWS}::test_what_somebody_has_taken_away_is_made_anew"),
     _guard("following for the near store", "what a reader finds damaged is set aside",
            "            if clock() - self._damaged > DAMAGES:", "            if False:",
-           f"{NEAR_FOLLOWS}::test_a_damaged_file_is_set_aside_and_made_anew"),
+           f"{NEAR}_guards.py::test_what_only_a_reader_finds_damaged_is_made_anew"),
 )  # fmt: skip
