@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -150,7 +151,7 @@ def test_own_writes_are_visible_at_once_and_until_the_copy_has_them(
         Item.objects.update(amount=6)
         assert total() == 6
     assert total() == 6
-    with paused(follower):
+    with paused(follower, 20):
         from kck_publish.listener import Listener
 
         Listener("default").once()  # on this very session
@@ -169,10 +170,22 @@ def is_quiet() -> bool:
 
 
 class paused:  # noqa: N801 - a context manager
-    """The follower stands still before its next look."""
+    """The follower stands still before its next look.
 
-    def __init__(self, follower: NearFollower) -> None:
+    Args:
+        lease: for how long readers trust it all the same, if not for as long as always.
+    """
+
+    def __init__(self, follower: NearFollower, lease: float | None = None) -> None:
         self.follower = follower
+        if lease is not None:
+            reader, until = near.reader(follower._path), clock() + lease / 2
+            follower._lease, deadline = lease, clock() + 20
+            while (reader.get(KEY, ""), reader._lease.until)[1] < until:
+                follower._renewed = 0.0
+                follower.nudge()
+                assert clock() < deadline
+                time.sleep(0.01)
         self.gate, self.there = threading.Event(), threading.Event()
         self.look = follower.look
 
@@ -194,7 +207,7 @@ class paused:  # noqa: N801 - a context manager
 
 def test_a_compute_never_reads_the_copy(item: Item, held: Any, follower: NearFollower) -> None:
     """What is computed must not be older than its stamp says."""
-    with paused(follower):
+    with paused(follower, 20):
         with another_session() as other:
             other.execute("UPDATE catalog_item SET amount = 6")
         drain()

@@ -78,7 +78,7 @@ def test_a_browser_keeps_its_token_until_the_copy_has_the_write(
     item: Item, held: Any, follower: NearFollower, wait_until: Any
 ) -> None:
     """Its next request may be one that reads the copy."""
-    with paused(follower):
+    with paused(follower, 20):
         xid = change()
         Session(drain_of_the_store).result()
         with context(token(xid)) as mine:
