@@ -2,7 +2,7 @@
 
 The writer commits one change by raw SQL; the reader, on a raw connection, looks at the store's row
 again and again. Beside it, in the same rounds, the floor: a raw LISTEN that wakes on NOTIFY.
-Then the peers that push: see ``push_peers``.
+Then the near store, at a steady rate (``push_near``), and the peers that push (``push_peers``).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import psycopg
 
-from benchmarks import push_peers
+from benchmarks import push_near, push_peers
 from benchmarks.figures import median, quantile, short, target
 from benchmarks.filling import fill
 from benchmarks.world import World, asleep, listening, world
 
-CHANGES, ROWS = 1_000, 500
+CHANGES, ROWS = 1_000, push_near.HELD
 PATIENCE = 10.0
 # Between two looks of the reader, in seconds: without it the reader takes one of the two cores.
 PAUSE = 0.0001
@@ -38,6 +38,7 @@ def main() -> None:
             asleep(reader)
             _report(found, writer, reader)
         del os.environ["KCK_BENCH_LINGER"]
+        push_near.report(writer)
         push_peers.install(writer)
         push_peers.report_latencies(writer)
 
