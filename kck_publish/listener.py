@@ -26,6 +26,7 @@ from .connecting import PREPARE, connect, is_passing, name_of
 from .doorbell import Doorbell, listener_name
 from .exceptions import ConfigurationError, Fenced, StoreMissing, StoreUnreachable
 from .housekeeping import Housekeeping
+from .pacing import patience
 from .places import Place
 from .results import Outcome
 from .sharing import BEAT, Sharing
@@ -36,8 +37,6 @@ logger = logging.getLogger("kck_publish")
 CLOSE_POLL = 0.001
 # Before it says ready: the first handles all that was there, each further one a cascade's level.
 CATCH_UP_ROUNDS = 10
-# The longest pause between two batches while more changes keep coming, in seconds.
-LONGEST_PATIENCE = 0.02
 # Seconds between two tries to connect; each is twice the one before.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
@@ -200,14 +199,12 @@ class Listener:
             for place in list(self.places.values()):
                 if rung or following.waits(self._desk, place):
                     busy = True
-                    # Under a steady load a little patience makes one batch of many, and
-                    # leaves the writers half of the processor that we would take.
                     self._stopped.wait(pause)
                     start = time.monotonic()
                     outcome = self._batch(place)
                     took = time.monotonic() - start
-                    pause = 0.0 if outcome.cascaded else max(settings.AWAKE_POLL, took)
-                    pause = min(pause, LONGEST_PATIENCE)
+                    least = settings.AWAKE_POLL
+                    pause = 0.0 if outcome.cascaded else patience(outcome.changes, took, least)
                     total.add(outcome)
             rung = False
             self._beat_when_due()

@@ -88,6 +88,7 @@ class NearFollower:
         self._stopped = threading.Event()
         self.following = threading.Event()
         self._bell: Doorbell | None = None
+        self._nudged = False
         self._beaten = self._renewed = self._damaged = 0.0
         self._large: dict[tuple[str, str], None] = {}
 
@@ -98,6 +99,7 @@ class NearFollower:
 
     def nudge(self) -> None:
         """Look at once: something has just been stored. May be called from another thread."""
+        self._nudged = True
         bell = self._bell
         if bell is not None:
             with suppress(OSError):
@@ -159,8 +161,10 @@ class NearFollower:
         self._consumer = self._resumed(file) or self._begun(file)
         last, pause = time.monotonic(), CLOSE_POLL
         while not self._stopped.is_set():
+            nudged, self._nudged = self._nudged, False
             if self.look(file):
-                last, pause = time.monotonic(), CLOSE_POLL
+                # Who nudges will do so again: to look in between would only be in their way.
+                last, pause = time.monotonic(), settings.AWAKE_POLL if nudged else CLOSE_POLL
             if not self.following.is_set():
                 self.following.set()
                 self._say(f"kck_listen ready: the near store {self._path}")

@@ -100,6 +100,7 @@ LAYERS: list[str] = [
     "places",
     "sessions",
     "paging",
+    "pacing",
     "following",
     "sharing",
     "pending",
