@@ -16,8 +16,8 @@ from kck_publish.views import ProductView
 CONSTANT = b'{"text": "%s"}' % (b"x" * 7_400)
 
 
-def constant(request: HttpRequest) -> HttpResponse:
-    """As fast as a view of Django can be."""
+def constant(request: HttpRequest, author: int) -> HttpResponse:
+    """As fast as a view of Django can be, found by a URL of the same form as the others."""
     return HttpResponse(CONSTANT, content_type="application/json")
 
 
@@ -27,7 +27,7 @@ def computed(request: HttpRequest, author: int) -> HttpResponse:
 
 
 urlpatterns: list[Any] = [
-    path("constant/", constant),
+    path("constant/<int:author>/", constant),
     path("computed/<int:author>/", computed),
     path("product/<int:author>/", ProductView.as_view(primer=AuthorPage, public=True)),
 ]

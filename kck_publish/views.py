@@ -7,7 +7,6 @@ from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.cache import patch_cache_control
 from django.views.generic.base import View
 
 from . import registry
@@ -80,7 +79,8 @@ class ProductView(View):
             return HttpResponse(status=503, headers={"Retry-After": "1"})
         response = HttpResponse(body, content_type=self.content_type)
         # It may change at any time; who asks again is answered by its tag.
-        patch_cache_control(response, public=self.public, private=not self.public, no_cache=True)
+        who = "public" if self.public else "private"
+        response.headers["Cache-Control"] = f"{who}, no-cache"
         return conditional(request, response, etag_of(product, answer, body), primed_at(answer))
 
     @property
@@ -96,11 +96,11 @@ class ProductView(View):
             Http404: there is no such value.
             KeyParameterMismatch: the URL does not name the primer's parameters.
         """
-        if set(parameters) != {one.name for one in product.parameters}:
-            product.key_of(parameters)  # raises: it is the URL pattern that is wrong, not the URL
         try:
             key = product.key_of(parameters)
             answer = answers(product, Wanted(product, [key]))[key]
             return answer, bytes_of(product, key, answer)
         except (ObjectDoesNotExist, KeyParameterMismatch, NotPrimed):
+            if parameters.keys() != {one.name for one in product.parameters}:
+                raise  # it is the URL pattern that is wrong, not the URL
             raise Http404(f"There is no such {product.name}.") from None
