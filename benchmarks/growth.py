@@ -1,45 +1,67 @@
-"""Growth: what one change and one read cost with 1,000, 10,000 and 100,000 stored products.
+"""Growth: what one change and one read cost with 1,000 to 1,000,000 stored products.
 
-Each size has a database of its own, and they take turns. A change is its UPDATE and the listener's
-batch. Also told: what a product takes on the disk, and what it adds to the listener's memory.
-``KCK_BENCH_SIZES=1000,1000000`` measures others.
+Each size has a database and a near store of its own, and they take turns. A change is its UPDATE
+and the listener's batch. Also told: what a product takes on the disk and in the near store's file,
+and what it adds to the memory of the listener and of who follows for the near store. The entries
+are made by the library, and stored by COPY. ``KCK_BENCH_SIZES=1000,10000`` measures others.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import psycopg
+from psycopg import connect
 
 from benchmarks.drain import publish_all
 from benchmarks.figures import markdown, median, ratio, short, table, target
 from benchmarks.filling import fill
 from benchmarks.picture import draw
+from benchmarks.stocking import stock
 from benchmarks.turns import in_turns, processes
 from benchmarks.world import DATABASE, World, listening, world
 
-SIZES = [int(one) for one in os.environ.get("KCK_BENCH_SIZES", "1000,10000,100000").split(",")]
+SIZES = [
+    int(one) for one in os.environ.get("KCK_BENCH_SIZES", "1000,10000,100000,1000000").split(",")
+]
 ROUNDS = int(os.environ.get("KCK_BENCH_ROUNDS", "15"))
 FLAT = 1.25
-CHANGE, READ = "one change", "one read"
+CHANGE, READ, NEAR = "one change", "one read", "near store"
+# So many are published by a listener that starts with the others stored, for its memory.
+PUBLISHED = 1_000
 
 
 def main() -> None:
     """Measure and print."""
     with world("growth: with more and more stored products") as found, ExitStack() as stack:
-        plans, rows = [], [["", "bytes on disk, each", "listener's peak memory, MiB"]]
+        folder = stack.enter_context(TemporaryDirectory(prefix="kck-bench-"))
+        plans, near, disks = [], [], []
         for size in SIZES:
             url = stack.enter_context(_copy(found, size))
-            disk, memory = _publish(url, size)
-            rows.append([f"{size:,} products", f"{disk / size:,.0f}", f"{memory / 1024:,.0f}"])
+            disks.append(_publish(url, size))
             environment = {"KCK_BENCH_KIND": str(size), "KCK_BENCH_DATABASE": url}
             plans.append((environment, ["benchmarks.growing"]))
-        markdown(rows)
-        with processes(plans) as held:
-            for task in (CHANGE, READ):
-                _report(task, in_turns(held, task, ROUNDS))
+            if find_spec("lmdb"):
+                path = {"KCK_BENCH_NEAR": str(Path(folder, str(size)))}
+                near.append((environment | path, ["benchmarks.growing_near"]))
+        with processes(plans) as held, processes(near) as copies:
+            rows = [["", "bytes on disk, each", "listener's peak memory, MiB",
+                     "bytes in the near store, each", "its writer's memory, MiB"]]  # fmt: skip
+            for number, (size, (disk, memory)) in enumerate(zip(SIZES, disks, strict=True)):
+                cells = [f"{size:,} products", f"{disk / size:,.0f}", f"{memory / 1024:,.0f}"]
+                if near:
+                    length = Path(folder, str(size)).stat().st_size
+                    used = copies[number].memory() / 1024
+                    cells += [f"{length / size:,.0f}", f"{used:,.0f}"]
+                rows.append([*cells, *["-"] * (len(rows[0]) - len(cells))])
+            markdown(rows)
+            for task in (CHANGE, READ, *([f"{READ}, {NEAR}"] if near else ())):
+                _report(task, in_turns([*held, *copies], task, ROUNDS))
 
 
 def _report(task: str, figures: dict[str, list[float]]) -> None:
@@ -50,7 +72,7 @@ def _report(task: str, figures: dict[str, list[float]]) -> None:
     target(f"{task}, {large} to {small}", f"<= {FLAT}", grown, met=grown <= FLAT)
     medians = {name: median(values) * 1e6 for name, values in figures.items()}
     title = f"{task.capitalize()}, by what is stored"
-    draw("growth-" + task.replace(" ", "-"), title, medians, "us")
+    draw("growth-" + task.replace(",", "").replace(" ", "-"), title, medians, "us")
 
 
 @contextmanager
@@ -60,7 +82,7 @@ def _copy(found: World, size: int) -> Iterator[str]:
 
     connections.close_all()  # a template must have no guests
     name = f"{DATABASE}_{size}"
-    with psycopg.connect(found.server.dsn, autocommit=True) as admin:
+    with connect(found.server.dsn, autocommit=True) as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {DATABASE}")
         try:
@@ -70,16 +92,25 @@ def _copy(found: World, size: int) -> Iterator[str]:
 
 
 def _publish(url: str, size: int) -> tuple[int, int]:
-    """Fill it and have all published: the store's bytes, and the listener's peak memory in KiB."""
+    """Fill it and store all: the store's bytes, and a listener's peak memory in KiB."""
     before = os.environ["KCK_BENCH_DATABASE"]
     os.environ["KCK_BENCH_DATABASE"] = url
     try:
-        with psycopg.connect(url, autocommit=True) as connection:
+        with connect(url, autocommit=True) as connection, connect(url, autocommit=True) as other:
             fill(connection, ["leaflet"], size)
+            start = time.perf_counter()
+            stock(other, connection)
+            stored = time.perf_counter() - start
+            connection.execute("VACUUM ANALYZE")
             with listening() as listener:
-                took = publish_all(connection, "leaflet", 1, size)
+                some = min(size, PUBLISHED)
+                took = publish_all(connection, "leaflet", 1, some)
                 memory = listener.memory()
-            print(f"   {size:,} products published, {short(size / took)}/s")
+            print(
+                f"   {size:,} products stored, {short(size / stored)}/s; of these {some:,} "
+                f"published by a listener, {short(some / took)}/s",
+                flush=True,
+            )
             connection.execute("TRUNCATE kck_publish_change")
             connection.execute("VACUUM ANALYZE")
             query = "SELECT pg_total_relation_size('kck_publish_entry')"

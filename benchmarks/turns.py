@@ -46,6 +46,14 @@ class Process:
         self._process.stdin.flush()
         return float(self._read())
 
+    def memory(self) -> int:
+        """What it has allocated now, in KiB, mapped files left out; 0 where nobody says."""
+        try:
+            text = Path(f"/proc/{self._process.pid}/status").read_text()
+        except OSError:
+            return 0
+        return int(text.partition("RssAnon:")[2].split()[0])
+
     def _read(self) -> Any:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

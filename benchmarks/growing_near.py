@@ -1,0 +1,46 @@
+"""One size of ``growth`` in the near store: a file with its entries, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import replace
+
+import psycopg
+
+from benchmarks.growth import NEAR, READ
+from benchmarks.models import Leaflet
+from benchmarks.peers import Contestants
+from benchmarks.stocking import entries
+
+# The file may be so large, for each entry, and that it may be at least.
+ROOM, LEAST = 2_048, 64 * 1024 * 1024
+LONG = 24 * 3600.0
+
+
+def contestants() -> Contestants:
+    """What is measured."""
+    from kck_publish.stores.near_file import NearFile
+    from kck_publish.stores.near_format import Lease, clock
+
+    size, dice = int(os.environ["KCK_BENCH_KIND"]), random.Random(3)
+    # As the follower writes it; nothing changes here, so one lease is long enough.
+    file = NearFile(os.environ["KCK_BENCH_NEAR"], LEAST + size * ROOM)
+    with psycopg.connect(os.environ["KCK_BENCH_DATABASE"], autocommit=True) as connection:
+        for some in entries(connection):
+            file.put(some)
+        row = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
+    assert row is not None
+    assert len(file) == size
+    lease = Lease(clock() + LONG, clock(), 0.0)
+    file.put((), owner=replace(file.owner, done=row[0]), lease=lease)
+    _held.append(file)
+    return {
+        f"{READ}, {NEAR}": {
+            f"{size:,} products": lambda: Leaflet.cached.get(pk=dice.randrange(size) + 1)
+        }
+    }
+
+
+# Open as long as the process is.
+_held: list[object] = []
