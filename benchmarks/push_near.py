@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -109,7 +110,7 @@ def report(writer: psycopg.Connection[Any]) -> None:
             rounds[rate].append(latencies(writer, path, rate))
             return median(rounds[rate][-1])
 
-        in_turn({str(rate): lambda rate=rate: run(rate) for rate in RATES}, ROUNDS)
+        in_turn({str(rate): partial(run, rate) for rate in RATES}, ROUNDS)
     rows = []
     for rate, found in rounds.items():
         parts = [median([quantile(one, part) for one in found]) * 1e3 for part in (0.5, 0.99, 1.0)]

@@ -8,12 +8,14 @@ told of here by those who write them. ``nearby`` reads it as the change log is r
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from .changes import LATE, LATER
 from .consumers import NEAR, Consumer, register
 from .exceptions import Forgotten
+from .stores import Query
 
 # From so many keys on, it is cheaper to begin with an empty store.
 MANY = 20_000
@@ -91,17 +93,24 @@ def writers(cursor: Any) -> frozenset[str]:
     return frozenset(cursor.fetchone()[0] or ())
 
 
-def unseen(cursor: Any, consumer: Consumer, since: str) -> Look:
-    """What a cursor has not seen.
+def unseen(
+    desk: Any, consumer: Consumer, since: str, beside: Query | None = None
+) -> tuple[Look, list[Any]]:
+    """What a cursor has not seen; and the rows of a query that is asked after it, for one wait.
 
     Raises:
         Forgotten: nothing was kept for it: begin anew.
     """
-    cursor.execute(_UNSEEN, {"since": since, "id": consumer.id})
-    until, keys, registered = cursor.fetchone()
+    look, other = desk.cursor(), desk.cursor()
+    with desk.pipeline() if beside else nullcontext():
+        look.execute(_UNSEEN, {"since": since, "id": consumer.id})
+        if beside:
+            other.execute(*beside)
+    until, keys, registered = look.fetchone()
     if not registered:
         raise Forgotten(consumer.name)
-    return Look(until, None if len(keys) > MANY or "" in keys else keys)
+    rows = other.fetchall() if beside else []
+    return Look(until, None if len(keys) > MANY or "" in keys else keys), rows
 
 
 def tell(cursor: Any, keys: Iterable[str]) -> None:

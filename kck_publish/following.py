@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
@@ -62,6 +62,7 @@ def batch(
     first: Work | None = None,
     owed: bool = False,
     breathe: Callable[..., None] = lambda seconds=0.0: None,
+    stored: Callable[[Sequence[str]], None] = lambda keys: None,
 ) -> tuple[Place, Outcome]:
     """Handle everything committed so far that the shard has not seen, and a page of its backlog.
 
@@ -71,6 +72,7 @@ def batch(
         first: work to do beside what the log says.
         owed: whether to try again what is owed.
         breathe: gives a sign of life, if one is due; called again and again.
+        stored: is told the keys of the entries that were just written.
 
     Returns:
         the new place, and what was done.
@@ -85,7 +87,7 @@ def batch(
     with transaction.atomic(using=alias):
         until, at, rows = _open(connection.connection, place.done)
         part = paging.turn(place.backlog, place.turn)
-        session = BatchSession(desk, place, until, at, breathe, part)
+        session = BatchSession(desk, place, until, at, breathe, part, stored)
         # Claimed before anybody looks which keys are stored: see prime.
         _claim(desk, place, until)
         dependents = Dependents(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -50,7 +50,7 @@ class Listener:
         poll: never LISTEN, only look.
         most: how many shards to own at the most; None for all that are free.
         say: prints a line for the operator.
-        stored: called after each batch: there may be something new in the store.
+        stored: is told the keys of the entries that were just written.
     """
 
     alias: str
@@ -60,7 +60,7 @@ class Listener:
     places: dict[int, Place] = field(default_factory=dict)
     seat_belt: int = 0
     announced: bool = False
-    stored: Callable[[], None] = lambda: None
+    stored: Callable[[Sequence[str]], None] = lambda keys: None
 
     def stop(self) -> None:
         """Finish the batch and return from ``run``; may be called from a signal handler."""
@@ -214,7 +214,7 @@ class Listener:
         try:
             first = following.domains(self._desk, place) if eager else None
             self.places[place.shard], outcome = following.batch(
-                self._desk, place, first, owed, self._breathe
+                self._desk, place, first, owed, self._breathe, self.stored
             )
         except Fenced as fenced:
             logger.warning("%s", fenced)
@@ -222,7 +222,6 @@ class Listener:
             del self.places[place.shard]
             return self._take_shards(alone=self._bell is None)
         logger.debug("batch of shard %d: %s", place.shard, outcome)
-        self.stored()
         return outcome
 
     def _follow(self, bell: Doorbell) -> None:

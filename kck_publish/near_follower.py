@@ -16,6 +16,7 @@ import os
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -89,6 +90,7 @@ class NearFollower:
         self.following = threading.Event()
         self._bell: Doorbell | None = None
         self._nudged = False
+        self._hinted: deque[str] = deque(maxlen=FILL)
         self._beaten = self._renewed = self._damaged = 0.0
         self._large: dict[tuple[str, str], None] = {}
 
@@ -97,9 +99,14 @@ class NearFollower:
         self._stopped.set()
         self.nudge()
 
-    def nudge(self) -> None:
-        """Look at once: something has just been stored. May be called from another thread."""
+    def nudge(self, keys: Iterable[str] = ()) -> None:
+        """Look at once: something has just been stored. May be called from another thread.
+
+        Args:
+            keys: whose entries they are, which then are fetched with the look itself.
+        """
         self._nudged = True
+        self._hinted.extend(keys)
         bell = self._bell
         if bell is not None:
             with suppress(OSError):
@@ -207,26 +214,46 @@ class NearFollower:
             asked = []
         at = clock()
         with self._desk.cursor() as cursor:
-            seen = copies.unseen(cursor, self._consumer, file.owner.done)
+            hinted = self._hints(file)
+            query = stores.current().before_query(hinted) if hinted else None
+            seen, rows = copies.unseen(self._desk, self._consumer, file.owner.done, query)
             if seen.keys is None:
                 file.clear(replace(file.owner, done=seen.until))
                 self._large.clear()
             elif seen.keys:
-                self._copy(cursor, file, seen)
+                self._copy(cursor, file, seen, hinted, rows)
             if asked:
                 self._fill(cursor, file, asked)
             if clock() - self._renewed > self._lease / 5:
                 self._renew(cursor, file, at, seen.until)
             return seen.keys is None or bool(seen.keys)
 
-    def _copy(self, cursor: Any, file: Any, seen: copies.Look) -> None:
-        """What is held of these keys: anew, or not any more."""
+    def _hints(self, file: Any) -> list[Address]:
+        """What is held of the keys that we were nudged with, and can be asked with the look."""
+        keys = {self._hinted.popleft() for _ in range(len(self._hinted))}
+        if not keys or stores.current().outside:
+            return []
+        return [Address(key, some[0]) for key, some in file.held(keys).items() if len(some) == 1]
+
+    def _copy(
+        self, cursor: Any, file: Any, seen: copies.Look, hinted: list[Address], rows: list[Any]
+    ) -> None:
+        """What is held of these keys: anew, or not any more.
+
+        Args:
+            hinted: of these the entries were read right after the look.
+            rows: the entries.
+        """
         assert seen.keys is not None
         if self._large:
             named = set(seen.keys)
             self._large = {one: None for one in self._large if one[0] not in named}
         held = {(key, one) for key, some in file.held(seen.keys).items() for one in some}
-        found = self._fetch(cursor, [Address(*one) for one in held])
+        known = {(one.key, one.fingerprint) for one in hinted} & held
+        found = self._fetch(cursor, [Address(*one) for one in held - known])
+        if known:
+            entries = stores.current().before_of(rows, hinted).entries
+            found += [entries[key] for key, _ in known if key in entries]
         gone = held - {(one.address.key, one.address.fingerprint) for one in found}
         self._put(file, found, gone, owner=replace(file.owner, done=seen.until))
 

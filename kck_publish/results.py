@@ -43,6 +43,9 @@ class Session(Protocol):
     def breathe(self, seconds: float = 0.0) -> None:
         """Give a sign of life, if one is due; there may be none for so long."""
 
+    def stored(self, keys: Sequence[str]) -> None:
+        """The entries of these keys have just been written: for who follows the store."""
+
     def writing(self, last: bool) -> Any:
         """A context manager with the cursor of a write transaction.
 

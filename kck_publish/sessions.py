@@ -56,13 +56,16 @@ class BatchSession:
         at: when that was taken.
         breathe: gives a sign of life, if one is due.
         part: of the backlog, of which the batch takes a page along.
+        stored: is told the keys of the entries that were just written.
     """
 
     def __init__(
         self, desk: psycopg.Connection[Any], place: Place, until: str, at: datetime,
         breathe: Callable[..., None], part: Deferred | None,
+        stored: Callable[[Sequence[str]], None],
     ) -> None:  # fmt: skip
         self.breathe = breathe
+        self.stored = stored
         self.shard = place.shard
         self.shards = place.shards
         self.owed = set(place.owed)

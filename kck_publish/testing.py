@@ -76,6 +76,9 @@ class _TestSession:
     def breathe(self, seconds: float = 0.0) -> None:
         """Nobody else waits for a test's shard."""
 
+    def stored(self, keys: Sequence[str]) -> None:
+        """Nobody follows what is not committed."""
+
     def any_room(self, keys: int) -> bool:
         return True  # a drain does it all
 

@@ -71,6 +71,7 @@ def write(
             copies.tell(cursor, [one.key for one in results.touched])
         if results.failures:
             retries.mark_behind(cursor, [one.address for one in results.failures])
+    session.stored([one.key for one in changed])
     for product, value, parameters in results.values:
         product.after_set(value, parameters)
     errors = {one.address.key: one.error for one in results.failures}

@@ -221,6 +221,44 @@ def test_a_compute_never_reads_the_copy(item: Item, held: Any, follower: NearFol
         assert seen == [6]
 
 
+def test_what_is_hinted_at_comes_with_the_look(path: str, held: Any) -> None:
+    """The listener names what it has written: that is read with the look, for one round trip."""
+    fetched: list[str] = []
+
+    class Spied(NearFollower):
+        def _fetch(self, cursor: Any, addresses: Any) -> Any:
+            fetched.extend(one.key for one in addresses)
+            return super()._fetch(cursor, addresses)
+
+    follower = Spied("default")
+    product = registry.find(KEY)
+    assert product is not None
+    Item.objects.create(name="one", group=1, amount=5)
+    assert total() == 5
+    with follower._file() as file:
+        follower._consumer = follower._begun(file)
+        follower.look(file)
+        near.reader(path).ask(KEY, product.fingerprint)
+        follower.look(file)
+        before = held()
+        assert fetched == [KEY]
+        sql("UPDATE catalog_item SET amount = 77")
+        drain()
+        follower.nudge(["item_total/none", KEY])
+        assert follower.look(file)
+        assert held() not in (before, b"")
+        assert fetched == [KEY]  # not again
+        sql("UPDATE catalog_item SET amount = 78")
+        follower.nudge([KEY])  # nothing was written: what is held stays
+        assert not follower.look(file)
+        drain()
+        Cache.get_instance().unset(KEY)
+        follower.nudge([KEY])
+        assert follower.look(file)
+        assert held() == b""
+    near.reader(path).close()
+
+
 def test_a_fill_that_was_read_before_a_change_is_put_right(
     item: Item, held: Any, follower: NearFollower, wait_until: Any
 ) -> None:

@@ -45,7 +45,7 @@ class Command(BaseCommand):
             poll=options["poll"],
             most=options["shards"],
             say=lambda line: self.stdout.write(line),
-            stored=near.nudge if near else lambda: None,
+            stored=near.nudge if near else lambda keys: None,
         )
         try:
             if options["once"]:
