@@ -113,6 +113,8 @@ def _publish(url: str, size: int) -> tuple[int, int]:
             )
             connection.execute("TRUNCATE kck_publish_change")
             connection.execute("VACUUM ANALYZE")
+            # Else who reads a page writes out another one, that filling has left dirty.
+            connection.execute("CHECKPOINT")
             query = "SELECT pg_total_relation_size('kck_publish_entry')"
             (disk,) = connection.execute(query).fetchone() or (0,)
         return disk, memory
