@@ -75,7 +75,7 @@ class Shelf(Primer):
     key = "shelf"
     parameters = (IntegerParameter("author"),)
     depends_on = (
-        Depends(Book, author="author_id", columns=[]),
+        Depends(Book, author="author_id", columns=["title"]),
         Depends("stock", keys=lambda change: _authors(change)),
     )
 
