@@ -520,7 +520,7 @@ def test_explain_a_stored_key(author: Author) -> None:
     assert found["computed_by"] == "tests.catalog.primers.Shelf"
     assert found["parameters"] == {"author": author.pk}
     assert found["inputs"]["sources"] == [
-        {"name": "catalog_book", "by": "author=author_id; columns none"}
+        {"name": "catalog_book", "by": "author=author_id; columns title"}
     ]
     assert [one["name"] for one in found["inputs"]["products"]] == ["stock"]
     assert found["stored"]["version"] == cache.entry(key).version

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from kck_publish import Cache, following, places, stores
 from kck_publish.connecting import connect
-from tests.catalog.fixtures import Session, another_session, computes, drain, sql, stored
+from tests.catalog.fixtures import Session, another_session, computes, drain, settle, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item, Tag
 from tests.catalog.primers import ItemNames, ItemTotal, Shelf, ShelfSum, Stock
 
@@ -236,6 +236,7 @@ def test_between_the_batches_of_a_cascade() -> None:
             assert Shelf.cached.get(author=author.pk) == {"T": 2}
     finally:
         desk.close()
+    settle()
     with computes() as seen:
         assert ShelfSum.cached.get(author=author.pk) == ["A B", 2]
     assert seen == []
