@@ -17,7 +17,7 @@ from .conf import settings
 from .dependencies import ALL, All, Change, Looked
 from .exceptions import InvalidPrimer
 from .instances import Codec
-from .peers import Tree
+from .peers import Peers, Tree
 
 AnyCodec: TypeAlias = "Codec | EmbeddingCodec"
 
@@ -94,9 +94,9 @@ class EmbeddingCodec:
         """The stored bytes of one row."""
         return orjson.dumps(self.values(instance))
 
-    def instance(self, values: list[Any], alias: str) -> Model:
+    def instance(self, values: list[Any], alias: str, peers: Peers | None = None) -> Model:
         """A fresh instance with its related ones, as select_related gives them."""
-        row = self.own.instance(values[0], alias)
+        row = self.own.instance(values[0], alias, peers)
         for (field, codec), each in zip(self._related, values[1:], strict=True):
             related = None if each is None else codec.instance(each, alias)
             field.set_cached_value(row, related)

@@ -15,7 +15,8 @@ from django.db.models import Model
 # Embedded relations by name, each with those that are embedded in it.
 Tree: TypeAlias = Mapping[str, "Tree"]
 
-_MARK = "kck_publish_peers"
+# Under which name a row's state has its mark.
+MARK = "kck_publish_peers"
 _DANGLING = "kck_publish_dangling"
 
 
@@ -25,7 +26,11 @@ class Peers:
     __slots__ = ("_rows",)
 
     def __init__(self, rows: Iterable[Model] = ()) -> None:
-        self._rows = [weakref.ref(row) for row in rows]
+        self.join(rows)
+
+    def join(self, rows: Iterable[Model]) -> None:
+        """These came together; each has the mark."""
+        self._rows = list(map(weakref.ref, rows))
 
     def __iter__(self) -> Any:
         return (row for one in self._rows if (row := one()) is not None)
@@ -34,7 +39,8 @@ class Peers:
         return Peers, ()
 
 
-_ALONE = Peers()
+# Those of a row that came alone.
+ALONE = Peers()
 
 
 def mark(rows: Iterable[Model], embedded: Tree | None = None) -> None:
@@ -45,11 +51,11 @@ def mark(rows: Iterable[Model], embedded: Tree | None = None) -> None:
         embedded: the relations that they have with them.
     """
     together = list(rows)
-    peers = Peers(together) if len(together) > 1 else _ALONE
+    peers = Peers(together) if len(together) > 1 else ALONE
     for row in together:
         # In a request a row is one object for all: what it came together with before is kept.
-        if peers is not _ALONE or not is_cached(row):
-            row._state.__dict__[_MARK] = peers
+        if peers is not ALONE or not is_cached(row):
+            row._state.__dict__[MARK] = peers
     for name, further in (embedded or {}).items():
         related = {id(one): one for row in together if (one := _embedded(row, name)) is not None}
         mark(related.values(), further)
@@ -57,19 +63,19 @@ def mark(rows: Iterable[Model], embedded: Tree | None = None) -> None:
 
 def unmark(row: Model) -> None:
     """From now on this row is the database's."""
-    row._state.__dict__.pop(_MARK, None)
+    row._state.__dict__.pop(MARK, None)
 
 
 def is_cached(row: Model) -> bool:
     """Whether the row is from ``.cached``."""
-    return _MARK in row._state.__dict__
+    return MARK in row._state.__dict__
 
 
 def together_with(row: Model) -> list[Model]:
     """The row itself first, then those it came with; none when it is not from ``.cached``."""
     if not is_cached(row):
         return []
-    others = row._state.__dict__[_MARK]
+    others = row._state.__dict__[MARK]
     return [row, *(one for one in others if one is not row and is_cached(one))]
 
 
