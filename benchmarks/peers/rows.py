@@ -1,7 +1,8 @@
 """A book's row as bytes, and the cheapest way back to an instance: the floor's common ground.
 
 msgspec knows the columns' types, so that decoding is converting; the instance is built without
-``__init__``. This knows of one model only, and asks nobody whether the row is still true.
+``__init__``, each column by its name: that takes half the time of a loop over them. This knows of
+one model only, and asks nobody whether the row is still true.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ NAMES = [field.attname for field in Book._meta.concrete_fields]
 Columns = tuple[int, int, str, str, Decimal, date, int, datetime]
 _decode = msgspec.json.Decoder(Columns).decode
 dump = msgspec.json.encode
+_new: Any = object.__new__
 
 
 def stored(pks: Iterable[int]) -> dict[int, Columns]:
@@ -30,11 +32,20 @@ def stored(pks: Iterable[int]) -> dict[int, Columns]:
 
 def load(data: bytes) -> Book:
     """The instance."""
-    instance = Book.__new__(Book)
-    state = ModelState.__new__(ModelState)
+    pk, author_id, slug, title, price, published, pages, updated = _decode(data)
+    state = ModelState()
     state.adding = False
     state.db = "default"
+    state.fields_cache = {}  # Django asks for it when the state goes, at the latest
+    instance: Book = _new(Book)
     row = instance.__dict__
     row["_state"] = state
-    row.update(zip(NAMES, _decode(data), strict=True))
+    row["id"] = pk
+    row["author_id"] = author_id
+    row["slug"] = slug
+    row["title"] = title
+    row["price"] = price
+    row["published"] = published
+    row["pages"] = pages
+    row["updated"] = updated
     return instance
