@@ -95,11 +95,8 @@ class Scope:
 
 
 _scope: ContextVar[Scope | None] = ContextVar("kck_publish_scope", default=None)
-
-
-def current() -> Scope | None:
-    """The compute that is running here, if any."""
-    return _scope.get()
+# The compute that is running here, if any. Each read asks: it is no function of ours.
+current = _scope.get
 
 
 @contextmanager

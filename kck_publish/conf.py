@@ -211,9 +211,12 @@ _READERS: dict[str, Callable[[object], Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """One reading of KCK_PUBLISH: the typed values, and by key what is wrong."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of KCK_PUBLISH: the typed values, and by key what is wrong.
+
+    It holds as long as KCK_PUBLISH is the same object, with the values of ``copy``.
+    """
 
     source: object
     copy: dict[Any, Any]
@@ -221,10 +224,10 @@ class _Reading:
     wrong: Mapping[str, str]
 
 
-def _read(source: object) -> _Reading:
+def _read(source: object) -> Reading:
     if not isinstance(source, Mapping):
         message = f"KCK_PUBLISH must be a dict, not {type(source).__name__}."
-        return _Reading(source, {}, Settings(), dict.fromkeys(_READERS, message))
+        return Reading(source, {}, Settings(), dict.fromkeys(_READERS, message))
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for key, value in source.items():
@@ -236,7 +239,10 @@ def _read(source: object) -> _Reading:
             values[key] = reader(value)
         except ValueError as error:
             wrong[key] = f"KCK_PUBLISH[{key!r}] must be {error}, not {value!r}."
-    return _Reading(source, dict(source), Settings(**values), wrong)
+    if _elsewhere is not None:
+        values["DATABASE"] = _elsewhere
+        wrong.pop("DATABASE", None)
+    return Reading(source, dict(source), Settings(**values), wrong)
 
 
 def _suggest(key: object) -> str:
@@ -244,38 +250,39 @@ def _suggest(key: object) -> str:
     return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(sorted(_READERS))}."
 
 
-_last: _Reading | None = None
+_NOTHING: dict[str, Any] = {}
+_elsewhere: str | None = None
+last = _read(_NOTHING)
+"""What ``current`` has given last: within one read, which has begun by asking it, what holds."""
+
+# What Django's settings keep of each one that they were asked for: they forget it when they are
+# overridden. To ask them themselves costs ten times as much.
+kept: dict[str, Any] = object.__getattribute__(django_settings, "__dict__")
 
 
-def _current() -> _Reading:
-    global _last
-    source = getattr(django_settings, "KCK_PUBLISH", None)
-    if source is None:
-        source = _NOTHING
-    last = _last
+def _source() -> object:
+    found = getattr(django_settings, "KCK_PUBLISH", None)
+    return _NOTHING if found is None else found
+
+
+def current() -> Reading:
+    """All settings as they are now."""
+    global last
+    found, now = last, kept.get("KCK_PUBLISH")
+    if now is None:
+        now = _source()
     # The same dict with the same values: comparing costs less than reading it anew, and
     # catches a test that changes the dict in place.
-    if last is None or last.source is not source or last.copy != source:
-        last = _last = _read(source)
-    return last
-
-
-_NOTHING: dict[str, Any] = {}
-
-
-def current() -> Settings | None:
-    """All settings as they are now; None when one of them is wrong. For paths of microseconds."""
-    reading = _current()
-    return None if reading.wrong else reading.values
+    if found.source is not now or found.copy != now:
+        found = last = _read(now)
+    return found
 
 
 class _Live:
     """Looks like Settings; each access reads what is in force now."""
 
     def __getattr__(self, name: str) -> Any:
-        if name == "DATABASE" and _elsewhere is not None:
-            return _elsewhere
-        reading = _current()
+        reading = current()
         if name in reading.wrong:
             raise ConfigurationError(reading.wrong[name])
         return getattr(reading.values, name)
@@ -288,7 +295,6 @@ class _Live:
 
 
 settings = cast(Settings, _Live())
-_elsewhere: str | None = None
 
 
 def is_told() -> bool:
@@ -299,17 +305,20 @@ def is_told() -> bool:
 @contextmanager
 def working_in(alias: str) -> Iterator[None]:
     """DATABASE is this one meanwhile, in the whole process: ``kck_listen --database`` is it."""
-    global _elsewhere
-    before, _elsewhere = _elsewhere, alias
+    global _elsewhere, last
+    before = _elsewhere
+    _elsewhere = alias
+    last = _read(_source())
     try:
         yield
     finally:
         _elsewhere = before
+        last = _read(_source())
 
 
 def problems() -> list[str]:
     """Everything wrong with KCK_PUBLISH, one sentence each; empty when all is well."""
-    reading = _current()
+    reading = current()
     found = list(dict.fromkeys(reading.wrong.values()))
     values, wrong = reading.values, reading.wrong
     kind, _, alias = values.STORE.partition(":")

@@ -82,6 +82,10 @@ class PrimerProduct(Product):
     # Read when used, so that a test or a project may change them on the class.
 
     @property
+    def declared(self) -> Any:
+        return self.sender
+
+    @property
     def eager(self) -> bool:  # type: ignore[override]
         return bool(cast("Any", self.sender).eager)
 

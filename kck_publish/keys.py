@@ -58,6 +58,11 @@ class Parameter:
     # What the parameter takes, for messages.
     takes = "a value"
 
+    @property
+    def plain(self) -> type[Any] | None:
+        """The type whose values are their own text, if there is one; of str see ``is_plain``."""
+        return _PLAIN.get(type(self))  # a subclass may do anything
+
     def __post_init__(self) -> None:
         name = self.name
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
@@ -201,6 +206,11 @@ class UUIDParameter(Parameter):
         raise self.refuse(value)
 
 
+_PLAIN: Mapping[type[Parameter], type[Any]] = {
+    StringParameter: str,
+    IntegerParameter: int,
+    UUIDParameter: UUID,
+}
 # What `<int:limit>` in a pattern stands for, as in Django's URL patterns.
 CONVERTERS: Mapping[str, type[Parameter]] = {
     "str": StringParameter,
@@ -236,6 +246,11 @@ def build(product: str, parameters: Sequence[Parameter], values: Mapping[str, An
             raise _about(product, parameter.refuse(value)) from error
         parts.append(text if text.isalnum() else _escape(text, product, parameter))
     return "/".join(parts)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text stands in a key as it is."""
+    return text.isalnum() or _UNSAFE.search(text) is None
 
 
 def split(key: str) -> tuple[str, tuple[str | None, ...]]:

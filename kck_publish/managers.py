@@ -23,21 +23,24 @@ M = TypeVar("M", bound=Model)
 
 
 class ProductReader:
-    """``AuthorPage.cached``: the product's values by its parameters."""
+    """``AuthorPage.cached``: the product's values by its parameters.
 
-    def __init__(self, product: str | None = None) -> None:
+    Args:
+        product: the product's name.
+    """
+
+    def __init__(self, product: str) -> None:
         self._name = product
-
-    def __get__(self, instance: Primer | None, owner: type[Primer]) -> ProductReader:
-        if issubclass(owner, Model):
-            return _reader_of(owner)  # type: ignore[return-value]
-        return ProductReader(owner.key)
+        self._known: nearby.Way | None = None
 
     @property
     def product(self) -> Product:
         """The product that is read."""
-        assert self._name is not None
         return registry.get(self._name)
+
+    def _way(self) -> nearby.Way:
+        self._known = way = nearby.way_of(self.product)
+        return way
 
     def get(self, **parameters: Any) -> Any:
         """The value; computed on a miss where the primer allows it.
@@ -47,19 +50,33 @@ class ProductReader:
             NotPrimed: not stored, and may not be primed.
             ObjectDoesNotExist: the primer says that there is none.
         """
-        product = self.product
-        key = product.key_of(parameters)
-        if (near := nearby.body(product, key)) is not None:
+        way = self._known
+        if way is None or way.graph is not registry.made:
+            way = self._way()
+        product, key = way.product, None
+        if len(parameters) == 1 and type(value := parameters.get(way.parameter)) is way.kind:
+            near = nearby.body(way, value)
+        else:
+            near = nearby.body_of(way, key := product.key_of(parameters))
+        if near is not None:
             return product.decode(near, None)
+        key = key or product.key_of(parameters)
         found = answers(product, Wanted(product, [key]))
         return value_of(product, key, found[key])
 
     def get_bytes(self, **parameters: Any) -> bytes:
         """The stored JSON itself. Raises as ``get``."""
-        product = self.product
-        key = product.key_of(parameters)
-        if (near := nearby.text(product, key)) is not None:
+        way = self._known
+        if way is None or way.graph is not registry.made:
+            way = self._way()
+        product, key = way.product, None
+        if len(parameters) == 1 and type(value := parameters.get(way.parameter)) is way.kind:
+            near = nearby.body(way, value)
+        else:
+            near = nearby.body_of(way, key := product.key_of(parameters))
+        if near is not None:
             return near
+        key = key or product.key_of(parameters)
         return bytes_of(product, key, answers(product, Wanted(product, [key]))[key])
 
     def get_many(self, parameters: Iterable[Mapping[str, Any]], default: Any = None) -> list[Any]:
@@ -95,11 +112,15 @@ class RowReader(Generic[M]):
 
     def __init__(self, model: type[M] | None = None) -> None:
         self._model = model
+        self._is_proxy = model is not None and model._meta.proxy
+        self._ways: dict[str, nearby.Way] = {}
+        self._bound: dict[type[Model], RowReader[Any]] = {}
 
     def __get__(self, instance: M | None, owner: type[M]) -> RowReader[M]:
         if instance is not None:
             raise AttributeError(f"cached is read on {owner.__name__}, not on its instances.")
-        return type(self)(owner)
+        found = self._bound.get(owner)
+        return self._bound.setdefault(owner, type(self)(owner)) if found is None else found
 
     @property
     def model(self) -> type[M]:
@@ -115,14 +136,27 @@ class RowReader(Generic[M]):
             UndeclaredLookup: not a lookup that the model declares.
             KeyParameterMismatch: a value that the field does not take.
         """
-        product = self.product_of(tuple(lookup))
+        key = None
+        product: Any  # a RowProduct
         if len(lookup) == 1:
             ((name, value),) = lookup.items()
-            key = self._key(product, name, value)
+            way = self._ways.get(name)
+            if way is None or way.graph is not registry.made:
+                way = self._way(name)
+            product = way.product
+            if type(value) is way.kind:
+                near = nearby.body(way, value)
+            else:
+                key = self._key(product, name, value)
+                near = nearby.body_of(way, key)
         else:
+            product = self.product_of(tuple(lookup))
             key = product.key_of(self._parameters(product, lookup))
-        if (near := nearby.body(product, key)) is not None:
-            return self.given(product, [product.decode(near, None)])[0]
+            near = nearby.body_of(nearby.way_of(product), key)
+        if near is not None:
+            row = product.row(near)
+            return self._as_row(row) if self._is_proxy else row
+        key = key or self._key(product, name, value)
         found = answers(product, Wanted(product, [key]))
         try:
             (row,) = self.given(product, [value_of(product, key, found[key])])
@@ -136,10 +170,21 @@ class RowReader(Generic[M]):
 
     def in_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
         """Rows by the values of one lookup, in one round trip; missing ones are absent."""
-        product = self.product_of((field_name,))
-        asked = [self._key(product, field_name, one) for one in values]
+        asked, way = list(values), self._way(field_name)
+        product: Any = way.product
         name = self._attribute(field_name)
-        return {getattr(row, name): row for row in self._present(product, asked)}
+        near = nearby.bodies(way, asked)
+        if None not in near:
+            rows = product.given(near)
+            if self._is_proxy:
+                rows = [self._as_row(row) for row in rows]
+            return {row.__dict__[name]: row for row in rows}
+        keys = [self._key(product, field_name, one) for one in asked]
+        return {getattr(row, name): row for row in self._present(product, keys)}
+
+    def _way(self, name: str) -> nearby.Way:
+        found = self._ways[name] = nearby.way_of(self.product_of((name,)))
+        return found
 
     def _present(self, product: Product, asked: Iterable[str]) -> list[M]:
         """The rows of these keys that there are."""
@@ -296,10 +341,17 @@ class RowReader(Generic[M]):
 
     def _as_row(self, row: Any) -> M:
         """A row of the table as an instance of this very model, a proxy perhaps."""
-        if self.model._meta.proxy and type(row) is not self.model:
+        if self._is_proxy and type(row) is not self.model:
             row = copy.copy(row)  # the request may have given the row itself to somebody else
             row.__class__ = self.model
         return row  # type: ignore[no-any-return]
+
+
+class PrimerReader:
+    """``cached`` of a Primer that has no ``key`` of its own; as a mixin it is the model's."""
+
+    def __get__(self, instance: Primer | None, owner: type[Primer]) -> Any:
+        return _reader_of(owner) if issubclass(owner, Model) else ProductReader(owner.key)
 
 
 def _reader_of(model: type[M]) -> RowReader[M]:

@@ -44,38 +44,24 @@ _marks: weakref.WeakKeyDictionary[Any, Mark] = weakref.WeakKeyDictionary()
 
 
 class _Here(threading.local):
-    """The statements of this thread, which its connections are of, that may have written."""
+    """What is known of the sessions that this thread uses.
 
-    noted = 0
+    Attributes:
+        quiet: the products under which none of them has written anything that counts. A statement
+            that may have written begins a new set: who is just looking adds to the old one.
+    """
 
     def __init__(self) -> None:
-        self.clean: dict[str, int] = {}
+        self.quiet: set[str] = set()
 
 
-_here = _Here()
-# Counts what was learnt; see ``unsettle``.
-_epoch = 0
-
-
-def noted() -> int:
-    """How many statements of this thread may have written."""
-    return _here.noted + _epoch
-
-
-def is_quiet(name: str) -> bool:
-    """Whether there was none since ``quiet`` was said: no look even at the connection is needed."""
-    return _here.clean.get(name, 0) == _here.noted + _epoch
+here = _Here()
 
 
 def unsettle() -> None:
     """What was found quiet has to be looked at again: a product stands on more than was thought."""
-    global _epoch
-    _epoch += 1
-
-
-def quiet(name: str, noted: int) -> None:
-    """Of so many statements of this thread none was found to count."""
-    _here.clean[name] = noted
+    global here
+    here = _Here()
 
 
 def watch(raw: Any, alias: str) -> None:
@@ -85,10 +71,16 @@ def watch(raw: Any, alias: str) -> None:
 
 def note(raw: Any) -> None:
     """A statement of this session may have written."""
-    _here.noted += 1
+    here.quiet = set()
     mark = _marks.get(raw)
     if mark is not None:
         mark.statements += 1
+
+
+def may_have_written(raw: Any) -> bool:
+    """Whether a session has ever made a statement that may have written, or is not watched."""
+    mark = _marks.get(raw)
+    return mark is None or mark.statements > 0
 
 
 def last_write(connection: Any, settings: Sequence[str]) -> int | None:

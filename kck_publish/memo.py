@@ -136,10 +136,7 @@ class _Witness:
 
 
 _current: ContextVar[Memo | None] = ContextVar("kck_publish_memo", default=None)
+# The memo of the request that runs here, if any. Each read asks: it is no function of ours.
+current = _current.get
 activate = _current.set
 restore = _current.reset
-
-
-def current() -> Memo | None:
-    """The memo of the request that runs here, if any."""
-    return _current.get()

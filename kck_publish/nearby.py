@@ -1,59 +1,132 @@
 """Reading the near store: what of it may be served, without asking anybody.
 
-``reading`` looks here before it asks the store. What is not plain goes on to the store, which
-judges it: what the session has itself written under, a value that expires or is behind, a product
-that must not be served when the listener is behind. So does everything that is read inside a
-compute: what is computed must not be older than its stamp says.
+``managers`` looks here first, by a *way* (``body``, ``bodies``): a bare entry (see ``near_format``)
+that is asked for outside a request and a compute is served in about a microsecond. So these
+functions are flat, and what does not change between two reads is in the way.
+
+``reading`` looks here before it asks the store (``held``). What is not plain goes on to the store,
+which judges it: what the session has itself written under, a value that expires or is behind, a
+product that must not be served when the listener is behind. So does everything that is read inside
+a compute: what is computed must not be older than its stamp says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
 
 from django.db import DatabaseError, connections
 
 from . import clock, computing, conf, marks, memo, own_writes, registry
+from .conf import kept
 from .products import Product
 from .serving import expired
 from .stores import Stored
 from .stores.near import NearReader, reader
-from .stores.near_format import BODY, HEAD, PLAIN, unpack
+from .stores.near_format import body_name, name_of
 
+# How many names of bodies are at hand, of each product.
+NAMES = 4096
 # The session's last transaction that stored or removed something itself (see the migration).
 STORED = "kck_publish.stored"
 
 
-def text(product: Product, key: str) -> bytes | None:
-    """The stored bytes of a key, where nothing about them needs a second look; else None.
+class Way:
+    """How the entries of one product are found.
 
-    For one read outside a request, whose memo would have to know it.
+    Attributes:
+        product: whose they are.
+        graph: of the registry, whose product it is: another one has other ways.
+        name: the product's.
+        declared: see ``Product.declared``.
+        parameter: the name of the product's one parameter; "" when it has none, or several.
+        kind: the type of its plain values (see ``Product.plain``); None: there are none.
+        name_of: the name of the body of a plain value; None for another one. Those of the values
+            that are read over and over are at hand.
     """
-    data = _plain(product, key)
-    return data[int.from_bytes(data[1:HEAD]) :] if data is not None and data[0] in PLAIN else None
+
+    __slots__ = ("declared", "graph", "kind", "name", "name_of", "parameter", "product")
+
+    def __init__(self, product: Product) -> None:
+        self.product = product
+        self.graph = registry.graph()
+        self.name = product.name
+        self.declared = product.declared
+        self.parameter = product.parameters[0].name if len(product.parameters) == 1 else ""
+        self.kind = product.plain
+        self.name_of = lru_cache(NAMES)(self._name_of)
+
+    def _name_of(self, value: Any) -> bytes | None:
+        key = self.product.plain_key(value)
+        return None if key is None else body_name(name_of(key, self.product.fingerprint))
 
 
-def body(product: Product, key: str) -> bytes | None:
-    """As ``text``, of a value that is plain JSON."""
-    data = _plain(product, key)
-    return data[int.from_bytes(data[1:HEAD]) :] if data is not None and data[0] == BODY else None
+def way_of(product: Product) -> Way:
+    """The way of a product."""
+    found = _ways.get(product.name)
+    if found is None or found.product is not product or found.graph is not registry.made:
+        found = _ways[product.name] = Way(product)
+    return found
 
 
-def _plain(product: Product, key: str) -> bytes | None:
+_ways: dict[str, Way] = {}
+
+
+def body(way: Way, value: Any) -> bytes | None:
+    """The stored JSON of an entry, where it says all, and need not be looked at twice; else None.
+
+    Args:
+        way: of the product.
+        value: of its one parameter.
+    """
+    # The memo of a request would have to know what is read; of computes see above.
     if memo.current() is not None or computing.current() is not None:
         return None
-    found = _reader(product)
-    return None if found is None else found.get(key, product.fingerprint)
+    near = _reader(way)
+    if near is None:
+        return None
+    try:
+        name = way.name_of(value)
+    except (ValueError, TypeError):  # it cannot be: the store's path says why
+        return None
+    return None if name is None else near.read(name)
+
+
+def body_of(way: Way, key: str) -> bytes | None:
+    """As ``body``, by the key."""
+    if memo.current() is not None or computing.current() is not None:
+        return None
+    near = _reader(way)
+    if near is None:
+        return None
+    return near.read(body_name(name_of(key, way.product.fingerprint)))
+
+
+def bodies(way: Way, values: Sequence[Any]) -> Sequence[bytes | None]:
+    """As ``body``, of many values, all of one moment; none at all if one of them is not plain."""
+    nothing = [None] * len(values)
+    if memo.current() is not None or computing.current() is not None:
+        return nothing
+    near = _reader(way)
+    if near is None:
+        return nothing
+    try:
+        names = [name for name in map(way.name_of, values) if name is not None]
+    except (ValueError, TypeError):
+        return nothing
+    return near.read_many(names) if len(names) == len(values) else nothing
 
 
 def held(product: Product, keys: Iterable[str]) -> dict[str, Stored]:
     """The entries of these keys that may be served."""
-    found = _reader(product)
+    found = _reader(way_of(product))
     if found is None:
         return {}
     fingerprint, entries = product.fingerprint, {}
     for key in keys:
-        data = found.get(key, fingerprint)
-        entry = None if data is None else unpack(key, fingerprint, data)
+        entry = found.get(key, fingerprint)
         if entry is not None and not _is_doubtful(product, entry):
             entries[key] = entry
     return entries
@@ -68,25 +141,50 @@ def ask(product: Product, keys: Iterable[str]) -> None:
             near.ask(key, product.fingerprint)
 
 
-def _reader(product: Product) -> NearReader | None:
-    """Where to read; None where the store has to be asked."""
+_settings: conf.Reading | None = None
+_near: NearReader | None = None
+
+
+def _forget() -> None:
+    """The reader is the parent's: a lock of it may be held by a thread that is not here."""
+    global _settings
+    _settings = None
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
+def _look_again() -> None:
+    global _settings, _near
     now = conf.current()
-    if now is None or now.NEAR is None or not now.ENABLED:
+    if now is not _settings:
+        marks.unsettle()  # it was another file, perhaps, that has what was written
+    path = None if now.wrong or not now.values.ENABLED else now.values.NEAR
+    _near = None if path is None else reader(path)
+    _settings = now  # the last: another thread may be reading
+
+
+def _reader(way: Way) -> NearReader | None:
+    """Where to read; None where the store has to be asked."""
+    now = conf.last  # as conf.current does, without a call
+    if now is not _settings or now.source is not kept.get("KCK_PUBLISH") or now.copy != now.source:
+        _look_again()
+    near = _near
+    if near is None:
         return None
     context = own_writes.current()
     if context is not None and (context.brings or context.has_written):
         return None
-    found = reader(now.NEAR)
-    if product.when_behind != "serve":
-        behind = product.max_lag - clock.moved()
-        if found.lag > behind.total_seconds():
+    if way.declared.when_behind != "serve":
+        behind = way.product.max_lag - clock.moved()
+        if near.lag > behind.total_seconds():
             return None
-    return found if marks.is_quiet(product.name) or _is_quiet(product, found) else None
+    return near if way.name in marks.here.quiet or _is_quiet(way.product, near) else None
 
 
 def _is_quiet(product: Product, near: NearReader) -> bool:
     """Whether this session has written nothing under a product that the near store has not."""
-    noted, alias = marks.noted(), conf.settings.DATABASE
+    alias, quiet = conf.settings.DATABASE, marks.here.quiet
     try:
         wrote = [*registry.graph().wrote(product.name), STORED]
         found = marks.last_writes(connections[alias], wrote)
@@ -95,7 +193,7 @@ def _is_quiet(product: Product, near: NearReader) -> bool:
     stored = found.pop(STORED, None)
     if found or (stored is not None and not near.sees(stored)):
         return False
-    marks.quiet(product.name, noted)
+    quiet.add(product.name)
     return True
 
 

@@ -199,10 +199,7 @@ class OwnWrites:
 
 
 _current: ContextVar[OwnWrites | None] = ContextVar("kck_publish_own_writes", default=None)
+# That of the request that runs here, if it keeps any. Each read asks: it is no function of ours.
+current = _current.get
 activate = _current.set
 restore = _current.reset
-
-
-def current() -> OwnWrites | None:
-    """That of the request that runs here, if it keeps any."""
-    return _current.get()

@@ -18,7 +18,7 @@ from django.db.models.signals import class_prepared
 from . import keys, registry
 from .declared import ModelPrimerProduct, PrimerProduct, unwritten
 from .dependencies import Depends
-from .managers import ProductReader
+from .managers import PrimerReader, ProductReader
 from .membership import DomainProduct, Membership
 from .retry import Retry
 
@@ -58,7 +58,7 @@ class Primer:
     check_augment: float = 0.0
     version: int = 1
     # Any, so that a model may have both: there it is the reader of its rows.
-    cached: ClassVar[Any] = ProductReader()
+    cached: ClassVar[Any] = PrimerReader()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -68,7 +68,9 @@ class Primer:
     @classmethod
     def _announce(cls) -> None:
         """Announce the product; called once for a class with a ``key``. Raises InvalidPrimer."""
-        cls._register(PrimerProduct(cls()))
+        product = PrimerProduct(cls())
+        cls._register(product)
+        cls.cached = ProductReader(product.name)
 
     @classmethod
     def _register(cls, product: PrimerProduct) -> None:

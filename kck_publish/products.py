@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
@@ -85,6 +86,11 @@ class Product:
         raise NotImplementedError
 
     @property
+    def declared(self) -> Any:
+        """What has the attributes above as they are now, if a user may change them."""
+        return self
+
+    @property
     def augmentable(self) -> bool:
         """Whether a stored value can be amended from changes."""
         return False
@@ -132,9 +138,22 @@ class Product:
         """The key text. Raises KeyParameterMismatch."""
         return keys.build(self.name, self.parameters, parameters)
 
+    @cached_property
+    def plain(self) -> type[Any] | None:
+        """The type whose values are in a key as they are, where there is one parameter alone.
+
+        Of str only those that are ``keys.is_plain``.
+        """
+        return self.parameters[0].plain if len(self.parameters) == 1 else None
+
     def plain_key(self, value: Any) -> str | None:
-        """The key of the one parameter's value, where that needs no look; else None."""
-        return None
+        """The key of the one parameter's value, where that is plain; else None."""
+        if type(value) is not self.plain or (self.plain is str and not keys.is_plain(value)):
+            return None
+        try:
+            return f"{self.name}/{value}"
+        except ValueError:  # an integer with more digits than Python writes
+            return None
 
     def parameters_of(self, key: str) -> dict[str, Any]:
         """The typed parameters of a key text. Raises KeyParameterMismatch."""

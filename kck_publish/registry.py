@@ -180,7 +180,8 @@ def _source(model: type[Model], dependents: list[Dependent]) -> Source:
 
 _products: dict[str, Product] = {}
 _late: list[Callable[[], None]] = []
-_graph: Graph | None = None
+# The graph, while it is of all that is declared: what is kept of it elsewhere holds as long.
+made: Graph | None = None
 _lock = threading.RLock()
 
 
@@ -194,29 +195,29 @@ def register(product: Product, replaces: Callable[[Product], bool] = lambda othe
     Raises:
         DuplicateProduct: when two compute one product.
     """
-    global _graph
+    global made
     with _lock:
         known = _products.get(product.name)
         if known is not None and not replaces(known):
             raise DuplicateProduct(product.name, known.sender, product.sender)
         _products[product.name] = product
-        _graph = None
+        made = None
 
 
 def unregister(name: str) -> None:
     """Forget a product (tests that declare their own do this)."""
-    global _graph
+    global made
     with _lock:
         _products.pop(name, None)
-        _graph = None
+        made = None
 
 
 def later(declare: Callable[[], None]) -> None:
     """Run a declaration once all models are known: what it names may not be loaded yet."""
-    global _graph
+    global made
     with _lock:
         _late.append(declare)
-        _graph = None
+        made = None
 
 
 def graph() -> Graph:
@@ -226,8 +227,8 @@ def graph() -> Graph:
         InvalidPrimer: when a dependency names what does not exist.
         DependencyCycle: when products depend on each other in a ring.
     """
-    global _graph
-    found = _graph
+    global made
+    found = made
     if found is None:
         apps.check_models_ready()
         with _lock:
@@ -238,7 +239,7 @@ def graph() -> Graph:
                 for dependency in product.depends_on:
                     _connect(found, product, dependency)
             _ = found.order  # a ring is refused here, where it can be named
-            _graph = found
+            made = found
     return found
 
 

@@ -30,7 +30,7 @@ from django.db.models import (
     UUIDField,
 )
 
-from . import embedding, encoding, keys
+from . import conf, embedding, encoding, keys, peers
 from .conf import settings
 from .dependencies import Change, Depends
 from .prepared import PreparedLookup
@@ -55,6 +55,10 @@ class FieldParameter(keys.Parameter):
     @property
     def takes(self) -> str:  # type: ignore[override]
         return f"a value of {self.source}"
+
+    @property
+    def plain(self) -> type[Any] | None:
+        return _PLAIN.get(type(self.source).to_python)
 
     def clean(self, value: Any) -> Any:
         if isinstance(value, Model | list | tuple | dict | set) and self._is_text:
@@ -177,29 +181,36 @@ class RowProduct(Product):
         return encoding.Encoded(self.codec.dump(value))
 
     def decode(self, body: bytes, shape: bytes | None) -> Any:
-        return self.codec.instance(orjson.loads(body), self._read_from())
+        return self.codec.instance(orjson.loads(body), self._read_from(conf.current()))
 
-    def _read_from(self) -> str:
+    def row(self, body: bytes) -> Any:
+        """A row of the near store, which has just been read by ``.cached``."""
+        if self.embedded:
+            return self.given([body])[0]
+        return self.codec.instance(orjson.loads(body), self._read_from(conf.last), peers.ALONE)
+
+    def given(self, bodies: Iterable[bytes]) -> list[Any]:
+        """As ``row``, of several of one read, which fetch relations together."""
+        read, alias = orjson.loads, self._read_from(conf.last)
+        if isinstance(self.codec, embedding.EmbeddingCodec):
+            rows = [self.codec.instance(read(body), alias) for body in bodies]
+            peers.mark(rows, self.embedded)
+            return rows
+        build, together = self.codec.builder(), peers.Peers()
+        rows = [build(read(body), alias, together) for body in bodies]
+        together.join(rows)
+        return rows
+
+    def _read_from(self, now: conf.Reading) -> str:
         """The alias that ``objects.get()`` would have read from: a replica's, perhaps.
 
         What is stored was read in DATABASE; this is what an instance says of itself.
         """
-        return router.db_for_read(self.model) if router.routers else settings.DATABASE
+        return router.db_for_read(self.model) if router.routers else now.values.DATABASE
 
     def decoder(self) -> Callable[[bytes, bytes | None], Any]:
-        build, read, alias = self.codec.instance, orjson.loads, self._read_from()
+        build, read, alias = self.codec.instance, orjson.loads, self._read_from(conf.current())
         return lambda body, shape: build(read(body), alias)
-
-    def plain_key(self, value: Any) -> str | None:
-        if type(value) is self._plain and (self._plain is not str or value.isalnum()):
-            return f"{self.name}/{value}"
-        return None
-
-    @cached_property
-    def _plain(self) -> type[Any] | None:
-        """The type whose values are in a key as they are, when there is one field alone."""
-        read = type(_target(self.fields[0])).to_python if len(self.fields) == 1 else None
-        return _PLAIN.get(read)
 
     def absence(self, shape: bytes | None, key: str) -> Exception:
         model = cast("Any", self.model)
@@ -288,7 +299,7 @@ class ListProduct(RowProduct):
         return encoding.Encoded(orjson.dumps([self.codec.values(row) for row in value]))
 
     def decode(self, body: bytes, shape: bytes | None) -> Any:
-        instance, alias = self.codec.instance, self._read_from()
+        instance, alias = self.codec.instance, self._read_from(conf.current())
         return [instance(values, alias) for values in orjson.loads(body)]
 
     def decoder(self) -> Callable[[bytes, bytes | None], Any]:

@@ -12,21 +12,28 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import compress, cycle
+from time import clock_gettime
 from typing import Any
 
 from ..conf import settings
 from ..snapshots import NOTHING, Snapshot
+from .base import Stored
 from .near_format import (
+    CLOCK,
     LEASE,
     OWNER,
     Lease,
+    body_name,
     clock,
     door_of,
     inode_of,
     name_of,
     read_lease,
     read_owner,
+    unpack,
 )
 
 try:
@@ -39,7 +46,10 @@ logger = logging.getLogger("kck_publish")
 # Seconds between two looks for a file, or a lease, that was not there.
 AGAIN = 0.1
 # One hit in so many tells the follower that its key is still read.
-TELLS = 64
+TELLS = 512
+# Whether the next one does.
+_TELLING = cycle([*[False] * (TELLS - 1), True])
+tells = _TELLING.__next__
 
 
 class NearReader:
@@ -57,24 +67,44 @@ class NearReader:
         self._again = 0.0
         # Before that this process has said that nothing is read here: see ``_done``.
         self._since = 0.0
-        self._hits = 0
         self._door: socket.socket | None = None
         self._complained = False
         self._lock = threading.Lock()
 
-    def get(self, key: str, fingerprint: str) -> bytes | None:
-        """The bytes of an entry (see ``near_format``); None: not here, or not to be trusted."""
-        if clock() >= self._lease.until and not self._renewed():
+    def get(self, key: str, fingerprint: str) -> Stored | None:
+        """An entry; None: it is not here, or not to be trusted."""
+        name = name_of(key, fingerprint)
+        data, body = self.read_many([name, body_name(name)])
+        if data is None:
+            return None
+        if tells():
+            self.ask(key, fingerprint)
+        return unpack(key, fingerprint, data, body)
+
+    def read(self, name: bytes) -> bytes | None:
+        """A record (see ``near_format``), mostly a body; None: as ``get``."""
+        if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
             return None
         try:
-            found: bytes | None = self._env.begin().get(name_of(key, fingerprint))
+            found: bytes | None = self._env.begin().get(name)
         except Exception as error:  # noqa: BLE001 - closed meanwhile, damaged: not here
             self._lose(error)
             return None
-        if found is not None:
-            self._hits += 1
-            if self._hits % TELLS == 0:
-                self.ask(key, fingerprint)
+        if tells():
+            self._tell(name)
+        return found
+
+    def read_many(self, names: Sequence[bytes]) -> list[bytes | None]:
+        """As ``read``, all of one moment."""
+        if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
+            return [None] * len(names)
+        try:
+            found: list[bytes | None] = list(map(self._env.begin().get, names))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._lose(error)
+            return [None] * len(names)
+        for name in compress(names, _TELLING):
+            self._tell(name)
         return found
 
     @property
@@ -116,6 +146,11 @@ class NearReader:
         """Ask the follower to hold a key, or to go on holding it; it may be busy, or gone."""
         with suppress(OSError, ValueError):
             self._caller().sendto(f"{fingerprint}{key}".encode(), door_of(self.path))
+
+    def _tell(self, name: bytes) -> None:
+        """As ``ask``, by the name of a body; those that are digested are told by ``get``."""
+        if name.endswith(b"\0") and not name.startswith(b"\1"):
+            self.ask(name[:-18].decode(), name[-17:-1].decode())
 
     def _caller(self) -> socket.socket:
         found = self._door

@@ -26,6 +26,7 @@ from .near_format import (
     OWNER,
     Lease,
     Owner,
+    body_name,
     boot,
     inode_of,
     lock_name,
@@ -203,21 +204,26 @@ class NearFile:
         lease: Lease | None = None,
     ) -> list[Stored]:
         """A part of it, all at once."""
-        packed = {(one.address.key, one.address.fingerprint): (one, pack(one)) for one in entries}
-        large = [one for one, data in packed.values() if len(data) > self._size // LARGEST]
-        writes = {
-            name_of(*address): data
-            for address, (_, data) in packed.items()
-            if len(data) <= self._size // LARGEST
-        }
+        packed = {(one.address.key, one.address.fingerprint): (one, *pack(one)) for one in entries}
+        writes: dict[bytes, tuple[bytes, bytes | None]] = {}
+        large: list[Stored] = []
+        for address, (one, data, body) in packed.items():
+            if len(data) + len(body or b"") > self._size // LARGEST:
+                large.append(one)
+            else:
+                writes[name_of(*address)] = data, body
         gone = [*gone, *((one.address.key, one.address.fingerprint) for one in large)]
         removals = [name_of(*address) for address in gone]
 
         def work(txn: Any) -> None:
             for name in removals:
-                txn.delete(name)
-            for name, data in writes.items():
+                _delete(txn, name)
+            for name, (data, body) in writes.items():
                 txn.put(name, data)
+                if body is None:
+                    txn.delete(body_name(name))
+                else:
+                    txn.put(body_name(name), body)
             if owner is not None:
                 txn.put(OWNER, write_owner(owner))
             if lease is not None:
@@ -225,7 +231,11 @@ class NearFile:
 
         self._write(work)
         self.owner = owner or self.owner
-        self._account(writes, removals)
+        sizes = {
+            name: _size_of(name, len(data)) + _size_of_body(name, body)
+            for name, (data, body) in writes.items()
+        }
+        self._account(sizes, removals)
         return large
 
     def _parts(self, entries: Iterable[Stored]) -> list[list[Stored]]:
@@ -240,11 +250,10 @@ class NearFile:
             parts[-1].append(one)
         return parts
 
-    def _account(self, writes: Mapping[bytes, bytes], removals: Iterable[bytes]) -> None:
+    def _account(self, sizes: Mapping[bytes, int], removals: Iterable[bytes]) -> None:
         for name in removals:
             self._used -= self._held.pop(name, 0)
-        for name, data in writes.items():
-            size = _size_of(name, len(data))
+        for name, size in sizes.items():
             self._used += size - self._held.get(name, 0)
             self._held[name] = size  # where it is already, it keeps its place
         if self._used > self._size * USED:
@@ -260,7 +269,12 @@ class NearFile:
             names.append(name)
         for name in names:
             del self._held[name]
-        self._write(lambda txn: [txn.delete(name) for name in names])
+
+        def work(txn: Any) -> None:
+            for name in names:
+                _delete(txn, name)
+
+        self._write(work)
 
     def _write(self, work: Callable[[Any], object]) -> None:
         try:
@@ -272,11 +286,12 @@ class NearFile:
             raise
 
     def _count(self, txn: Any) -> None:
-        self._held = {
-            bytes(name): _size_of(name, len(data))
-            for name, data in txn.cursor()
-            if not name.startswith(b"\0")
-        }
+        self._held = {}
+        for name, data in txn.cursor():
+            if not name.startswith(b"\0"):
+                # A body comes right after its entry.
+                entry = name[:-1] if name[:-1] in self._held else name
+                self._held[entry] = self._held.get(entry, 0) + _size_of(name, len(data))
         self._used = sum(self._held.values())
 
     def is_in_place(self) -> bool:
@@ -313,8 +328,14 @@ class NearFile:
 def _names(cursor: Any, stem: bytes) -> Iterator[bytes]:
     more = cursor.set_range(stem)
     while more and (name := bytes(cursor.key())).startswith(stem):
-        yield name
+        if len(name) == len(stem) + 16:  # else a body
+            yield name
         more = cursor.next()
+
+
+def _delete(txn: Any, name: bytes) -> None:
+    txn.delete(name)
+    txn.delete(body_name(name))
 
 
 def _size_of(name: bytes, length: int) -> int:
@@ -322,6 +343,10 @@ def _size_of(name: bytes, length: int) -> int:
     if length > _PAGE // 2 - 64:
         return -(-(length + 16) // _PAGE) * _PAGE + (len(name) + 32) * 3 // 2
     return (len(name) + length + 16) * 3 // 2
+
+
+def _size_of_body(name: bytes, body: bytes | None) -> int:
+    return 0 if body is None else _size_of(body_name(name), len(body))
 
 
 def _is_ours(data: bytes | None) -> bool:

@@ -1,8 +1,10 @@
 """What is in the near store's file: names, entries, who it belongs to, the lease. Pure.
 
 An entry's name is its key text, a zero byte and the fingerprint; what is too long for LMDB is named
-by its digest instead. The bytes of an entry are a flag, the place where the body begins, and then
-what ``framing`` makes of it.
+by its digest instead. The bytes of an entry are flags, and what ``framing`` makes of it.
+
+The body of a *bare* entry is a record of its own, whose name ends in one more zero byte: what JSON
+says all of, and what need not be looked at twice. A reader that finds it needs nothing else.
 """
 
 from __future__ import annotations
@@ -19,27 +21,23 @@ from ..keys import identify
 from .base import Address, Stored
 from .framing import frame, unframe
 
-MAGIC, FORMAT = "kck_publish near store", 1
-# Longer names are refused by LMDB, as it is built by default.
-LONGEST_NAME = 511
+MAGIC, FORMAT = "kck_publish near store", 2
+# Longer names are refused by LMDB, as it is built by default; one byte is for the body's.
+LONGEST_NAME = 510
 # The records that are no entries: no key begins so.
 OWNER, LEASE = b"\0owner", b"\0lease"
 
-# Flags: a body; and what cannot be served without a second look (it expires, or is behind).
-BODY, JUDGED, SHAPED, BEHIND = 1, 2, 4, 8
-# The flags of a value that can be served as it is, if it is asked for as bytes.
-PLAIN = frozenset([BODY, BODY | SHAPED])
-_HEAD = struct.Struct(">BI")
-HEAD = _HEAD.size
+# Flags: its body is a record of its own; and it cannot be served without a second look.
+_BARE, _BEHIND = 1, 2
 _LEASE = struct.Struct(">ddd")
 
 # Goes on while the host sleeps; the same for all its processes.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def clock() -> float:
     """Seconds since the host was started."""
-    return time.clock_gettime(_CLOCK)
+    return time.clock_gettime(CLOCK)
 
 
 @lru_cache(maxsize=1)
@@ -132,23 +130,34 @@ def _stem(key: str) -> bytes:
     return b"\1" + identify(key) + b"\0"
 
 
-def pack(entry: Stored) -> bytes:
-    """The bytes of an entry."""
-    flags = 0 if entry.body is None else BODY
-    if entry.behind or entry.over or entry.soft_expire is not None or entry.hard_expire is not None:
-        flags |= JUDGED
-    if entry.shape is not None:
-        flags |= SHAPED
-    if entry.behind:
-        flags |= BEHIND
-    framed = frame(entry)
-    return _HEAD.pack(flags, HEAD + len(framed) - len(entry.body or b"")) + framed
+def body_name(name: bytes) -> bytes:
+    """The name of the body of a bare entry."""
+    return name + b"\0"
 
 
-def unpack(key: str, fingerprint: str, data: bytes) -> Stored | None:
+def pack(entry: Stored) -> tuple[bytes, bytes | None]:
+    """The bytes of an entry; and of its body, if that is a record of its own."""
+    bare = entry.body is not None and not (
+        entry.shape is not None
+        or entry.behind
+        or entry.over
+        or entry.soft_expire is not None
+        or entry.hard_expire is not None
+    )
+    flags = bytes([(_BARE if bare else 0) | (_BEHIND if entry.behind else 0)])
+    if bare:
+        return flags + frame(entry._replace(body=b"")), entry.body
+    return flags + frame(entry), None
+
+
+def unpack(key: str, fingerprint: str, data: bytes, body: bytes | None) -> Stored | None:
     """The entry; None when the bytes are damaged."""
-    found = unframe(Address(key, fingerprint), data[HEAD:])
-    return found if found is None else found._replace(behind=bool(data[0] & BEHIND))
+    found = unframe(Address(key, fingerprint), data[1:])
+    if found is None or (data[0] & _BARE and body is None):
+        return None
+    if data[0] & _BARE:
+        return found._replace(body=body)
+    return found._replace(behind=bool(data[0] & _BEHIND))
 
 
 def lock_name(path: str) -> str:

@@ -46,8 +46,8 @@ def total() -> int:
 
 def held(path: str) -> bytes:
     fingerprint = registry.get("item_total").fingerprint
-    data = near.reader(path).get("item_total/1", fingerprint)
-    return b"" if data is None else data[int.from_bytes(data[1:5]) :]
+    entry = near.reader(path).get("item_total/1", fingerprint)
+    return b"" if entry is None else entry.body or b""
 
 
 def body(amount: int) -> bytes:

@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from kck_publish import Behind, Cache, ConfigurationError, copies, registry
+from kck_publish import (
+    Behind,
+    Cache,
+    ConfigurationError,
+    KeyParameterMismatch,
+    copies,
+    registry,
+)
 from kck_publish.near_follower import NearFollower, following
 from kck_publish.request import GlobalRequest
 from kck_publish.stores import near
@@ -50,8 +57,8 @@ def held(path: str) -> Callable[..., bytes]:
     def held(key: str = KEY) -> bytes:
         product = registry.find(key)
         assert product is not None
-        data = near.reader(path).get(key, product.fingerprint)
-        return b"" if data is None else data[int.from_bytes(data[1:5]) :]
+        entry = near.reader(path).get(key, product.fingerprint)
+        return b"" if entry is None else entry.body or b""
 
     return held
 
@@ -93,10 +100,60 @@ def test_what_is_read_is_held_and_costs_no_query(item: Item, alone: Any, wait_un
         assert alone(total) == 5
 
 
+def test_settings_hold_at_once_also_those_changed_in_place(
+    item: Item, alone: Any, settings: Any, django_assert_num_queries: Any
+) -> None:
+    assert alone(total) == 5
+    near, here = settings.KCK_PUBLISH["NEAR"], settings.KCK_PUBLISH
+    here["ENABLED"] = False
+    with django_assert_num_queries(1):
+        assert total() == 5
+    here["ENABLED"] = True
+    assert total() == 5
+    assert alone(total) == 5
+    settings.KCK_PUBLISH = {**here, "NEAR": None}
+    with django_assert_num_queries(1):
+        assert total() == 5
+    settings.KCK_PUBLISH = {**here, "NEAR": near}
+    assert total() == 5
+    assert alone(total) == 5
+
+
+def test_many_rows_are_read_at_once_those_that_are_not_held_too(
+    item: Item, alone: Any, wait_until: Any
+) -> None:
+    other = Item.objects.create(name="two", group=1, amount=7)
+    drain()
+    connection.close()
+    both = {item.pk: item, other.pk: other}
+    wait_until(lambda: Item.cached.in_bulk(both) == both and near_has(item) and near_has(other))
+    rows = alone(lambda: Item.cached.in_bulk([item.pk, other.pk, item.pk]))
+    assert rows == both
+    assert all(row._state.db == "default" and not row._state.adding for row in rows.values())
+    assert alone(lambda: Item.cached.in_bulk([str(item.pk)])) == {item.pk: item}
+    assert Item.cached.in_bulk([item.pk, other.pk + 1]) == {item.pk: item}
+    assert alone(lambda: Item.cached.get(pk=str(item.pk))) == item
+    with pytest.raises(Item.DoesNotExist):
+        Item.cached.get(pk=other.pk + 1)
+    with pytest.raises(KeyParameterMismatch):
+        Item.cached.get(pk=[item.pk])
+    with pytest.raises(KeyParameterMismatch):
+        ItemTotal.cached.get(group=10**5000)
+
+
+def test_a_product_that_is_declared_anew_is_read_in_its_own_way(item: Item, alone: Any) -> None:
+    assert alone(total) == 5
+    product = registry.get("item_total")
+    registry.register(product, replaces=lambda other: True)
+    assert ItemTotal.cached._known.graph is not registry.graph()
+    assert total() == 5
+    assert ItemTotal.cached._known.graph is registry.graph()
+
+
 def near_has(item: Item) -> bool:
     from kck_publish import nearby
 
-    return nearby.body(registry.get("catalog.item"), f"catalog.item/{item.pk}") is not None
+    return nearby.body(nearby.way_of(registry.get("catalog.item")), item.pk) is not None
 
 
 @pytest.mark.parametrize(
@@ -166,7 +223,7 @@ def test_own_writes_are_visible_at_once_and_until_the_copy_has_them(
 def is_quiet() -> bool:
     from kck_publish import nearby
 
-    return nearby.body(registry.get("item_total"), KEY) is not None
+    return nearby.body(nearby.way_of(registry.get("item_total")), 1) is not None
 
 
 class paused:  # noqa: N801 - a context manager
@@ -413,12 +470,14 @@ def test_another_fingerprint_is_another_entry(
     product = registry.get("item_total")
     old = product.fingerprint
     monkeypatch.setitem(product.__dict__, "fingerprint", "f" * 16)
+    registry.register(product, replaces=lambda other: True)  # as new code would
     assert not held()
     with another_session() as other:
         other.execute("UPDATE catalog_item SET amount = 6")
     drain()
     wait_until(lambda: near.reader(path).get(KEY, old) is None, what="removed")
     wait_until(lambda: total() == 6 and held())
+    registry.register(product, replaces=lambda other: True)
 
 
 def test_it_names_what_is_missing(settings: Any) -> None:

@@ -110,7 +110,7 @@ def test_where_much_is_committed_who_has_written_reads_the_copy_again(
         Item.objects.update(amount=6)
         Session(drain_of_the_store).result()
         product = registry.get("item_total")
-        wait_until(lambda: total() == 6 and nearby.body(product, KEY))
+        wait_until(lambda: total() == 6 and nearby.body(nearby.way_of(product), 1))
     finally:
         ended.set()
         busy.result()

@@ -20,7 +20,6 @@ from django.db import DatabaseError, connections, models
 from kck_publish import changes, registry, stores
 from kck_publish.auditor import audit
 from kck_publish.stores import READER, Address
-from kck_publish.stores.near_format import unpack
 from tests.soak.near import Near
 from tests.soak.truth import ABSENT, Truth
 
@@ -121,11 +120,11 @@ def _compare_near(near: Near, truth: Truth, verdict: Verdict, check: Callable[[]
         if not wait(near.is_followed, NEAR_SECONDS, check):
             verdict.other.append(f"nobody followed for the near store within {NEAR_SECONDS:.0f} s")
             return
-        for key, fingerprint, data in near.held():
+        for entry in near.held():
+            key, fingerprint = entry.address
             product = registry.find(key)
-            entry = unpack(key, fingerprint, data)
-            if product is None or entry is None or product.fingerprint != fingerprint:
-                verdict.other.append(f"the near store holds {key!r} of {fingerprint!r}: {data!r}")
+            if product is None or product.fingerprint != fingerprint:
+                verdict.other.append(f"the near store holds {entry!r}")
                 continue
             verdict.copied += 1
             expected = truth.expected(product.name, product.parameters_of(key))

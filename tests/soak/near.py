@@ -14,8 +14,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, connections
+
+if TYPE_CHECKING:
+    from kck_publish.stores import Stored
 
 # How a process falls that reads a file which is not what it was, and for how long it may.
 FALLS = {-signal.SIGBUS, -signal.SIGSEGV, -signal.SIGABRT}
@@ -89,19 +93,19 @@ class Near:
             return False
         return reader._done() is not None and reader.includes(now)
 
-    def held(self) -> Iterator[tuple[str, str, bytes]]:
-        """Key, fingerprint and bytes of all entries. To be closed afterwards."""
+    def held(self) -> Iterator[Stored]:
+        """All entries. To be closed afterwards."""
         from kck_publish.stores import near
 
         reader = near.reader(str(self.path))
         with reader._env.begin() as txn:
             names = [bytes(name) for name, _ in txn.cursor()]
         for name in names:
-            if not name.startswith((b"\0", b"\1")):
-                key, _, fingerprint = name.decode().rpartition("\0")
-                data = reader.get(key, fingerprint)
-                if data is not None:
-                    yield key, fingerprint, data
+            # Not the records of the file itself, digested names, and bodies.
+            if not name.startswith((b"\0", b"\1")) and not name.endswith(b"\0"):
+                entry = reader.get(*name.decode().rsplit("\0", 1))
+                if entry is not None:
+                    yield entry
 
     def close(self) -> None:
         """Read no more for now."""

@@ -13,19 +13,18 @@ from pathlib import Path
 import lmdb
 import pytest
 
+from kck_publish.clock import now
 from kck_publish.stores import near
 from kck_publish.stores.base import LISTENER, Address, Stored
 from kck_publish.stores.near_file import NearFile
 from kck_publish.stores.near_format import (
-    BODY,
     OWNER,
     Lease,
+    body_name,
     clock,
     name_of,
-    pack,
     read_owner,
     stem_of,
-    unpack,
     write_owner,
 )
 
@@ -66,7 +65,7 @@ def reader_of(path: str) -> near.NearReader:
 def test_names_of_any_length_are_told_apart_by_key_and_fingerprint(
     file: NearFile, key: str
 ) -> None:
-    assert len(name_of(key, FP)) <= 511
+    assert len(name_of(key, FP)) <= 510
     assert name_of(key, FP) == stem_of(key) + FP.encode()
     file.put([entry(key), entry(key, fingerprint=OTHER), entry(key + "x"), entry(key[:-1])])
     assert file.held([key]) == {key: [FP, OTHER]}
@@ -78,10 +77,40 @@ def test_names_of_any_length_are_told_apart_by_key_and_fingerprint(
 def test_an_entry_comes_back_as_it_was(file: NearFile, body: bytes | None) -> None:
     one = entry("a/1", body, behind=True, shape=b"s")
     file.put([one])
-    data = trusted(file).get("a/1", FP)
-    assert data is not None
-    assert bool(data[0] & BODY) == (body is not None)
-    assert unpack("a/1", FP, data) == one._replace(primed_at=unpack("a/1", FP, data).primed_at)  # type: ignore[union-attr]
+    found = trusted(file).get("a/1", FP)
+    assert found is not None
+    assert found == one._replace(primed_at=found.primed_at)
+
+
+def test_a_body_is_a_record_of_its_own_only_while_nothing_else_is_to_be_known(
+    file: NearFile,
+) -> None:
+    name = body_name(name_of("a/1", FP))
+    reader = trusted(file)
+    file.put([entry("a/1", b"[1]")])
+    assert reader.read(name) == b"[1]"
+    for judged in ({"behind": True}, {"shape": b"s"}, {"over": "p"}, {"hard_expire": now()}):
+        file.put([entry("a/1", b"[2]", **judged)])
+        assert reader.read(name) is None
+        assert reader.get("a/1", FP) is not None
+        file.put([entry("a/1", b"[3]")])
+        assert reader.read(name) == b"[3]"
+    file.put((), [("a/1", FP)])
+    assert reader.read(name) is None
+    assert reader.get("a/1", FP) is None
+
+
+def test_an_entry_and_its_body_make_way_together(file: NearFile) -> None:
+    reader = trusted(file)
+    file.put([entry(f"a/{number}", b"x" * 3000) for number in range(20)])
+    used = file.used
+    file._count(file._env.begin())
+    assert file.used == used
+    assert len(file) == 20
+    file.shrink(used / 2)
+    for number in range(20):
+        body = reader.read(body_name(name_of(f"a/{number}", FP)))
+        assert (body is None) == (reader.get(f"a/{number}", FP) is None), number
 
 
 def test_without_a_lease_nothing_is_read(file: NearFile) -> None:
@@ -173,7 +202,7 @@ def test_a_file_of_an_earlier_start_of_the_host_is_begun_anew(path: str) -> None
 def test_another_format_is_not_read(file: NearFile) -> None:
     written = write_owner(file.owner)
     assert read_owner(written) == file.owner
-    assert read_owner(written.replace(b'"format": 1', b'"format": 2')) is None
+    assert read_owner(written.replace(b'"format": 2', b'"format": 3')) is None
     for other in (None, b"", b"[]", b"{}", b"\0\1"):
         assert read_owner(other) is None
     assert OWNER.startswith(b"\0")
@@ -285,19 +314,18 @@ def test_a_reader_that_opened_a_small_file_reads_on_as_it_grows(file: NearFile) 
 
 def test_threads_read_while_it_is_written_closed_and_made_anew(file: NearFile) -> None:
     """None of them sees an error, or a value that was never there."""
-    values = {pack(entry("a/1", b"x" * size)) for size in (10, 3000)}
-    bodies = {data[int.from_bytes(data[1:5]) :] for data in values}
-    seen: set[bytes] = set()
+    bodies = {b"x" * size for size in (10, 3000)}
+    seen: set[bytes | None] = set()
     ended = threading.Event()
     trusted(file)
 
     def read() -> int:
         count = 0
         while not ended.is_set():
-            data = near.reader(file.path).get("a/1", FP)
-            count += data is not None
-            if data is not None:
-                seen.add(data[int.from_bytes(data[1:5]) :])
+            held = near.reader(file.path).get("a/1", FP)
+            count += held is not None
+            if held is not None:
+                seen.add(held.body)
         return count
 
     with ThreadPoolExecutor(4) as pool:
