@@ -71,7 +71,8 @@ class Watch(threading.Thread):
             time.sleep(PAUSE)
 
     def _read(self, pk: int) -> bytes | None:
-        return self._near.get(f"{PRODUCT}/{pk}", self._fingerprint)
+        found = self._near.get(f"{PRODUCT}/{pk}", self._fingerprint)
+        return None if found is None else found.body
 
     def end(self) -> list[float]:
         """All was written: the seconds that each took, infinite where it was not seen in time."""

@@ -59,6 +59,13 @@ def _guard(area: str, name: str, old: str, new: str, test: str) -> Guard:
     return Guard(area, name, ((old, new),), test)
 
 
+def _in_each_way(left: str) -> tuple[tuple[str, str], ...]:
+    """What readers of the near store look at first, in each way in, and what is left of it."""
+    looked = "if memo.current() is not None or computing.current() is not None:"
+    before = ("of computes see above.", 'As ``body``, by the key."""', "[None] * len(values)")
+    return tuple((f"{one}\n    {looked}", f"{one}\n    {left}") for one in before)
+
+
 GUARDS = (
     # --- the lazy prime
     Guard("lazy prime", "the listener claims before it looks which keys are stored", (
@@ -362,8 +369,8 @@ GUARDS = (
            "handled = all_handled and shown(now)", "handled = all_handled",
            f"{NEAR}_guards.py::test_a_browser_keeps_its_token_until_the_copy_has_the_write"),
     _guard("reading the near store", "a session that has written asks the store",
-           "return found if marks.is_quiet(product.name) or _is_quiet(product, found) else None",
-           "return found",
+           "return near if way.name in marks.here.quiet or _is_quiet(way.product, near) else None",
+           "return near",
            f"{NEAR}.py::test_own_writes_are_visible_at_once_and_until_the_copy_has_them"),
     _guard("reading the near store", "until the copy, too, has the write",
            "if own.handled and not near.has_copied(tuple(own.xids), rows[0][6]):", "if False:",
@@ -374,19 +381,17 @@ GUARDS = (
     _guard("reading the near store", "a compute asks the store",
            "if scope is None and settings.NEAR is not None:", "if settings.NEAR is not None:",
            f"{NEAR}.py::test_a_compute_never_reads_the_copy"),
-    _guard("reading the near store", "also for what could be served as it is",
-           "if memo.current() is not None or computing.current() is not None:",
-           "if memo.current() is not None:",
-           f"{NEAR}.py::test_a_compute_never_reads_the_copy"),
-    _guard("reading the near store", "a request's memo is looked at first",
-           "if memo.current() is not None or computing.current() is not None:",
-           "if computing.current() is not None:",
-           f"{NEAR}_guards.py::test_in_a_request_what_was_read_once_stays"),
+    Guard("reading the near store", "also for what could be served as it is",
+          _in_each_way("if memo.current() is not None:"),
+          f"{NEAR}.py::test_a_compute_never_reads_the_copy"),
+    Guard("reading the near store", "a request's memo is looked at first",
+          _in_each_way("if computing.current() is not None:"),
+          f"{NEAR}_guards.py::test_in_a_request_what_was_read_once_stays"),
     _guard("reading the near store", "a value whose refresh failed is judged by the store",
            "        entry.behind\n        # It stands on", "        False\n        # It stands on",
            f"{NEAR}.py::test_what_is_behind_is_judged_by_the_store"),
     _guard("reading the near store", "so is all when the listener may be behind",
-           "if found.lag > behind.total_seconds():", "if False:",
+           "if near.lag > behind.total_seconds():", "if False:",
            f"{NEAR}.py::test_what_is_behind_is_judged_by_the_store"),
     _guard("reading the near store", "what has expired is not served",
            "        or expired(entry)\n        or (entry.soft", "        or (entry.soft",
@@ -395,8 +400,8 @@ GUARDS = (
            "or (entry.soft_expire is not None and entry.soft_expire <= clock.now())", "or False",
            f"{NEAR}_guards.py::test_a_value_that_wants_a_refresh_asks_for_it"),
     _guard("reading the near store", "switched off, it is not read",
-           "if now is None or now.NEAR is None or not now.ENABLED:",
-           "if now is None or now.NEAR is None:",
+           "path = None if now.wrong or not now.values.ENABLED else now.values.NEAR",
+           "path = None if now.wrong else now.values.NEAR",
            f"{NEAR}_guards.py::test_switched_off_nothing_is_read_in_it"),
     _guard("reading the near store", "nothing is read without a lease",
            "            return None\n        try:\n            found: bytes | None",
