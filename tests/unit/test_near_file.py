@@ -115,9 +115,14 @@ def test_an_entry_and_its_body_make_way_together(file: NearFile) -> None:
 
 def test_without_a_lease_nothing_is_read(file: NearFile) -> None:
     file.put([entry("a/1")])
-    assert reader_of(file.path).get("a/1", FP) is None
-    assert trusted(file, -1).get("a/1", FP) is None
-    assert trusted(file).get("a/1", FP) is not None
+    name = body_name(name_of("a/1", FP))
+    for reader in (reader_of(file.path), trusted(file, -1)):
+        assert reader.get("a/1", FP) is None
+        assert reader.read(name) is None
+        assert reader.read_many([name]) == [None]
+    reader = trusted(file)
+    assert reader.get("a/1", FP) is not None
+    assert reader.read(name) == reader.read_many([name])[0] is not None
 
 
 def test_one_process_follows(file: NearFile) -> None:
