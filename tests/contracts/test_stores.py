@@ -33,7 +33,16 @@ from kck_publish.stores import LISTENER, READER, Address, Fence, Outgoing, Store
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog import primers
 from tests.catalog.crashes import Crash, dying
-from tests.catalog.fixtures import Gate, Session, computes, drain, interfering, sql, stored
+from tests.catalog.fixtures import (
+    Gate,
+    Session,
+    computes,
+    drain,
+    interfering,
+    settle,
+    sql,
+    stored,
+)
 from tests.catalog.models import Author, Book, Edition, Item
 from tests.catalog.primers import Anything, ItemNames, ItemTotal, Shelf, Stock
 from tests.contracts.conftest import Backend, Server
@@ -422,6 +431,7 @@ def test_the_auditor_agrees() -> None:
     found = audit(["item_total"])
     repair(found, patience=30)
     assert found.repaired == ["item_total/1"]
+    settle()
     assert total() == 8
 
 
@@ -707,6 +717,7 @@ def test_the_listener_waits_for_a_store_that_is_away(
     finally:
         listener.stop()
         running.result()
+    settle()
     assert total() == 8
 
 

@@ -126,6 +126,7 @@ def test_what_is_depended_on_is_shown() -> None:
         "Writer joined by offers__novel__writer_id=id; columns id, publisher_id",
         "Publisher joined by offers__novel__writer__publisher_id=id; columns id, name",
         "Shop joined by offers__shop_id=code; columns code, city",
+        "api.shop[] ALL",  # its domain
     }
 
 
