@@ -70,12 +70,17 @@ class OwnWrites:
     Args:
         brought: what the browser says of its earlier requests.
         patience: how long reads of this context wait for the listener, in seconds, all together.
+        lately: whether the browser had writes until a moment ago that this host has passed, and
+            the near store of another one perhaps not.
     """
 
-    def __init__(self, brought: Sequence[Writes] = (), patience: float = 0.0) -> None:
+    def __init__(
+        self, brought: Sequence[Writes] = (), patience: float = 0.0, lately: bool = False
+    ) -> None:
         self.brought = list(brought)
         self.settled: list[Writes] = []
         self._patience = patience
+        self._lately = lately
         self._deadline: float | None = None
         self._checked = not brought
         self._sessions: dict[int, _Session] = {}
@@ -90,7 +95,7 @@ class OwnWrites:
     @property
     def brings(self) -> bool:
         """Whether there is, or was, anything that the session does not tell of."""
-        return bool(self.brought or self.settled or self._lost)
+        return bool(self._lately or self.brought or self.settled or self._lost)
 
     def note(self, raw: Any) -> None:
         """A statement on this connection of psycopg's may have written, and is not yet counted."""

@@ -4,11 +4,15 @@ A request that has written hands out a cookie with the numbers of its transactio
 wrote; ``own_writes`` holds later requests of the same browser to it, until the listener has passed
 them. Each token has a cookie of its own, named after its transaction: requests that run at the same
 time must not take away, or overwrite, what another of them has just handed out.
+
+With near stores, the next request may be answered by a host whose copy is older than this one's, by
+the length of a lease at the most. For so long another cookie has the browser's reads go round them.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,6 +32,7 @@ from .sources import wrote_setting
 logger = logging.getLogger("kck_publish")
 PREFIX = "kck_own_"
 _NAME = re.compile(PREFIX + "[0-9a-f]{1,16}", re.ASCII)
+_LATELY = f"{PREFIX}lately"
 _SALT = "kck_publish.read_your_writes"
 # How many sources a token names before it stands for all of them, and how many tokens are looked
 # at: a browser sends no more than a few kilobytes.
@@ -86,7 +91,8 @@ class ReadYourWritesMiddleware:
         names = [name for name in request.COOKIES if _NAME.fullmatch(name)][:_TOKENS]
         brought = list(self._brought(request, names))
         known = {one.name for one in brought}
-        return [name for name in names if name not in known], OwnWrites(brought, self.patience)
+        mine = OwnWrites(brought, self.patience, lately=_LATELY in request.COOKIES)
+        return [name for name in names if name not in known], mine
 
     def _brought(self, request: HttpRequest, names: list[str]) -> Iterator[Writes]:
         """What the browser's tokens say; those that are not ours, or old, are left out."""
@@ -115,10 +121,15 @@ class ReadYourWritesMiddleware:
             return
         names = None if wrote.sources is None else sorted(wrote.sources)
         said = None if names is None or len(names) > _SOURCES else " ".join(names)
+        name = f"{PREFIX}{max(wrote.xids):x}"
+        token = signing.dumps([wrote.cluster, wrote.xids, said], salt=_SALT)
+        self._set(response, name, token, self.max_age)
+
+    def _set(self, response: HttpResponseBase, name: str, value: str, max_age: int) -> None:
         response.set_cookie(
-            f"{PREFIX}{max(wrote.xids):x}",
-            signing.dumps([wrote.cluster, wrote.xids, said], salt=_SALT),
-            max_age=self.max_age,
+            name,
+            value,
+            max_age=max_age,
             domain=django_settings.SESSION_COOKIE_DOMAIN,
             secure=django_settings.SESSION_COOKIE_SECURE,
             httponly=True,
@@ -132,4 +143,6 @@ class ReadYourWritesMiddleware:
             response.delete_cookie(
                 name, domain=django_settings.SESSION_COOKIE_DOMAIN, samesite="Lax"
             )
+        if mine.settled and settings.NEAR is not None:
+            self._set(response, _LATELY, "1", math.ceil(settings.NEAR_LEASE) + 1)
         return response

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core import signing
 from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
 
 from kck_publish import Cache, copies, nearby, own_writes, registry
 from kck_publish.consumers import register
 from kck_publish.near_follower import NearFollower, following
 from kck_publish.own_writes import OwnWrites, Writes
+from kck_publish.read_your_writes import ReadYourWritesMiddleware
 from kck_publish.request import GlobalRequest
 from kck_publish.snapshots import take
 from kck_publish.stores import near
@@ -87,6 +90,31 @@ def test_a_browser_keeps_its_token_until_the_copy_has_the_write(
     drain()
     with context(token(xid)) as mine:
         wait_until(lambda: total() == 6 and mine.settled)
+
+
+def test_another_hosts_older_copy_is_not_read_after_a_token_was_taken_back(
+    item: Item, held: Any, follower: NearFollower, wait_until: Any
+) -> None:
+    answer = ReadYourWritesMiddleware(lambda request: HttpResponse(total()))
+    one = token(change())
+    drain()
+
+    def ask(**cookies: str) -> HttpResponse:
+        request = HttpRequest()
+        request.COOKIES = cookies
+        response: HttpResponse = answer(request)
+        return response
+
+    brought = signing.dumps([one.cluster, one.xids, None], salt="kck_publish.read_your_writes")
+    name = f"kck_own_{one.xids[0]:x}"
+    wait_until(lambda: ask(**{name: brought}).cookies.get(name))
+    cookie = ask(**{name: brought}).cookies["kck_own_lately"]
+    assert 1 < cookie["max-age"] < 10
+    with paused(follower, 20):  # as the follower of another host may be behind this one's
+        change(7)
+        Session(drain_of_the_store).result()
+        assert ask().content == b"6"
+        assert ask(kck_own_lately=cookie.value).content == b"7"
 
 
 def drain_of_the_store() -> None:
