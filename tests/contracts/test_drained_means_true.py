@@ -14,7 +14,15 @@ from tests.properties.test_near_machine import with_near as with_near
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_drained_means_true(external: Backend) -> None:
+@pytest.fixture
+def itself(external: Backend) -> Backend:
+    """A store outside the database; the copy that is held to it has its own test below."""
+    if external.near:
+        pytest.skip("test_with_a_near_store_too has a follower of its own")
+    return external
+
+
+def test_drained_means_true(itself: Backend) -> None:
     """Whatever happens in whatever order, values lost on the way included."""
     drained_means_true()
 
@@ -23,8 +31,6 @@ def test_drained_means_true(external: Backend) -> None:
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in.*socket:pytest.PytestUnraisableExceptionWarning"
 )
-def test_with_a_near_store_too(external: Backend, with_near: None) -> None:
+def test_with_a_near_store_too(itself: Backend, with_near: None) -> None:
     """The copy of what is outside the database is what is there."""
-    if external.near:
-        pytest.skip("it has a follower already; that of the test is asked here")
     drained_the_copy_is_true(None)
