@@ -11,8 +11,8 @@ from . import registry
 from .exceptions import InvalidPrimer, KeyParameterMismatch, UndeclaredLookup
 from .managers import RowReader
 from .models import CacheModel
-from .products import Product, Wanted
-from .reading import answers, value_of
+from .products import Product
+from .reading import answer_to, value_of
 from .rows import field_parameter, lookup_field, publishes_itself
 from .whole import Table, TableProduct
 
@@ -90,7 +90,7 @@ class TableReader(RowReader[M]):
     def _table(self) -> Table:
         product = self.product
         key = product.key_of({})
-        return cast("Table", value_of(product, key, answers(product, Wanted(product, [key]))[key]))
+        return cast("Table", value_of(product, key, answer_to(product, key)))
 
     def _conditions(self, lookup: Mapping[str, Any]) -> list[tuple[str, Any]]:
         found: list[tuple[str, Any]] = []

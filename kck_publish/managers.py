@@ -13,7 +13,7 @@ from django.db.models import Model
 from . import nearby, peers, registry
 from .exceptions import KeyParameterMismatch, UndeclaredLookup
 from .products import Product, Wanted
-from .reading import answers, bytes_of, value_of, values_of
+from .reading import answer_to, answers, bytes_of, value_of, values_of
 from .rows import lookup_field, manager_of
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ class ProductReader:
         if near is not None:
             return product.decode(near, None)
         key = key or product.key_of(parameters)
-        found = answers(product, Wanted(product, [key]))
-        return value_of(product, key, found[key])
+        return value_of(product, key, answer_to(product, key))
 
     def get_bytes(self, **parameters: Any) -> bytes:
         """The stored JSON itself. Raises as ``get``."""
@@ -77,7 +76,7 @@ class ProductReader:
         if near is not None:
             return near
         key = key or product.key_of(parameters)
-        return bytes_of(product, key, answers(product, Wanted(product, [key]))[key])
+        return bytes_of(product, key, answer_to(product, key))
 
     def get_many(self, parameters: Iterable[Mapping[str, Any]], default: Any = None) -> list[Any]:
         """The values of several keys, as asked; ``default`` where there is none."""
@@ -157,9 +156,8 @@ class RowReader(Generic[M]):
             row = product.row(near)
             return self._as_row(row) if self._is_proxy else row
         key = key or self._key(product, name, value)
-        found = answers(product, Wanted(product, [key]))
         try:
-            (row,) = self.given(product, [value_of(product, key, found[key])])
+            (row,) = self.given(product, [value_of(product, key, answer_to(product, key))])
             return row
         except ObjectDoesNotExist as error:
             model: Any = self.model  # which, as a proxy, has errors of its own
@@ -206,8 +204,7 @@ class RowReader(Generic[M]):
         """The rows of a declared list (``cached_lists``), in pk order."""
         product = self.product_of(tuple(lookup), lists=True)
         key = product.key_of(self._parameters(product, lookup))
-        found = answers(product, Wanted(product, [key]))
-        return self.given(product, value_of(product, key, found[key]))
+        return self.given(product, value_of(product, key, answer_to(product, key)))
 
     def all(self) -> list[M]:
         """All rows, in pk order: one look for their keys, which are kept, and one for the rows."""

@@ -16,8 +16,8 @@ from . import encoding, keys, registry
 from .awaiting import finished
 from .dependencies import Change, Depends
 from .exceptions import InvalidPrimer, KeyParameterMismatch
-from .products import Parameters, Product, Wanted
-from .reading import answers, value_of
+from .products import Parameters, Product
+from .reading import answer_to, value_of
 from .rows import is_published, manager_of, pk_parameters
 
 
@@ -114,8 +114,7 @@ class cached_method:  # noqa: N801 - used as a decorator
             return self.function(row, *args, **options)
         product = self.product(type(row))
         key = product.key_of(self.parameters(row, args, options))
-        found = answers(product, Wanted(product, [key]))
-        return value_of(product, key, found[key])
+        return value_of(product, key, answer_to(product, key))
 
     async def _aread(self, row: Model, *args: Any, **options: Any) -> Any:
         if row.pk is None:

@@ -33,8 +33,8 @@ from .consumers import Consumer
 from .doorbell import Doorbell, listener_name
 from .exceptions import ConfigurationError, Forgotten, StoreUnreachable
 from .lags import lags
+from .near_copying import Copying
 from .sharing import BEAT
-from .stores import Address, Stored
 from .stores.near import DAMAGED
 from .stores.near_format import Lease, clock, door_of
 
@@ -48,8 +48,6 @@ FILL = 200
 PAUSE = 0.5
 # A damaged file is set aside at most so often, in seconds.
 DAMAGES = 10.0
-# Of those that do not fit, so many are known.
-LARGE = 10_000
 
 _CLUSTER = """
 SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || current_database()
@@ -92,7 +90,7 @@ class NearFollower:
         self._nudged = False
         self._hinted: deque[str] = deque(maxlen=FILL)
         self._beaten = self._renewed = self._damaged = 0.0
-        self._large: dict[tuple[str, str], None] = {}
+        self.copying = Copying()
 
     def stop(self) -> None:
         """Return from ``run``; may be called from a signal handler."""
@@ -214,69 +212,20 @@ class NearFollower:
             asked = []
         at = clock()
         with self._desk.cursor() as cursor:
-            hinted = self._hints(file)
+            keys = {self._hinted.popleft() for _ in range(len(self._hinted))}
+            hinted = self.copying.hints(file, keys)
             query = stores.current().before_query(hinted) if hinted else None
             seen, rows = copies.unseen(self._desk, self._consumer, file.owner.done, query)
             if seen.keys is None:
                 file.clear(replace(file.owner, done=seen.until))
-                self._large.clear()
+                self.copying.forget()
             elif seen.keys:
-                self._copy(cursor, file, seen, hinted, rows)
+                self.copying.copy(cursor, file, seen, hinted, rows)
             if asked:
-                self._fill(cursor, file, asked)
+                self.copying.fill(cursor, file, asked)
             if clock() - self._renewed > self._lease / 5:
                 self._renew(cursor, file, at, seen.until)
             return seen.keys is None or bool(seen.keys)
-
-    def _hints(self, file: Any) -> list[Address]:
-        """What is held of the keys that we were nudged with, and can be asked with the look."""
-        keys = {self._hinted.popleft() for _ in range(len(self._hinted))}
-        if not keys or stores.current().outside:
-            return []
-        return [Address(key, some[0]) for key, some in file.held(keys).items() if len(some) == 1]
-
-    def _copy(
-        self, cursor: Any, file: Any, seen: copies.Look, hinted: list[Address], rows: list[Any]
-    ) -> None:
-        """What is held of these keys: anew, or not any more.
-
-        Args:
-            hinted: of these the entries were read right after the look.
-            rows: the entries.
-        """
-        assert seen.keys is not None
-        if self._large:
-            named = set(seen.keys)
-            self._large = {one: None for one in self._large if one[0] not in named}
-        held = {(key, one) for key, some in file.held(seen.keys).items() for one in some}
-        known = {(one.key, one.fingerprint) for one in hinted} & held
-        found = self._fetch(cursor, [Address(*one) for one in held - known])
-        if known:
-            entries = stores.current().before_of(rows, hinted).entries
-            found += [entries[key] for key, _ in known if key in entries]
-        gone = held - {(one.address.key, one.address.fingerprint) for one in found}
-        self._put(file, found, gone, owner=replace(file.owner, done=seen.until))
-
-    def _fill(self, cursor: Any, file: Any, asked: Iterable[tuple[str, str]]) -> None:
-        """Hold what readers have asked for."""
-        wanted = [one for one in asked if not file.holds(*one) and one not in self._large]
-        if found := self._fetch(cursor, [Address(*one) for one in wanted]):
-            self._put(file, found)
-
-    def _put(self, file: Any, entries: list[Stored], gone: Any = (), **records: Any) -> None:
-        for one in file.put(entries, gone, **records):
-            if len(self._large) < LARGE:
-                self._large[one.address.key, one.address.fingerprint] = None
-
-    def _fetch(self, cursor: Any, addresses: list[Address]) -> list[Stored]:
-        """The entries as they are now; one key may be there for two versions of the code."""
-        store = stores.current()
-        found: list[Stored] = []
-        while addresses:
-            once = {one.key: one for one in addresses}
-            found += store.look(cursor, list(once.values())).entries.values()
-            addresses = [one for one in addresses if once[one.key] != one]
-        return found
 
     def _asked(self) -> list[tuple[str, str]]:
         """Key and fingerprint of what readers want to be held."""
@@ -320,7 +269,7 @@ class NearFollower:
         """
         self.following.clear()
         file.clear(replace(file.owner, consumer=0, done=""))
-        self._large.clear()
+        self.copying.forget()
         with self._desk.cursor() as cursor:
             consumer = copies.begin(cursor, self._name(file.owner.token))
             cluster = self._cluster(cursor)

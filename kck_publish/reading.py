@@ -16,7 +16,7 @@ from . import computing, encoding, memo, nearby, settling, stores
 from .conf import settings
 from .exceptions import NotPrimed, StoreUnreachable
 from .prime import in_transaction, prime
-from .products import Computed, Parameters, Product
+from .products import Computed, Parameters, Product, Wanted
 from .serving import Serving, Verdict, expired
 from .settling import Ask
 from .stores import Address, Own, Read, Reading, Stored
@@ -80,6 +80,11 @@ def answers(
         known.keep(ticket, {key: one for key, one in found.items() if _is_whole(one)})
         seen |= found
     return {key: seen[key] for key in wanted if key in seen}
+
+
+def answer_to(product: Product, key: str) -> Answer:
+    """The answer for one key. Raises NotPrimed."""
+    return answers(product, Wanted(product, [key]))[key]
 
 
 def _outdated(answer: Answer) -> bool:

@@ -13,8 +13,8 @@ from . import registry
 from .conditional import conditional, etag_of, primed_at
 from .exceptions import Behind, ConfigurationError, KeyParameterMismatch, NotPrimed
 from .primers import Primer
-from .products import Product, Wanted
-from .reading import Answer, answers, bytes_of
+from .products import Product
+from .reading import Answer, answer_to, bytes_of
 
 
 class ProductView(View):
@@ -98,7 +98,7 @@ class ProductView(View):
         """
         try:
             key = product.key_of(parameters)
-            answer = answers(product, Wanted(product, [key]))[key]
+            answer = answer_to(product, key)
             return answer, bytes_of(product, key, answer)
         except (ObjectDoesNotExist, KeyParameterMismatch, NotPrimed):
             if parameters.keys() != {one.name for one in product.parameters}:

@@ -20,6 +20,7 @@ from kck_publish import (
     copies,
     registry,
 )
+from kck_publish.near_copying import Copying
 from kck_publish.near_follower import NearFollower, following
 from kck_publish.request import GlobalRequest
 from kck_publish.stores import near
@@ -282,12 +283,13 @@ def test_what_is_hinted_at_comes_with_the_look(path: str, held: Any) -> None:
     """The listener names what it has written: that is read with the look, for one round trip."""
     fetched: list[str] = []
 
-    class Spied(NearFollower):
-        def _fetch(self, cursor: Any, addresses: Any) -> Any:
+    class Spied(Copying):
+        def fetch(self, cursor: Any, addresses: Any) -> Any:
             fetched.extend(one.key for one in addresses)
-            return super()._fetch(cursor, addresses)
+            return super().fetch(cursor, addresses)
 
-    follower = Spied("default")
+    follower = NearFollower("default")
+    follower.copying = Spied()
     product = registry.find(KEY)
     assert product is not None
     Item.objects.create(name="one", group=1, amount=5)
@@ -326,7 +328,7 @@ def test_a_fill_that_was_read_before_a_change_is_put_right(
         wait_until(lambda: not held())
         total()
         drain()
-        fetch, fetched, gate = follower._fetch, threading.Event(), threading.Event()
+        fetch, fetched, gate = follower.copying.fetch, threading.Event(), threading.Event()
 
         def slowly(cursor: Any, addresses: Any) -> Any:
             found = fetch(cursor, addresses)
@@ -335,7 +337,7 @@ def test_a_fill_that_was_read_before_a_change_is_put_right(
                 assert gate.wait(20)
             return found
 
-        follower._fetch = slowly  # type: ignore[method-assign]
+        follower.copying.fetch = slowly  # type: ignore[method-assign]
         wait_until(lambda: total() and fetched.is_set())
         other.execute("UPDATE catalog_item SET amount = 7")
         drain()

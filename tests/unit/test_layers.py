@@ -112,6 +112,7 @@ LAYERS: list[str] = [
     "auditor",
     "auditing",
     "housekeeping",
+    "near_copying",
     "near_follower",
     "listener",
     "repairing",

@@ -17,8 +17,7 @@ from rest_framework.views import APIView
 
 from ...exceptions import KeyParameterMismatch, NotPrimed, UndeclaredLookup
 from ...models import CacheModel
-from ...products import Wanted
-from ...reading import Answer, answers, bytes_of
+from ...reading import Answer, answer_to, bytes_of
 from .products import SerializerProduct
 from .querysets import bare, fits, is_whole
 from .serving import user_of
@@ -98,7 +97,7 @@ def _answer(view: Any, product: SerializerProduct, pk: Any) -> tuple[Answer, byt
     """Raises ObjectDoesNotExist where the product says that there is none."""
     try:
         key = product.key_of(parameters(product, pk) | user_of(product, view.request))
-        answer = answers(product, Wanted(product, [key]))[key]
+        answer = answer_to(product, key)
     except (KeyParameterMismatch, NotPrimed):
         raise PlainWay from None
     return answer, bytes_of(product, key, answer)
