@@ -34,12 +34,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[ADDRESS] = server.dsn
 
 
-@pytest.hookimpl(optionalhook=True)  # there is none without pytest-xdist
-def pytest_xdist_auto_num_workers() -> int:
-    """Two a core: most of a test is waiting, for PostgreSQL or for processes."""
-    return 2 * (os.cpu_count() or 1)
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop it when the last worker is done. (Its supervisor does, should we be killed.)"""
     if server := config.stash.get(SERVER, None):

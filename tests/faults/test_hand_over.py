@@ -86,8 +86,9 @@ def test_a_stopped_owner_writes_nothing_once_it_goes_on(
     wait_until(drained)
     with held_at_its_write(wait_until) as backend:
         first.popen.send_signal(signal.SIGSTOP)
-        second = start(SILENCE=2).wait_ready()
-        wait_until(lambda: backend not in [pid for (pid,) in sql(WAITING)], 20, "it is ended")
+        second = start(SILENCE=2)  # ready before it takes over, or after it has written
+        wait_until(lambda: backend not in [pid for (pid,) in sql(WAITING)], 40, "it is ended")
+    second.wait_ready()
     wait_until(total(6), 20)
     wait_until(drained)
     sql("UPDATE catalog_item SET amount = amount + 1")
