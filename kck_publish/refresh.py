@@ -257,7 +257,7 @@ class Refresh:
                 # Too many rows: said, so that the key is found when but one of them is left.
                 answer = entry_of(product, key, computed, self._until, LISTENER, task.why)
                 assert answer is not None
-                results.writes.append(answer if before is None else answer._replace(row=before.row))
+                results.writes.append(_under(before, answer))
                 self.cascading.moved(key)
                 if before is not None:
                     self._tell_removed(product, key, results)
@@ -268,7 +268,7 @@ class Refresh:
                 self.cascading.leave(product, key, Left(False, saw=computed.saw))
             return
         assert entry is not None
-        entry = entry if before is None else entry._replace(row=before.row)
+        entry = _under(before, entry)
         # Another row has taken the key over, in a batch before, or in one to come.
         self._work.removed.pop(key, None)
         if before is not None and _same(before, entry):
@@ -314,6 +314,11 @@ class Refresh:
         )  # fmt: skip
         if results.settled and self._survey.any_failed:
             self._session.forget(results.settled)
+
+
+def _under(before: Stored | None, entry: Stored) -> Stored:
+    """The entry with what is known of the row that it is written to."""
+    return entry if before is None else entry._replace(row=before.row)
 
 
 def _same(before: Stored, entry: Stored) -> bool:

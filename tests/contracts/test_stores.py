@@ -639,7 +639,7 @@ def test_flushed(bare: Backend) -> None:
     assert_fresh()
 
 
-def test_damaged_values_are_misses(external: Backend) -> None:
+def test_damaged_values_are_misses(bare: Backend) -> None:
     total()
     entry = stored("item_total/1")
     assert entry is not None

@@ -202,7 +202,13 @@ def test_a_reader_is_told(how: Callable[[], None]) -> None:
 
 @pytest.mark.parametrize("how", [pg_sleep, many_queries], ids=lambda one: one.__name__)
 def test_a_reader_in_a_thread_is_cut_off_in_its_queries(how: Callable[[], None]) -> None:
-    hang[1] = how
+    ended: list[Callable[[], None]] = []
+
+    def hanging() -> None:
+        how()
+        ended.append(how)
+
+    hang[1] = hanging
 
     def read() -> object:
         with pytest.raises(ComputeTimeout):
@@ -210,6 +216,7 @@ def test_a_reader_in_a_thread_is_cut_off_in_its_queries(how: Callable[[], None])
         return sql("SHOW statement_timeout")
 
     assert Session(read).result() == [("0",)]
+    assert ended == []  # by the server, and not before the query that comes next
 
 
 def test_what_is_late_and_ends_counts() -> None:
