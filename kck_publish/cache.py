@@ -160,7 +160,7 @@ class Cache:
             hard_expire = product.hard_expire if hard_expire is None else hard_expire
         stored = hand.put(
             Stored(
-                self._address(product, key), keys.product_of(key), body, shape, NOTHING, HAND,
+                self._address(product, key), body, shape, NOTHING, HAND,
                 soft_expire=clock.after(soft_expire), hard_expire=clock.after(hard_expire),
                 reason="set",
             ),

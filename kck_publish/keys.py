@@ -286,17 +286,17 @@ def product_of(key: str) -> str:
     return key.partition("/")[0]
 
 
-def identify(key: str) -> bytes:
-    """16 bytes that stand for the key in a store, the same in every process and version."""
+def identify(key: str) -> str:
+    """What stands for the key in a store, as 32 hexadecimal digits: the same in every version."""
     try:
-        return blake2b(key.encode(), digest_size=16).digest()
+        return blake2b(key.encode(), digest_size=16).hexdigest()
     except UnicodeEncodeError:
         raise KeyParameterMismatch(f"the key {_short(key)} holds a lone surrogate.") from None
 
 
 def bucket_of(key: str) -> int:
     """The key's place in the key space, 0 to 65535: what the store's rows are found by."""
-    return int.from_bytes(identify(key)[-2:], "big")
+    return int(identify(key)[-4:], 16)
 
 
 def shard_of(key: str, shards: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -13,7 +14,7 @@ from django.db.models import Model
 from . import nearby, peers, registry
 from .exceptions import KeyParameterMismatch, UndeclaredLookup
 from .products import Product, Wanted
-from .reading import answer_to, answers, bytes_of, value_of, values_of
+from .reading import answer_to, answers, bytes_of, plain_bodies, plain_body, value_of
 from .rows import lookup_field, manager_of
 
 if TYPE_CHECKING:
@@ -152,12 +153,20 @@ class RowReader(Generic[M]):
             product = self.product_of(tuple(lookup))
             key = product.key_of(self._parameters(product, lookup))
             near = nearby.body_of(nearby.way_of(product), key)
-        if near is not None:
-            row = product.row(near)
+        if near is None:
+            return self._asked(product, key or self._key(product, name, value))
+        row = product.row(near)
+        return self._as_row(row) if self._is_proxy else row
+
+    def _asked(self, product: Any, key: str) -> M:
+        """One row as the store has it, or as it has just been computed."""
+        answer = answer_to(product, key)
+        body = plain_body(answer)
+        if body is not None:
+            row: M = product.row(body)
             return self._as_row(row) if self._is_proxy else row
-        key = key or self._key(product, name, value)
         try:
-            (row,) = self.given(product, [value_of(product, key, answer_to(product, key))])
+            (row,) = self.given(product, [value_of(product, key, answer)])
             return row
         except ObjectDoesNotExist as error:
             model: Any = self.model  # which, as a proxy, has errors of its own
@@ -171,14 +180,12 @@ class RowReader(Generic[M]):
         asked, way = list(values), self._way(field_name)
         product: Any = way.product
         name = self._attribute(field_name)
-        near = nearby.bodies(way, asked)
-        if None not in near:
-            rows = product.given(near)
-            if self._is_proxy:
-                rows = [self._as_row(row) for row in rows]
-            return {row.__dict__[name]: row for row in rows}
-        keys = [self._key(product, field_name, one) for one in asked]
-        return {getattr(row, name): row for row in self._present(product, keys)}
+        near: Sequence[Any] = nearby.bodies(way, asked)
+        if None in near:
+            rows = self._present(product, [self._key(product, field_name, one) for one in asked])
+        else:
+            rows = self._built(product, near)
+        return {getattr(row, name): row for row in rows}
 
     def _way(self, name: str) -> nearby.Way:
         found = self._ways[name] = nearby.way_of(self.product_of((name,)))
@@ -186,8 +193,19 @@ class RowReader(Generic[M]):
 
     def _present(self, product: Product, asked: Iterable[str]) -> list[M]:
         """The rows of these keys that there are."""
-        found = values_of(product, answers(product, Wanted(product, asked)))
-        return self.given(product, [one for one in found if not isinstance(one, Exception)])
+        found = answers(product, Wanted(product, asked))
+        bodies = plain_bodies(found.values())
+        if bodies is not None:
+            return self._built(product, bodies)
+        rows = []
+        for key, answer in found.items():
+            with suppress(ObjectDoesNotExist, MultipleObjectsReturned):
+                rows.append(value_of(product, key, answer))
+        return self.given(product, rows)
+
+    def _built(self, product: Any, bodies: Iterable[bytes]) -> list[M]:
+        rows: list[M] = product.given(bodies)
+        return [self._as_row(row) for row in rows] if self._is_proxy else rows
 
     def _attribute(self, name: str) -> str:
         """Where an instance has what a lookup names; ``pk`` itself is slow to ask for."""

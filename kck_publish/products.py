@@ -6,7 +6,7 @@ holds both, and ``cache``, ``prime`` and ``refresh`` know only this.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -115,10 +115,6 @@ class Product:
     def amendable(self, body: bytes, shape: bytes | None) -> Any:
         """What ``augment_with`` amends, of stored bytes: the value, if no more is kept."""
         return self.decode(body, shape)
-
-    def decoder(self) -> Callable[[bytes, bytes | None], Any]:
-        """``decode``, for many values at once."""
-        return self.decode
 
     def absence(self, shape: bytes | None, key: str) -> Exception:
         """The error that a stored "there is none" stands for."""

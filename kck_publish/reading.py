@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db import DatabaseError, connections
 
 from . import computing, encoding, memo, nearby, settling, stores
@@ -232,18 +231,19 @@ def value_of(product: Product | None, key: str, answer: Answer) -> Any:
     return known.value(key, answer, lambda: _decoded(product, key, answer))
 
 
-def values_of(product: Product, found: Mapping[str, Answer]) -> Iterator[Any]:
-    """The reader's own copies of many values; an answer that says there is none, as its error."""
-    known = None if computing.current() is not None else memo.current()
-    decode = product.decoder()
-    for key, answer in found.items():
-        if known is None and isinstance(answer, Stored) and answer.body is not None:
-            yield decode(answer.body, answer.shape)
-            continue
-        try:
-            yield value_of(product, key, answer)
-        except (ObjectDoesNotExist, MultipleObjectsReturned) as absent:
-            yield absent
+def plain_body(answer: Answer) -> bytes | None:
+    """The bytes of a stored value that is nobody else's: none of a request's, nor of an answer."""
+    if isinstance(answer, Stored) and (memo.current() is None or computing.current() is not None):
+        return answer.body
+    return None
+
+
+def plain_bodies(found: Collection[Answer]) -> list[bytes] | None:
+    """As ``plain_body``, of all the values among these; None where one must be looked at."""
+    if memo.current() is not None and computing.current() is None:
+        return None
+    stored = [one for one in found if isinstance(one, Stored)]
+    return [one.body for one in stored if one.body] if len(stored) == len(found) else None
 
 
 def _decoded(product: Product | None, key: str, answer: Answer) -> Any:

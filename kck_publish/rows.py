@@ -10,7 +10,7 @@ import datetime
 import decimal
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import or_
@@ -208,10 +208,6 @@ class RowProduct(Product):
         """
         return router.db_for_read(self.model) if router.routers else now.values.DATABASE
 
-    def decoder(self) -> Callable[[bytes, bytes | None], Any]:
-        build, read, alias = self.codec.instance, orjson.loads, self._read_from(conf.current())
-        return lambda body, shape: build(read(body), alias)
-
     def absence(self, shape: bytes | None, key: str) -> Exception:
         model = cast("Any", self.model)
         error: Exception = (
@@ -301,9 +297,6 @@ class ListProduct(RowProduct):
     def decode(self, body: bytes, shape: bytes | None) -> Any:
         instance, alias = self.codec.instance, self._read_from(conf.current())
         return [instance(values, alias) for values in orjson.loads(body)]
-
-    def decoder(self) -> Callable[[bytes, bytes | None], Any]:
-        return self.decode
 
     def result(self, rows: list[Model], parameters: Parameters) -> Computed:
         return Computed(rows)

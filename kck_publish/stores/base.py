@@ -31,12 +31,12 @@ class Address(NamedTuple):
     @property
     def hex(self) -> str:
         """The key's digest, as 32 hexadecimal digits: what a read asks for."""
-        return keys.identify(self.key).hex()
+        return keys.identify(self.key)
 
     @property
     def digest(self) -> uuid.UUID:
         """The key's digest."""
-        return uuid.UUID(bytes=keys.identify(self.key))
+        return uuid.UUID(int=int(keys.identify(self.key), 16))
 
     @property
     def bucket(self) -> int:
@@ -63,7 +63,6 @@ class Stored(NamedTuple):
     """One entry as it is stored. ``body`` is None for the answer that there is none."""
 
     address: Address
-    product: str
     body: bytes | None
     shape: bytes | None
     stamp: str
@@ -79,6 +78,11 @@ class Stored(NamedTuple):
     seconds: float = 0.0
     row: int = 0  # the version of its row in the table, where that is another one
     reads: Sequence[Read] = ()  # the keys that ``over`` stands for; known to who has computed it
+
+    @property
+    def product(self) -> str:
+        """The name of the product that it is of."""
+        return keys.product_of(self.address.key)
 
 
 @dataclass(frozen=True, slots=True)

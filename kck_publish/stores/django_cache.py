@@ -32,7 +32,6 @@ from django.db import connections
 
 from .. import marks
 from ..exceptions import StoreUnreachable
-from ..keys import product_of
 from ..snapshots import NOTHING, take
 from . import index
 from .base import LISTENER, READER, Address, Fence, Outgoing, Query, Reading, Stored
@@ -94,7 +93,7 @@ class CacheStore(PostgresStore):
             elif row is not None and row[0] != READER:
                 by, _, version, behind = row
                 entries[address.key] = Stored(
-                    address, product_of(address.key), None, None, NOTHING, by,
+                    address, None, None, NOTHING, by,
                     behind=behind, row=version,
                 )  # fmt: skip
         return Reading(entries, None)
@@ -228,7 +227,7 @@ class CacheStore(PostgresStore):
 
 def _name(address: Address) -> str:
     """Never the key itself: servers limit its length and its characters."""
-    return f"kck1:{address.digest.hex}:{address.fingerprint}"
+    return f"kck1:{address.hex}:{address.fingerprint}"
 
 
 def _bare(entry: Stored) -> Stored:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..clock import now
-from ..keys import product_of
 from ..snapshots import Snapshot
 from .base import HAND, LISTENER, READER, Address, Stored
 
@@ -85,7 +84,7 @@ def unframe(address: Address, data: object) -> Stored | None:
         middle = start + stamped
         body = middle + max(shaped, 0)
         return Stored(
-            address, product_of(address.key), None if head.kind == ABSENT else data[body:],
+            address, None if head.kind == ABSENT else data[body:],
             None if shaped < 0 else data[middle:body], stamp, _WHO[by], head.version,
             _moment(primed), _moment(soft), _moment(hard), over=over or None,
         )  # fmt: skip

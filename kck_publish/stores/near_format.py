@@ -127,7 +127,7 @@ def stem_of(key: str) -> bytes:
 
 
 def _stem(key: str) -> bytes:
-    return b"\1" + identify(key) + b"\0"
+    return b"\1" + bytes.fromhex(identify(key)) + b"\0"
 
 
 def body_name(name: bytes) -> bytes:

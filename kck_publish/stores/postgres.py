@@ -14,19 +14,21 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import ProgrammingError, connections
-from psycopg import ClientCursor, Cursor
 from psycopg.errors import UndefinedTable
 
 from .. import marks
 from ..exceptions import StoreMissing
-from ..keys import product_of
 from ..snapshots import Snapshot
 from . import near
 from .base import HAND, Address, Fence, Outgoing, Own, Query, Reading, Stored
+from .kept_cursor import kept_cursor
 
 # What the listener needs of an entry; reason and duration are for kck_explain.
 _COLUMNS = """e.key, e.body, e.shape, e.stamp::text, e.by, e.version, e.primed_at,
     e.soft_expire, e.hard_expire, e.behind, e.over"""
+
+# What nobody asks for who reads: reason, seconds, row, reads.
+_REST = ("", 0.0, 0, ())
 
 # The session's own last write under what is asked for comes with each entry (see triggers).
 _OWN = "nullif(current_setting(%s, true), '')::bigint"
@@ -52,7 +54,7 @@ def _read(settings: int, which: str, stamped: bool) -> str:
     a miss to ask again. The stamp is for those who have written; each column costs each row.
     """
     own = _own(settings) if which is _ONE else f"(SELECT {_own(settings)})"
-    stamp = "e.stamp::text" if stamped else "NULL::text"
+    stamp = "e.stamp::text" if stamped else "''"
     return f"""SELECT {own}, e.key, e.body, e.shape, {stamp}, e.version, e.primed_at,
         e.soft_expire, e.hard_expire, e.behind, e.over FROM kck_publish_entry e WHERE {which}"""
 
@@ -172,24 +174,20 @@ class PostgresStore:
     ) -> Reading:
         which, identities = _wanted(addresses)
         connection = connections[self.alias]
-        with _reader(connection) as cursor:
+        with kept_cursor(connection) as cursor:
             stamped = stamped or marks.may_have_written(connection.connection)
             cursor.execute(_read(len(wrote), which, stamped), [*wrote, *identities])
             rows = cursor.fetchall()
+            own = rows[0][0] if rows else None
             if not rows and wrote:
                 cursor.execute(f"SELECT {_own(len(wrote))}", wrote)
-                return Reading({}, cursor.fetchone()[0])
-        if rows and rows[0][0] is not None and not stamped:  # written without being seen to
+                own = cursor.fetchone()[0]
+        if rows and own is not None and not stamped:  # written without being seen to
             return self.read(addresses, wrote, stamped=True)
         by_key = {address.key: address for address in addresses}
-        entries = {
-            key: Stored(
-                by_key[key], product_of(key), body and bytes(body), shape and bytes(shape),
-                stamp or "", "", *others,
-            )
-            for _, key, body, shape, stamp, *others in rows
-        }  # fmt: skip
-        return Reading(entries, rows[0][0] if rows else None)
+        make = Stored._make  # half the time of Stored()
+        entries = {row[1]: make((by_key[row[1]], *row[2:5], "", *row[5:], *_REST)) for row in rows}
+        return Reading(entries, own)
 
     def is_behind(self, stored: Stored) -> bool:
         return stored.behind
@@ -214,8 +212,7 @@ class PostgresStore:
         by_key = {address.key: address for address in addresses}
         entries = {
             key: Stored(
-                by_key[key], product_of(key), body and bytes(body), shape and bytes(shape),
-                *others,
+                by_key[key], body and bytes(body), shape and bytes(shape), *others,
             )
             for key, body, shape, *others in rows
         }  # fmt: skip
@@ -329,7 +326,7 @@ class PostgresStore:
         """What the rows of ``lazy_query`` say, without bodies."""
         for key, fingerprint, stamp, by, version in rows:
             address = Address(key, fingerprint)
-            yield Stored(address, product_of(key), None, None, stamp, by, version)
+            yield Stored(address, None, None, stamp, by, version)
 
     def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
         """These hold as they were seen: the listener's from now on, and no longer behind."""
@@ -378,20 +375,6 @@ class PostgresStore:
         return found
 
 
-def _reader(connection: Any) -> Any:
-    """A cursor for the store's own statement: prepared on the server, where that is allowed.
-
-    Django's cursors never prepare. ``prepare_threshold`` in the database's OPTIONS says that
-    nothing between here and the server minds, and saves two thirds of the time of one read.
-    ``watching`` need not look at what is known to read.
-    """
-    connection.ensure_connection()
-    raw = connection.connection
-    with connection.wrap_database_errors:
-        kind = ClientCursor if raw.prepare_threshold is None else Cursor
-        return connection._prepare_cursor(kind(raw))
-
-
 def _wanted(addresses: Sequence[Address]) -> tuple[str, list[Any]]:
     """The condition that picks entries, and its parameters."""
     first = addresses[0]
@@ -418,7 +401,7 @@ def _parameters(entries: Sequence[Stored]) -> list[list[Any]]:
         [one.address.digest for one in entries],
         [one.address.fingerprint for one in entries],
         [one.address.key for one in entries],
-        [one.product or product_of(one.address.key) for one in entries],
+        [one.product for one in entries],
         [one.address.bucket for one in entries],
         [one.body for one in entries],
         [one.shape for one in entries],

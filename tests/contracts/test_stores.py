@@ -295,9 +295,7 @@ def test_versions_of_the_code_do_not_read_each_other() -> None:
     assert entry is not None
     store = stores.current()
     with connection.cursor() as cursor:
-        other = Stored(
-            other_fingerprint("item_total/1"), "item_total", b"old", None, entry.stamp, LISTENER
-        )
+        other = Stored(other_fingerprint("item_total/1"), b"old", None, entry.stamp, LISTENER)
         store.send(cursor, Outgoing(entry.stamp, writes=[other]))
         store.write(cursor, [other])
     assert total() == 5
@@ -315,7 +313,7 @@ def test_add_never_overwrites() -> None:
     total()
     entry = stored("item_total/1")
     assert entry is not None
-    late = Stored(entry.address, "item_total", b"{}", None, entry.stamp, READER)
+    late = Stored(entry.address, b"{}", None, entry.stamp, READER)
     with connection.cursor() as cursor:
         stores.current().add_with(cursor, [late])
     stores.current().deliver([late])
@@ -347,7 +345,7 @@ def announced(key: str) -> Stored:
     address = Address(key, registry.get(key.partition("/")[0]).fingerprint)
     with connection.cursor() as cursor:
         stamp = take(cursor)
-        entry = Stored(address, "item_total", b'{"count":0,"amount":-1}', None, stamp, READER)
+        entry = Stored(address, b'{"count":0,"amount":-1}', None, stamp, READER)
         stores.current().add_with(cursor, [entry])
     return entry
 

@@ -122,7 +122,7 @@ def test_an_instant_has_one_key_in_any_zone(value: datetime, zone: timezone) -> 
 @given(st.text(), st.integers(1, 1000))
 def test_shards_are_in_range_and_digests_short(key: str, shards: int) -> None:
     assert 0 <= shard_of(key, shards) < shards
-    assert len(identify(key)) == 16
+    assert len(identify(key)) == 32
 
 
 @unhurried

@@ -162,5 +162,5 @@ class Truth:
 
 def _domain(name: str, members: list[dict[str, Any]]) -> Any:
     keys = [Cache.get_instance().build_key(name, **one) for one in members]
-    total = sum(int.from_bytes(identify(key), "big") for key in keys)
+    total = sum(int(identify(key), 16) for key in keys)
     return {"members": len(keys), "digest": f"{total % 2**128:032x}"}

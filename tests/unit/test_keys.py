@@ -248,9 +248,9 @@ def test_product_names() -> None:
 
 def test_digests_never_change() -> None:
     """Stored rows are found by them: another value here loses every stored product."""
-    assert identify("author_page/1").hex() == "0af48ea3bda481427e415c2ab8e58043"
+    assert identify("author_page/1") == "0af48ea3bda481427e415c2ab8e58043"
     assert shard_of("author_page/1", 8) == 3
-    assert len(identify("x" * 100_000)) == 16
+    assert len(identify("x" * 100_000)) == 32
     with pytest.raises(KeyParameterMismatch, match="lone surrogate"):
         identify("\ud800")
 

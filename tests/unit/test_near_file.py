@@ -33,7 +33,7 @@ FP, OTHER = "0123456789abcdef", "fedcba9876543210"
 
 
 def entry(key: str, body: bytes | None = b"1", fingerprint: str = FP, **more: object) -> Stored:
-    found = Stored(Address(key, fingerprint), key.partition("/")[0], body, None, "5:5:", LISTENER)
+    found = Stored(Address(key, fingerprint), body, None, "5:5:", LISTENER)
     return found._replace(version=7, **more)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,104 @@
+"""The cursor that the reads of a connection share: whose rows it gives, and what it outlives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+from django.db.utils import ProgrammingError
+
+from tests.catalog.fixtures import drain, sql
+from tests.catalog.models import Author
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def authors(transactional_db: None) -> list[Author]:
+    found = [Author.objects.create(slug=f"a{n}", first="A", last=f"B{n}") for n in range(3)]
+    drain()
+    return found
+
+
+def kept(wrapper: Any = connection) -> Any:
+    return vars(connections[wrapper.alias]).get("kck_publish_cursor")
+
+
+def name_of(author: Author) -> str:
+    return str(Author.cached.get(pk=author.pk).last)
+
+
+def test_reads_share_one(authors: list[Author]) -> None:
+    name_of(authors[0])
+    first = kept()
+    assert first is not None
+    assert [name_of(one) for one in authors] == ["B0", "B1", "B2"]
+    assert set(Author.cached.in_bulk([one.pk for one in authors])) == {one.pk for one in authors}
+    assert kept() is first
+
+
+def test_nobody_else_has_it_meanwhile(
+    authors: list[Author], django_assert_num_queries: Any
+) -> None:
+    """Another read on the same connection, between this one's statement and its rows."""
+    others: list[str] = []
+
+    def between(execute: Callable[..., Any], *statement: Any) -> Any:
+        result = execute(*statement)
+        if not others:
+            others.append("")
+            others[0] = name_of(authors[1])
+        return result
+
+    name_of(authors[0])
+    with connection.execute_wrapper(between), django_assert_num_queries(2):
+        assert name_of(authors[0]) == "B0"
+    assert others == ["B1"]
+
+
+def test_it_is_of_the_connection_that_there_is(
+    authors: list[Author], django_assert_num_queries: Any
+) -> None:
+    # What is not found stored is asked for again, of the table.
+    assert name_of(authors[0]) == "B0"
+    before = kept()
+    assert before is not None
+    connection.close()
+    with django_assert_num_queries(1):
+        assert name_of(authors[1]) == "B1"
+    assert kept() is not before
+    assert kept().connection is connection.connection
+
+
+def test_after_an_error_there_is_another_one(authors: list[Author]) -> None:
+    name_of(authors[0])
+    before = kept()
+
+    def failing(execute: Callable[..., Any], statement: str, *rest: Any) -> Any:
+        return execute("SELECT no_such_column", *rest)
+
+    with transaction.atomic(), connection.execute_wrapper(failing):
+        with pytest.raises(ProgrammingError):
+            name_of(authors[0])
+        transaction.set_rollback(True)
+    assert kept() is None
+    assert name_of(authors[0]) == "B0"
+    assert kept() is not before
+
+
+def test_it_keeps_no_rows(authors: list[Author]) -> None:
+    assert name_of(authors[0]) == "B0"
+    assert kept().pgresult.ntuples == 0
+
+
+def test_times_are_aware_whatever_the_connection_says(authors: list[Author], settings: Any) -> None:
+    """Expiry compares them: see ``clock``."""
+    settings.USE_TZ = False
+    connection.close()
+    try:
+        sql("UPDATE kck_publish_entry SET hard_expire = clock_timestamp() + interval '1 day'")
+        assert name_of(authors[0]) == "B0"
+    finally:
+        connection.close()
