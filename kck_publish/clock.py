@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from psycopg.types.datetime import TimestamptzLoader
 
 _moved = timedelta(0)
 
@@ -10,6 +14,17 @@ _moved = timedelta(0)
 def now() -> datetime:
     """The time, aware, in UTC."""
     return datetime.now(UTC) + _moved
+
+
+def aware(cursor: Any) -> Any:
+    """A cursor that tells times as ``now`` does, where USE_TZ has Django's tell naive ones.
+
+    Args:
+        cursor: any, before its statement.
+    """
+    if not settings.USE_TZ:
+        cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+    return cursor
 
 
 def moved() -> timedelta:

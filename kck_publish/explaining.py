@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connections
 
-from . import edges, registry, schedule, stores
+from . import clock, edges, registry, schedule, stores
 from .changes import UNSEEN
 from .conf import settings
 from .exceptions import StoreMissing, UnknownProduct
@@ -99,7 +99,7 @@ def explain(key: str) -> Explanation:
     connection = connections[settings.DATABASE]
     if "kck_publish_entry" not in connection.introspection.table_names():
         raise StoreMissing("kck_publish_entry", settings.DATABASE)
-    with connection.cursor() as cursor:
+    with clock.aware(connection.cursor()) as cursor:
         stored, last = _entry(cursor, product, key)
         if product is None and stored is None:
             raise UnknownProduct(key, difflib.get_close_matches(key, graph.products))

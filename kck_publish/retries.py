@@ -135,7 +135,7 @@ def _identities(addresses: Sequence[Address]) -> list[Any]:
 
 def dead(cursor: Any) -> list[dict[str, Any]]:
     """The dead letters, the oldest first."""
-    cursor.execute(
+    clock.aware(cursor).execute(
         "SELECT key, product, attempts, first_at, error FROM kck_publish_failure "
         "WHERE due_at IS NULL ORDER BY first_at"
     )

@@ -74,7 +74,7 @@ def tick() -> datetime | None:
         return None
     now = clock.now()
     with connections[settings.DATABASE].cursor() as cursor:
-        cursor.execute(_DUE, [names, now])
+        clock.aware(cursor).execute(_DUE, [names, now])
         for name, due in cursor.fetchall():
             _tick(registry.get(name), due, now)
         cursor.execute(_NEXT, [names])
@@ -117,7 +117,7 @@ def plans(cursor: Any, names: Iterable[str] | None = None) -> list[dict[str, Any
     wanted = [product.name for product in _scheduled()] if names is None else list(names)
     if not wanted:
         return []
-    cursor.execute(_PLANS, [wanted])
+    clock.aware(cursor).execute(_PLANS, [wanted])
     return [
         {"product": name, "every": every, "due_at": due, "last_at": last}
         for name, every, due, last in cursor.fetchall()

@@ -16,7 +16,7 @@ from typing import Any
 from django.db import ProgrammingError, connections
 from psycopg.errors import UndefinedTable
 
-from .. import marks
+from .. import clock, marks
 from ..exceptions import StoreMissing
 from ..snapshots import Snapshot
 from . import near
@@ -194,7 +194,7 @@ class PostgresStore:
 
     def look(self, cursor: Any, addresses: Sequence[Address]) -> Reading:
         """The entries of these addresses with all that is known of them."""
-        cursor.execute(*self.before_query(addresses))
+        clock.aware(cursor).execute(*self.before_query(addresses))
         return self.before_of(cursor.fetchall(), addresses)
 
     before = look  # here a value is lost with its row
