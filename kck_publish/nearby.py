@@ -104,6 +104,18 @@ def body_of(way: Way, key: str) -> bytes | None:
     return near.read(body_name(name_of(key, way.product.fingerprint)))
 
 
+def record(product: Product, key: str) -> tuple[bytes, bytes] | None:
+    """What ``body_of`` gives, with the record that says the rest of the entry before it."""
+    if memo.current() is not None or computing.current() is not None:
+        return None
+    near = _reader(way_of(product))
+    if near is None:
+        return None
+    name = name_of(key, product.fingerprint)
+    rest, body = near.read_many([name, body_name(name)])
+    return None if rest is None or body is None else (rest, body)
+
+
 def bodies(way: Way, values: Sequence[Any]) -> Sequence[bytes | None]:
     """As ``body``, of many values, all of one moment; none at all if one of them is not plain."""
     nothing = [None] * len(values)

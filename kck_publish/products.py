@@ -132,6 +132,11 @@ class Product:
 
     def key_of(self, parameters: Parameters) -> str:
         """The key text. Raises KeyParameterMismatch."""
+        if len(parameters) == 1 and self.plain is not None:
+            ((name, value),) = parameters.items()
+            plain = self.plain_key(value) if name == self.parameters[0].name else None
+            if plain is not None:
+                return plain
         return keys.build(self.name, self.parameters, parameters)
 
     @cached_property

@@ -10,11 +10,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.generic.base import View
 
 from . import registry
-from .conditional import conditional, etag_of, primed_at
+from .conditional import Tagged, conditional, tagged
 from .exceptions import Behind, ConfigurationError, KeyParameterMismatch, NotPrimed
 from .primers import Primer
 from .products import Product
-from .reading import Answer, answer_to, bytes_of
 
 
 class ProductView(View):
@@ -74,14 +73,14 @@ class ProductView(View):
         """The stored bytes, a 304 for who has them, a 404 where there is no such product."""
         product = self.product
         try:
-            answer, body = self.read(product, parameters)
+            found = self.read(product, parameters)
         except Behind:
             return HttpResponse(status=503, headers={"Retry-After": "1"})
-        response = HttpResponse(body, content_type=self.content_type)
+        response = HttpResponse(found.body, content_type=self.content_type)
         # It may change at any time; who asks again is answered by its tag.
         who = "public" if self.public else "private"
         response.headers["Cache-Control"] = f"{who}, no-cache"
-        return conditional(request, response, etag_of(product, answer, body), primed_at(answer))
+        return conditional(request, response, found.etag, found.modified)
 
     @property
     def product(self) -> Product:
@@ -89,17 +88,15 @@ class ProductView(View):
         assert self.primer is not None
         return registry.get(self.primer if isinstance(self.primer, str) else self.primer.key)
 
-    def read(self, product: Product, parameters: dict[str, Any]) -> tuple[Answer, bytes]:
-        """The answer for these parameters, and its bytes.
+    def read(self, product: Product, parameters: dict[str, Any]) -> Tagged:
+        """The bytes of the value for these parameters, with their validators.
 
         Raises:
             Http404: there is no such value.
             KeyParameterMismatch: the URL does not name the primer's parameters.
         """
         try:
-            key = product.key_of(parameters)
-            answer = answer_to(product, key)
-            return answer, bytes_of(product, key, answer)
+            return tagged(product, product.key_of(parameters))
         except (ObjectDoesNotExist, KeyParameterMismatch, NotPrimed):
             if parameters.keys() != {one.name for one in product.parameters}:
                 raise  # it is the URL pattern that is wrong, not the URL

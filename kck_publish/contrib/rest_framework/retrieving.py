@@ -15,9 +15,9 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.permissions import NOT, BasePermission
 from rest_framework.views import APIView
 
+from ...conditional import Tagged, tagged
 from ...exceptions import KeyParameterMismatch, NotPrimed, UndeclaredLookup
 from ...models import CacheModel
-from ...reading import Answer, answer_to, bytes_of
 from .products import SerializerProduct
 from .querysets import bare, fits, is_whole
 from .serving import user_of
@@ -27,8 +27,8 @@ class PlainWay(Exception):  # noqa: N818 - no error: the view does what it does 
     """A product cannot answer this request."""
 
 
-def retrieve(view: Any, product: SerializerProduct) -> tuple[Answer, bytes]:
-    """The answer for the row that the URL names, and its bytes.
+def retrieve(view: Any, product: SerializerProduct) -> Tagged:
+    """The bytes of the row that the URL names, with their validators.
 
     Raises:
         PlainWay: the view's own code has to find it.
@@ -93,14 +93,13 @@ def _lookup(view: Any) -> tuple[str, Any]:
     return view.lookup_field, view.kwargs[argument]
 
 
-def _answer(view: Any, product: SerializerProduct, pk: Any) -> tuple[Answer, bytes]:
+def _answer(view: Any, product: SerializerProduct, pk: Any) -> Tagged:
     """Raises ObjectDoesNotExist where the product says that there is none."""
     try:
         key = product.key_of(parameters(product, pk) | user_of(product, view.request))
-        answer = answer_to(product, key)
+        return tagged(product, key)
     except (KeyParameterMismatch, NotPrimed):
         raise PlainWay from None
-    return answer, bytes_of(product, key, answer)
 
 
 def parameters(product: SerializerProduct, pk: Any) -> dict[str, Any]:

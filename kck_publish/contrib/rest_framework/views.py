@@ -14,7 +14,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...conditional import conditional, etag_of, primed_at
+from ...conditional import conditional
 from ...exceptions import Behind
 from .listing import rows
 from .primers import SerializerPrimer
@@ -64,13 +64,13 @@ class CachedViewMixin(_View):
         if product is None:
             return super().retrieve(request, *args, **kwargs)
         try:
-            answer, body = retrieve(self, product)
+            found = retrieve(self, product)
         except (PlainWay, ObjectDoesNotExist):
             return super().retrieve(request, *args, **kwargs)
         except Behind:
             raise _Behind from None
-        response = StoredResponse(body, lambda: parse(body))
-        return self._validated(response, etag_of(product, answer, body), primed_at(answer))
+        response = StoredResponse(found.body, lambda: parse(found.body))
+        return self._validated(response, found.etag, found.modified)
 
     def list(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The stored bytes of the list's rows, put together."""
@@ -107,7 +107,7 @@ class CachedViewMixin(_View):
         # No Last-Modified: a row that left the list leaves no newer one behind.
         return self._validated(response, f'"{digest}"', None)
 
-    def _validated(self, response: Any, etag: str, modified: Any) -> HttpResponseBase:
+    def _validated(self, response: Any, etag: str, modified: int | None) -> HttpResponseBase:
         """The response with its validators, or 304; just as it is when more may be done to it."""
         request = self.request
         ours = type(self).finalize_response is APIView.finalize_response
