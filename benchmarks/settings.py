@@ -30,7 +30,7 @@ SERVER = PostgresServer.from_url(
 )
 DATABASES = {"default": SERVER.database_settings() | {"CONN_MAX_AGE": None}}
 if os.environ.get("KCK_BENCH_PREPARED"):
-    DATABASES["default"]["OPTIONS"] |= {"prepare_threshold": 0, "server_side_binding": True}
+    DATABASES["default"]["OPTIONS"] |= {"prepare_threshold": 5, "server_side_binding": True}
 
 REDIS = os.environ.get("KCK_BENCH_REDIS", "")
 CACHES = {

@@ -67,6 +67,7 @@ def test_the_stored_bytes_are_sent(page: str, author: Author, client: Client) ->
     assert len(asked) == 1  # the store
 
 
+@pytest.mark.usefixtures("over")
 def test_who_has_it_is_told_so(page: str, author: Author, client: Client) -> None:
     first = client.get(page)
     assert first["Cache-Control"] == "public, no-cache"
@@ -83,11 +84,31 @@ def test_who_has_it_is_told_so(page: str, author: Author, client: Client) -> Non
     assert changed.json()["name"] == "Ursula L."
 
 
+@pytest.mark.usefixtures("over")
 def test_what_did_not_change_keeps_its_tag(page: str, author: Author, client: Client) -> None:
     first = client.get(page)["ETag"]
     Author.objects.filter(pk=author.pk).update(slug="ursula")  # captured, and not in the page
     drain()
     assert client.get(page)["ETag"] == first
+
+
+def test_the_near_store_answers_as_the_store(
+    over: str, page: str, settings: Any, client: Client, wait_until: Any
+) -> None:
+    """With the same validators: the next request may go to another host."""
+
+    def asked() -> tuple[int, Any]:
+        with CaptureQueriesContext(connection) as queries:
+            response = client.get(page)
+        return len(queries), response
+
+    # The session has to find that its writes are there, and the lease may be late.
+    _, near = wait_until(lambda: (found := asked())[0] == (over == "store") and found)
+    settings.KCK_PUBLISH = {**getattr(settings, "KCK_PUBLISH", {}), "NEAR": None}
+    queries, stored = asked()
+    assert queries == 1
+    assert (near.content, near.headers) == (stored.content, stored.headers)
+    assert {"ETag", "Last-Modified"} <= near.headers.keys()
 
 
 def test_a_head_and_a_post(page: str, client: Client) -> None:
