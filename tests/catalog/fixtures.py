@@ -19,6 +19,7 @@ from kck_publish.near_follower import NearFollower, following
 from kck_publish.results import Outcome
 from kck_publish.snapshots import take
 from kck_publish.stores import Address, Stored, near
+from kck_publish.stores.near_format import LEASE, Lease, read_lease
 from tests.catalog import primers
 
 
@@ -38,6 +39,13 @@ def settle() -> None:
     """Wait until a near store, if one is followed here, has what is stored now."""
     for wait in drained:
         wait()
+
+
+def lease_of(path: str) -> Lease:
+    """The lease in a near store's file, which its reader need not have looked at again."""
+    reader = near.reader(path)
+    reader.get("", "")  # opens it
+    return read_lease(reader._env.begin().get(LEASE))
 
 
 @contextmanager

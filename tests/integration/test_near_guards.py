@@ -28,9 +28,9 @@ from kck_publish.request import GlobalRequest
 from kck_publish.snapshots import take
 from kck_publish.stores import near
 from kck_publish.stores.near_file import NearFile
-from kck_publish.stores.near_format import LEASE, Lease, clock, read_lease
+from kck_publish.stores.near_format import clock
 from kck_publish.testing import travel
-from tests.catalog.fixtures import Session, another_session, computes, drain, sql
+from tests.catalog.fixtures import Session, another_session, computes, drain, lease_of, sql
 from tests.catalog.models import Item
 from tests.integration.test_near import KEY, paused, total
 from tests.integration.test_near import alone as alone
@@ -237,15 +237,10 @@ def test_the_lease_counts_from_before_the_look(
         time.sleep(0.05)  # between two looks there is less time than in one
         return found
 
-    def lease() -> Lease:
-        return read_lease(reader._env.begin().get(LEASE))
-
-    reader = near.reader(path)
-    assert reader.lag < 60  # it is open
     monkeypatch.setattr(copies, "unseen", slow)
     for _ in range(4):
-        last, until = lease().at, clock() + 10
-        while (now := lease()).at == last:
+        last, until = lease_of(path).at, clock() + 10
+        while (now := lease_of(path)).at == last:
             assert clock() < until
         assert now.until - now.at == pytest.approx(0.5)
         assert begun[-1] >= now.at  # of a look that had not begun then
