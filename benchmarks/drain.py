@@ -29,15 +29,20 @@ def main() -> None:
     with world(title) as found, found.connect() as connection:
         fill(connection, ["leaflet", "book"], ROWS)
         with listening() as listener:
-            _measure(connection, listener, "leaflet", 1)
+            rate = _measure(connection, listener, "leaflet", 1)
             _measure(connection, listener, "book", 2)
         push_peers.install(connection)
-        push_peers.report_drain(connection)
+        peer = push_peers.report_drain(connection).get("django-pgpubsub")
+        if peer:
+            target(
+                "leaflet, to django-pgpubsub's callbacks", ">= 5", rate / peer, met=rate >= 5 * peer
+            )
 
 
 def _measure(
     connection: psycopg.Connection[Any], listener: ListenerProcess, table: str, products: int
-) -> None:
+) -> float:
+    """Instances a second, by the clock."""
     asleep(connection)
     before = listener.memory()
     seconds: list[float] = []
@@ -57,8 +62,9 @@ def _measure(
     print(
         f"   peak memory of the listener {listener.memory() // 1024} MiB, {before // 1024} before"
     )
-    rate = median(rates)
-    target(f"{table}, instances/s", ">= 5,000", rate, met=rate >= 5_000)
+    of_a_core = ROWS * products / median(busy)
+    target(f"{table}, instances/s a core", ">= 8,000", of_a_core, met=of_a_core >= 8_000)
+    return median(rates)
 
 
 def publish_all(

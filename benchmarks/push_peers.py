@@ -203,13 +203,15 @@ def report_latencies(connection: Connection) -> None:
     markdown(rows)
 
 
-def report_drain(connection: Connection) -> None:
-    """The part of ``drain``."""
+def report_drain(connection: Connection) -> dict[str, float]:
+    """The part of ``drain``: callbacks a second, by who calls."""
+    rates = {}
     rows = [[f"{ROWS:,} rows, one statement", "callbacks", "seconds", "callbacks/s"]]
     for pusher in pushers():
         with running(pusher, connection) as path:
             count, took = all_at_once(pusher, connection, path)
-            rate = count / took if took else 0.0
+            rate = rates[pusher.name] = count / took if took else 0.0
             rows.append([pusher.name, f"{count:,}", short(took), short(rate)])
     print(f"   (stopped after {PATIENCE:g} s)")
     markdown(rows)
+    return rates
