@@ -20,6 +20,7 @@ from typing import Any
 from .keys import product_of
 from .requests import REFRESH, REFRESHED
 from .stores import Address, Read, Stored
+from .stores.arrays import digests, identities
 
 _FORGET = """
 DELETE FROM kck_publish_edge g
@@ -102,21 +103,20 @@ def keep(cursor: Any, reads: Reads, stamp: str, replace: bool = False) -> None:
     """
     if not reads:
         return
-    some = sorted(reads, key=lambda one: (one.digest.int, one.fingerprint))
-    new = [(address, read) for address in some for read in reads[address]]
-    whose = [[one.digest for one, _ in new], [one.fingerprint for one, _ in new]]
-    digests = [read.address.digest for _, read in new]
+    some = sorted(reads, key=lambda one: (one.hex, one.fingerprint))
+    new = [(address, one) for address in some for one in reads[address]]
+    whose = identities([address for address, _ in new])
+    read = digests([one.address for _, one in new])
     if replace:
-        replaced = [[one.digest for one in some], [one.fingerprint for one in some]]
-        cursor.execute(_FORGET, [*replaced, *whose, digests])
+        cursor.execute(_FORGET, [*identities(some), *whose, read])
     if not new:
         return
-    keys = [read.address.key for _, read in new]
-    cursor.execute(_KEEP, [*whose, digests, keys, [product_of(key) for key in keys]])
+    keys = [one.address.key for _, one in new]
+    cursor.execute(_KEEP, [*whose, read, keys, [product_of(key) for key in keys]])
     cursor.execute(_MOVED, [
-        [product_of(one.key) for one, _ in new], [one.key for one, _ in new], digests,
-        [read.address.fingerprint for _, read in new], [read.stored for _, read in new],
-        [read.version for _, read in new], [read.stamp or stamp for _, read in new], REFRESH,
+        [product_of(address.key) for address, _ in new], [address.key for address, _ in new], read,
+        [one.address.fingerprint for _, one in new], [one.stored for _, one in new],
+        [one.version for _, one in new], [one.stamp or stamp for _, one in new], REFRESH,
     ])  # fmt: skip
     cursor.execute(_RING)
 
@@ -125,13 +125,13 @@ def tell(cursor: Any, keys: Iterable[str]) -> None:
     """Log the refresh of those keys that others were computed from; their rows are held."""
     some = list(dict.fromkeys(keys))
     if some:
-        digests = [Address(key, "").digest for key in some]
-        cursor.execute(_TELL, [REFRESHED, [product_of(key) for key in some], some, digests])
+        whose = digests([Address(key, "") for key in some])
+        cursor.execute(_TELL, [REFRESHED, [product_of(key) for key in some], some, whose])
 
 
 def readers(cursor: Any, keys: Iterable[str]) -> list[tuple[str, str]]:
     """(Key, a key that was computed from it), of those among these keys that were read."""
-    cursor.execute(_READERS, [[Address(key, "").digest for key in keys]])
+    cursor.execute(_READERS, [digests([Address(key, "") for key in keys])])
     found: list[tuple[str, str]] = cursor.fetchall()
     return found
 

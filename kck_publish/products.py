@@ -7,6 +7,7 @@ holds both, and ``cache``, ``prime`` and ``refresh`` know only this.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -158,6 +159,11 @@ class Product:
 
     def parameters_of(self, key: str) -> dict[str, Any]:
         """The typed parameters of a key text. Raises KeyParameterMismatch."""
+        if self.plain is int:
+            with suppress(ValueError):
+                value = int(key[len(self.name) + 1 :])
+                if self.plain_key(value) == key:
+                    return {self.parameters[0].name: value}
         return keys.parse(key, self.parameters)
 
     def prime_one(self, parameters: Parameters) -> Any:

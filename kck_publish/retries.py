@@ -17,6 +17,7 @@ from .conf import settings
 from .products import Product
 from .retry import Retry
 from .stores import Address
+from .stores.arrays import identities
 
 _FAILED = """
 INSERT INTO kck_publish_failure AS f
@@ -76,7 +77,7 @@ def record(cursor: Any, failures: Sequence[Failure]) -> list[tuple[Failure, date
         each with the time of its next try; None: it has become a dead letter.
     """
     addresses = [one.address for one in failures]
-    cursor.execute(_ATTEMPTS, _identities(addresses))
+    cursor.execute(_ATTEMPTS, identities(addresses))
     before: Mapping[Any, int] = dict(cursor.fetchall())
     outcome = []
     for one in failures:
@@ -93,12 +94,12 @@ def record(cursor: Any, failures: Sequence[Failure]) -> list[tuple[Failure, date
 
 def mark_behind(cursor: Any, addresses: Sequence[Address]) -> None:
     """What is stored of these keys is not what it should be, as far as anybody knows."""
-    cursor.execute(_BEHIND, _identities(addresses))
+    cursor.execute(_BEHIND, identities(addresses))
 
 
 def forget(cursor: Any, addresses: Sequence[Address]) -> None:
     """These have been refreshed, or removed: nothing is left to retry."""
-    cursor.execute(_FORGET, _identities(addresses))
+    cursor.execute(_FORGET, identities(addresses))
 
 
 def due_query(
@@ -127,10 +128,6 @@ def describe(error: Exception) -> str:
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     # A file's name may hold what is no text.
     return "\n".join([name, *lines]).encode(errors="backslashreplace").decode()
-
-
-def _identities(addresses: Sequence[Address]) -> list[Any]:
-    return [[one.digest for one in addresses], [one.fingerprint for one in addresses]]
 
 
 def dead(cursor: Any) -> list[dict[str, Any]]:

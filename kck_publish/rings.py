@@ -17,6 +17,7 @@ from . import registry
 from .conf import settings
 from .exceptions import DependencyCycle
 from .stores import Address, Read
+from .stores.arrays import digests
 
 # From what was read along the edges of what is stored: each key, and the one that has read it.
 _WALK = """
@@ -54,7 +55,7 @@ def refuse(
 def _walk(addresses: Sequence[Address]) -> dict[str, str]:
     """Each key that these stand on, with one that has read it; these themselves with none."""
     with connections[settings.DATABASE].cursor() as cursor:
-        cursor.execute(_WALK, [[one.digest for one in addresses], [one.key for one in addresses]])
+        cursor.execute(_WALK, [digests(addresses), [one.key for one in addresses]])
         rows = cursor.fetchall()
     reads: dict[str, list[str]] = defaultdict(list)
     for key, by in rows:

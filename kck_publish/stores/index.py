@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from .arrays import array, identities
 from .base import HAND, LISTENER, READER, Address, Query, Stored
 
 # How long a row without a value may be that of a reader who is about to add it.
@@ -149,13 +150,8 @@ def addresses(product: str | None) -> Query:
     return _ADDRESSES, [product, product]
 
 
-def identities(addresses: Sequence[Address]) -> list[object]:
-    """The parameters of a list of addresses."""
-    return [[one.digest for one in addresses], [one.fingerprint for one in addresses]]
-
-
 def _ordered(entries: Iterable[Stored]) -> list[Stored]:
-    return sorted(entries, key=lambda one: (one.address.digest.int, one.address.fingerprint))
+    return sorted(entries, key=lambda one: (one.address.hex, one.address.fingerprint))
 
 
 def _columns(entries: Sequence[Stored]) -> list[object]:
@@ -164,7 +160,7 @@ def _columns(entries: Sequence[Stored]) -> list[object]:
         [one.address.key for one in entries],
         [one.product for one in entries],
         [one.address.bucket for one in entries],
-        [one.stamp for one in entries],
+        array([one.stamp for one in entries]),
     ]
 
 

@@ -20,6 +20,7 @@ from .. import clock, marks
 from ..exceptions import StoreMissing
 from ..snapshots import Snapshot
 from . import near
+from .arrays import array, digests, identities
 from .base import HAND, Address, Fence, Outgoing, Own, Query, Reading, Stored
 from .kept_cursor import kept_cursor
 
@@ -259,7 +260,7 @@ class PostgresStore:
         pass  # the cursor of the log is the fence
 
     def remove(self, cursor: Any, addresses: Sequence[Address], stamp: str) -> int:
-        cursor.execute(_REMOVE, _identities(addresses))
+        cursor.execute(_REMOVE, identities(addresses))
         return int(cursor.rowcount)
 
     def drop(self, cursor: Any, shard: int, shards: int, by_hand: bool = False) -> None:
@@ -268,7 +269,7 @@ class PostgresStore:
 
     def remove_foreign(self, cursor: Any, addresses: Sequence[Address]) -> None:
         """Remove what other versions of the code hold of keys that have changed."""
-        cursor.execute(_REMOVE_FOREIGN, _identities(addresses))
+        cursor.execute(_REMOVE_FOREIGN, identities(addresses))
 
     def remove_foreign_of(self, cursor: Any, product: str, fingerprint: str) -> None:
         """Remove what other versions of the code hold of a whole product."""
@@ -312,7 +313,7 @@ class PostgresStore:
         cursor.execute(
             _RENEW,
             [
-                *_identities([one.address for one in some]),
+                *identities([one.address for one in some]),
                 [one.soft_expire for one in some],
                 [one.hard_expire for one in some],
             ],
@@ -330,7 +331,7 @@ class PostgresStore:
 
     def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
         """These hold as they were seen: the listener's from now on, and no longer behind."""
-        cursor.execute(_ADOPT, _identities([one.address for one in entries]))
+        cursor.execute(_ADOPT, identities([one.address for one in entries]))
 
     def any_stored(self, cursor: Any, product: str) -> bool:
         """Whether anything of a product is stored, by any version of the code, or was read."""
@@ -380,33 +381,27 @@ def _wanted(addresses: Sequence[Address]) -> tuple[str, list[Any]]:
     first = addresses[0]
     if len(addresses) == 1:
         return _ONE, [first.hex, first.fingerprint]
-    # As text, which costs a tenth of an array of UUIDs.
-    digests = f"{{{','.join([one.hex for one in addresses])}}}"
-    fingerprints = [one.fingerprint for one in addresses]
-    if len(set(fingerprints)) == 1:
-        return _ALIKE, [digests, first.fingerprint]
-    return _MIXED, [digests, fingerprints]
+    fingerprints = {one.fingerprint for one in addresses}
+    if len(fingerprints) == 1:
+        return _ALIKE, [digests(addresses), first.fingerprint]
+    return _MIXED, identities(addresses)
 
 
 def _ordered(entries: Iterable[Stored]) -> list[Stored]:
     return sorted(entries, key=lambda one: (one.address.hex, one.address.fingerprint))
 
 
-def _identities(addresses: Sequence[Address]) -> list[Any]:
-    return [[one.digest for one in addresses], [one.fingerprint for one in addresses]]
-
-
-def _parameters(entries: Sequence[Stored]) -> list[list[Any]]:
+def _parameters(entries: Sequence[Stored]) -> list[Any]:
+    addresses = [one.address for one in entries]
     return [
-        [one.address.digest for one in entries],
-        [one.address.fingerprint for one in entries],
-        [one.address.key for one in entries],
+        *identities(addresses),
+        [one.key for one in addresses],
         [one.product for one in entries],
-        [one.address.bucket for one in entries],
+        [one.bucket for one in addresses],
         [one.body for one in entries],
         [one.shape for one in entries],
-        [one.stamp for one in entries],
-        [one.by for one in entries],
+        array([one.stamp for one in entries]),
+        array([one.by for one in entries]),
         [one.soft_expire for one in entries],
         [one.hard_expire for one in entries],
         [one.behind for one in entries],

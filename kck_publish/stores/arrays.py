@@ -1,0 +1,29 @@
+"""Arrays as PostgreSQL reads them, for statements that are given many rows at once.
+
+psycopg looks at each text for what has to be quoted, which takes a tenth of the time of a batch.
+What is written here is known to hold no quotes and no backslashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .base import Address
+
+
+def array(plain: Sequence[str]) -> str:
+    """An array of digests, fingerprints, snapshots: texts without quotes and backslashes.
+
+    The statement says of what type they are: ``%s::uuid[]``.
+    """
+    return '{"' + '","'.join(plain) + '"}' if plain else "{}"
+
+
+def digests(addresses: Iterable[Address]) -> str:
+    """The digests of these addresses."""
+    return array([one.hex for one in addresses])
+
+
+def identities(addresses: Sequence[Address]) -> list[str]:
+    """The digests and the fingerprints of these addresses: two parameters."""
+    return [digests(addresses), array([one.fingerprint for one in addresses])]
