@@ -43,8 +43,12 @@ def settle() -> None:
 
 def lease_of(path: str) -> Lease:
     """The lease in a near store's file, which its reader need not have looked at again."""
-    reader = near.reader(path)
+    reader, deadline = near.reader(path), time.monotonic() + 10
     reader.get("", "")  # opens it
+    while reader._env is None:  # a file that was not there is looked for again, but not at once
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+        reader.get("", "")
     return read_lease(reader._env.begin().get(LEASE))
 
 
