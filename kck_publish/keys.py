@@ -29,6 +29,7 @@ RESERVED = frozenset({"keys", "columns", "reads", "value", "change", "self"})
 
 _NULL = "~"
 _UNSAFE = re.compile(r"[/%~\x00-\x1f\x7f-\x9f]")
+_UNSAFE_OR_LONE = re.compile(r"[/%~\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ESCAPED = re.compile(r"(?:%[0-9A-F]{2})+")
 _NAME = re.compile(r"[\w.\-:,\[\]]+")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
@@ -60,7 +61,7 @@ class Parameter:
 
     @property
     def plain(self) -> type[Any] | None:
-        """The type whose values are their own text, if there is one; of str see ``is_plain``."""
+        """The type whose values are their own text, if there is one, and they are ``is_plain``."""
         return _PLAIN.get(type(self))  # a subclass may do anything
 
     def __post_init__(self) -> None:
@@ -248,9 +249,11 @@ def build(product: str, parameters: Sequence[Parameter], values: Mapping[str, An
     return "/".join(parts)
 
 
-def is_plain(text: str) -> bool:
-    """Whether a text stands in a key as it is."""
-    return text.isalnum() or _UNSAFE.search(text) is None
+def is_plain(value: Any) -> bool:
+    """Whether a value of a parameter's ``plain`` type stands in a key as it is."""
+    if type(value) is str:
+        return value.isalnum() or _UNSAFE_OR_LONE.search(value) is None
+    return type(value) is not int or value.bit_length() <= _BITS
 
 
 def split(key: str) -> tuple[str, tuple[str | None, ...]]:

@@ -142,20 +142,14 @@ class Product:
 
     @cached_property
     def plain(self) -> type[Any] | None:
-        """The type whose values are in a key as they are, where there is one parameter alone.
-
-        Of str only those that are ``keys.is_plain``.
-        """
+        """The type of values that may be in a key as they are, if there is just one parameter."""
         return self.parameters[0].plain if len(self.parameters) == 1 else None
 
     def plain_key(self, value: Any) -> str | None:
         """The key of the one parameter's value, where that is plain; else None."""
-        if type(value) is not self.plain or (self.plain is str and not keys.is_plain(value)):
+        if type(value) is not self.plain or not keys.is_plain(value):
             return None
-        try:
-            return f"{self.name}/{value}"
-        except ValueError:  # an integer with more digits than Python writes
-            return None
+        return f"{self.name}/{value}"
 
     def parameters_of(self, key: str) -> dict[str, Any]:
         """The typed parameters of a key text. Raises KeyParameterMismatch."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from enum import IntEnum
 from typing import Any
 
 import pytest
+from django.utils.safestring import mark_safe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +28,7 @@ from kck_publish.keys import (
     shard_of,
     split,
 )
+from kck_publish.products import Product
 
 # The machine may be busy, and the first text drawn builds a table.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,12 +48,27 @@ VALUES: dict[type[Parameter], st.SearchStrategy[Any]] = {
     DateTimeParameter: DATETIMES,
     UUIDParameter: st.uuids(),
 }
+
+
+class Size(IntEnum):
+    LARGE = 3
+
+
 Fields = list[tuple[type[Parameter], Any]]
 FIELDS: st.SearchStrategy[Fields] = st.lists(
     st.sampled_from(list(VALUES)).flatmap(
         lambda kind: st.tuples(st.just(kind), st.none() | VALUES[kind])
     ),
     max_size=4,
+)
+
+# Of any type, those that are nearly of the right one among them.
+ANYTHING = st.one_of(
+    *VALUES.values(),
+    st.none(),
+    st.text(st.characters()),
+    st.integers(2**2048 - 2, 2**2048 + 1).map(lambda number: number * (-1) ** (number % 2)),
+    st.sampled_from([10**5000, 1.0, Size.LARGE, mark_safe("a/b"), mark_safe("a"), b"a", ()]),
 )
 
 
@@ -130,3 +149,22 @@ def test_shards_are_in_range_and_digests_short(key: str, shards: int) -> None:
 def test_other_types_are_not_taken_for_integers(value: object) -> None:
     with pytest.raises(KeyParameterMismatch):
         build("p", [IntegerParameter("x")], {"x": value})
+
+
+@unhurried
+@given(kind=st.sampled_from(list(VALUES)), value=ANYTHING, null=st.booleans())
+def test_a_product_has_the_keys_that_build_makes(
+    kind: type[Parameter], value: object, null: bool
+) -> None:
+    product = Product()
+    product.name, product.parameters = "p", [kind("x", null=null)]
+    assert outcome(lambda: product.key_of({"x": value})) == outcome(
+        lambda: build("p", product.parameters, {"x": value})
+    )
+
+
+def outcome(call: Callable[[], str]) -> str:
+    try:
+        return call()
+    except KeyParameterMismatch as error:
+        return f"refused: {error}"
