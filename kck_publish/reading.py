@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import eq
 from typing import Any
 
 from django.db import DatabaseError, connections
@@ -54,7 +55,7 @@ def answers(
     strict: bool = True,
     ask: Ask | None = None,
 ) -> dict[str, Answer]:
-    """The answers for keys of one product: one round trip for what is stored.
+    """The answers for keys of one product, in their order: one round trip for what is stored.
 
     Args:
         product: whose keys they are.
@@ -103,13 +104,20 @@ def _answers(
 ) -> dict[str, Answer]:
     scope = computing.current()
     if scope is None:
-        return _look(product, wanted, allow, strict, ask, None)
+        return _in_order(wanted, _look(product, wanted, allow, strict, ask, None))
     for key in wanted:  # also what cannot be answered has been read
         scope.note(product.name, Read(Address(key, product.fingerprint)))
-    found = _look(product, wanted, allow, strict, ask, scope)
+    found = _in_order(wanted, _look(product, wanted, allow, strict, ask, scope))
     for key, answer in found.items():
         note(scope, product.name, Address(key, product.fingerprint), answer)
     return found
+
+
+def _in_order(wanted: Iterable[str], found: dict[str, Answer]) -> dict[str, Answer]:
+    """As asked for, wherever each answer is from."""
+    if all(map(eq, wanted, found)):
+        return found
+    return {key: found[key] for key in wanted if key in found}
 
 
 def note(scope: computing.Scope, product: str, address: Address, answer: Answer) -> None:

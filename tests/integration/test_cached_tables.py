@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -249,6 +250,20 @@ def test_a_change_of_a_row_leaves_the_list_of_all_as_it_is(transactional_db: Non
     assert after is not None
     assert before.version == after.version
     assert [one.name for one in House.cached.all()] == ["two"]
+
+
+@pytest.mark.parametrize("requested", [False, True])
+def test_all_is_in_order_wherever_the_rows_are_from(
+    transactional_db: None, requested: bool
+) -> None:
+    houses = House.objects.bulk_create([House(name=f"h{n}") for n in range(5)])
+    House.cached.all()
+    drain()
+    for one in houses[::2]:
+        Cache.get_instance().unset(f"relations.house/{one.pk}")
+    with GlobalRequest() if requested else nullcontext():
+        assert House.cached.all() == houses
+        assert list(House.cached.in_bulk([one.pk for one in houses])) == [h.pk for h in houses]
 
 
 def test_all_of_a_composite_key_and_of_a_proxy(transactional_db: None) -> None:
