@@ -156,7 +156,7 @@ class RowReader(Generic[M]):
         if near is None:
             return self._asked(product, key or self._key(product, name, value))
         row = product.row(near)
-        return self._as_row(row) if self._is_proxy else row
+        return self._fresh(row) if self._is_proxy else row
 
     def _asked(self, product: Any, key: str) -> M:
         """One row as the store has it, or as it has just been computed."""
@@ -164,7 +164,7 @@ class RowReader(Generic[M]):
         body = plain_body(answer)
         if body is not None:
             row: M = product.row(body)
-            return self._as_row(row) if self._is_proxy else row
+            return self._fresh(row) if self._is_proxy else row
         try:
             (row,) = self.given(product, [value_of(product, key, answer)])
             return row
@@ -205,7 +205,12 @@ class RowReader(Generic[M]):
 
     def _built(self, product: Any, bodies: Iterable[bytes]) -> list[M]:
         rows: list[M] = product.given(bodies)
-        return [self._as_row(row) for row in rows] if self._is_proxy else rows
+        return list(map(self._fresh, rows)) if self._is_proxy else rows
+
+    def _fresh(self, row: M) -> M:
+        """A proxy's row that nobody else has: not copied, as its peers know it."""
+        row.__class__ = self.model
+        return row
 
     def _attribute(self, name: str) -> str:
         """Where an instance has what a lookup names; ``pk`` itself is slow to ask for."""

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from kck_publish.peers import together_with
 from kck_publish.request import GlobalRequest
 from tests.catalog.fixtures import drain, reads
-from tests.relations.models import Agent, House, Novel, Passport, Saga, Writer
+from tests.relations.models import Agent, House, Novel, Paperback, Passport, Saga, Writer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -295,6 +297,18 @@ def test_multi_table_inheritance(novels: list[Novel]) -> None:
     with reads(store=0):  # all that it needs is in the child
         parent: Any = rows[0].novel_ptr
         assert (type(parent), parent.title) == (Novel, "s0")
+
+
+def test_proxies_come_together_too(over: str, novels: list[Novel]) -> None:
+    found = Paperback.cached.in_bulk([novel.pk for novel in novels])
+    assert {type(one) for one in found.values()} == {Paperback}
+    with CaptureQueriesContext(connection) as queries:
+        assert [one.writer and one.writer.name for one in found.values()][:2] == ["w0", "w1"]
+    assert len(queries) <= 1
+    assert len(together_with(found[novels[0].pk])) == len(novels)
+    row = Paperback.cached.get(pk=novels[3].pk)
+    assert type(row) is Paperback
+    assert row.writer == Writer(pk=row.writer_id)
 
 
 def test_in_a_request_a_row_is_one_object(novels: list[Novel]) -> None:

@@ -67,6 +67,13 @@ class Saga(Novel):
     cached_lists = ("volumes",)
 
 
+class Paperback(Novel):
+    """A proxy."""
+
+    class Meta:
+        proxy = True
+
+
 class Country(CachedTable):
     """A small table."""
 
