@@ -28,6 +28,7 @@ def kept_cursor(connection: Any) -> Iterator[Any]:
     Args:
         connection: Django's.
     """
+    connection.close_if_health_check_failed()  # as Django's own cursors do
     connection.ensure_connection()
     kept = vars(connection)
     found: Cursor[Any] | None = kept.pop(_KEPT, None)  # so that no other thread has it

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import close_old_connections, connection, connections, transaction
 from django.db.utils import ProgrammingError
 
-from tests.catalog.fixtures import drain, sql
+from tests.catalog.fixtures import another_session, drain, sql
 from tests.catalog.models import Author
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,5 +100,24 @@ def test_times_are_aware_whatever_the_connection_says(authors: list[Author], set
     try:
         sql("UPDATE kck_publish_entry SET hard_expire = clock_timestamp() + interval '1 day'")
         assert name_of(authors[0]) == "B0"
+    finally:
+        connection.close()
+
+
+def test_a_lost_connection_is_noticed_where_django_is_told_to_look(
+    authors: list[Author], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """CONN_HEALTH_CHECKS: before the first statement of a request, which a read may be."""
+    monkeypatch.setitem(connection.settings_dict, "CONN_HEALTH_CHECKS", True)
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    connection.close()
+    try:
+        assert name_of(authors[0]) == "B0"
+        process = connection.connection.info.backend_pid
+        with another_session() as other:
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", [process])
+        close_old_connections()  # as a request does when it begins
+        assert name_of(authors[0]) == "B0"
+        assert caplog.messages == []
     finally:
         connection.close()
