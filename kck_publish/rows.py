@@ -71,6 +71,8 @@ class FieldParameter(keys.Parameter):
             raise self.refuse(value) from None
         if cleaned is None or (isinstance(cleaned, str) and "\0" in cleaned):
             raise self.refuse(value)
+        if isinstance(cleaned, str):
+            cleaned = str.__str__(cleaned)  # the text of an enum member, as the ORM sends it
         if isinstance(cleaned, decimal.Decimal):
             cleaned = cleaned.normalize() + 0
         if isinstance(cleaned, datetime.datetime) and cleaned.utcoffset() is not None:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import TextChoices
 from django.test.utils import CaptureQueriesContext
 
 from kck_publish import Cache, KeyParameterMismatch
 from kck_publish.testing import assert_fresh, drain
 from tests.catalog.models import Author, AuthorProxy, Book, Card, Gadget
+from tests.relations.models import Country
 
 pytestmark = pytest.mark.django_db
 cache = Cache.get_instance()
+
+
+class Plain(str, Enum):  # noqa: UP042 - its str() is its name
+    LE_GUIN = "le-guin"
+    NL = "NL"
+
+
+class Choice(TextChoices):
+    LE_GUIN = "le-guin"
+    NL = "NL"
 
 
 @pytest.fixture
@@ -49,6 +62,16 @@ def test_a_list_of_rows(gadget: Gadget, field: str) -> None:
     drain()
     assert len(Gadget.cached.filter(**{field: value})) == 2
     assert_fresh()
+
+
+def test_a_member_of_an_enum_is_its_text(gadget: Gadget) -> None:
+    country = Country.objects.create(code="NL", name="Netherlands")
+    drain()
+    for slug in (Plain.LE_GUIN, Choice.LE_GUIN):
+        assert Author.cached.get(slug=slug) == Author.objects.get(slug=slug)
+        assert list(Author.cached.in_bulk([slug], field_name="slug")) == ["le-guin"]
+    for code in (Plain.NL, Choice.NL):
+        assert Country.cached.get(code=code) == country
 
 
 def test_a_number_that_the_column_cannot_hold(gadget: Gadget) -> None:
