@@ -176,7 +176,7 @@ class RowReader(Generic[M]):
             raise model.MultipleObjectsReturned(*error.args) from None
 
     def in_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
-        """Rows by the values of one lookup, in one round trip; missing ones are absent."""
+        """Rows by the values of one lookup, in their order, in one round trip; missing: absent."""
         asked, way = list(values), self._way(field_name)
         product: Any = way.product
         name = self._attribute(field_name)
