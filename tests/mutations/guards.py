@@ -251,7 +251,7 @@ GUARDS = (
            f"{INNER}test_refresh.py::test_an_unchanged_value_is_not_written_and_wakes_nobody"),
     # --- failures
     _guard("failures", "a value whose refresh failed is marked as behind",
-           "    cursor.execute(_BEHIND, _identities(addresses))\n", "",
+           "    cursor.execute(_BEHIND, identities(addresses))\n", "",
            f"{INNER}test_refresh.py::test_a_failing_compute_keeps_the_old_value_and_is_tried_again"),
     _guard("failures", "a computing connection that an error has spoiled is recovered",
            'cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")', "pass",
