@@ -1,14 +1,17 @@
 """An API of books, each with its author and its reviews: plain DRF, and the same with products.
 
 The plain one is as its authors advise: ``select_related`` and ``prefetch_related`` for what is
-nested, a page of 100. The other is the same view with CachedViewMixin before it.
+nested, a page of 100. The other is the same view with CachedViewMixin before it; a third has its
+list from a product, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import path
 from rest_framework import pagination, viewsets
 
@@ -39,9 +42,18 @@ def _urls(name: str, views: Any) -> list[Any]:
 
 urlpatterns = _urls("plain", PlainBooks)
 if find_spec("kck_publish.contrib"):
+    from benchmarks.api_primers import BookKeys
     from kck_publish.contrib.rest_framework import CachedViewMixin
 
     class CachedBooks(CachedViewMixin, PlainBooks):
         """With products."""
 
-    urlpatterns += _urls("cached", CachedBooks)
+    class ListedBooks(CachedBooks):
+        """And which there are is one, too."""
+
+        def list_pks(self, queryset: QuerySet[Book]) -> Sequence[int]:
+            """The primary keys of the list."""
+            found: list[int] = BookKeys.cached.get()
+            return found
+
+    urlpatterns += _urls("cached", CachedBooks) + _urls("listed", ListedBooks)

@@ -121,6 +121,8 @@ def _measure(sites: Mapping[str, str]) -> None:
         urls = {PLAIN: f"{plain}/plain/{where}"}
         if find_spec("kck_publish.contrib"):
             urls |= {f"kck_publish, {name}": f"{at}/cached/{where}" for name, at in sites.items()}
+        if not where:
+            urls |= {f"{name}, the list a product": f"{at}/listed/" for name, at in sites.items()}
         figures = _compare(f"DRF, {what}", f"http-{what.replace(' ', '-')}", urls, PLAIN)
         for name in list(figures)[1:]:
             faster = ratio(figures[name], figures[PLAIN])
