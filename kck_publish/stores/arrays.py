@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .base import Address
+from .base import Address, Stored
 
 
 def array(plain: Sequence[str]) -> str:
@@ -27,3 +27,8 @@ def digests(addresses: Iterable[Address]) -> str:
 def identities(addresses: Sequence[Address]) -> list[str]:
     """The digests and the fingerprints of these addresses: two parameters."""
     return [digests(addresses), array([one.fingerprint for one in addresses])]
+
+
+def ordered(entries: Iterable[Stored]) -> list[Stored]:
+    """In one order always, so that two who write the same rows never deadlock."""
+    return sorted(entries, key=lambda one: (one.address.hex, one.address.fingerprint))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .arrays import array, identities
+from .arrays import array, identities, ordered
 from .base import HAND, LISTENER, READER, Address, Query, Stored
 
 # How long a row without a value may be that of a reader who is about to add it.
@@ -99,7 +99,7 @@ def announced(addresses: Sequence[Address]) -> Query:
 
 def add(entries: Iterable[Stored]) -> Query:
     """A reader announces what it will add. In one order always, so that two never deadlock."""
-    some = _ordered(entries)
+    some = ordered(entries)
     return _ADD, [
         *_columns(some), [READER] * len(some), *_expiries(some),
         [one.reason for one in some], [one.seconds for one in some],
@@ -108,7 +108,7 @@ def add(entries: Iterable[Stored]) -> Query:
 
 def adopt(entries: Sequence[Stored]) -> Query:
     """What was found holds: the listener's from now on, and no longer behind."""
-    some = _ordered({one.address: one for one in entries}.values())
+    some = ordered({one.address: one for one in entries}.values())
     return _ADOPT, [
         *_columns(some), [HAND if one.by == HAND else LISTENER for one in some],
         *_expiries(some), [one.row for one in some],
@@ -148,10 +148,6 @@ def addresses_of_shard(shard: int, shards: int, by_hand: bool) -> Query:
 def addresses(product: str | None) -> Query:
     """Key and fingerprint of everything, or of all of one product."""
     return _ADDRESSES, [product, product]
-
-
-def _ordered(entries: Iterable[Stored]) -> list[Stored]:
-    return sorted(entries, key=lambda one: (one.address.hex, one.address.fingerprint))
 
 
 def _columns(entries: Sequence[Stored]) -> list[object]:

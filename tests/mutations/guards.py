@@ -87,7 +87,7 @@ GUARDS = (
            "if not Snapshot.parse(entry.stamp).includes(self._since):", "if False:",
            f"{INNER}test_lazy_prime.py::test_the_next_batch_primes_what_was_added_late"),
     _guard("lazy prime", "a refresh by hand does not overwrite a later state",
-           "cursor.execute(_WRITE + _UNLESS_LATER,", "cursor.execute(_WRITE,",
+           "statements.WRITE + statements.UNLESS_LATER,", "statements.WRITE,",
            f"{INNER}test_lazy_prime.py::test_a_slow_refresh_by_hand_never_overwrites_a_later_value"),
     _guard("lazy prime", "an augmentable product is primed in one snapshot",
            "            if product.augmentable and not connection.savepoint_ids:\n"
