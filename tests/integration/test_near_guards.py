@@ -6,7 +6,6 @@ One test for each thing that is easily left out: see ``docs/guards.md``.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -226,24 +225,26 @@ def test_what_only_a_reader_finds_damaged_is_made_anew(
 
 
 def test_the_lease_counts_from_before_the_look(
-    item: Item, follower: NearFollower, path: str, monkeypatch: pytest.MonkeyPatch
+    item: Item, follower: NearFollower, path: str, monkeypatch: pytest.MonkeyPatch, wait_until: Any
 ) -> None:
-    """What is committed while a slow look is on its way is not in what it has found."""
-    unseen, begun = copies.unseen, [0.0]
+    """What is committed while a look is on its way is not in what it has found."""
+    unseen, renew, begun = copies.unseen, follower._renew, [0.0]
+    counted: list[tuple[float, float]] = []
 
-    def slow(*arguments: Any) -> Any:
+    def look(*arguments: Any) -> Any:
         begun.append(clock())
-        found = unseen(*arguments)
-        time.sleep(0.05)  # between two looks there is less time than in one
-        return found
+        return unseen(*arguments)
 
-    monkeypatch.setattr(copies, "unseen", slow)
-    for _ in range(4):
-        last, until = lease_of(path).at, clock() + 10
-        while (now := lease_of(path)).at == last:
-            assert clock() < until
-        assert now.until - now.at == pytest.approx(0.5)
-        assert begun[-1] >= now.at  # of a look that had not begun then
+    def renewed(cursor: Any, file: Any, at: float, until: str) -> None:
+        renew(cursor, file, at, until)
+        counted.append((begun[-1], lease_of(path).at))
+
+    monkeypatch.setattr(copies, "unseen", look)
+    monkeypatch.setattr(follower, "_renew", renewed)
+    wait_until(lambda: len(counted) > 3)
+    assert all(lease <= look for look, lease in counted[1:])
+    lease = lease_of(path)
+    assert lease.until - lease.at == pytest.approx(0.5)
 
 
 def test_the_copy_of_another_database_is_not_gone_on_with(
