@@ -31,7 +31,7 @@ from kck_publish.stores.near_format import clock
 from kck_publish.testing import travel
 from tests.catalog.fixtures import Session, another_session, computes, drain, lease_of, sql
 from tests.catalog.models import Item
-from tests.integration.test_near import KEY, paused, total
+from tests.integration.test_near import KEY, nobody_follows, paused, total
 from tests.integration.test_near import alone as alone
 from tests.integration.test_near import follower as follower
 from tests.integration.test_near import held as held
@@ -252,7 +252,7 @@ def test_the_copy_of_another_database_is_not_gone_on_with(
 ) -> None:
     """A restored dump has the follower's registration, and numbers that mean something else."""
     follower.stop()
-    wait_until(lambda: not follower.following.is_set() and follower._bell is None)
+    wait_until(nobody_follows)
     file = NearFile(path, 256 * 2**20)
     file.put((), owner=replace(file.owner, cluster="another/postgres"))
     consumer, count = file.owner.consumer, len(file)
