@@ -81,9 +81,6 @@ def body(way: Way, value: Any) -> bytes | None:
         way: of the product.
         value: of its one parameter.
     """
-    # The memo of a request would have to know what is read; of computes see above.
-    if memo.current() is not None or computing.current() is not None:
-        return None
     near = _reader(way)
     if near is None:
         return None
@@ -96,18 +93,12 @@ def body(way: Way, value: Any) -> bytes | None:
 
 def body_of(way: Way, key: str) -> bytes | None:
     """As ``body``, by the key."""
-    if memo.current() is not None or computing.current() is not None:
-        return None
     near = _reader(way)
-    if near is None:
-        return None
-    return near.read(body_name(name_of(key, way.product.fingerprint)))
+    return None if near is None else near.read(body_name(name_of(key, way.product.fingerprint)))
 
 
 def record(product: Product, key: str) -> tuple[bytes, bytes] | None:
     """What ``body_of`` gives, with the record that says the rest of the entry before it."""
-    if memo.current() is not None or computing.current() is not None:
-        return None
     near = _reader(way_of(product))
     if near is None:
         return None
@@ -119,8 +110,6 @@ def record(product: Product, key: str) -> tuple[bytes, bytes] | None:
 def bodies(way: Way, values: Sequence[Any]) -> Sequence[bytes | None]:
     """As ``body``, of many values, all of one moment; none at all if one of them is not plain."""
     nothing = [None] * len(values)
-    if memo.current() is not None or computing.current() is not None:
-        return nothing
     near = _reader(way)
     if near is None:
         return nothing
@@ -133,7 +122,7 @@ def bodies(way: Way, values: Sequence[Any]) -> Sequence[bytes | None]:
 
 def held(product: Product, keys: Iterable[str]) -> dict[str, Stored]:
     """The entries of these keys that may be served."""
-    found = _reader(way_of(product))
+    found = _reader(way_of(product), looked=True)
     if found is None:
         return {}
     fingerprint, entries = product.fingerprint, {}
@@ -176,8 +165,15 @@ def _look_again() -> None:
     _settings = now  # the last: another thread may be reading
 
 
-def _reader(way: Way) -> NearReader | None:
-    """Where to read; None where the store has to be asked."""
+def _reader(way: Way, looked: bool = False) -> NearReader | None:
+    """Where to read; None where the store has to be asked.
+
+    Args:
+        looked: whether the caller has seen to the memo of a request, which would have to know what
+            is read, and to a compute (see above).
+    """
+    if not looked and (memo.current() is not None or computing.current() is not None):
+        return None
     now = conf.last  # as conf.current does, without a call
     if now is not _settings or now.source is not kept.get("KCK_PUBLISH") or now.copy != now.source:
         _look_again()

@@ -59,13 +59,6 @@ def _guard(area: str, name: str, old: str, new: str, test: str) -> Guard:
     return Guard(area, name, ((old, new),), test)
 
 
-def _in_each_way(left: str) -> tuple[tuple[str, str], ...]:
-    """What readers of the near store look at first, in each way in, and what is left of it."""
-    looked = "if memo.current() is not None or computing.current() is not None:"
-    before = ("of computes see above.", 'As ``body``, by the key."""', "[None] * len(values)")
-    return tuple((f"{one}\n    {looked}", f"{one}\n    {left}") for one in before)
-
-
 GUARDS = (
     # --- the lazy prime
     Guard("lazy prime", "the listener claims before it looks which keys are stored", (
@@ -381,12 +374,14 @@ GUARDS = (
     _guard("reading the near store", "a compute asks the store",
            "if scope is None and settings.NEAR is not None:", "if settings.NEAR is not None:",
            f"{NEAR}.py::test_a_compute_never_reads_the_copy"),
-    Guard("reading the near store", "also for what could be served as it is",
-          _in_each_way("if memo.current() is not None:"),
-          f"{NEAR}.py::test_a_compute_never_reads_the_copy"),
-    Guard("reading the near store", "a request's memo is looked at first",
-          _in_each_way("if computing.current() is not None:"),
-          f"{NEAR}_guards.py::test_in_a_request_what_was_read_once_stays"),
+    _guard("reading the near store", "also for what could be served as it is",
+           "(memo.current() is not None or computing.current() is not None):\n        return None",
+           "memo.current() is not None:\n        return None",
+           f"{NEAR}.py::test_a_compute_never_reads_the_copy"),
+    _guard("reading the near store", "a request's memo is looked at first",
+           "if not looked and (memo.current() is not None or computing.current() is not None):",
+           "if not looked and computing.current() is not None:",
+           f"{NEAR}_guards.py::test_in_a_request_what_was_read_once_stays"),
     _guard("reading the near store", "a value whose refresh failed is judged by the store",
            "        entry.behind\n        # It stands on", "        False\n        # It stands on",
            f"{NEAR}.py::test_what_is_behind_is_judged_by_the_store"),
