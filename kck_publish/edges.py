@@ -20,11 +20,11 @@ from typing import Any
 from .keys import product_of
 from .requests import REFRESH, REFRESHED
 from .stores import Address, Read, Stored
-from .stores.arrays import digests, identities
+from .stores.arrays import AMONG, digests, identities
 
-_FORGET = """
+_FORGET = f"""
 DELETE FROM kck_publish_edge g
- WHERE (g.digest, g.fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+ WHERE {AMONG}
    AND NOT EXISTS (
        SELECT FROM unnest(%s::uuid[], %s::text[], %s::uuid[]) n (digest, fingerprint, read)
         WHERE n.digest = g.digest AND n.fingerprint = g.fingerprint AND n.read = g.read)

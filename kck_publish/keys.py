@@ -28,8 +28,9 @@ from .exceptions import InvalidPrimer, KeyParameterMismatch
 RESERVED = frozenset({"keys", "columns", "reads", "value", "change", "self"})
 
 _NULL = "~"
-_UNSAFE = re.compile(r"[/%~\x00-\x1f\x7f-\x9f]")
-_UNSAFE_OR_LONE = re.compile(r"[/%~\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_ESCAPES = r"/%~\x00-\x1f\x7f-\x9f"
+_UNSAFE = re.compile(rf"[{_ESCAPES}]")
+_UNSAFE_OR_LONE = re.compile(rf"[{_ESCAPES}\ud800-\udfff]")
 _ESCAPED = re.compile(r"(?:%[0-9A-F]{2})+")
 _NAME = re.compile(r"[\w.\-:,\[\]]+")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)

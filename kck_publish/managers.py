@@ -234,7 +234,7 @@ class RowReader(Generic[M]):
         product = self.product_of(("pk",))
         kept = registry.get(f"{product.name}[]")
         key = kept.key_of({})
-        asked = value_of(kept, key, answers(kept, Wanted(kept, [key]))[key])
+        asked = value_of(kept, key, answer_to(kept, key))
         return self._present(product, asked)
 
     def filter_many(self, name: str, values: Iterable[Any]) -> dict[Any, list[M]]:

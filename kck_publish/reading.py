@@ -233,22 +233,25 @@ def _without_store(
 
 def value_of(product: Product | None, key: str, answer: Answer) -> Any:
     """The reader's own copy of the value (a row: the request's); raises what the answer says."""
-    known = memo.current()
-    if known is None or computing.current() is not None:
+    known = _kept()
+    if known is None:
         return _decoded(product, key, answer)
     return known.value(key, answer, lambda: _decoded(product, key, answer))
 
 
+def _kept() -> memo.Memo | None:
+    """The memo of which the values are that are read now; a compute's are its own."""
+    return None if computing.current() is not None else memo.current()
+
+
 def plain_body(answer: Answer) -> bytes | None:
     """The bytes of a stored value that is nobody else's: none of a request's, nor of an answer."""
-    if isinstance(answer, Stored) and (memo.current() is None or computing.current() is not None):
-        return answer.body
-    return None
+    return None if isinstance(answer, Computed) or _kept() is not None else answer.body
 
 
 def plain_bodies(found: Collection[Answer]) -> list[bytes] | None:
     """As ``plain_body``, of all the values among these; None where one must be looked at."""
-    if memo.current() is not None and computing.current() is None:
+    if _kept() is not None:
         return None
     stored = [one for one in found if isinstance(one, Stored)]
     return [one.body for one in stored if one.body] if len(stored) == len(found) else None

@@ -17,7 +17,7 @@ from .conf import settings
 from .products import Product
 from .retry import Retry
 from .stores import Address
-from .stores.arrays import identities
+from .stores.arrays import AMONG, identities
 
 _FAILED = """
 INSERT INTO kck_publish_failure AS f
@@ -26,17 +26,17 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (digest, fingerprint) DO UPDATE SET attempts = excluded.attempts,
     due_at = excluded.due_at, error = excluded.error
 """
-_ATTEMPTS = """
+_ATTEMPTS = f"""
 SELECT digest, attempts FROM kck_publish_failure
- WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+ WHERE {AMONG}
 """
-_BEHIND = """
+_BEHIND = f"""
 UPDATE kck_publish_entry SET behind = true
- WHERE NOT behind AND (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+ WHERE NOT behind AND {AMONG}
 """
-_FORGET = """
+_FORGET = f"""
 DELETE FROM kck_publish_failure
- WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+ WHERE {AMONG}
 """
 _ANY = "SELECT EXISTS (SELECT FROM kck_publish_failure)"
 _DUE = """

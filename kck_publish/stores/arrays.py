@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from .base import Address, Stored
 
+# The rows of these ``identities``.
+AMONG = "(digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))"
+
 
 def array(plain: Sequence[str]) -> str:
     """An array of digests, fingerprints, snapshots: texts without quotes and backslashes.

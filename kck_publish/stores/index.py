@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .arrays import array, identities, ordered
+from .arrays import AMONG, array, identities, ordered
 from .base import HAND, LISTENER, READER, Address, Query, Stored
 
 # How long a row without a value may be that of a reader who is about to add it.
@@ -15,14 +15,13 @@ _JUST_NOW = "1 second"
 # How many rows are swept at once.
 _SOME = 500
 
-_WANTED = "(digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))"
 _ROWS = f"""
-SELECT key, by, stamp::text, version, behind FROM kck_publish_entry WHERE {_WANTED}
+SELECT key, by, stamp::text, version, behind FROM kck_publish_entry WHERE {AMONG}
 """
 _BEHIND = "SELECT true FROM kck_publish_entry WHERE behind AND digest = %s AND fingerprint = %s"
 _ANNOUNCED = f"""
 SELECT key FROM kck_publish_entry
- WHERE by = 'reader' AND primed_at > clock_timestamp() - interval '{_JUST_NOW}' AND {_WANTED}
+ WHERE by = 'reader' AND primed_at > clock_timestamp() - interval '{_JUST_NOW}' AND {AMONG}
 """
 # A row that is there becomes a reader's again: the next batch looks at what was added.
 _ADD = """
@@ -50,7 +49,7 @@ ON CONFLICT (digest, fingerprint) DO UPDATE SET by = excluded.by, stamp = exclud
 # What a reader has announced for this state or a later one stays.
 _REMOVE = f"""
 DELETE FROM kck_publish_entry
- WHERE {_WANTED} AND NOT (by = 'reader'
+ WHERE {AMONG} AND NOT (by = 'reader'
    AND pg_snapshot_xmax(stamp)::text::bigint - (SELECT count(*) FROM pg_snapshot_xip(stamp))
     >= pg_snapshot_xmax(%s::pg_snapshot)::text::bigint
        - (SELECT count(*) FROM pg_snapshot_xip(%s::pg_snapshot)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from .arrays import array, digests, identities, ordered
+from .arrays import AMONG, array, digests, identities, ordered
 from .base import Address, Stored
 
 # What the listener needs of an entry; reason and duration are for kck_explain.
@@ -18,7 +18,6 @@ _OWN = "nullif(current_setting(%s, true), '')::bigint"
 
 _ONE = "e.digest = %s::uuid AND e.fingerprint = %s"
 _ALIKE = "e.digest = ANY (%s::uuid[]) AND e.fingerprint = %s"
-_MIXED = "(e.digest, e.fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))"
 
 
 @lru_cache(maxsize=64)
@@ -87,10 +86,7 @@ UNLESS_LATER = """
     <= pg_snapshot_xmax(excluded.stamp)::text::bigint
            - (SELECT count(*) FROM pg_snapshot_xip(excluded.stamp))
 """
-REMOVE = """
-DELETE FROM kck_publish_entry
- WHERE (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
-"""
+REMOVE = f"DELETE FROM kck_publish_entry WHERE {AMONG}"
 DROP = """
 DELETE FROM kck_publish_entry WHERE bucket %% %s = %s AND (%s OR by <> 'hand')
 """
@@ -107,10 +103,10 @@ PAGE = """
 SELECT digest, key FROM kck_publish_entry
  WHERE product = %s AND fingerprint = %s AND digest > %s ORDER BY digest LIMIT %s
 """
-ADOPT = """
+ADOPT = f"""
 UPDATE kck_publish_entry SET behind = false, by = CASE by WHEN 'hand' THEN by ELSE 'listener' END
  WHERE (by = 'reader' OR behind)
-   AND (digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))
+   AND {AMONG}
 """
 RENEW = """
 UPDATE kck_publish_entry e SET soft_expire = n.soft_expire, hard_expire = n.hard_expire,
@@ -133,7 +129,7 @@ def wanted(addresses: Sequence[Address]) -> tuple[str, list[Any]]:
     fingerprints = {one.fingerprint for one in addresses}
     if len(fingerprints) == 1:
         return _ALIKE, [digests(addresses), first.fingerprint]
-    return _MIXED, identities(addresses)
+    return AMONG, identities(addresses)
 
 
 def rows(some: Iterable[Stored]) -> list[Any]:

@@ -11,8 +11,7 @@ from django.utils.safestring import mark_safe
 
 from .. import registry
 from ..fragments import FragmentPrimer
-from ..products import Wanted
-from ..reading import answers, value_of
+from ..reading import answer_to, value_of
 
 register = template.Library()
 
@@ -30,7 +29,7 @@ def product(context: Context, name: str, /, **parameters: Any) -> Any:
     found = registry.get(name)
     key = found.key_of(parameters)
     try:
-        value = value_of(found, key, answers(found, Wanted(found, [key]))[key])
+        value = value_of(found, key, answer_to(found, key))
     except ObjectDoesNotExist:
         return context.template.engine.string_if_invalid if context.template else ""
     # Rendered by a template, which has escaped what it was given.
