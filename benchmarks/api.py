@@ -8,15 +8,16 @@ list from a product, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import path
 from rest_framework import pagination, viewsets
 
+from benchmarks.api_primers import BookKeys
 from benchmarks.models import Book
 from benchmarks.serializers import BookSerializer
+from kck_publish.contrib.rest_framework import CachedViewMixin
 
 
 class Hundred(pagination.PageNumberPagination):
@@ -40,20 +41,21 @@ def _urls(name: str, views: Any) -> list[Any]:
     ]
 
 
-urlpatterns = _urls("plain", PlainBooks)
-if find_spec("kck_publish.contrib"):
-    from benchmarks.api_primers import BookKeys
-    from kck_publish.contrib.rest_framework import CachedViewMixin
+class CachedBooks(CachedViewMixin, PlainBooks):
+    """With products."""
 
-    class CachedBooks(CachedViewMixin, PlainBooks):
-        """With products."""
 
-    class ListedBooks(CachedBooks):
-        """And which there are is one, too."""
+class ListedBooks(CachedBooks):
+    """And which there are is one, too."""
 
-        def list_pks(self, queryset: QuerySet[Book]) -> Sequence[int]:
-            """The primary keys of the list."""
-            found: list[int] = BookKeys.cached.get()
-            return found
+    def list_pks(self, queryset: QuerySet[Book]) -> Sequence[int]:
+        """The primary keys of the list."""
+        found: list[int] = BookKeys.cached.get()
+        return found
 
-    urlpatterns += _urls("cached", CachedBooks) + _urls("listed", ListedBooks)
+
+urlpatterns = [
+    *_urls("plain", PlainBooks),
+    *_urls("cached", CachedBooks),
+    *_urls("listed", ListedBooks),
+]

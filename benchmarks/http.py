@@ -115,12 +115,9 @@ def _measure(sites: Mapping[str, str]) -> None:
     if not find_spec("rest_framework"):
         print("   left out: djangorestframework is not installed")
         return
-    if not find_spec("kck_publish.contrib"):
-        print("   left out: kck_publish.contrib.rest_framework, which is not in this tree")
     for what, where, wanted in (("retrieve", "7/", 4.0), ("list of 100", "", 8.0)):
         urls = {PLAIN: f"{plain}/plain/{where}"}
-        if find_spec("kck_publish.contrib"):
-            urls |= {f"kck_publish, {name}": f"{at}/cached/{where}" for name, at in sites.items()}
+        urls |= {f"kck_publish, {name}": f"{at}/cached/{where}" for name, at in sites.items()}
         if not where:
             urls |= {f"{name}, the list a product": f"{at}/listed/" for name, at in sites.items()}
         figures = _compare(f"DRF, {what}", f"http-{what.replace(' ', '-')}", urls, PLAIN)

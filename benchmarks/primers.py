@@ -13,7 +13,7 @@ from benchmarks import flights as flights
 from benchmarks.models import Author, Book, Captured, Counter, Watched
 from kck_publish import Depends, IntegerParameter, Primer
 
-if os.environ.get("KCK_BENCH_API") and find_spec("kck_publish.contrib"):
+if os.environ.get("KCK_BENCH_API") and find_spec("rest_framework"):
     from benchmarks import api_primers as api_primers
 
 
