@@ -75,7 +75,7 @@ def _fill(connection: psycopg.Connection[Any], size: int, flights: list[Any]) ->
 
 def _measure(connection: psycopg.Connection[Any]) -> None:
     from kck_publish import Cache
-    from kck_publish.listener import Listener
+    from kck_publish.listener.listener import Listener
     from kck_publish.testing import assert_fresh
 
     cache = Cache.get_instance()

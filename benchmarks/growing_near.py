@@ -20,8 +20,8 @@ LONG = 24 * 3600.0
 
 def contestants() -> Contestants:
     """What is measured."""
-    from kck_publish.stores.near_file import NearFile
-    from kck_publish.stores.near_format import Lease, clock
+    from kck_publish.stores.near.format import Lease, clock
+    from kck_publish.stores.near.writer import NearFile
 
     size, dice = int(os.environ["KCK_BENCH_KIND"]), random.Random(3)
     # As the follower writes it; nothing changes here, so one lease is long enough.

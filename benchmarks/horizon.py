@@ -129,7 +129,7 @@ def _trimming(found: World) -> None:
     """The same rows deleted in portions by both ways, under a held read snapshot."""
     from django.db import connection
 
-    from kck_publish.trimming import Trimming
+    from kck_publish.log.trim import Trimming
 
     for way in ("by a cursor", "plain"):
         with found.connect() as one, connection.cursor() as cursor:

@@ -37,8 +37,8 @@ class Watch(threading.Thread):
     """
 
     def __init__(self, path: str) -> None:
-        from kck_publish import registry
-        from kck_publish.stores.near import reader
+        from kck_publish.products import registry
+        from kck_publish.stores.near.reader import reader
 
         super().__init__(daemon=True)
         self._near = reader(path)

@@ -19,9 +19,9 @@ COLUMNS = (
 def entries(connection: psycopg.Connection[Any]) -> Iterator[list[Any]]:
     """The entries of all leaflets, some at a time, as of now."""
     from benchmarks.models import Leaflet
-    from kck_publish import registry
-    from kck_publish.prime import entry_of
-    from kck_publish.products import Computed
+    from kck_publish.products import registry
+    from kck_publish.products.product import Computed
+    from kck_publish.reading.prime import entry_of
     from kck_publish.stores import LISTENER
 
     product = registry.graph().products[PRODUCT]

@@ -10,12 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cache import Cache as Cache
-    from .cache import Entry as Entry
-    from .cached_tables import CachedTable as CachedTable
-    from .dependencies import ALL as ALL
-    from .dependencies import Change as Change
-    from .dependencies import Depends as Depends
+    from .capture.suppress import origin as origin
+    from .capture.suppress import suppress as suppress
+    from .capture.suppress import unsuppress as unsuppress
     from .exceptions import Behind as Behind
     from .exceptions import CaptureMissing as CaptureMissing
     from .exceptions import ComputeTimeout as ComputeTimeout
@@ -41,61 +38,64 @@ if TYPE_CHECKING:
     from .exceptions import UnknownProduct as UnknownProduct
     from .exceptions import Unserializable as Unserializable
     from .exceptions import VersionMismatch as VersionMismatch
-    from .fetching import UNCHANGED as UNCHANGED
-    from .fetching import Fetched as Fetched
-    from .fetching import FileSource as FileSource
-    from .fetching import HttpSource as HttpSource
-    from .fragments import FragmentPrimer as FragmentPrimer
-    from .keys import BooleanParameter as BooleanParameter
-    from .keys import DateParameter as DateParameter
-    from .keys import DateTimeParameter as DateTimeParameter
-    from .keys import IntegerParameter as IntegerParameter
-    from .keys import Parameter as Parameter
-    from .keys import StringParameter as StringParameter
-    from .keys import UUIDParameter as UUIDParameter
-    from .methods import cached_method as cached_method
-    from .methods import denormalized_field as denormalized_field
-    from .models import CacheModel as CacheModel
-    from .primers import Primer as Primer
-    from .primers import primer as primer
-    from .remote import RemotePrimer as RemotePrimer
+    from .log.keys import BooleanParameter as BooleanParameter
+    from .log.keys import DateParameter as DateParameter
+    from .log.keys import DateTimeParameter as DateTimeParameter
+    from .log.keys import IntegerParameter as IntegerParameter
+    from .log.keys import Parameter as Parameter
+    from .log.keys import StringParameter as StringParameter
+    from .log.keys import UUIDParameter as UUIDParameter
+    from .primers.base import Primer as Primer
+    from .primers.base import primer as primer
+    from .primers.fragment import FragmentPrimer as FragmentPrimer
+    from .primers.remote import RemotePrimer as RemotePrimer
+    from .primers.remote_sources import UNCHANGED as UNCHANGED
+    from .primers.remote_sources import Fetched as Fetched
+    from .primers.remote_sources import FileSource as FileSource
+    from .primers.remote_sources import HttpSource as HttpSource
+    from .products.depends import ALL as ALL
+    from .products.depends import Change as Change
+    from .products.depends import Depends as Depends
+    from .reading.cache import Cache as Cache
+    from .reading.cache import Entry as Entry
     from .retry import Retry as Retry
-    from .steering import origin as origin
-    from .steering import suppress as suppress
-    from .steering import unsuppress as unsuppress
+    from .rows.methods import cached_method as cached_method
+    from .rows.methods import denormalized_field as denormalized_field
+    from .rows.model import CacheModel as CacheModel
+    from .rows.table import CachedTable as CachedTable
     from .views import ProductView as ProductView
 
 __version__ = "0.1.0"
 
 _NAMES = {
-    "Cache": "cache",
-    "Entry": "cache",
-    "CachedTable": "cached_tables",
-    "ALL": "dependencies",
-    "Change": "dependencies",
-    "Depends": "dependencies",
-    "UNCHANGED": "fetching",
-    "Fetched": "fetching",
-    "FileSource": "fetching",
-    "HttpSource": "fetching",
-    "FragmentPrimer": "fragments",
-    "BooleanParameter": "keys",
-    "DateParameter": "keys",
-    "DateTimeParameter": "keys",
-    "IntegerParameter": "keys",
-    "Parameter": "keys",
-    "StringParameter": "keys",
-    "UUIDParameter": "keys",
-    "CacheModel": "models",
-    "cached_method": "methods",
-    "denormalized_field": "methods",
-    "Primer": "primers",
-    "primer": "primers",
-    "RemotePrimer": "remote",
+    "Cache": "reading.cache",
+    "Entry": "reading.cache",
+    "CachedTable": "rows.table",
+    "ALL": "products.depends",
+    "Change": "products.depends",
+    "Depends": "products.depends",
+    "UNCHANGED": "primers.remote_sources",
+    "Fetched": "primers.remote_sources",
+    "FileSource": "primers.remote_sources",
+    "HttpSource": "primers.remote_sources",
+    "FragmentPrimer": "primers.fragment",
+    "BooleanParameter": "log.keys",
+    "DateParameter": "log.keys",
+    "DateTimeParameter": "log.keys",
+    "IntegerParameter": "log.keys",
+    "Parameter": "log.keys",
+    "StringParameter": "log.keys",
+    "UUIDParameter": "log.keys",
+    "CacheModel": "rows.model",
+    "cached_method": "rows.methods",
+    "denormalized_field": "rows.methods",
+    "Primer": "primers.base",
+    "primer": "primers.base",
+    "RemotePrimer": "primers.remote",
     "Retry": "retry",
-    "origin": "steering",
-    "suppress": "steering",
-    "unsuppress": "steering",
+    "origin": "capture.suppress",
+    "suppress": "capture.suppress",
+    "unsuppress": "capture.suppress",
     "ProductView": "views",
 }
 

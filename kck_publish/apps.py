@@ -16,11 +16,12 @@ class KckPublishConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import capture, checks, migrating, watching  # noqa: F401 - importing checks connects them
+        from . import checks  # noqa: F401 - importing checks connects them
+        from .capture import install, migrate, statements
         from .exceptions import InvalidPrimer
 
         autodiscover_modules("primers")
-        migrating.connect(self)
-        watching.connect()
+        migrate.connect(self)
+        statements.connect()
         with suppress(InvalidPrimer):  # a system check names it; a shell must still start
-            capture.register()
+            install.register()

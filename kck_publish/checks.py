@@ -14,12 +14,13 @@ from django.apps import apps
 from django.core import checks
 from django.db import connections, router
 
-from kck_publish import capture, registry
-from kck_publish.capture_sql import virtual_columns
+from kck_publish.capture import install
+from kck_publish.capture.sql import virtual_columns
 from kck_publish.conf import problems, settings
 from kck_publish.exceptions import ConfigurationError, InvalidPrimer, StoreMissing
-from kck_publish.publishing import unreadable
+from kck_publish.products import registry
 from kck_publish.routing import PrimaryRouter
+from kck_publish.rows.publish import unreadable
 
 
 @checks.register(checks.Tags.compatibility)
@@ -169,7 +170,7 @@ def check_capture(
     start with them.) Use ``check --database default --fail-level WARNING`` to fail a deploy.
     """
     try:
-        faults = [fault for alias in databases or () for fault in capture.faults(alias)]
+        faults = [fault for alias in databases or () for fault in install.faults(alias)]
     except InvalidPrimer:
         return []  # E002 names it
     return [checks.Warning(str(fault), id="kck_publish.W003") for fault in faults]

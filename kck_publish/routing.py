@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import computing
 from .conf import is_told, settings
+from .products import compute
 
 
 class PrimaryRouter:
@@ -17,4 +17,4 @@ class PrimaryRouter:
 
     def db_for_read(self, model: Any, **hints: Any) -> str | None:
         """DATABASE inside a compute and in ``kck_listen``; no opinion elsewhere."""
-        return settings.DATABASE if computing.current() is not None or is_told() else None
+        return settings.DATABASE if compute.current() is not None or is_told() else None

@@ -7,13 +7,14 @@ from typing import Any
 
 from django.db import connections
 
-from . import clock, schedule
-from .capture import faults
-from .catalogue import has_log
+from . import clock
+from .capture.catalog import has_log
+from .capture.install import faults
 from .conf import settings
-from .consumers import SHARD, SHARD_LOCKS, consumers, held
 from .exceptions import StoreMissing
-from .lags import Lags, lags
+from .log.consumers import SHARD, SHARD_LOCKS, consumers, held
+from .log.lag import Lags, lags
+from .refresh import schedule
 
 # A change is unhandled while some shard's cursor does not see it.
 _LOG = """

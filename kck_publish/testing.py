@@ -11,17 +11,21 @@ from typing import Any
 from django.db import connections, transaction
 from psycopg.pq import TransactionStatus
 
-from . import clock, edges, registry, retries, schedule, stores
-from .changes import Decoder, undrained
-from .computing import compute
+from . import clock, stores
+from .capture.source import wrote_setting
 from .conf import settings
-from .dependents import Dependents
-from .echoes import Echoes
-from .listener import Listener
-from .refresh import Refresh
-from .results import Outcome
-from .snapshots import NOTHING, take
-from .sources import wrote_setting
+from .listener.listener import Listener
+from .log.reader import Decoder, undrained
+from .log.snapshot import NOTHING, take
+from .products import registry
+from .products.compute import compute
+from .refresh import failures as refresh_failures
+from .refresh import schedule
+from .refresh.batch import Refresh
+from .refresh.carry_over import Echoes
+from .refresh.dependents import Dependents
+from .refresh.results import Outcome
+from .stores import edges
 
 _SAVEPOINT = "kck_publish_drain"
 
@@ -109,13 +113,13 @@ class _TestSession:
                     [self._seq, names],
                 )
 
-    def record(self, failures: Sequence[retries.Failure]) -> None:
+    def record(self, failures: Sequence[refresh_failures.Failure]) -> None:
         with self._connection.cursor() as cursor:
-            retries.record(cursor, failures)
+            refresh_failures.record(cursor, failures)
 
     def forget(self, settled: Sequence[stores.Address]) -> None:
         with self._connection.cursor() as cursor:
-            retries.forget(cursor, settled)
+            refresh_failures.forget(cursor, settled)
 
 
 def _readers(connection: Any, keys: Iterable[str]) -> list[tuple[str, str]]:
@@ -147,7 +151,7 @@ def _drain_transaction(connection: Any, echoes: Echoes) -> tuple[Echoes, Outcome
 
 
 def _due_query() -> stores.Query:
-    return retries.due_query(registry.graph().fingerprints, 0, 1, settings.MAX_BATCH)
+    return refresh_failures.due_query(registry.graph().fingerprints, 0, 1, settings.MAX_BATCH)
 
 
 def assert_fresh(*products: str) -> None:

@@ -9,11 +9,11 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.generic.base import View
 
-from . import registry
-from .conditional import Tagged, conditional, tagged
 from .exceptions import Behind, ConfigurationError, KeyParameterMismatch, NotPrimed
-from .primers import Primer
-from .products import Product
+from .primers.base import Primer
+from .products import registry
+from .products.product import Product
+from .reading.http import Tagged, conditional, tagged
 
 
 class ProductView(View):

@@ -17,8 +17,8 @@ from django.db import models
 from django.db.models import F, Model
 from django.db.models.functions import Collate
 
-from ..dependencies import fields_of
 from ..exceptions import InvalidPrimer
+from ..products.depends import fields_of
 
 # By class of field, the first that fits: its kind, and the types of its values.
 _KINDS: Sequence[tuple[type[models.Field[Any, Any]], str, tuple[type, ...]]] = (

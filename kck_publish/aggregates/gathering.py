@@ -13,7 +13,7 @@ from django.db.models import Count, F, Model, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from ..conf import settings
-from ..products import Parameters
+from ..products.product import Parameters
 from .base import Aggregate, Listed, Scalar, Tallied
 from .conditions import Where
 

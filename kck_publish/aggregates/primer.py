@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from django.db.models import Model
 
-from .. import registry
-from ..dependencies import Depends
 from ..exceptions import InvalidPrimer
-from ..primers import Primer
-from ..products import Parameters
+from ..primers.base import Primer
+from ..products import registry
+from ..products.depends import Depends
+from ..products.product import Parameters
 from .base import Aggregate
 from .product import AggregateProduct
 

@@ -15,11 +15,11 @@ from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model
 
-from .. import encoding, registry
-from ..declared import PrimerProduct
-from ..dependencies import Change, Depends, fields_of
 from ..exceptions import InvalidPrimer, KeyParameterMismatch, Reprime
-from ..products import Computed, Parameters
+from ..primers.product import PrimerProduct
+from ..products import encoding, registry
+from ..products.depends import Change, Depends, fields_of
+from ..products.product import Computed, Parameters
 from . import conditions
 from .base import Aggregate
 from .conditions import Where

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.db import migrations, models
 
-from kck_publish.operations import PostgresSQL
+from kck_publish.migrations._operations import PostgresSQL
 from kck_publish.tables import NativeField
 
 CHANGE = """

@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 
 from ..conf import settings
 from ..exceptions import ConfigurationError
-from .base import (
+from .base import (  # fmt: skip
     HAND,
     LISTENER,
     READER,
@@ -21,9 +21,9 @@ from .base import (
     Reading,
     Store,
     Stored,
-)  # fmt: skip
+)
 from .django_cache import CacheStore
-from .framing import new_version
+from .frame import new_version
 from .postgres import PostgresStore, named_errors
 
 __all__ = [

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from .. import keys
-from ..snapshots import Snapshot
+from ..log import keys
+from ..log.snapshot import Snapshot
 
 # A statement and its parameters.
 Query = tuple[str, list[Any]]

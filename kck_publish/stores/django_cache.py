@@ -30,15 +30,15 @@ from typing import Any
 
 from django.db import connections
 
-from .. import marks
+from ..capture import session_writes
 from ..exceptions import StoreUnreachable
-from ..snapshots import NOTHING, take
-from . import index
+from ..log.snapshot import NOTHING, take
+from . import index_sql
 from .base import LISTENER, READER, Address, Fence, Outgoing, Query, Reading, Stored
-from .framing import frame, tombstone, unframe
-from .outside import REMEMBERED, Frame, Values, values_in
+from .cache_values import REMEMBERED, Frame, Values, values_in
+from .frame import frame, tombstone, unframe
 from .postgres import PostgresStore
-from .reach import Reach
+from .reachability import Reach
 
 # How many values go over the wire at once.
 CHUNK = 500
@@ -64,11 +64,13 @@ class CacheStore(PostgresStore):
     def read(
         self, addresses: Sequence[Address], wrote: Sequence[str], stamped: bool = False
     ) -> Reading:
-        return Reading(self._get(addresses), marks.last_write(connections[self.alias], wrote))
+        return Reading(
+            self._get(addresses), session_writes.last_write(connections[self.alias], wrote)
+        )
 
     def is_behind(self, stored: Stored) -> bool:
         with connections[self.alias].cursor() as cursor:
-            cursor.execute(*index.behind(stored.address))
+            cursor.execute(*index_sql.behind(stored.address))
             return cursor.fetchone() is not None
 
     def look(self, cursor: Any, addresses: Sequence[Address]) -> Reading:
@@ -80,7 +82,7 @@ class CacheStore(PostgresStore):
         return self.before_of(cursor.fetchall(), addresses)
 
     def before_query(self, addresses: Sequence[Address]) -> Query:
-        return index.rows(addresses)
+        return index_sql.rows(addresses)
 
     def before_of(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
         values = self._get(addresses)
@@ -104,7 +106,7 @@ class CacheStore(PostgresStore):
         with suppress(StoreUnreachable):
             found = self._get(addresses)
             while missing := [one for one in addresses if one.key not in found]:
-                cursor.execute(*index.announced(missing))
+                cursor.execute(*index_sql.announced(missing))
                 if not cursor.fetchall() or time.monotonic() > end:
                     break
                 time.sleep(_STEP)
@@ -112,7 +114,7 @@ class CacheStore(PostgresStore):
         return found
 
     def add_with(self, cursor: Any, entries: Iterable[Stored]) -> None:
-        cursor.execute(*index.add(entries))
+        cursor.execute(*index_sql.add(entries))
 
     write_later = add_with
 
@@ -130,10 +132,10 @@ class CacheStore(PostgresStore):
     def send(self, cursor: Any, outgoing: Outgoing) -> None:
         removals = list(outgoing.removals)
         if outgoing.touched or outgoing.removals:
-            cursor.execute(*index.foreign([*outgoing.touched, *outgoing.removals]))
+            cursor.execute(*index_sql.foreign([*outgoing.touched, *outgoing.removals]))
             removals += [Address(*row) for row in cursor.fetchall()]
         for product, fingerprint in outgoing.products:
-            cursor.execute(*index.foreign_of(product, fingerprint))
+            cursor.execute(*index_sql.foreign_of(product, fingerprint))
             removals += [Address(*row) for row in cursor.fetchall()]
         if unknown := [one for one in outgoing.writes if not one.row]:
             self.announce(cursor, unknown)
@@ -151,7 +153,7 @@ class CacheStore(PostgresStore):
         super().write(cursor, [_bare(one) for one in entries])
 
     def remove(self, cursor: Any, addresses: Sequence[Address], stamp: str) -> int:
-        cursor.execute(*index.remove(addresses, stamp))
+        cursor.execute(*index_sql.remove(addresses, stamp))
         return int(cursor.rowcount)
 
     def lock_version(self, cursor: Any, address: Address) -> int | None:
@@ -160,7 +162,7 @@ class CacheStore(PostgresStore):
         return None if entry is None else entry.version
 
     def clear(self, cursor: Any, product: str | None = None) -> None:
-        cursor.execute(*index.addresses(product))
+        cursor.execute(*index_sql.addresses(product))
         addresses = [Address(*row) for row in cursor.fetchall()]
         stamp = take(cursor)
         for some in _chunks(addresses):
@@ -168,14 +170,14 @@ class CacheStore(PostgresStore):
             self.remove(cursor, some, stamp)
 
     def drop(self, cursor: Any, shard: int, shards: int, by_hand: bool = False) -> None:
-        cursor.execute(*index.addresses_of_shard(shard, shards, by_hand))
+        cursor.execute(*index_sql.addresses_of_shard(shard, shards, by_hand))
         for some in _chunks([Address(*row) for row in cursor.fetchall()]):
             with self._reaching() as values:
                 values.delete(map(_name, some))
         super().drop(cursor, shard, shards, by_hand)
 
     def sweep(self, cursor: Any) -> None:
-        cursor.execute(*index.orphans(REMEMBERED))
+        cursor.execute(*index_sql.orphans(REMEMBERED))
         versions = {Address(key, fingerprint): row for key, fingerprint, row in cursor.fetchall()}
         if not versions:
             return
@@ -183,7 +185,7 @@ class CacheStore(PostgresStore):
         orphans = [address for address in versions if address not in there]
         # So that a reader who is slower still adds nothing that no row tells of.
         self.send(cursor, Outgoing(take(cursor), removals=orphans))
-        cursor.execute(*index.forget(orphans, [versions[one] for one in orphans]))
+        cursor.execute(*index_sql.forget(orphans, [versions[one] for one in orphans]))
 
     def lazies(self, rows: Sequence[Any]) -> Iterable[Stored]:
         for some in _chunks(rows):
@@ -195,7 +197,7 @@ class CacheStore(PostgresStore):
                     yield value._replace(body=None, row=version)
 
     def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
-        cursor.execute(*index.adopt(entries))
+        cursor.execute(*index_sql.adopt(entries))
 
     def present(self, cursor: Any, addresses: Sequence[Address]) -> set[str]:
         known = super().present(cursor, addresses)

@@ -15,13 +15,15 @@ from typing import Any
 from django.db import ProgrammingError, connections
 from psycopg.errors import UndefinedTable
 
-from .. import clock, marks
+from .. import clock
+from ..capture import session_writes
 from ..exceptions import StoreMissing
-from ..snapshots import Snapshot
-from . import near, statements
+from ..log.snapshot import Snapshot
+from . import sql
 from .arrays import identities, ordered
 from .base import HAND, Address, Fence, Outgoing, Own, Query, Reading, Stored
-from .kept_cursor import kept_cursor
+from .cursor import kept_cursor
+from .near import reader
 
 # What nobody asks for who reads: reason, seconds, row, reads.
 _REST = ("", 0.0, 0, ())
@@ -57,15 +59,15 @@ class PostgresStore:
     def read(
         self, addresses: Sequence[Address], wrote: Sequence[str], stamped: bool = False
     ) -> Reading:
-        which, parameters = statements.wanted(addresses)
+        which, parameters = sql.wanted(addresses)
         connection = connections[self.alias]
         with kept_cursor(connection) as cursor:
-            stamped = stamped or marks.may_have_written(connection.connection)
-            cursor.execute(statements.read(len(wrote), which, stamped), [*wrote, *parameters])
+            stamped = stamped or session_writes.may_have_written(connection.connection)
+            cursor.execute(sql.read(len(wrote), which, stamped), [*wrote, *parameters])
             rows = cursor.fetchall()
             own = rows[0][0] if rows else None
             if not rows and wrote:
-                cursor.execute(f"SELECT {statements.own(len(wrote))}", wrote)
+                cursor.execute(f"SELECT {sql.own(len(wrote))}", wrote)
                 own = cursor.fetchone()[0]
         if rows and own is not None and not stamped:  # written without being seen to
             return self.read(addresses, wrote, stamped=True)
@@ -89,8 +91,8 @@ class PostgresStore:
 
     def before_query(self, addresses: Sequence[Address]) -> Query:
         """The query of ``before``, for a caller that asks several things at once."""
-        which, parameters = statements.wanted(addresses)
-        return f"SELECT {statements.COLUMNS} FROM kck_publish_entry e WHERE {which}", parameters
+        which, parameters = sql.wanted(addresses)
+        return f"SELECT {sql.COLUMNS} FROM kck_publish_entry e WHERE {which}", parameters
 
     def before_of(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
         """What the rows of ``before_query`` say."""
@@ -105,7 +107,7 @@ class PostgresStore:
 
     def own(self, xids: Sequence[int], wrote: Sequence[str]) -> Own:
         with connections[self.alias].cursor() as cursor:
-            cursor.execute(statements.DONE, [list(map(str, xids))])
+            cursor.execute(sql.DONE, [list(map(str, xids))])
             rows = cursor.fetchall()
             done = [
                 (shard, shards, Snapshot.parse(done))
@@ -113,23 +115,23 @@ class PostgresStore:
                 if shard is not None and not put_aside
             ]
             own = Own(tuple(xids), bool(rows[0][0]), done, cascading=any(row[4] for row in rows))
-            if own.handled and not near.has_copied(tuple(own.xids), rows[0][6]):
+            if own.handled and not reader.has_copied(tuple(own.xids), rows[0][6]):
                 own = replace(own, copied=False)
             if own.handled:  # so that the next read of this session asks nothing
-                cursor.execute(statements.FORGET_OWN, [list(wrote)])
+                cursor.execute(sql.FORGET_OWN, [list(wrote)])
         return own
 
     def add_with(self, cursor: Any, entries: Iterable[Stored]) -> None:
         """Keep what is not there yet. In one order always, so that two never deadlock."""
-        cursor.execute(statements.ADD, statements.rows(entries))
+        cursor.execute(sql.ADD, sql.rows(entries))
 
     def write(self, cursor: Any, entries: Iterable[Stored]) -> None:
         """Overwrite; each entry gets a new version."""
-        cursor.execute(statements.WRITE, statements.rows(entries))
+        cursor.execute(sql.WRITE, sql.rows(entries))
 
     def write_later(self, cursor: Any, entries: Iterable[Stored]) -> None:
         """Overwrite those whose stored value is not of a later state."""
-        cursor.execute(statements.WRITE + statements.UNLESS_LATER, statements.rows(entries))
+        cursor.execute(sql.WRITE + sql.UNLESS_LATER, sql.rows(entries))
 
     def deliver(self, entries: Sequence[Stored], overwrite: bool = False) -> None:
         pass
@@ -144,16 +146,16 @@ class PostgresStore:
         pass  # the cursor of the log is the fence
 
     def remove(self, cursor: Any, addresses: Sequence[Address], stamp: str) -> int:
-        cursor.execute(statements.REMOVE, identities(addresses))
+        cursor.execute(sql.REMOVE, identities(addresses))
         return int(cursor.rowcount)
 
     def drop(self, cursor: Any, shard: int, shards: int, by_hand: bool = False) -> None:
         """Remove all of a shard, of whichever state; what was set by hand too, if that is said."""
-        cursor.execute(statements.DROP, [shards, shard, by_hand])
+        cursor.execute(sql.DROP, [shards, shard, by_hand])
 
     def remove_foreign(self, cursor: Any, addresses: Sequence[Address]) -> None:
         """Remove what other versions of the code hold of keys that have changed."""
-        cursor.execute(statements.REMOVE_FOREIGN, identities(addresses))
+        cursor.execute(sql.REMOVE_FOREIGN, identities(addresses))
 
     def remove_foreign_of(self, cursor: Any, product: str, fingerprint: str) -> None:
         """Remove what other versions of the code hold of a whole product."""
@@ -195,7 +197,7 @@ class PostgresStore:
         """These hold as they are, until a later time."""
         some = ordered(entries)
         cursor.execute(
-            statements.RENEW,
+            sql.RENEW,
             [
                 *identities([one.address for one in some]),
                 [one.soft_expire for one in some],
@@ -205,7 +207,7 @@ class PostgresStore:
 
     def lazy_query(self, shard: int, shards: int) -> Query:
         """Asks what readers have added to a shard."""
-        return statements.LAZY, [shards, shard]
+        return sql.LAZY, [shards, shard]
 
     def lazies(self, rows: Sequence[Any]) -> Iterable[Stored]:
         """What the rows of ``lazy_query`` say, without bodies."""
@@ -215,7 +217,7 @@ class PostgresStore:
 
     def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
         """These hold as they were seen: the listener's from now on, and no longer behind."""
-        cursor.execute(statements.ADOPT, identities([one.address for one in entries]))
+        cursor.execute(sql.ADOPT, identities([one.address for one in entries]))
 
     def any_stored(self, cursor: Any, product: str) -> bool:
         """Whether anything of a product is stored, by any version of the code, or was read."""
@@ -229,11 +231,11 @@ class PostgresStore:
     def some(self, cursor: Any, fingerprints: Sequence[str], count: int) -> list[tuple[str, str]]:
         """Product and key of a few entries that primers made, from a random place on."""
         start = uuid.uuid4()
-        cursor.execute(statements.SOME.format(way=">="), [start, list(fingerprints), HAND, count])
+        cursor.execute(sql.SOME.format(way=">="), [start, list(fingerprints), HAND, count])
         found: list[tuple[str, str]] = cursor.fetchall()
         if len(found) < count:  # the end of the key space: on from its beginning
             rest = [start, list(fingerprints), HAND, count - len(found)]
-            cursor.execute(statements.SOME.format(way="<"), rest)
+            cursor.execute(sql.SOME.format(way="<"), rest)
             found += cursor.fetchall()
         return found
 
@@ -247,7 +249,7 @@ class PostgresStore:
 
     def present(self, cursor: Any, addresses: Sequence[Address]) -> set[str]:
         """The keys of those of these whose values are really there."""
-        which, parameters = statements.wanted(addresses)
+        which, parameters = sql.wanted(addresses)
         cursor.execute(f"SELECT e.key FROM kck_publish_entry e WHERE {which}", parameters)
         return {key for (key,) in cursor.fetchall()}
 
@@ -255,6 +257,6 @@ class PostgresStore:
         self, cursor: Any, product: str, fingerprint: str, after: uuid.UUID, limit: int
     ) -> list[tuple[uuid.UUID, str]]:
         """The next stored keys of a product, with their digests, in the order of these."""
-        cursor.execute(statements.PAGE, [product, fingerprint, after, limit])
+        cursor.execute(sql.PAGE, [product, fingerprint, after, limit])
         found: list[tuple[uuid.UUID, str]] = cursor.fetchall()
         return found

@@ -9,9 +9,9 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.template.context import Context
 from django.utils.safestring import mark_safe
 
-from .. import registry
-from ..fragments import FragmentPrimer
-from ..reading import answer_to, value_of
+from ..primers.fragment import FragmentPrimer
+from ..products import registry
+from ..reading.read import answer_to, value_of
 
 register = template.Library()
 

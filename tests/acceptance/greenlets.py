@@ -20,7 +20,8 @@ def main() -> None:
     from django.db import connection
     from django.http import HttpRequest, HttpResponse, QueryDict
 
-    from kck_publish import memo, own_writes
+    from kck_publish.capture import request_writes
+    from kck_publish.reading import request_memo
     from kck_publish.request import GlobalRequestMiddleware, ReadYourWritesMiddleware, get_request
     from tests.catalog.models import Author, Item
     from tests.catalog.primers import ItemTotal
@@ -66,7 +67,7 @@ def main() -> None:
     said["rows"] = len({id(row) for row in rows})
     said["overlapping"] = most > 1
     said["others"] = gevent.spawn(ItemTotal.cached.get, group=0).get(timeout=30)["amount"]
-    said["left"] = (memo.current() is not None) + (own_writes.current() is not None)
+    said["left"] = (request_memo.current() is not None) + (request_writes.current() is not None)
     print(json.dumps(said))
 
 

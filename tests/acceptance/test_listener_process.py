@@ -119,11 +119,11 @@ def drained() -> bool:
     """Whether the listener has handled everything."""
     from django.db import connection
 
-    from kck_publish import changes
+    from kck_publish.log import reader
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT done::text FROM kck_publish_shard")
-        return all(not changes.any_unseen(cursor, done) for (done,) in cursor.fetchall())
+        return all(not reader.any_unseen(cursor, done) for (done,) in cursor.fetchall())
 
 
 def test_it_says_ready_follows_and_ends_on_sigterm(

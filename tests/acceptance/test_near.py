@@ -15,9 +15,9 @@ import lmdb
 import pytest
 from django.db import connection, connections
 
-from kck_publish import registry
-from kck_publish.stores import near
-from kck_publish.stores.near_format import clock
+from kck_publish.products import registry
+from kck_publish.stores.near import reader
+from kck_publish.stores.near.format import clock
 from tests.acceptance.test_listener_process import Process, Start, start  # noqa: F401
 from tests.catalog.fixtures import another_session, lease_of
 from tests.catalog.models import Item
@@ -32,7 +32,7 @@ def path(tmp_path: Path, settings: Any) -> Iterator[str]:
     path = str(tmp_path / "near")
     settings.KCK_PUBLISH = {"NEAR": path, "NEAR_LEASE": LEASE}
     yield path
-    near.reader(path).close()
+    reader.reader(path).close()
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def total() -> int:
 
 def held(path: str) -> bytes:
     fingerprint = registry.get("item_total").fingerprint
-    entry = near.reader(path).get("item_total/1", fingerprint)
+    entry = reader.reader(path).get("item_total/1", fingerprint)
     return b"" if entry is None else entry.body or b""
 
 
@@ -129,12 +129,12 @@ def test_a_damaged_file_is_set_aside_and_made_anew(
 ) -> None:
     follow()
     warm()
-    near.reader(path).close()
+    reader.reader(path).close()
     with open(path, "r+b") as file:  # the pages of the tree, not the first two
         file.seek(2 * 4096)
         file.write(b"\xff" * 4096 * 4)
-    near.reader(path)._lose(lmdb.CorruptedError("seen by a reader"))
-    near.reader(path).ask("", near.DAMAGED)
+    reader.reader(path)._lose(lmdb.CorruptedError("seen by a reader"))
+    reader.reader(path).ask("", reader.DAMAGED)
     wait_until(lambda: [one for one in os.listdir(Path(path).parent) if ".bad-" in one], 20)
     write(6)
     wait_until(lambda: total() == 6 and held(path) == body(6), 20)
@@ -162,7 +162,7 @@ def test_what_somebody_has_taken_away_is_made_anew(
     """Each file that belongs to it: who reads later would not find what the follower writes."""
     follow()
     warm()
-    near.reader(path).close()
+    reader.reader(path).close()
     os.unlink(path + ending)
     wait_until(lambda: os.path.exists(path + ending), 20, "made anew")
     warm()

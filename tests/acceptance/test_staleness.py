@@ -15,7 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from kck_publish import Behind
-from kck_publish.lags import lags
+from kck_publish.log.lag import lags
 from tests.acceptance.test_listener_process import Start, start, total  # noqa: F401 - a fixture
 from tests.catalog.fixtures import another_session, sql, stored
 from tests.catalog.models import Item

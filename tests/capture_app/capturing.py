@@ -9,8 +9,9 @@ from unittest.mock import patch
 
 from django.db import connection, models
 
-from kck_publish import capture, registry
-from kck_publish.sources import Source
+from kck_publish.capture import install
+from kck_publish.capture.source import Source
+from kck_publish.products import registry
 
 Row = tuple[str, dict[str, str | None] | None, dict[str, str | None] | None]
 
@@ -26,12 +27,12 @@ def declared(*sources: Source) -> Iterator[None]:
     """Let the registry say that these are the sources; afterwards all is as it was."""
     try:
         with patch.object(registry, "sources", lambda: list(sources)):
-            capture.register()
+            install.register()
             yield
     finally:
-        capture.register()
+        install.register()
         if not connection.in_atomic_block:  # there, the test's rollback puts the triggers back
-            capture.install("default")
+            install.install("default")
             Log.clear()
 
 
@@ -39,7 +40,7 @@ def declared(*sources: Source) -> Iterator[None]:
 def capturing(*sources: Source) -> Iterator[type[Log]]:
     """Install the triggers of these sources, with an empty log."""
     with declared(*sources):
-        capture.install("default")
+        install.install("default")
         Log.clear()
         yield Log
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kck_publish import sessions
+from kck_publish.listener import session
 
 
 class Crash(BaseException):
@@ -16,7 +16,7 @@ class Crash(BaseException):
 @contextmanager
 def dying(nth: int, after: bool = False) -> Iterator[None]:
     """Die at the nth write transaction of a batch, before it or just after its commit."""
-    original, count = sessions.BatchSession.writing, 0
+    original, count = session.BatchSession.writing, 0
 
     @contextmanager
     def writing(self: Any, last: bool) -> Iterator[Any]:
@@ -29,8 +29,8 @@ def dying(nth: int, after: bool = False) -> Iterator[None]:
         if count == nth:
             raise Crash
 
-    sessions.BatchSession.writing = writing  # type: ignore[method-assign]
+    session.BatchSession.writing = writing  # type: ignore[method-assign]
     try:
         yield
     finally:
-        sessions.BatchSession.writing = original  # type: ignore[method-assign]
+        session.BatchSession.writing = original  # type: ignore[method-assign]

@@ -13,13 +13,15 @@ from django.core.cache import caches
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import registry, stores
-from kck_publish.listener import Listener
-from kck_publish.near_follower import NearFollower, following
-from kck_publish.results import Outcome
-from kck_publish.snapshots import take
-from kck_publish.stores import Address, Stored, near
-from kck_publish.stores.near_format import LEASE, Lease, read_lease
+from kck_publish import stores
+from kck_publish.listener.listener import Listener
+from kck_publish.listener.near_follower import NearFollower, following
+from kck_publish.log.snapshot import take
+from kck_publish.products import registry
+from kck_publish.refresh.results import Outcome
+from kck_publish.stores import Address, Stored
+from kck_publish.stores.near import reader as near_reader
+from kck_publish.stores.near.format import LEASE, Lease, read_lease
 from tests.catalog import primers
 
 
@@ -43,7 +45,7 @@ def settle() -> None:
 
 def lease_of(path: str) -> Lease:
     """The lease in a near store's file, which its reader need not have looked at again."""
-    reader, deadline = near.reader(path), time.monotonic() + 10
+    reader, deadline = near_reader.reader(path), time.monotonic() + 10
     reader.get("", "")  # opens it
     while reader._env is None:  # a file that was not there is looked for again, but not at once
         assert time.monotonic() < deadline
@@ -72,7 +74,7 @@ def followed(path: str) -> Iterator[None]:
         while not all(reader.get(*one) for one in entries) and time.monotonic() < deadline:
             time.sleep(0.001)
 
-    follower, reader = NearFollower("default"), near.reader(path)
+    follower, reader = NearFollower("default"), near_reader.reader(path)
     drained.append(copied)
     try:
         with following(follower):

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 
 from kck_publish import Depends, HttpSource, Primer, RemotePrimer, Retry
-from kck_publish.connecting import connect
+from kck_publish.postgres import connect
 
 # Held by a test that wants the computes of ``Slow`` to wait.
 LOCK = 77

@@ -14,21 +14,16 @@ from django.core.cache import caches
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import (
-    Cache,
-    VersionMismatch,
-    following,
-    own_writes,
-    places,
-    registry,
-    stores,
-)
-from kck_publish.auditor import audit
-from kck_publish.connecting import connect
+from kck_publish import Cache, VersionMismatch, stores
+from kck_publish.capture import request_writes
 from kck_publish.exceptions import Fenced, StoreUnreachable
-from kck_publish.listener import Listener
-from kck_publish.repairing import repair
-from kck_publish.snapshots import take
+from kck_publish.listener import batch, shard
+from kck_publish.listener.listener import Listener
+from kck_publish.log.snapshot import take
+from kck_publish.ops.repair import repair
+from kck_publish.ops.verify import audit
+from kck_publish.postgres import connect
+from kck_publish.products import registry
 from kck_publish.stores import LISTENER, READER, Address, Fence, Outgoing, Stored
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog import primers
@@ -455,7 +450,7 @@ def test_the_listener_finds_what_a_reader_added_and_never_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The reader is killed between its add and its look at the claim."""
-    from kck_publish import prime
+    from kck_publish.reading import prime
 
     monkeypatch.setattr(prime, "look", lambda *args: None)
     gate = Gate("item_total")
@@ -559,26 +554,26 @@ def test_writes_of_an_earlier_request_of_the_same_browser(wait_until: Callable[.
     total()
     drain()
 
-    def wrote() -> own_writes.Writes | None:
-        context = own_writes.OwnWrites()
-        token = own_writes.activate(context)
+    def wrote() -> request_writes.Writes | None:
+        context = request_writes.OwnWrites()
+        token = request_writes.activate(context)
         try:
             Item.objects.update(amount=6)
         finally:
-            own_writes.restore(token)
+            request_writes.restore(token)
         settings = registry.graph().wrote("item_total")
         return context.collect(connection.alias, settings)
 
     brought = Session(wrote).result()
     assert brought is not None
 
-    def read() -> tuple[int, list[own_writes.Writes]]:
-        context = own_writes.OwnWrites([brought], patience=0.01)
-        token = own_writes.activate(context)
+    def read() -> tuple[int, list[request_writes.Writes]]:
+        context = request_writes.OwnWrites([brought], patience=0.01)
+        token = request_writes.activate(context)
         try:
             return total(), context.settled
         finally:
-            own_writes.restore(token)
+            request_writes.restore(token)
 
     assert Session(read).result() == (6, [])
     assert Session(total).result() == 5
@@ -728,12 +723,12 @@ def test_a_worker_whose_shard_has_moved_is_refused(backend: Backend) -> None:
     change()
     desk, other = connect("default"), connect("default")
     try:
-        place = places.take(desk, 0, 1)
+        place = shard.take(desk, 0, 1)
         assert place is not None
         stores.current().fence(Fence(0, 1, place.epoch + 1))  # as the next owner does
         before = stored("item_total/1")
         with pytest.raises(Fenced):
-            following.batch(desk, place)
+            batch.batch(desk, place)
         assert stored("item_total/1") == before
     finally:
         desk.close()
@@ -787,7 +782,7 @@ def test_a_value_that_the_server_refuses(
 
 
 def test_priming_domains_after_a_flush(external: Backend) -> None:
-    from kck_publish.warming import prime_domain
+    from kck_publish.ops.prime_domains import prime_domain
 
     external.flush()
     warmed = prime_domain(registry.get("titles"), lambda done: None)

@@ -19,7 +19,7 @@ import pytest
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from example_app.embedded_postgres import EmbeddedPostgres
-from kck_publish.connecting import connect
+from kck_publish.postgres import connect
 from kck_publish.testing import assert_fresh
 from tests.acceptance.test_listener_process import Process, Start, drained, start, total
 from tests.catalog.fixtures import Session, another_session, drain, sql, stored

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 
 from kck_publish import Depends, IntegerParameter, Primer, Retry
-from kck_publish.connecting import connect
+from kck_publish.postgres import connect
 from tests.catalog.models import Item
 
 # Held by a test that wants the compute of ``Lasting`` to wait.

@@ -15,7 +15,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import Cache, Depends, IntegerParameter, InvalidPrimer, registry, signals
+from kck_publish import Cache, Depends, IntegerParameter, InvalidPrimer, signals
 from kck_publish.aggregates import (
     Aggregate,
     AggregatePrimer,
@@ -29,6 +29,7 @@ from kck_publish.aggregates import (
     Sum,
     Top,
 )
+from kck_publish.products import registry
 from tests.catalog.aggregates import SampleFigures, SampleLists, SampleTallies, SampleTotal
 from tests.catalog.fixtures import drain, stored
 from tests.catalog.models import Item, Sample, Seat

@@ -19,8 +19,8 @@ from kck_publish import (
     Primer,
     UndeclaredRead,
     primer,
-    registry,
 )
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import Session, computes, drain, sql
 from tests.catalog.models import Item, Tag

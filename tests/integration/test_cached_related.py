@@ -11,8 +11,8 @@ from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 
 from kck_publish import Cache, CacheModel, InvalidPrimer
-from kck_publish.embedding import tree_of
-from kck_publish.listener import Listener
+from kck_publish.listener.listener import Listener
+from kck_publish.rows.embedded import tree_of
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import drain, reads, sql, stored
 from tests.relations.models import Chapter, House, Novel, Review, Writer

@@ -11,15 +11,9 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db import transaction
 
-from kck_publish import (
-    Cache,
-    CachedTable,
-    InvalidPrimer,
-    KeyParameterMismatch,
-    UndeclaredLookup,
-)
-from kck_publish.models import products_of
+from kck_publish import Cache, CachedTable, InvalidPrimer, KeyParameterMismatch, UndeclaredLookup
 from kck_publish.request import GlobalRequest
+from kck_publish.rows.model import products_of
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import drain, reads, sql, stored
 from tests.catalog.models import Seat

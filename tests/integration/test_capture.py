@@ -16,7 +16,7 @@ from django.db.models import F
 from psycopg.conninfo import make_conninfo
 
 import kck_publish.checks  # noqa: F401  (registers them)
-from kck_publish.sources import wrote_setting
+from kck_publish.capture.source import wrote_setting
 from tests.capture_app.capturing import Log, capturing, execute, source
 from tests.capture_app.models import (
     Author,

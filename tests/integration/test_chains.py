@@ -18,16 +18,11 @@ from typing import Any, cast
 import pytest
 from django.db import connection, transaction
 
-from kck_publish import (
-    Cache,
-    Depends,
-    IntegerParameter,
-    Primer,
-    following,
-    refresh,
-    registry,
-    writing,
-)
+from kck_publish import Cache, Depends, IntegerParameter, Primer
+from kck_publish.listener import batch as listener_batch
+from kck_publish.products import registry
+from kck_publish.refresh import batch as refresh_batch
+from kck_publish.refresh import write as refresh_write
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import Session, drain, sql
 from tests.catalog.models import Item
@@ -116,7 +111,7 @@ SELECT DISTINCT image[array_position(columns, 'group')]::int
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     """The batches of the listener."""
     seen: list[Batch] = []
-    original = following.batch
+    original = listener_batch.batch
 
     def batch(desk: Any, place: Any, *args: Any, **options: Any) -> Any:
         before = len(computed)
@@ -267,7 +262,7 @@ def test_a_batch_that_is_cut_off_between_two_writes(
     """The first products are written, the others are not: all of it is done again."""
     settings.KCK_PUBLISH = {"MAX_BATCH": 1}
 
-    real, left = writing.write, [3]
+    real, left = refresh_write.write, [3]
 
     def write(*args: Any) -> int:
         left[0] -= 1
@@ -277,7 +272,7 @@ def test_a_batch_that_is_cut_off_between_two_writes(
 
     _write(1000)
     with monkeypatch.context() as patch:
-        patch.setattr(refresh, "write", write)
+        patch.setattr(refresh_batch, "write", write)
         with pytest.raises(CutOffError):
             drain()
     drain()

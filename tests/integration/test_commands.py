@@ -17,18 +17,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from kck_publish import (
-    Cache,
-    Depends,
-    IntegerParameter,
-    Primer,
-    auditor,
-    comparing,
-    registry,
-)
-from kck_publish.auditor import audit
-from kck_publish.graphing import draw
-from kck_publish.listener import Listener
+from kck_publish import Cache, Depends, IntegerParameter, Primer
+from kck_publish.listener.listener import Listener
+from kck_publish.ops import compare, verify
+from kck_publish.ops.graph import draw
+from kck_publish.ops.verify import audit
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog import primers
 from tests.catalog.fixtures import (
@@ -446,13 +440,13 @@ def test_verify_does_not_count_what_a_second_look_does_not_find(
     looks: list[int] = []
 
     def look_at(*args: Any) -> Any:
-        seen = comparing.look_at(*args)
+        seen = compare.look_at(*args)
         looks.append(len(seen.findings))
         cache.refresh("item_names/1")
         drain()
         return seen
 
-    monkeypatch.setattr(auditor, "look_at", look_at)
+    monkeypatch.setattr(verify, "look_at", look_at)
     report = audit(["item_names"], patience=5)
     assert looks[0] == 1
     assert report.good
@@ -673,10 +667,10 @@ def test_the_check_of_eager_products() -> None:
 
 
 def test_the_check_of_publish(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kck_publish import publishing
+    from kck_publish.rows import publish
 
     assert "W006" not in checked()
-    monkeypatch.setitem(publishing.unreadable, "catalog.Book", "TypeError: nothing there")
+    monkeypatch.setitem(publish.unreadable, "catalog.Book", "TypeError: nothing there")
     assert "catalog.Book.publish() could not be run" in checked()
 
 

@@ -13,19 +13,12 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from kck_publish import (
-    Cache,
-    Depends,
-    IntegerParameter,
-    Primer,
-    UndeclaredRead,
-    following,
-    primer,
-    registry,
-    warming,
-)
+from kck_publish import Cache, Depends, IntegerParameter, Primer, UndeclaredRead, primer
+from kck_publish.listener import batch
+from kck_publish.ops import prime_domains
+from kck_publish.products import registry
+from kck_publish.refresh.tasks import Work
 from kck_publish.testing import assert_fresh
-from kck_publish.work import Work
 from tests.catalog.fixtures import another_session, drain, sql
 from tests.catalog.models import Author, Item
 
@@ -96,7 +89,7 @@ def _boards() -> list[str]:
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with a listener that runs: each drain begins without a look at the domains."""
-    monkeypatch.setattr(following, "domains", lambda desk, place: Work())
+    monkeypatch.setattr(batch, "domains", lambda desk, place: Work())
 
 
 @pytest.mark.usefixtures("running")
@@ -136,7 +129,7 @@ def test_shards_each_see_to_their_own(settings: Any, monkeypatch: pytest.MonkeyP
         Item.objects.create(name=str(group), group=group)
     drain()
     assert len(_boards()) == 22
-    monkeypatch.setattr(following, "domains", lambda desk, place: Work())
+    monkeypatch.setattr(batch, "domains", lambda desk, place: Work())
     Item.objects.filter(group__range=(10, 19)).delete()
     drain()
     assert _boards() == ["board/1", "board/2", *(f"board/{group}" for group in range(20, 30))]
@@ -208,13 +201,13 @@ def test_a_large_domain_is_streamed() -> None:
         def domain(self) -> Any:
             return ({"n": n} for n in range(count))
 
-    def only_counts(product: Any, keys: Iterator[str], pace: warming.Pace) -> Any:
+    def only_counts(product: Any, keys: Iterator[str], pace: prime_domains.Pace) -> Any:
         for _ in keys:
-            yield warming.Portion(1, (), 0.0)
+            yield prime_domains.Portion(1, (), 0.0)
 
     try:
         tracemalloc.start()
-        done = warming.prime_domain(registry.get("large"), lambda done: None, only_counts)
+        done = prime_domains.prime_domain(registry.get("large"), lambda done: None, only_counts)
         assert (done.total, done.primed) == (count, count)
         assert tracemalloc.get_traced_memory()[1] < 4_000_000
     finally:

@@ -30,8 +30,8 @@ from kck_publish import (
     Unserializable,
     exceptions,
     primer,
-    registry,
 )
+from kck_publish.products import registry
 from kck_publish.testing import drain
 from tests.catalog.models import Author
 from tests.catalog.primers import AuthorPage, interfere

@@ -21,7 +21,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as some
 
 from kck_publish import Unserializable
-from kck_publish.columns import converters
+from kck_publish.rows.field_values import converters
 from tests.catalog.fixtures import drain
 from tests.kinds.alike import alike, differences, usable
 from tests.kinds.fields import AnyField, Loud, Money, Temper

@@ -10,8 +10,9 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 
-from kck_publish import UndeclaredLookup, registry
-from kck_publish.capture import install
+from kck_publish import UndeclaredLookup
+from kck_publish.capture.install import install
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import drain
 from tests.kinds.alike import differences, usable

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from kck_publish import following
-from kck_publish.doorbell import Doorbell
-from kck_publish.listener import Listener
+from kck_publish.listener import batch
+from kck_publish.listener.doorbell import Doorbell
+from kck_publish.listener.listener import Listener
 from tests.catalog.fixtures import another_session, sql, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
@@ -79,7 +79,7 @@ class Sleeper(Listener):
         self.schedule.before("wait for a ring")
         self.schedule.finish()
         (place,) = self.places.values()
-        if following.waits(self._desk, place):
+        if batch.waits(self._desk, place):
             # What is not handled now has rung, or nobody will ever tell: no time is enough then.
             assert bell.wait(5), f"nobody rang: {self.schedule.trace}"
         return True

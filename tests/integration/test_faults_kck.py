@@ -17,9 +17,8 @@ from kck_publish import (
     Retry,
     StringParameter,
     VersionMismatch,
-    computing,
-    registry,
 )
+from kck_publish.products import compute, registry
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog.fixtures import Gate, Session, computes, drain, interfering, sql, stored
 from tests.catalog.models import Author, Book, Edition
@@ -63,7 +62,7 @@ def test_a_nothing_is_carried_from_one_refresh_to_the_next(edition: Edition) -> 
     for copies in (4, 9, 2):
         Edition.objects.update(copies=copies)
         drain()
-        assert computing.current() is None
+        assert compute.current() is None
         assert cache.get(f"shelf/{author}") == {"Always": copies}
     sql("UPDATE catalog_edition SET copies = 30")
     cache.refresh(f"stock/{edition.book_id}", queued=False)

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from kck_publish import Fenced, following, places, registry, requests, stores
-from kck_publish.connecting import connect
-from kck_publish.places import Place
+from kck_publish import Fenced, stores
+from kck_publish.listener import batch, shard
+from kck_publish.listener.shard import Place
+from kck_publish.log import refreshes
+from kck_publish.postgres import connect
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import another_session, drain, interfering, physical, sql, stored
 from tests.catalog.models import Author, Item
@@ -23,8 +26,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def worker() -> Iterator[tuple[Any, Place]]:
     """The owner of the one shard: its desk, and its place in the log."""
     with closing(connect("default")) as desk:
-        places.agree(desk, 1)
-        place = places.take(desk, 0, 1)
+        shard.agree(desk, 1)
+        place = shard.take(desk, 0, 1)
         assert place is not None
         yield desk, place
 
@@ -46,7 +49,7 @@ def test_a_batch_is_written_only_from_where_it_was_read() -> None:
             session.execute("UPDATE kck_publish_shard SET done = pg_current_snapshot()")
 
     with worker() as (desk, place), interfering(move), pytest.raises(Fenced):
-        following.batch(desk, place)
+        batch.batch(desk, place)
     assert physical("item_total/1") == before
 
 
@@ -58,7 +61,7 @@ def test_who_has_lost_the_shard_does_not_take_back_the_new_owners_claim() -> Non
                 "UPDATE kck_publish_shard SET epoch = epoch + 1, claimed = '999999999:999999999:'"
             )
         with pytest.raises(Fenced):
-            following.batch(desk, place)
+            batch.batch(desk, place)
     assert sql("SELECT claimed::text FROM kck_publish_shard") == [("999999999:999999999:",)]
 
 
@@ -89,7 +92,7 @@ def test_a_value_that_a_reader_adds_in_the_middle_of_a_batch_is_not_augmented(
     sql("UPDATE catalog_item SET amount = amount + 1 WHERE name = 'one'")
     sql("UPDATE catalog_item SET amount = amount + 1 WHERE name = 'two'")
     with interfering(add), worker() as (desk, place):
-        following.batch(desk, place)
+        batch.batch(desk, place)
     entry = stored("item_total/2")
     assert entry is not None
     assert entry.body == b'{"count":1,"amount":7}'
@@ -108,13 +111,13 @@ def test_a_stolen_shard_under_a_batch(item: None) -> None:
         stolen.append(True)
         with another_session() as thief:
             thief.execute("SELECT pg_terminate_backend(%s)", [backend])
-            while not places.take(thief, 0, 1):
+            while not shard.take(thief, 0, 1):
                 pass  # until the ended session's lock is free
 
     with worker() as (desk, place):
         backend = desk.info.backend_pid
         with interfering(steal), pytest.raises(Exception, match=r"terminating|closed|lost"):
-            following.batch(desk, place)
+            batch.batch(desk, place)
     drain()
     entry = stored("item_total/1")
     assert entry is not None
@@ -143,7 +146,7 @@ def test_an_error_in_the_middle_of_a_write_writes_nothing(
     if where == "adopt":
         monkeypatch.setattr(type(stores.current()), "adopt", fail)
     else:
-        monkeypatch.setattr(requests, "log", fail)
+        monkeypatch.setattr(refreshes, "log", fail)
     with pytest.raises(ZeroDivisionError):
         drain()
     monkeypatch.undo()

@@ -11,10 +11,11 @@ import pytest
 from django.db import connection
 from django.test import override_settings
 
-from kck_publish import Cache, consumers
+from kck_publish import Cache
 from kck_publish.exceptions import Forgotten
+from kck_publish.log import consumers
+from kck_publish.log.trim import TRIMMED, Trimming
 from kck_publish.testing import assert_fresh
-from kck_publish.trimming import TRIMMED, Trimming
 from tests.catalog.fixtures import another_session, drain, sql, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal

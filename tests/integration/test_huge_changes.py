@@ -12,14 +12,18 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from kck_publish import Cache, auditor, consumers, following, places
-from kck_publish.connecting import connect
-from kck_publish.keys import shard_of
-from kck_publish.lags import lags
-from kck_publish.places import Place
+from kck_publish import Cache
+from kck_publish.listener import batch as listener_batch
+from kck_publish.listener import shard
+from kck_publish.listener.shard import Place
+from kck_publish.log import consumers
+from kck_publish.log.keys import shard_of
+from kck_publish.log.lag import lags
+from kck_publish.log.trim import Trimming
+from kck_publish.ops import verify
+from kck_publish.postgres import connect
 from kck_publish.status import status
 from kck_publish.testing import assert_fresh
-from kck_publish.trimming import Trimming
 from tests.catalog.crashes import Crash, dying
 from tests.catalog.fixtures import Session, computes, drain, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item
@@ -53,8 +57,8 @@ def worker(shards: int = 1) -> Iterator[tuple[Any, Place]]:
     """A listener's connection, and its place in the log, to take single batches."""
     desk = connect("default")
     try:
-        places.agree(desk, shards)
-        place = places.take(desk, 0, shards)
+        shard.agree(desk, shards)
+        place = shard.take(desk, 0, shards)
         assert place is not None
         yield desk, place
     finally:
@@ -62,7 +66,7 @@ def worker(shards: int = 1) -> Iterator[tuple[Any, Place]]:
 
 
 def batch(desk: Any, place: Place) -> Place:
-    found: Place = Session(lambda: following.batch(desk, place)).result()[0]
+    found: Place = Session(lambda: listener_batch.batch(desk, place)).result()[0]
     return found
 
 
@@ -79,7 +83,7 @@ def test_a_source_that_changed_much_is_put_aside_and_then_true(items: list[Item]
         assert backlog() == [("catalog_item", False)]
         assert stored(f"catalog.item/{items[0].pk}").body.endswith(b"]")  # type: ignore[union-attr]
         seen = 0
-        while following.waits(desk, place):
+        while listener_batch.waits(desk, place):
             place = batch(desk, place)
             seen += 1
         assert seen >= 2 * ROWS / 4
@@ -238,7 +242,7 @@ def test_the_auditor_judges_nothing_that_is_put_aside(items: list[Item]) -> None
     Item.objects.update(amount=9)
     with worker() as (desk, place):
         batch(desk, place)
-    report = auditor.audit(["item_total", "catalog.item"], patience=0)
+    report = verify.audit(["item_total", "catalog.item"], patience=0)
     assert {one.kind for one in report.findings} == {"waiting"}
 
 
@@ -274,7 +278,7 @@ def test_a_cursor_that_is_set_back_amends_nothing_twice(items: list[Item], setti
     drain()
     with worker(2) as (desk, place):
         assert place.shard == 0
-        other = places.take(desk, 1, 2)
+        other = shard.take(desk, 1, 2)
         assert other is not None
         Item.objects.filter(pk=items[0].pk).update(amount=1000)
         place = batch(desk, place) if shard_of("item_total/0", 2) else place

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from kck_publish import Cache, Change, Depends, IntegerParameter, Primer, StringParameter, registry
+from kck_publish import Cache, Change, Depends, IntegerParameter, Primer, StringParameter
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import drain, sql, stored
 from tests.catalog.models import Author, Item, ItemTag, Publisher, Tag

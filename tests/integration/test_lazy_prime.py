@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from kck_publish import Cache, NotPrimed, Unserializable, prime, reading, sessions, stores
-from kck_publish.connecting import connect
+from kck_publish import Cache, NotPrimed, Unserializable, stores
+from kck_publish.listener import session
+from kck_publish.postgres import connect
+from kck_publish.reading import prime
+from kck_publish.reading import read as reading_read
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
 from tests.catalog.fixtures import (
@@ -84,7 +87,7 @@ def test_what_was_stored_between_the_miss_and_the_lock_is_taken(
         Session(KINDS[product]).result()
         return original(*args)
 
-    monkeypatch.setattr(reading, "prime", late)
+    monkeypatch.setattr(reading_read, "prime", late)
     with computes() as seen:
         assert KINDS[product]() == value(product, 5)
     assert seen == [product]
@@ -191,7 +194,7 @@ def test_added_between_the_claim_and_the_look(
 def test_added_after_the_look(product: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The listener has looked and found nothing; the reader adds before the cursor moves."""
     gate = Gate(product)
-    original = sessions.BatchSession.writing
+    original = session.BatchSession.writing
 
     def writing(self: Any, last: bool) -> Any:
         gate.open()
@@ -203,7 +206,7 @@ def test_added_after_the_look(product: str, monkeypatch: pytest.MonkeyPatch) -> 
         reader = Session(KINDS[product])
         gate.wait()
         change()
-        monkeypatch.setattr(sessions.BatchSession, "writing", writing)
+        monkeypatch.setattr(session.BatchSession, "writing", writing)
         drain()
     finally:
         primers.interfere.remove(gate)
@@ -401,7 +404,7 @@ def test_the_serialization_failure_of_two_primes_is_ours_to_handle(
         finally:
             desk.close()
 
-    from kck_publish import registry
+    from kck_publish.products import registry
 
     address = stores.Address("item_total/1", registry.get("item_total").fingerprint)
     monkeypatch.setattr(prime, "entries_of", entries_of)

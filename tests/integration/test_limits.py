@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from kck_publish import Cache, InvalidPrimer, Primer, TooLarge, registry
+from kck_publish import Cache, InvalidPrimer, Primer, TooLarge
+from kck_publish.products import registry
 from tests.catalog.fixtures import drain, sql
 from tests.catalog.models import Item
 from tests.catalog.primers import Fragile

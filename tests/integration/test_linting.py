@@ -20,9 +20,8 @@ from kck_publish import (
     Primer,
     UndeclaredRead,
     UndeclaredReadWarning,
-    linting,
-    registry,
 )
+from kck_publish.products import registry, undeclared_reads
 from kck_publish.request import GlobalRequest
 from tests.catalog.fixtures import drain, reads, sql, stored
 from tests.catalog.models import Author, Book, Item, Publisher
@@ -110,7 +109,7 @@ def world(transactional_db: None) -> Iterator[None]:
     )
     sql("CREATE TABLE lint_parted (a int) PARTITION BY LIST (a)")
     sql("CREATE TABLE lint_part PARTITION OF lint_parted DEFAULT")
-    linting._told.clear()
+    undeclared_reads._told.clear()
     yield
     sql("DROP TABLE lint_parted")
     sql("DROP FUNCTION lint_count")

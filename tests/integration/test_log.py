@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 
 from kck_publish import Cache
-from kck_publish.connecting import connect
+from kck_publish.log.trim import Trimming
+from kck_publish.postgres import connect
 from kck_publish.testing import assert_fresh
-from kck_publish.trimming import Trimming
 from tests.catalog.fixtures import another_session, drain, sql, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal

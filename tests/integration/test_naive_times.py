@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from kck_publish import Cache, DateTimeParameter, Depends, Primer, changes, registry
+from kck_publish import Cache, DateTimeParameter, Depends, Primer
 from kck_publish.clock import now
-from kck_publish.explaining import explain
+from kck_publish.log import reader
+from kck_publish.ops.explain import explain
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog.fixtures import computes, drain, sql
 from tests.catalog.models import Sample
@@ -35,7 +37,7 @@ def naive(settings: Any) -> Iterator[None]:
 def forget() -> None:
     """What follows from the settings, which no process changes while it runs."""
     connection.close()
-    changes._known.clear()  # how columns are read
+    reader._known.clear()  # how columns are read
 
 
 @pytest.fixture

@@ -13,19 +13,14 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import (
-    Behind,
-    Cache,
-    ConfigurationError,
-    KeyParameterMismatch,
-    copies,
-    registry,
-)
-from kck_publish.near_copying import Copying
-from kck_publish.near_follower import NearFollower, following
+from kck_publish import Behind, Cache, ConfigurationError, KeyParameterMismatch
+from kck_publish.listener.near_copy import Copying
+from kck_publish.listener.near_follower import NearFollower, following
+from kck_publish.products import registry
 from kck_publish.request import GlobalRequest
-from kck_publish.stores import near
-from kck_publish.stores.near_format import clock
+from kck_publish.stores.near import journal
+from kck_publish.stores.near import reader as near_reader
+from kck_publish.stores.near.format import clock
 from tests.catalog import primers
 from tests.catalog.fixtures import another_session, drain, lease_of, sql
 from tests.catalog.models import Item
@@ -49,7 +44,7 @@ def follower(path: str) -> Iterator[NearFollower]:
     with following(follower):
         assert follower.following.wait(20)
         yield follower
-    near.reader(path).close()
+    near_reader.reader(path).close()
 
 
 @pytest.fixture
@@ -59,7 +54,7 @@ def held(path: str) -> Callable[..., bytes]:
     def held(key: str = KEY) -> bytes:
         product = registry.find(key)
         assert product is not None
-        entry = near.reader(path).get(key, product.fingerprint)
+        entry = near_reader.reader(path).get(key, product.fingerprint)
         return b"" if entry is None else entry.body or b""
 
     return held
@@ -118,7 +113,7 @@ def test_settings_hold_at_once_also_those_changed_in_place(
     item: Item, alone: Any, settings: Any, django_assert_num_queries: Any
 ) -> None:
     assert alone(total) == 5
-    near, here = settings.KCK_PUBLISH["NEAR"], settings.KCK_PUBLISH
+    near_path, here = settings.KCK_PUBLISH["NEAR"], settings.KCK_PUBLISH
     here["ENABLED"] = False
     with django_assert_num_queries(1):
         assert total() == 5
@@ -128,7 +123,7 @@ def test_settings_hold_at_once_also_those_changed_in_place(
     settings.KCK_PUBLISH = {**here, "NEAR": None}
     with django_assert_num_queries(1):
         assert total() == 5
-    settings.KCK_PUBLISH = {**here, "NEAR": near}
+    settings.KCK_PUBLISH = {**here, "NEAR": near_path}
     assert total() == 5
     assert alone(total) == 5
 
@@ -165,9 +160,9 @@ def test_a_product_that_is_declared_anew_is_read_in_its_own_way(item: Item, alon
 
 
 def near_has(item: Item) -> bool:
-    from kck_publish import nearby
+    from kck_publish.reading import near as reading_near
 
-    return nearby.body(nearby.way_of(registry.get("catalog.item")), item.pk) is not None
+    return reading_near.body(reading_near.way_of(registry.get("catalog.item")), item.pk) is not None
 
 
 @pytest.mark.parametrize(
@@ -223,7 +218,7 @@ def test_own_writes_are_visible_at_once_and_until_the_copy_has_them(
         assert total() == 6
     assert total() == 6
     with paused(follower, 20):
-        from kck_publish.listener import Listener
+        from kck_publish.listener.listener import Listener
 
         Listener("default").once()  # on this very session
         assert held() == b'{"count":1,"amount":5}'
@@ -235,9 +230,9 @@ def test_own_writes_are_visible_at_once_and_until_the_copy_has_them(
 
 
 def is_quiet() -> bool:
-    from kck_publish import nearby
+    from kck_publish.reading import near as reading_near
 
-    return nearby.body(nearby.way_of(registry.get("item_total")), 1) is not None
+    return reading_near.body(reading_near.way_of(registry.get("item_total")), 1) is not None
 
 
 class paused:  # noqa: N801 - a context manager
@@ -250,7 +245,7 @@ class paused:  # noqa: N801 - a context manager
     def __init__(self, follower: NearFollower, lease: float | None = None) -> None:
         self.follower = follower
         if lease is not None:
-            reader, until = near.reader(follower._path), clock() + lease / 2
+            reader, until = near_reader.reader(follower._path), clock() + lease / 2
             follower._lease, deadline = lease, clock() + 20
             while (reader.get(KEY, ""), reader._lease.until)[1] < until:
                 follower._renewed = 0.0
@@ -310,7 +305,7 @@ def test_what_is_hinted_at_comes_with_the_look(path: str, held: Any) -> None:
     with follower._file() as file:
         follower._consumer = follower._begun(file)
         follower.look(file)
-        near.reader(path).ask(KEY, product.fingerprint)
+        near_reader.reader(path).ask(KEY, product.fingerprint)
         follower.look(file)
         before = held()
         assert fetched == [KEY]
@@ -328,7 +323,7 @@ def test_what_is_hinted_at_comes_with_the_look(path: str, held: Any) -> None:
         follower.nudge([KEY])
         assert follower.look(file)
         assert held() == b""
-    near.reader(path).close()
+    near_reader.reader(path).close()
 
 
 def test_a_fill_that_was_read_before_a_change_is_put_right(
@@ -390,7 +385,7 @@ def test_who_wrote_before_the_follower_was_registered_is_waited_for(
             other.commit()
             assert follower.following.wait(10)
             wait_until(lambda: cache.get(KEY) is None and held() == b"null")
-    near.reader(path).close()
+    near_reader.reader(path).close()
 
 
 def test_what_is_behind_is_judged_by_the_store(
@@ -430,7 +425,7 @@ def test_a_follower_that_starts_again_goes_on_with_its_file(
     again = NearFollower("default")
     with following(again):
         wait_until(lambda: held() == b'{"count":1,"amount":6}')
-    near.reader(path).close()
+    near_reader.reader(path).close()
 
 
 @pytest.mark.parametrize(
@@ -462,12 +457,12 @@ def test_what_nobody_needs_any_more_is_trimmed(item: Item, wait_until: Any) -> N
 
     def trimmed() -> bool:
         with connection.cursor() as cursor:
-            copies.trim(cursor, 60)
+            journal.trim(cursor, 60)
         return sql(count) == [(0,)]
 
     wait_until(trimmed)
     with connection.cursor() as cursor:
-        copies.trim(cursor, 0)  # silent for too long
+        journal.trim(cursor, 0)  # silent for too long
     wait_until(lambda: sql("SELECT count(*) FROM kck_publish_consumer") == [(1,)])
 
 
@@ -490,7 +485,7 @@ def test_another_fingerprint_is_another_entry(
     with another_session() as other:
         other.execute("UPDATE catalog_item SET amount = 6")
     drain()
-    wait_until(lambda: near.reader(path).get(KEY, old) is None, what="removed")
+    wait_until(lambda: near_reader.reader(path).get(KEY, old) is None, what="removed")
     wait_until(lambda: total() == 6 and held())
     registry.register(product, replaces=lambda other: True)
 

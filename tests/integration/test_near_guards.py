@@ -18,16 +18,20 @@ from django.core import signing
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 
-from kck_publish import Cache, copies, nearby, own_writes, registry
-from kck_publish.consumers import register
-from kck_publish.near_follower import NearFollower, following
-from kck_publish.own_writes import OwnWrites, Writes
-from kck_publish.read_your_writes import ReadYourWritesMiddleware
+from kck_publish import Cache
+from kck_publish.capture import request_writes
+from kck_publish.capture.request_writes import OwnWrites, Writes
+from kck_publish.listener.near_follower import NearFollower, following
+from kck_publish.log.consumers import register
+from kck_publish.log.snapshot import take
+from kck_publish.products import registry
+from kck_publish.reading import near as reading_near
 from kck_publish.request import GlobalRequest
-from kck_publish.snapshots import take
-from kck_publish.stores import near
-from kck_publish.stores.near_file import NearFile
-from kck_publish.stores.near_format import clock
+from kck_publish.request.read_your_writes import ReadYourWritesMiddleware
+from kck_publish.stores.near import journal
+from kck_publish.stores.near import reader as near_reader
+from kck_publish.stores.near.format import clock
+from kck_publish.stores.near.writer import NearFile
 from kck_publish.testing import travel
 from tests.catalog.fixtures import Session, another_session, computes, drain, lease_of, sql
 from tests.catalog.models import Item
@@ -56,11 +60,11 @@ def change(amount: int = 6) -> int:
 def context(*brought: Writes) -> Iterator[OwnWrites]:
     """A request that keeps account of its writes, and of what its browser brings along."""
     mine = OwnWrites(brought)
-    token = own_writes.activate(mine)
+    token = request_writes.activate(mine)
     try:
         yield mine
     finally:
-        own_writes.restore(token)
+        request_writes.restore(token)
 
 
 def token(xid: int) -> Writes:
@@ -117,7 +121,7 @@ def test_another_hosts_older_copy_is_not_read_after_a_token_was_taken_back(
 
 
 def drain_of_the_store() -> None:
-    from kck_publish.listener import Listener
+    from kck_publish.listener.listener import Listener
 
     Listener("default").once()
 
@@ -137,7 +141,7 @@ def test_where_much_is_committed_who_has_written_reads_the_copy_again(
         Item.objects.update(amount=6)
         Session(drain_of_the_store).result()
         product = registry.get("item_total")
-        wait_until(lambda: total() == 6 and nearby.body(nearby.way_of(product), 1))
+        wait_until(lambda: total() == 6 and reading_near.body(reading_near.way_of(product), 1))
     finally:
         ended.set()
         busy.result()
@@ -172,7 +176,7 @@ def test_a_value_that_wants_a_refresh_asks_for_it(
         "WHERE key = %s", KEY)  # fmt: skip
     connection.close()
     product = registry.get("item_total")
-    wait_until(lambda: nearby.held(product, [KEY]).get(KEY) and soft(product), what="copied")
+    wait_until(lambda: reading_near.held(product, [KEY]).get(KEY) and soft(product), what="copied")
     assert alone(total) == 5
     with travel(timedelta(hours=2)):
         assert total() == 5
@@ -183,12 +187,12 @@ def test_a_value_that_wants_a_refresh_asks_for_it(
 
 
 def soft(product: Any) -> bool:
-    return nearby.held(product, [KEY])[KEY].soft_expire is not None
+    return reading_near.held(product, [KEY])[KEY].soft_expire is not None
 
 
 def shows(path: str, wait_until: Any) -> None:
     """Wait until the copy is said to be true of now."""
-    reader = near.reader(path)
+    reader = near_reader.reader(path)
     with connection.cursor() as cursor:
         now = take(cursor)
     wait_until(lambda: reader._done() is not None and reader.includes(now), 20)
@@ -219,7 +223,7 @@ def test_what_only_a_reader_finds_damaged_is_made_anew(
     item: Item, held: Any, path: str, wait_until: Any
 ) -> None:
     """The follower need not come by the page that is damaged; it is told, and set aside."""
-    near.reader(path).ask("", near.DAMAGED)
+    near_reader.reader(path).ask("", near_reader.DAMAGED)
     wait_until(lambda: list(Path(path).parent.glob("*.bad-*")), what="set aside")
     wait_until(lambda: total() == 5 and held(), 20, what="held again")
 
@@ -228,7 +232,7 @@ def test_the_lease_counts_from_before_the_look(
     item: Item, follower: NearFollower, path: str, monkeypatch: pytest.MonkeyPatch, wait_until: Any
 ) -> None:
     """What is committed while a look is on its way is not in what it has found."""
-    unseen, renew, begun = copies.unseen, follower._renew, [0.0]
+    unseen, renew, begun = journal.unseen, follower._renew, [0.0]
     counted: list[tuple[float, float]] = []
 
     def look(*arguments: Any) -> Any:
@@ -239,7 +243,7 @@ def test_the_lease_counts_from_before_the_look(
         renew(cursor, file, at, until)
         counted.append((begun[-1], lease_of(path).at))
 
-    monkeypatch.setattr(copies, "unseen", look)
+    monkeypatch.setattr(journal, "unseen", look)
     monkeypatch.setattr(follower, "_renew", renewed)
     wait_until(lambda: len(counted) > 3)
     assert all(lease <= look for look, lease in counted[1:])
@@ -262,7 +266,7 @@ def test_the_copy_of_another_database_is_not_gone_on_with(
     with following(again):
         assert again.following.wait(20)
         assert again._consumer.id != consumer
-    near.reader(path).close()
+    near_reader.reader(path).close()
 
 
 def test_what_one_of_two_has_not_copied_is_not_trimmed(
@@ -281,7 +285,7 @@ def test_what_one_of_two_has_not_copied_is_not_trimmed(
     before = sql(done, name)
     wait_until(lambda: sql(done, name) != before, what="the follower has said how far it is")
     with connection.cursor() as cursor:
-        copies.trim(cursor, 60)
+        journal.trim(cursor, 60)
     assert sql(count) == there
     sql("DELETE FROM kck_publish_consumer WHERE name = %s", name)
 
@@ -305,7 +309,7 @@ def test_who_began_before_the_follower_and_writes_after_it_tells_all_the_same(
             other.execute("UPDATE kck_publish_entry SET body = 'null' WHERE key = %s", [KEY])
             other.commit()
             wait_until(lambda: held() == b"null")
-    near.reader(path).close()
+    near_reader.reader(path).close()
 
 
 def test_a_reader_in_an_old_snapshot_is_served_what_is_newer(

@@ -10,8 +10,9 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import Cache, following, places, stores
-from kck_publish.connecting import connect
+from kck_publish import Cache, stores
+from kck_publish.listener import batch, shard
+from kck_publish.postgres import connect
 from tests.catalog.fixtures import Session, another_session, computes, drain, settle, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item, Tag
 from tests.catalog.primers import ItemNames, ItemTotal, Shelf, ShelfSum, Stock
@@ -229,10 +230,10 @@ def test_between_the_batches_of_a_cascade(settings: Any) -> None:
     settings.KCK_PUBLISH = {**getattr(settings, "KCK_PUBLISH", {}), "MAX_CHANGES": 1}
     desk = connect("default")
     try:
-        place = places.take(desk, 0, 1)
+        place = shard.take(desk, 0, 1)
         assert place is not None
-        while following.waits(desk, place):
-            place, _ = Session(lambda place=place: following.batch(desk, place)).result()  # type: ignore[misc]
+        while batch.waits(desk, place):
+            place, _ = Session(lambda place=place: batch.batch(desk, place)).result()  # type: ignore[misc]
             assert Stock.cached.get(book=book.pk) == 2
             assert ShelfSum.cached.get(author=author.pk) == ["A B", 2]
             assert Shelf.cached.get(author=author.pk) == {"T": 2}

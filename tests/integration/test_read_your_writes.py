@@ -23,8 +23,9 @@ from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
-from kck_publish import marks, own_writes, stores
-from kck_publish.read_your_writes import PREFIX, ReadYourWritesMiddleware
+from kck_publish import stores
+from kck_publish.capture import request_writes, session_writes
+from kck_publish.request.read_your_writes import PREFIX, ReadYourWritesMiddleware
 from tests.catalog.fixtures import Session, another_session, computes, drain, sql
 from tests.catalog.models import Author, Book, Edition, Item, Tag
 from tests.catalog.primers import ItemTotal, Shelf, ShelfSum, Stock
@@ -404,7 +405,7 @@ def test_concurrent_contexts_have_their_own() -> None:
         return [one.content for one in found]
 
     assert async_to_sync(run)() == [b"[8]", b"[5]", b"[5]", b"[5]"]
-    assert own_writes.current() is None
+    assert request_writes.current() is None
 
 
 def test_a_database_that_has_gone_costs_the_token_only(
@@ -415,7 +416,7 @@ def test_a_database_that_has_gone_costs_the_token_only(
     def gone(*_: Any) -> None:
         raise OperationalError
 
-    monkeypatch.setattr(marks, "take", gone)
+    monkeypatch.setattr(session_writes, "take", gone)
     client = Client()
     post(client, 8)
     assert not tokens(client)

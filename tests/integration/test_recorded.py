@@ -9,7 +9,8 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 
-from kck_publish import Cache, DependencyCycle, Depends, IntegerParameter, Primer, registry
+from kck_publish import Cache, DependencyCycle, Depends, IntegerParameter, Primer
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import Session, another_session, drain, reads, sql
 from tests.catalog.models import Author, Item

@@ -14,21 +14,13 @@ import pytest
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection, transaction
 
-from kck_publish import (
-    Cache,
-    Depends,
-    IntegerParameter,
-    Primer,
-    Unserializable,
-    conf,
-    following,
-    places,
-    registry,
-)
-from kck_publish.connecting import connect
+from kck_publish import Cache, Depends, IntegerParameter, Primer, Unserializable, conf
 from kck_publish.exceptions import Fenced
-from kck_publish.listener import Listener
-from kck_publish.places import Place
+from kck_publish.listener import batch, shard
+from kck_publish.listener.listener import Listener
+from kck_publish.listener.shard import Place
+from kck_publish.postgres import connect
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog.crashes import Crash, dying
 from tests.catalog.fixtures import (
@@ -67,8 +59,8 @@ def worker() -> Iterator[tuple[Any, Place]]:
     """A listener's connection, and its place in the log, to take single batches."""
     desk = connect("default")
     try:
-        places.agree(desk, 1)
-        place = places.take(desk, 0, 1)
+        shard.agree(desk, 1)
+        place = shard.take(desk, 0, 1)
         assert place is not None
         yield desk, place
     finally:
@@ -273,7 +265,7 @@ def test_one_batch_sees_one_snapshot(author: Author) -> None:
             session.execute("UPDATE catalog_author SET first = first || 'Y' WHERE first < 'XYY'")
 
     with worker() as (desk, place), interfering(interrupt):
-        following.batch(desk, place)
+        batch.batch(desk, place)
     assert seen == ["X", "X"]
     drain()
     assert_fresh()
@@ -493,10 +485,10 @@ def test_a_worker_whose_shard_has_moved_writes_nothing(edition: Edition) -> None
 
     with worker() as (desk, place):
         with interfering(move), pytest.raises(Fenced, match="Shard 0 has moved"):
-            following.batch(desk, place)
+            batch.batch(desk, place)
         assert physical(key) == before
         with pytest.raises(Fenced):  # nor does it claim
-            following.batch(desk, place)
+            batch.batch(desk, place)
     ((done, claimed),) = sql("SELECT done::text, claimed::text FROM kck_publish_shard")
     assert done == place.done
     assert claimed != done  # the first one had claimed; that costs at most a refresh
@@ -509,7 +501,7 @@ def test_a_shard_has_one_owner(transactional_db: None) -> None:
     with worker() as (_, place):
         second = connect("default")
         try:
-            assert places.take(second, 0, 1) is None
+            assert shard.take(second, 0, 1) is None
         finally:
             second.close()
         Item.objects.create(name="x")

@@ -13,8 +13,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish.peers import together_with
 from kck_publish.request import GlobalRequest
+from kck_publish.rows.peers import together_with
 from tests.catalog.fixtures import drain, reads
 from tests.relations.models import Agent, House, Novel, Paperback, Passport, Saga, Writer
 
@@ -91,7 +91,7 @@ def test_a_key_to_another_field_goes_by_the_declared_lookup(novels: list[Novel])
 def test_a_key_to_a_field_that_is_no_lookup_is_the_orms(
     novels: list[Novel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kck_publish import registry
+    from kck_publish.products import registry
 
     house = registry.get("relations.house:name")
     registry.unregister("relations.house:name")
@@ -233,7 +233,7 @@ def test_a_target_that_the_store_takes_for_absent(novels: list[Novel]) -> None:
     Novel.objects.filter(pk__in=[one.pk for one in novels[:2]]).update(writer=999_999)
     connection.close()  # a reader who has written none of it
     rows = [Novel.objects.get(pk=one.pk) for one in novels[:2]]
-    from kck_publish.peers import mark
+    from kck_publish.rows.peers import mark
 
     mark(rows)  # as .cached gives them, refreshed already
     assert [one.writer.name for one in rows] == ["late", "late"]  # type: ignore[union-attr]
@@ -320,7 +320,7 @@ def test_in_a_request_a_row_is_one_object(novels: list[Novel]) -> None:
 
 
 def test_a_descriptor_of_ones_own_is_left_alone(novels: list[Novel]) -> None:
-    from kck_publish.related import ManyToOne, install
+    from kck_publish.rows.relations import ManyToOne, install
 
     class Own(ManyToOne):
         pass

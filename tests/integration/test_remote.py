@@ -28,9 +28,9 @@ from kck_publish import (
     RemotePrimer,
     Retry,
     StringParameter,
-    registry,
 )
-from kck_publish.housekeeping import Housekeeping
+from kck_publish.listener.maintenance import Housekeeping
+from kck_publish.products import registry
 from kck_publish.testing import travel
 from tests.catalog.fixtures import another_session, computes, drain, physical, sql
 from tests.catalog.primers import Anything, note

@@ -19,7 +19,9 @@ from django.test import AsyncClient, Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
-from kck_publish import Cache, memo, watching
+from kck_publish import Cache
+from kck_publish.capture import statements
+from kck_publish.reading import request_memo
 from kck_publish.request import (
     GlobalRequest,
     GlobalRequestMiddleware,
@@ -333,13 +335,13 @@ def test_reads_forget_nothing(author: Author) -> None:
     ],
 )
 def test_which_statements_may_write(tag: str | None, query: Any, writes: bool) -> None:
-    assert watching.may_write(tag, query) is writes
+    assert statements.may_write(tag, query) is writes
 
 
 def test_the_memo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memo, "LIMIT", 3)
+    monkeypatch.setattr(request_memo, "LIMIT", 3)
     with GlobalRequest():
-        known = memo.current()
+        known = request_memo.current()
         assert known is not None
         for number in range(10):
             known.keep(known.ticket() or 0, {str(number): number})
@@ -486,7 +488,7 @@ def test_contexts_nest_and_threads_have_their_own() -> None:
             raise RollBack
         assert get_request() is outer
         with GlobalRequest(outer):  # the same request keeps what it knows
-            assert memo.current() is not None
+            assert request_memo.current() is not None
             assert get_request() is outer
     assert get_request() is None
 

@@ -17,8 +17,9 @@ from django.utils import timezone, translation
 from rest_framework import serializers
 from rest_framework.test import APIClient
 
-from kck_publish import ConfigurationError, Depends, InvalidPrimer, RequestNeeded, registry
+from kck_publish import ConfigurationError, Depends, InvalidPrimer, RequestNeeded
 from kck_publish.contrib.rest_framework import SerializerPrimer
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog.fixtures import another_session, drain, stored
 from tests.rest_app import serializers as declared

@@ -8,8 +8,8 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import registry
-from kck_publish.graphing import by_what
+from kck_publish.ops.graph import by_what
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import drain, stored
 from tests.rest_app.fixtures import fill, write

@@ -12,8 +12,10 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import TestCase
 
-from kck_publish import Cache, IntegerParameter, InvalidPrimer, Primer, Retry, registry, schedule
+from kck_publish import Cache, IntegerParameter, InvalidPrimer, Primer, Retry
 from kck_publish.clock import now
+from kck_publish.products import registry
+from kck_publish.refresh import schedule
 from kck_publish.status import status
 from kck_publish.testing import drain as drain_here
 from kck_publish.testing import travel

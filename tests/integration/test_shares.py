@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kck_publish.connecting import connect
-from kck_publish.places import Place
-from kck_publish.sharing import Sharing
+from kck_publish.listener.assignment import Sharing
+from kck_publish.listener.shard import Place
+from kck_publish.postgres import connect
 from tests.catalog.fixtures import sql
 
 pytestmark = pytest.mark.django_db(transaction=True)

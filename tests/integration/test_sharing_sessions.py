@@ -11,8 +11,8 @@ from django.db.models import Value
 from django.db.models.functions import Concat
 from django.test import override_settings
 
-from kck_publish.listener import Listener
-from kck_publish.sharing import Sharing
+from kck_publish.listener.assignment import Sharing
+from kck_publish.listener.listener import Listener
 from tests.catalog.fixtures import Session, another_session, interfering, sql, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemNames

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from kck_publish import Cache, Depends, IntegerParameter, Primer, registry, signals
+from kck_publish import Cache, Depends, IntegerParameter, Primer, signals
+from kck_publish.products import registry
 from tests.catalog.fixtures import drain, interfering
 from tests.catalog.models import Author, Item
 from tests.catalog.primers import Fragile, ItemTotal

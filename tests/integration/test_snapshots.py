@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from kck_publish import Cache, StoreMissing
-from kck_publish.snapshots import Snapshot, take
+from kck_publish.log.snapshot import Snapshot, take
 from kck_publish.testing import assert_fresh, drain, travel
 from tests.catalog.fixtures import another_session
 from tests.catalog.models import Author, Book, Tag

@@ -24,10 +24,10 @@ from kck_publish import (
     IntegerParameter,
     Primer,
     origin,
-    registry,
     suppress,
     unsuppress,
 )
+from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import Session, another_session, drain, sql
 from tests.catalog.models import (

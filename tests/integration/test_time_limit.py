@@ -23,9 +23,9 @@ from kck_publish import (
     InvalidPrimer,
     Primer,
     primer,
-    registry,
 )
-from kck_publish.limits import _in_milliseconds
+from kck_publish.products import registry
+from kck_publish.products.time_limit import _in_milliseconds
 from kck_publish.testing import travel
 from tests.catalog.fixtures import Session, drain, sql, stored
 from tests.catalog.models import Item
@@ -293,7 +293,7 @@ def test_the_sessions_own_timeout_holds_where_it_is_shorter(own: str, seen: str)
 
 def test_a_query_that_fails_within_does_not_lift_the_limit() -> None:
     """The batch rolls back what a compute within a compute has spoiled, and the setting with it."""
-    from kck_publish.computing import compute
+    from kck_publish.products.compute import compute
 
     shown: list[Any] = []
 

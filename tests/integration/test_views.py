@@ -17,7 +17,8 @@ from django.test import Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
-from kck_publish import ConfigurationError, KeyParameterMismatch, ProductView, registry
+from kck_publish import ConfigurationError, KeyParameterMismatch, ProductView
+from kck_publish.products import registry
 from tests.catalog.fixtures import computes, drain
 from tests.catalog.models import Author, Book
 from tests.catalog.primers import AuthorCard, AuthorPage, OnlyPrimed

@@ -18,10 +18,11 @@ from django.db.models import Avg, Count, Max, Min, Sum
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from kck_publish import Cache, registry, stores
+from kck_publish import Cache, stores
 from kck_publish.aggregates.lists import Top
 from kck_publish.aggregates.product import AggregateProduct, State
-from kck_publish.keys import product_of
+from kck_publish.log.keys import product_of
+from kck_publish.products import registry
 from kck_publish.stores import Address
 from tests.catalog import aggregates
 from tests.catalog.fixtures import drain, sql

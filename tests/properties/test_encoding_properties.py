@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kck_publish.encoding import decode, encode, fingerprint
+from kck_publish.products.encoding import decode, encode, fingerprint
 
 # The machine may be busy, and the first text drawn builds a table.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

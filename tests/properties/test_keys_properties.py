@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kck_publish.exceptions import KeyParameterMismatch
-from kck_publish.keys import (
+from kck_publish.log.keys import (
     BooleanParameter,
     DateParameter,
     DateTimeParameter,
@@ -28,7 +28,7 @@ from kck_publish.keys import (
     shard_of,
     split,
 )
-from kck_publish.products import Product
+from kck_publish.products.product import Product
 
 # The machine may be busy, and the first text drawn builds a table.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -14,12 +14,12 @@ from django.db import connection
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
-from kck_publish import registry
-from kck_publish.computing import compute
 from kck_publish.conf import settings as ours
-from kck_publish.near_follower import NearFollower, following
-from kck_publish.snapshots import take
-from kck_publish.stores import near
+from kck_publish.listener.near_follower import NearFollower, following
+from kck_publish.log.snapshot import take
+from kck_publish.products import registry
+from kck_publish.products.compute import compute
+from kck_publish.stores.near import reader as near_reader
 from tests.catalog.fixtures import stored
 from tests.properties.test_drain_machine import EXAMPLES, Drains, keys
 
@@ -33,7 +33,7 @@ class NearDrains(Drains):
     def the_copy_is_true(self) -> None:
         if not self.drained:
             return
-        reader = near.reader(str(ours.NEAR))
+        reader = near_reader.reader(str(ours.NEAR))
         with connection.cursor() as cursor:
             now = take(cursor)
             while reader._done() is None or not reader.includes(now):
@@ -77,4 +77,4 @@ def test_drained_the_copy_is_what_is_stored(with_near: None) -> None:
                 suppress_health_check=list(HealthCheck), database=None,
             ),
         )  # fmt: skip
-    near.reader(str(ours.NEAR)).close()
+    near_reader.reader(str(ours.NEAR)).close()

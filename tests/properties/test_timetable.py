@@ -10,7 +10,7 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kck_publish.timetable import Cron, Interval, share_of, timetable
+from kck_publish.products.timetable import Cron, Interval, share_of, timetable
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 LIMITS = [(0, 59, ""), (0, 23, ""), (1, 28, ""), (1, 12, "jan feb dec"), (0, 6, "sun mon sat")]

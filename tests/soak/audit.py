@@ -17,8 +17,10 @@ import psycopg
 from django.core.management import call_command
 from django.db import DatabaseError, connections, models
 
-from kck_publish import changes, registry, stores
-from kck_publish.auditor import audit
+from kck_publish import stores
+from kck_publish.log import reader
+from kck_publish.ops.verify import audit
+from kck_publish.products import registry
 from kck_publish.stores import READER, Address
 from tests.soak.near import Near
 from tests.soak.truth import ABSENT, Truth
@@ -60,7 +62,7 @@ def drained(shards: int) -> bool:
         with connections["default"].cursor() as cursor:
             cursor.execute("SELECT done::text FROM kck_publish_shard")
             places = [row[0] for row in cursor.fetchall()]
-            if len(places) < shards or any(changes.any_unseen(cursor, one) for one in places):
+            if len(places) < shards or any(reader.any_unseen(cursor, one) for one in places):
                 return False
             cursor.execute(FAILING)
             failing = cursor.fetchone()[0]

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.db import connection
 
-from kck_publish import registry, stores
+from kck_publish import stores
 from kck_publish.conf import settings
+from kck_publish.products import registry
 from kck_publish.stores import Address
-from kck_publish.stores.near_format import clock
+from kck_publish.stores.near.format import clock
 from tests.soak.primers import complain
 
 

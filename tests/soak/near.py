@@ -81,10 +81,10 @@ class Near:
 
     def is_followed(self) -> bool:
         """Whether who reads here now sees all that is stored."""
-        from kck_publish.snapshots import take
-        from kck_publish.stores import near
+        from kck_publish.log.snapshot import take
+        from kck_publish.stores.near import reader as near_reader
 
-        reader = near.reader(str(self.path))
+        reader = near_reader.reader(str(self.path))
         try:
             with connections["default"].cursor() as cursor:
                 now = take(cursor)
@@ -95,9 +95,9 @@ class Near:
 
     def held(self) -> Iterator[Stored]:
         """All entries. To be closed afterwards."""
-        from kck_publish.stores import near
+        from kck_publish.stores.near import reader as near_reader
 
-        reader = near.reader(str(self.path))
+        reader = near_reader.reader(str(self.path))
         with reader._env.begin() as txn:
             names = [bytes(name) for name, _ in txn.cursor()]
         for name in names:
@@ -109,6 +109,6 @@ class Near:
 
     def close(self) -> None:
         """Read no more for now."""
-        from kck_publish.stores import near
+        from kck_publish.stores.near import reader as near_reader
 
-        near.reader(str(self.path)).close()
+        near_reader.reader(str(self.path)).close()

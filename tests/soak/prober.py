@@ -30,7 +30,7 @@ PATIENCE = 60.0
 def measure(raw: psycopg.Connection[Any], probe: int, bound: Bound | None) -> float | None:
     """Seconds from the commit until the product shows it."""
     from kck_publish import Cache
-    from kck_publish.stores.near_format import clock
+    from kck_publish.stores.near.format import clock
 
     row = raw.execute(
         "UPDATE soak_probe SET count = count + 1 WHERE id = %s RETURNING count", [probe]

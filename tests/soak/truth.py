@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from kck_publish import Cache
-from kck_publish.keys import identify
+from kck_publish.log.keys import identify
 
 
 class Absent:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from kck_publish import alarm
-from kck_publish.alarm import Alarm, Cut, call
+from kck_publish.products import alarm
+from kck_publish.products.alarm import Alarm, Cut, call
 
 pytestmark = pytest.mark.skipif(not alarm.usable(), reason="the alarm needs the main thread")
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kck_publish.exceptions import InvalidPrimer, KeyParameterMismatch
-from kck_publish.keys import (
+from kck_publish.log.keys import (
     BooleanParameter,
     DateParameter,
     DateTimeParameter,

@@ -14,10 +14,9 @@ import lmdb
 import pytest
 
 from kck_publish.clock import now
-from kck_publish.stores import near
 from kck_publish.stores.base import LISTENER, Address, Stored
-from kck_publish.stores.near_file import NearFile
-from kck_publish.stores.near_format import (
+from kck_publish.stores.near import reader as near_reader
+from kck_publish.stores.near.format import (
     OWNER,
     Lease,
     body_name,
@@ -27,6 +26,7 @@ from kck_publish.stores.near_format import (
     stem_of,
     write_owner,
 )
+from kck_publish.stores.near.writer import NearFile
 
 SIZE = 4 * 2**20
 FP, OTHER = "0123456789abcdef", "fedcba9876543210"
@@ -49,16 +49,16 @@ def file(path: str) -> Iterator[NearFile]:
     file.close()
 
 
-def trusted(file: NearFile, seconds: float = 60) -> near.NearReader:
+def trusted(file: NearFile, seconds: float = 60) -> near_reader.NearReader:
     file.put((), lease=Lease(clock() + seconds, clock(), 0.0))
     return reader_of(file.path)
 
 
-def reader_of(path: str) -> near.NearReader:
+def reader_of(path: str) -> near_reader.NearReader:
     """One that has never looked."""
-    if found := near._readers.pop(path, None):
+    if found := near_reader._readers.pop(path, None):
         found.close()
-    return near.reader(path)
+    return near_reader.reader(path)
 
 
 @pytest.mark.parametrize("key", ["a/1", "a/" + "x" * 490, "a/" + "x" * 5000, "a/" + "ü" * 300])
@@ -230,12 +230,12 @@ def test_nothing_is_shared_over_a_fork(path: str) -> None:
     file.put([entry("a/1")])
     file.put((), lease=Lease(clock() + 60, clock(), 0.0))
     file.close()
-    reader = near.reader(path)
+    reader = near_reader.reader(path)
     assert reader.get("a/1", FP) is not None
 
     def child() -> bool:
         opened = {os.path.realpath(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd")}
-        mine = near.reader(path)
+        mine = near_reader.reader(path)
         return path not in opened and mine is not reader and mine.get("a/1", FP) is not None
 
     assert in_a_child(child) == 0
@@ -256,7 +256,7 @@ def test_a_lease_of_an_earlier_look_does_not_count_once_it_was_said_that_nothing
     assert reader.includes("9:9:")  # nothing is read here
     file.put((), lease=Lease(clock() + 60, before, 0.0))  # by a follower that had stood still
     later = clock()
-    while clock() < later + near.AGAIN * 2:
+    while clock() < later + near_reader.AGAIN * 2:
         assert reader.get("a/1", FP) is None
     file.put((), lease=Lease(clock() + 60, clock(), 0.0))
     while reader.get("a/1", FP) is None:
@@ -290,13 +290,13 @@ def test_nobody_opens_it_while_the_process_forks(path: str) -> None:
     file.put([entry("a/1")])
     file.put((), lease=Lease(clock() + 60, clock(), 0.0))
     file.close()
-    reader = near.reader(path)
+    reader = near_reader.reader(path)
     assert reader.get("a/1", FP) is not None
-    near._before_fork()
+    near_reader._before_fork()
     try:
         assert reader.get("a/1", FP) is None
     finally:
-        near._after_fork()
+        near_reader._after_fork()
     assert reader.get("a/1", FP) is not None
     reader.close()
 
@@ -327,7 +327,7 @@ def test_threads_read_while_it_is_written_closed_and_made_anew(file: NearFile) -
     def read() -> int:
         count = 0
         while not ended.is_set():
-            held = near.reader(file.path).get("a/1", FP)
+            held = near_reader.reader(file.path).get("a/1", FP)
             count += held is not None
             if held is not None:
                 seen.add(held.body)

@@ -10,10 +10,10 @@ from django.contrib.auth import get_user_model
 from django.db.models import Model, QuerySet
 from django.utils import timezone, translation
 
-from ... import registry
 from ...conf import settings
-from ...primers import Primer
-from ...products import Computed, Parameters
+from ...primers.base import Primer
+from ...products import registry
+from ...products.product import Computed, Parameters
 from .products import USER, SerializerProduct
 
 

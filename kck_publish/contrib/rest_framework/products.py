@@ -12,12 +12,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 from rest_framework.serializers import Serializer
 
-from ... import encoding, keys
-from ...declared import PrimerProduct
-from ...dependencies import Depends
 from ...exceptions import InvalidPrimer
-from ...products import Computed, Parameters
-from ...rows import FieldParameter, pk_parameters
+from ...log import keys
+from ...primers.product import PrimerProduct
+from ...products import encoding
+from ...products.depends import Depends
+from ...products.product import Computed, Parameters
+from ...rows.products import FieldParameter, pk_parameters
 from .context import ProductContext, ProductRequest
 from .rendering import parse, render, settings_of_form
 from .walking import Walk

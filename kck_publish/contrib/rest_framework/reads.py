@@ -14,7 +14,7 @@ from django.db.models import Manager, Model, Prefetch, QuerySet
 from django.db.models.expressions import OrderBy
 
 from ...conf import settings
-from ...dependencies import ALL, All, Change, Depends, Looked, fields_of
+from ...products.depends import ALL, All, Change, Depends, Looked, fields_of
 from .hops import Path, hop
 
 

@@ -15,9 +15,9 @@ from rest_framework.generics import GenericAPIView, get_object_or_404
 from rest_framework.permissions import NOT, BasePermission
 from rest_framework.views import APIView
 
-from ...conditional import Tagged, tagged
 from ...exceptions import KeyParameterMismatch, NotPrimed, UndeclaredLookup
-from ...models import CacheModel
+from ...reading.http import Tagged, tagged
+from ...rows.model import CacheModel
 from .products import SerializerProduct
 from .querysets import bare, fits, is_whole
 from .serving import user_of

@@ -11,10 +11,10 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.settings import api_settings
 
-from ... import registry
 from ...conf import settings
 from ...exceptions import ConfigurationError
-from ...registry import Graph
+from ...products import registry
+from ...products.registry import Graph
 from .primers import SerializerPrimer
 from .products import USER, SerializerProduct
 

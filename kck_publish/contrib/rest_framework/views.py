@@ -14,8 +14,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...conditional import conditional
 from ...exceptions import Behind
+from ...reading.http import conditional
 from .listing import rows
 from .primers import SerializerPrimer
 from .rendering import envelope, is_plain, parse

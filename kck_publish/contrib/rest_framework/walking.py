@@ -12,8 +12,8 @@ from typing import Any
 from django.db.models import Field, Model
 from rest_framework import fields, relations, serializers
 
-from ...dependencies import Depends
 from ...exceptions import InvalidPrimer
+from ...products.depends import Depends
 from .hops import Path, hop
 from .reads import Reads
 

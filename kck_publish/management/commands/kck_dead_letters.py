@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
-from kck_publish import retries
 from kck_publish.conf import settings
+from kck_publish.refresh import failures
 
 
 class Command(BaseCommand):
@@ -24,18 +24,18 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with connections[settings.DATABASE].cursor() as cursor:
             if options["action"] == "list":
-                self._list(retries.dead(cursor), options["json"])
+                self._list(failures.dead(cursor), options["json"])
                 return
             if not options["key"] and not options["all"]:
                 raise CommandError("Name the keys, or say --all.")
             keys = None if options["all"] else options["key"]
-            act = retries.revive if options["action"] == "retry" else retries.discard
+            act = failures.revive if options["action"] == "retry" else failures.discard
             done = act(cursor, keys)
         unknown = set(options["key"]) - set(done)
         if unknown:
             raise CommandError(f"No dead letter: {', '.join(sorted(unknown))}")
         self.stdout.write(
-            f"{len(done)} {'to be retried' if act is retries.revive else 'discarded'}"
+            f"{len(done)} {'to be retried' if act is failures.revive else 'discarded'}"
         )
 
     def _list(self, letters: list[dict[str, Any]], as_json: bool) -> None:

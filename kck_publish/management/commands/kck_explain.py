@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.exceptions import KckPublishError
-from kck_publish.explaining import Explanation, explain
+from kck_publish.ops.explain import Explanation, explain
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from kck_publish.conf import settings
-from kck_publish.consumers import forget
+from kck_publish.log.consumers import forget
 
 
 class Command(BaseCommand):

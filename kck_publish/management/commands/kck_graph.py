@@ -7,10 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 
-from kck_publish import edges, registry
 from kck_publish.conf import settings
 from kck_publish.exceptions import KckPublishError
-from kck_publish.graphing import FORMATS, draw
+from kck_publish.ops.graph import FORMATS, draw
+from kck_publish.products import registry
+from kck_publish.stores import edges
 
 
 def _recorded() -> list[tuple[str, str]]:

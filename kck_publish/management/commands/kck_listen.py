@@ -10,8 +10,8 @@ from django.db import connections
 
 from kck_publish.conf import settings, working_in
 from kck_publish.exceptions import KckPublishError
-from kck_publish.listener import Listener
-from kck_publish.near_follower import NearFollower, following
+from kck_publish.listener.listener import Listener
+from kck_publish.listener.near_follower import NearFollower, following
 
 
 class Command(BaseCommand):

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.exceptions import KckPublishError
-from kck_publish.products import Product
-from kck_publish.warming import Primes, Warmed, domains, here, prime_domain
-from kck_publish.workers import Crew
+from kck_publish.ops.prime_domains import Primes, Warmed, domains, here, prime_domain
+from kck_publish.ops.prime_workers import Crew
+from kck_publish.products.product import Product
 
 _WIDTH = 24
 # Seconds between two lines about one product, where there is no terminal.

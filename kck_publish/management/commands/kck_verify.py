@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from kck_publish.auditor import Report, audit
 from kck_publish.exceptions import KckPublishError
-from kck_publish.repairing import repair
+from kck_publish.ops.repair import repair
+from kck_publish.ops.verify import Report, audit
 
 
 def _number(text: str) -> int:

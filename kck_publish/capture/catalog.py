@@ -1,0 +1,164 @@
+"""What PostgreSQL's catalogue says about the capture: which triggers are there, in which state.
+
+Asked by ``capture`` (to install and to find faults) and by ``triggers`` (for ``pgtrigger ls``).
+Only triggers whose function is on the search path are ours: another project in the same database,
+with a schema of its own, is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from kck_publish.capture.sql import OPS, quoted
+
+HAS_LOG = """
+SELECT to_regclass('kck_publish_change') IS NOT NULL
+   AND to_regprocedure('kck_publish_announce(text)') IS NOT NULL
+"""
+
+# One row for each wanted trigger on its table and on each partition of it, however deep. Nothing
+# for a table that does not exist. Foreign tables cannot have such triggers.
+FIND = """
+WITH RECURSIVE
+wanted (source, trigger, relation, columns) AS (
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])
+),
+tree (source, root, relid) AS (
+    SELECT DISTINCT source, to_regclass(relation)::oid, to_regclass(relation)::oid
+    FROM wanted WHERE to_regclass(relation) IS NOT NULL
+    UNION
+    SELECT source, root, inhrelid FROM tree JOIN pg_inherits ON inhparent = relid
+)
+SELECT wanted.source, wanted.trigger, relid::regclass::text, relkind IN ('r', 'p'),
+       obj_description(pg_trigger.oid, 'pg_trigger'),
+       COALESCE(tgenabled = 'A', false),
+       ARRAY(SELECT name FROM unnest(wanted.columns::text[]) AS name
+             WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = root
+                               AND attname = name AND attnum > 0 AND NOT attisdropped
+                               AND attgenerated <> 'v')),
+       pg_trigger.oid IS NOT NULL
+FROM wanted
+JOIN tree USING (source)
+JOIN pg_class ON pg_class.oid = relid
+LEFT JOIN pg_trigger ON tgrelid = relid AND tgname = wanted.trigger
+                    AND pg_function_is_visible(tgfoid)
+WHERE relkind <> 'f'
+ORDER BY wanted.source, relid <> root, relid::regclass::text, wanted.trigger
+"""
+
+INSTALLED = """
+SELECT obj_description(tgfoid, 'pg_proc'), tgrelid::regclass::text, tgname,
+       obj_description(pg_trigger.oid, 'pg_trigger')
+FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+WHERE tgname ~ %s AND proname = tgname AND pg_function_is_visible(tgfoid)
+ORDER BY 1, 2, 3
+"""
+
+UNUSED_FUNCTIONS = """
+SELECT pg_proc.oid::regprocedure::text
+FROM pg_proc
+WHERE proname ~ %s AND prorettype = 'trigger'::regtype AND pg_function_is_visible(pg_proc.oid)
+  AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgfoid = pg_proc.oid)
+"""
+
+OUR_NAMES = f"^kck_publish_({'|'.join(OPS)})_[0-9a-f]{{16}}$"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A trigger that should be there: its source's table, its name, its hash, what it reads."""
+
+    table: str
+    trigger: str
+    hash: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A wanted trigger as it is on one table (the source's, or a partition of it).
+
+    Attributes:
+        table: the source's table, as Django names it.
+        trigger: the trigger's name.
+        relation: the table it is on, as PostgreSQL shows it.
+        is_table: False for a view, which cannot be captured.
+        hash: the trigger's comment; "" when it has none, None when there is no trigger.
+        enabled: whether it fires for every session.
+        missing_columns: the columns that the source names and the table does not have, or has as
+            generated ones that are not stored, which no trigger can read.
+    """
+
+    table: str
+    trigger: str
+    relation: str
+    is_table: bool
+    hash: str | None
+    enabled: bool
+    missing_columns: tuple[str, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether the trigger could be installed and would work."""
+        return self.is_table and not self.missing_columns
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A capture trigger that is there, wanted or not."""
+
+    table: str
+    relation: str
+    trigger: str
+    hash: str
+
+
+def has_log(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the change log is in this database."""
+    return connection.vendor == "postgresql" and bool(_rows(connection, HAS_LOG)[0][0])
+
+
+def find(connection: BaseDatabaseWrapper, wanted: Iterable[Wanted]) -> list[Found]:
+    """The state of the wanted triggers, in one query; the source's own table comes first."""
+    wanted = list(wanted)
+    rows = _rows(
+        connection,
+        FIND,
+        [one.table for one in wanted],
+        [one.trigger for one in wanted],
+        [quoted(one.table) for one in wanted],
+        [_array(name.strip('"') for name in one.columns) for one in wanted],
+    )
+    return [
+        Found(source, name, relation, is_table, (hash or "") if there else None, on, tuple(no))
+        for source, name, relation, is_table, hash, on, no, there in rows
+    ]
+
+
+def installed(connection: BaseDatabaseWrapper) -> list[Installed]:
+    """All capture triggers of this project in this database."""
+    rows = _rows(connection, INSTALLED, OUR_NAMES)
+    return [
+        Installed(table or "", relation, name, hash or "") for table, relation, name, hash in rows
+    ]
+
+
+def unused_functions(connection: BaseDatabaseWrapper) -> list[str]:
+    """The functions of capture triggers that are gone, perhaps with their table."""
+    return [row[0] for row in _rows(connection, UNUSED_FUNCTIONS, OUR_NAMES)]
+
+
+def _rows(connection: BaseDatabaseWrapper, query: str, *parameters: Any) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters or None)
+        return list(cursor.fetchall())
+
+
+def _array(names: Iterable[str]) -> str:
+    """Names as the text of a PostgreSQL array, so that lists of any length fit into one."""
+    quotes = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
+    return "{" + ",".join(f'"{name}"' for name in quotes) + "}"

@@ -1,0 +1,243 @@
+"""The capture in the database: what the registry declares is installed, and faults are found.
+
+``apps`` calls ``register`` so that django-pgtrigger's commands know the triggers; ``migrating``
+installs after each ``migrate``; the listener calls ``install`` and ``faults`` when it starts, and
+``checks`` calls ``faults``. These two ask the registry anew each time.
+
+What no trigger can see: ATTACH PARTITION, DETACH PARTITION and DROP of a partition add and remove
+rows without a write. After one, say so by hand, in the same transaction::
+
+    INSERT INTO kck_publish_change (source, op) VALUES ('the_parent_table', 'truncate');
+    NOTIFY kck_publish;
+
+A new partition has no triggers of its own until the next ``migrate`` or start of a listener; writes
+to the parent table are captured all the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from django.db import connections, router, transaction
+
+from kck_publish.capture import catalog, pgtrigger_adapter, sql
+from kck_publish.capture.source import Source, wrote_setting
+from kck_publish.products import registry
+
+_registered: dict[str, tuple[Source, list[pgtrigger_adapter.CaptureTrigger]]] = {}
+_registering = threading.Lock()
+
+# Writes may have gone by before a trigger was there (again), so everything of its source is said to
+# have changed. Not when nobody has ever stored or followed anything: then nobody can be stale.
+CATCH_UP = """
+INSERT INTO kck_publish_change (source, op)
+SELECT %s, 'truncate'
+WHERE EXISTS (SELECT FROM kck_publish_shard) OR EXISTS (SELECT FROM kck_publish_entry)
+"""
+
+
+#: The advisory lock of whoever installs: "kck" and a number of this module's own.
+INSTALLING = (0x6B636B, 1)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A trigger that does not do its work.
+
+    Attributes:
+        table: the table, or partition, on which it should be.
+        trigger: its name.
+        problem: "missing", "disabled" or "outdated".
+        why: more about it, for the message; may be empty.
+    """
+
+    table: str
+    trigger: str
+    problem: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        what = f"Trigger {self.trigger} of table {self.table} is {self.problem}"
+        return f"{what}{' (' + self.why + ')' if self.why else ''}: {self.cure}"
+
+    @property
+    def cure(self) -> str:
+        """What to do about it."""
+        if self.problem == "disabled":
+            return "its changes are not captured. Run `manage.py pgtrigger enable`."
+        if self.problem == "missing":
+            return "its changes are not captured. Run `manage.py migrate`."
+        return "it captures what another version of the code asks for. Run `manage.py migrate`."
+
+
+def register(sources: Iterable[Source] | None = None) -> None:
+    """Make these the sources whose capture is installed and watched.
+
+    Idempotent; sources that were registered earlier and are not among these are forgotten, and
+    their triggers are removed by the next ``install``.
+
+    Args:
+        sources: all of them; without, those of the registry.
+
+    Raises:
+        InvalidPrimer: when the registry finds a declaration that cannot work.
+    """
+    wanted = {one.table: one for one in (registry.sources() if sources is None else sources)}
+    with _registering:
+        for table, (source, made) in list(_registered.items()):
+            if wanted.get(table) != source:
+                for trigger in made:
+                    pgtrigger_adapter.unregister(trigger)
+                del _registered[table]
+        for table, source in wanted.items():
+            if table not in _registered:
+                made = [pgtrigger_adapter.CaptureTrigger(source, op) for op in sql.OPS]
+                for trigger in made:
+                    pgtrigger_adapter.register(trigger)
+                _registered[table] = source, made
+
+
+def install(using: str, *, only_missing: bool = False) -> list[str]:
+    """Bring the triggers of one database up to date, and remove those of former sources.
+
+    Does nothing where the change log is not, and leaves alone a table that does not exist or does
+    not have all columns yet.
+
+    Args:
+        using: the alias.
+        only_missing: change and remove nothing that is there. A listener that starts says so: it
+            may be one of the old code, while a deploy is on its way.
+
+    Returns:
+        A line for each thing done, for the operator; empty when all was in order.
+    """
+    connection = connections[using]
+    if not catalog.has_log(connection):
+        return []
+    register()
+    allowed, done = _allowed(using), []
+    for table in dict.fromkeys(cure.table for cure in _cures(using, allowed, only_missing)):
+        with transaction.atomic(using), connection.cursor() as cursor:
+            # Whoever else is installing may have done it while we waited.
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALLING)
+            cures = list(_cures(using, _registered[table][1], only_missing))
+            for cure in cures:
+                cursor.execute(cure.command)
+                done += [f"installed {one.trigger} on {one.relation}" for one in cure.cured]
+            if any(cure.missed_writes for cure in cures):
+                cursor.execute(CATCH_UP, [table])
+                if cursor.rowcount:
+                    cursor.execute("SELECT kck_publish_announce(%s)", [wrote_setting(table)])
+    if only_missing:
+        return done
+    return done + remove(using, keep=[one.compiled.sql.pgid for one in allowed])
+
+
+@dataclass(frozen=True)
+class _Cure:
+    """The SQL that puts one trigger of a source right, and where it was not."""
+
+    table: str
+    command: str
+    cured: list[catalog.Found]
+
+    @property
+    def missed_writes(self) -> bool:
+        """Whether writes may have gone by; the coarse form misses none."""
+        return any(one.hash != sql.COARSE or not one.enabled for one in self.cured)
+
+
+def _cures(
+    using: str, wanted: list[pgtrigger_adapter.CaptureTrigger], only_missing: bool
+) -> Iterator[_Cure]:
+    found: dict[str, list[catalog.Found]] = defaultdict(list)
+    for one in catalog.find(connections[using], [trigger.wanted for trigger in wanted]):
+        found[one.trigger].append(one)
+    for trigger in wanted:
+        hash, table = trigger.compiled.hash, trigger.source.table
+        states = found[trigger.compiled.sql.pgid]
+        faulty = [
+            one
+            for one in states
+            if one.usable and (one.hash is None if only_missing else _fault(one, hash))
+        ]
+        if faulty and only_missing and states[0].hash is not None:  # a partition's is missing
+            command = sql.attach_sql(table, trigger.op, states[0].hash)
+            yield _Cure(table, command, faulty)
+        elif faulty:
+            yield _Cure(table, trigger.compiled.install_sql, faulty)
+
+
+def remove(using: str, keep: Iterable[str] = ()) -> list[str]:
+    """Drop this project's capture triggers from one database.
+
+    Args:
+        using: the alias.
+        keep: the names of triggers that stay.
+
+    Returns:
+        A line for each trigger dropped.
+    """
+    connection, keep, done = connections[using], set(keep), []
+    drops = []
+    for one in catalog.installed(connection):
+        if one.trigger not in keep:
+            drops.append(f"DROP TRIGGER IF EXISTS {one.trigger} ON {one.relation}")
+            done.append(f"removed {one.trigger} from {one.relation}")
+    for drop in drops:
+        _execute_alone(using, drop)
+    for function in catalog.unused_functions(connection):
+        _execute_alone(using, f"DROP FUNCTION IF EXISTS {function}")
+    return done
+
+
+def _execute_alone(using: str, command: str) -> None:
+    """One command in a transaction of its own; two that drop the same trigger can deadlock."""
+    with transaction.atomic(using), connections[using].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALLING)
+        cursor.execute(command)
+
+
+def faults(using: str) -> list[Fault]:
+    """The triggers of one database that are missing, disabled or outdated.
+
+    Empty where the change log is not, or not PostgreSQL; tables that do not exist are passed over.
+    """
+    connection = connections[using]
+    if not catalog.has_log(connection):
+        return []
+    register()
+    wanted = {one.compiled.sql.pgid: one.compiled.hash for one in _allowed(using)}
+    states = catalog.find(connection, [one.wanted for one in _allowed(using)])
+    return [fault for one in states if (fault := _fault(one, wanted[one.trigger]))]
+
+
+def _fault(found: catalog.Found, hash: str) -> Fault | None:
+    def fault(problem: str, why: str = "") -> Fault:
+        return Fault(found.relation, found.trigger, problem, why)
+
+    if not found.is_table:
+        return fault("missing", "this is no table, and only tables can be captured")
+    if found.hash is None:
+        return fault("missing")
+    if not found.enabled:
+        return fault("disabled")
+    if found.missing_columns:
+        return fault(
+            "outdated", f"the table has no stored column {', '.join(found.missing_columns)}"
+        )
+    if found.hash == sql.COARSE:
+        return fault("outdated", "a migrate did not come to its end")
+    return fault("outdated") if found.hash != hash else None
+
+
+def _allowed(using: str) -> list[pgtrigger_adapter.CaptureTrigger]:
+    return [
+        trigger
+        for source, made in _registered.values()
+        if router.allow_migrate_model(using, source.model)
+        for trigger in made
+    ]

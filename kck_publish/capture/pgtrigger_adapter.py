@@ -1,0 +1,166 @@
+"""The capture triggers as django-pgtrigger sees them: four statement triggers a source.
+
+Made by ``capture`` from the registry's sources and put into django-pgtrigger's registry, so that
+``manage.py pgtrigger ls``, ``install``, ``disable`` and ``enable`` know them. They are kept out of
+every model's Meta: no migration ever mentions them, so models of any app can be sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import pgtrigger
+from django.db import DEFAULT_DB_ALIAS, connections
+from pgtrigger import compiler, core, registry
+
+from kck_publish.capture import catalog, sql
+from kck_publish.capture.source import Source
+
+OPERATIONS = {
+    "insert": pgtrigger.Insert,
+    "update": pgtrigger.Update,
+    "delete": pgtrigger.Delete,
+    "truncate": pgtrigger.Truncate,
+}
+
+
+class CaptureSql(compiler.UpsertTriggerSql):
+    """The installing SQL of one trigger.
+
+    Not made of pgtrigger's template, whose function obeys ``pgtrigger.ignore()``: a caller of that
+    means the project's own triggers, and our change would be lost.
+    """
+
+    def __init__(self, source: Source, op: str) -> None:
+        body = sql.body(source, op)
+        draft = sql.install_sql(source.table, op, body, "")
+        self.kwargs: dict[str, str] = {}
+        self.defaults: dict[str, str] = {}
+        self.pgid = sql.trigger_name(op, source.table)
+        self.table = source.table
+        self.hash = sql.digest(draft)
+        self.data = sql.install_sql(source.table, op, body, self.hash)
+
+
+class CompiledCapture(compiler.Trigger):
+    """The commands on one trigger; each includes the table's partitions."""
+
+    def _each(self, before: str, after: str = "") -> str:
+        return sql.each_table(self.sql.table, (before, after))
+
+    @property
+    def uninstall_sql(self) -> str:
+        return self._each(f"DROP TRIGGER IF EXISTS {self.sql.pgid} ON ")
+
+    @property
+    def enable_sql(self) -> str:
+        """ALWAYS, so that ``session_replication_role = replica`` does not silence it."""
+        return self._each("ALTER TABLE ", f" ENABLE ALWAYS TRIGGER {self.sql.pgid}")
+
+    @property
+    def disable_sql(self) -> str:
+        return self._each("ALTER TABLE ", f" DISABLE TRIGGER {self.sql.pgid}")
+
+
+class CaptureTrigger(pgtrigger.Trigger):
+    """One operation of one source."""
+
+    level = pgtrigger.Statement
+    when = pgtrigger.After
+
+    def __init__(self, source: Source, op: str) -> None:
+        self.source = source
+        self.op = op
+        super().__init__(name=f"kck_publish_{op}", operation=OPERATIONS[op])
+
+    @cached_property
+    def compiled(self) -> CompiledCapture:
+        """The SQL, made once."""
+        return CompiledCapture(name=self.name, sql=CaptureSql(self.source, self.op))
+
+    @property
+    def wanted(self) -> catalog.Wanted:
+        """What should be found in the database."""
+        columns = dict.fromkeys((*self.source.captured, *(self.source.watched or ())))
+        unseen = sql.virtual_columns(self.source)
+        return catalog.Wanted(
+            table=self.source.table,
+            trigger=self.compiled.sql.pgid,
+            hash=self.compiled.hash,
+            columns=tuple(column for column in columns if column not in unseen),
+        )
+
+    def compile(self, model: Any) -> CompiledCapture:
+        return self.compiled
+
+    def get_pgid(self, model: Any) -> str:
+        """Named by the table, with a hash long enough for any number of sources."""
+        return self.compiled.sql.pgid
+
+    def allow_migrate(self, model: Any, database: str | None = None) -> bool:
+        """Also False where it could not work, so that ``pgtrigger install`` does no harm.
+
+        That is where the change log is missing, or the table, or one of its columns.
+        """
+        alias = database or DEFAULT_DB_ALIAS
+        return (
+            super().allow_migrate(model, database=alias)
+            and catalog.has_log(connections[alias])
+            and all(found.usable for found in self._found(alias))
+        )
+
+    def get_installation_status(
+        self, model: Any, database: str | None = None
+    ) -> tuple[str, bool | None]:
+        """As pgtrigger's own, over the table and its partitions, and for ENABLE ALWAYS."""
+        alias = database or DEFAULT_DB_ALIAS
+        if not self.allow_migrate(model, database=alias):
+            return core.UNALLOWED, None
+        found = self._found(alias)
+        if not found or any(one.hash is None for one in found):
+            return core.UNINSTALLED, None
+        current = all(one.hash == self.compiled.hash for one in found)
+        return core.INSTALLED if current else core.OUTDATED, all(one.enabled for one in found)
+
+    def _found(self, alias: str) -> list[catalog.Found]:
+        return catalog.find(connections[alias], [self.wanted])
+
+
+@contextmanager
+def _meta_without(trigger: CaptureTrigger, present: bool) -> Iterator[None]:
+    """Let pgtrigger's registry edit the model's Meta, and put back what was there.
+
+    Args:
+        trigger: the trigger being registered or unregistered.
+        present: whether the registry expects to find the trigger in Meta.
+    """
+    meta: Any = trigger.source.model._meta
+    kept = meta.__dict__.get("triggers"), meta.original_attrs.get("triggers")
+    if present:
+        meta.triggers = [*(kept[0] or ()), trigger]
+        meta.original_attrs["triggers"] = [*(kept[1] or ()), trigger]
+    try:
+        yield
+    finally:
+        for place, value in ((meta.__dict__, kept[0]), (meta.original_attrs, kept[1])):
+            if value is None:
+                place.pop("triggers", None)
+            else:
+                place["triggers"] = value
+
+
+def register(trigger: CaptureTrigger) -> None:
+    """Make the trigger known to django-pgtrigger, and to nobody's migrations."""
+    model: Any = trigger.source.model  # pgtrigger's annotations mean the class, and say Model
+    with _meta_without(trigger, present=False):
+        registry.set(trigger.get_uri(model), model=model, trigger=trigger)
+
+
+def unregister(trigger: CaptureTrigger) -> None:
+    """Undo ``register``."""
+    model: Any = trigger.source.model
+    with _meta_without(trigger, present=True):
+        registry.delete(trigger.get_uri(model))

@@ -1,0 +1,249 @@
+"""The SQL of the capture: the trigger functions of one source, and the commands on its triggers.
+
+Pure text, made from a ``Source``; ``triggers`` hands it to django-pgtrigger and ``capture`` runs
+it. Every function writes the rows of one statement to the change log with one INSERT.
+
+Each function is SECURITY DEFINER, so that a program with any role can write; therefore its search
+path is pinned to the installing session's, temporary tables last. The other settings pin how values
+become text, whatever the writing session has set. It is never declared in terms of a row: one
+statement is one call, whether it touches one row or a million.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from psycopg import sql
+
+from kck_publish.capture.source import Source, wrote_setting
+
+OPS = ("insert", "update", "delete", "truncate")
+
+#: The comment on a trigger whose function is the coarse one (see ``coarse_body``).
+COARSE = "coarse"
+
+TRANSITIONS = {
+    "insert": "REFERENCING NEW TABLE AS kck_new",
+    "update": "REFERENCING OLD TABLE AS kck_old NEW TABLE AS kck_new",
+    "delete": "REFERENCING OLD TABLE AS kck_old",
+    "truncate": "",
+}
+
+FUNCTION = sql.SQL("""\
+SELECT set_config('kck_publish.search_path', current_setting('search_path'), true);
+SELECT set_config('search_path', (
+    SELECT string_agg(quote_ident(name), ', ' ORDER BY place)
+    FROM unnest(current_schemas(false) || name 'pg_temp') WITH ORDINALITY AS path (name, place)
+    WHERE NOT starts_with(name::text, 'pg_temp_')
+), true);
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path FROM CURRENT
+    SET datestyle = 'ISO'
+    SET intervalstyle = 'postgres'
+    SET extra_float_digits = 1
+    SET timezone = 'UTC'
+    SET bytea_output = 'hex'
+AS $kck_publish$
+BEGIN
+    IF current_setting('kck_publish.suppress', true) = '*'
+       OR strpos(current_setting('kck_publish.suppress', true), {suppressed}) > 0 THEN
+        RETURN NULL;
+    END IF;
+    {body}
+    IF FOUND THEN
+        PERFORM kck_publish_announce({wrote});
+    END IF;
+    RETURN NULL;
+END
+$kck_publish$;
+REVOKE ALL ON FUNCTION {function}() FROM PUBLIC;
+COMMENT ON FUNCTION {function}() IS {source};
+SELECT set_config('search_path', current_setting('kck_publish.search_path'), true);
+""")
+
+INSERT = sql.SQL("""\
+INSERT INTO kck_publish_change (source, op, columns, new, origin)
+    SELECT {source}, 'insert', {columns}, {new}, {origin} FROM kck_new;""")
+
+DELETE = sql.SQL("""\
+INSERT INTO kck_publish_change (source, op, columns, old, origin)
+    SELECT {source}, 'delete', {columns}, {old}, {origin} FROM kck_old;""")
+
+# A full join is hashed or merged and never a nested loop, so the plan that a session keeps from a
+# one-row update is still good for a million rows. A row whose primary key has changed finds no
+# partner: it is deleted under the old key and inserted under the new one. Rows are compared by
+# their image: that needs no equality operator (json has none), and sees a change that equality does
+# not (citext, 1.0 and 1.00). The cast to record keeps *<> from being taken column by column.
+UPDATE = sql.SQL("""\
+INSERT INTO kck_publish_change (source, op, columns, old, new, origin)
+    SELECT {source},
+           CASE WHEN kck_old.{key} IS NULL THEN 'insert' WHEN kck_new.{key} IS NULL THEN 'delete'
+                ELSE 'update' END,
+           {columns},
+           CASE WHEN kck_old.{key} IS NOT NULL THEN {old} END,
+           CASE WHEN kck_new.{key} IS NOT NULL THEN {new} END,
+           {origin}
+    FROM kck_old FULL JOIN kck_new ON {same_key}
+    WHERE kck_old.{key} IS NULL OR kck_new.{key} IS NULL OR {changed};""")
+
+TRUNCATE = sql.SQL("""\
+INSERT INTO kck_publish_change (source, op, origin)
+    SELECT {source}, 'truncate', {origin}{if_any};""")
+
+EACH_TABLE = sql.SQL("""\
+DO $kck_publish$
+DECLARE
+    relation text;
+BEGIN
+    FOR relation IN
+        WITH RECURSIVE tree (relid) AS (
+            SELECT {table}::regclass::oid
+            UNION
+            SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = relid
+        )
+        SELECT relid::regclass FROM tree JOIN pg_class ON oid = relid WHERE relkind IN ('r', 'p')
+    LOOP
+        {commands}
+    END LOOP;
+END
+$kck_publish$;
+""")
+
+ORIGIN = sql.SQL("NULLIF(current_setting('kck_publish.origin', true), '')")
+
+
+def quoted(name: str) -> str:
+    """A table's or column's name as SQL, by Django's rule: what is quoted already stays."""
+    return name if name.startswith('"') and name.endswith('"') else f'"{name}"'
+
+
+def trigger_name(op: str, table: str) -> str:
+    """The name of a trigger and of its function.
+
+    Not ``pgtrigger_...``: of those, ``pgtrigger prune`` drops what it does not find in its
+    registry: the triggers on partitions, and all of them when another project's code prunes.
+    """
+    return f"kck_publish_{op}_{hashlib.blake2b(table.encode(), digest_size=8).hexdigest()}"
+
+
+def digest(text: str) -> str:
+    """What tells one version of a trigger's SQL from another; kept as the trigger's comment."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def body(source: Source, op: str) -> sql.Composable:
+    """What a trigger of the source does on ``op``."""
+    columns = source.captured
+    key = source.primary_key
+    watched = None if source.watched is None else dict.fromkeys((*key, *source.watched))
+    unseen = virtual_columns(source)
+    if watched and not watched.keys().isdisjoint(unseen):
+        watched = None  # what it is computed from is somewhere in the row
+    return {"insert": INSERT, "update": UPDATE, "delete": DELETE, "truncate": TRUNCATE}[op].format(
+        source=sql.Literal(source.table),
+        origin=ORIGIN,
+        if_any=sql.SQL(""),
+        columns=sql.SQL("{}::text[]").format(sql.Literal(list(columns))),
+        old=_image("kck_old", source, unseen),
+        new=_image("kck_new", source, unseen),
+        key=_name(key[0]),
+        same_key=sql.SQL(" AND ").join(
+            sql.SQL("kck_old.{0} = kck_new.{0}").format(_name(c)) for c in key
+        ),
+        changed=sql.SQL("kck_old *<> kck_new")
+        if watched is None
+        else sql.SQL("{} *<> {}").format(_row("kck_old", watched), _row("kck_new", watched)),
+    )
+
+
+def virtual_columns(source: Source) -> set[str]:
+    """The generated columns that are not stored: a statement that named them would fail."""
+    return {
+        str(field.column)
+        for field in source.model._meta.local_concrete_fields
+        if field.generated and not getattr(field, "db_persist", True)
+    }
+
+
+def coarse_body(table: str, op: str) -> sql.Composable:
+    """What a trigger does while columns come and go: it names none, and logs "the whole source"."""
+    rows = {
+        "insert": sql.SQL(" WHERE EXISTS (SELECT FROM kck_new)"),
+        "update": sql.SQL(" WHERE EXISTS (SELECT FROM kck_new)"),
+        "delete": sql.SQL(" WHERE EXISTS (SELECT FROM kck_old)"),
+    }
+    return TRUNCATE.format(
+        source=sql.Literal(table), origin=ORIGIN, if_any=rows.get(op, sql.SQL(""))
+    )
+
+
+def function_sql(table: str, op: str, does: sql.Composable) -> str:
+    """Creates or replaces the function of one trigger. Run it in a transaction."""
+    return FUNCTION.format(
+        function=sql.SQL(trigger_name(op, table)),
+        source=sql.Literal(table),
+        suppressed=sql.Literal(f"|{table}|"),
+        wrote=sql.Literal(wrote_setting(table)),
+        body=does,
+    ).as_string()
+
+
+def install_sql(table: str, op: str, does: sql.Composable, comment: str) -> str:
+    """Installs one trigger of a table and of each of its partitions."""
+    return function_sql(table, op, does) + attach_sql(table, op, comment)
+
+
+def attach_sql(table: str, op: str, comment: str) -> str:
+    """Puts the trigger on a table and on each of its partitions; its function is there already."""
+    name = trigger_name(op, table)
+    return each_table(
+        table,
+        (f"CREATE OR REPLACE TRIGGER {name} AFTER {op.upper()} ON ",
+         f" {TRANSITIONS[op]} FOR EACH STATEMENT EXECUTE FUNCTION {name}()"),
+        ("ALTER TABLE ", f" ENABLE ALWAYS TRIGGER {name}"),
+        (f"COMMENT ON TRIGGER {name} ON ", f" IS '{comment}'"),
+    )  # fmt: skip
+
+
+def each_table(table: str, *commands: tuple[str, str]) -> str:
+    """Runs commands, each the text before and after the table's name, on it and its partitions.
+
+    PostgreSQL fires the statement triggers of the table that the statement names, so a write that
+    names a partition needs triggers there.
+    """
+    return EACH_TABLE.format(
+        table=sql.Literal(quoted(table)),
+        commands=sql.SQL("\n        ").join(
+            sql.SQL("EXECUTE {} || relation || {};").format(sql.Literal(before), sql.Literal(after))
+            for before, after in commands
+        ),
+    ).as_string()
+
+
+def _name(column: str) -> sql.SQL:
+    return sql.SQL(quoted(column))
+
+
+def _image(row: str, source: Source, unseen: set[str]) -> sql.Composable:
+    # The text of an address would have a netmask, which the values that Django reads have not.
+    addresses = {
+        str(one.column)
+        for one in source.model._meta.local_concrete_fields
+        if one.get_internal_type() == "GenericIPAddressField"
+    }
+    values = (
+        sql.SQL("NULL")
+        if column in unseen
+        else sql.SQL("host({}.{})" if column in addresses else "{}.{}::text").format(
+            _name(row), _name(column)
+        )
+        for column in source.captured
+    )
+    return sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(values))
+
+
+def _row(row: str, columns: Iterable[str]) -> sql.Composable:
+    values = (sql.SQL("{}.{}").format(_name(row), _name(column)) for column in columns)
+    return sql.SQL("ROW({})::record").format(sql.SQL(", ").join(values))

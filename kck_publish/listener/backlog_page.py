@@ -1,0 +1,83 @@
+"""A page of the backlog, which a batch takes along. Between ``backlog`` and ``following``.
+
+The parts of the backlog take turns, and a page is as large as half a second's work, so that the
+changes that came meanwhile never wait for long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .. import stores
+from ..products.registry import Graph
+from ..refresh.backlog import Deferred
+from ..refresh.dependents import Dependents
+from ..refresh.tasks import Work
+from .session import BatchSession
+
+# What a page is meant to take, in seconds, and how few rows or keys it has at the least.
+SECONDS, LEAST = 0.5, 50
+
+
+def turn(backlog: Sequence[Deferred], last: int) -> Deferred | None:
+    """Whose turn it is: each in turn has a page handled; of a product's stored keys, the first.
+
+    So what was put aside again meanwhile waits, unbegun, and can be added to.
+    """
+    firsts: dict[object, Deferred] = {}
+    for one in backlog:
+        firsts.setdefault((one.name if one.stored else one.id), one)
+    waiting = list(firsts.values())
+    return next((one for one in waiting if one.id > last), waiting[0] if waiting else None)
+
+
+def paced(pace: int, seconds: float, most: int) -> int:
+    """How large the next page is, after one of this size that took so long."""
+    factor = min(2.0, SECONDS / max(seconds, 0.001))
+    return min(most, max(LEAST, int(pace * factor)))
+
+
+def take_rows(
+    part: Deferred,
+    limit: int,
+    connection: BaseDatabaseWrapper,
+    session: BatchSession,
+    dependents: Dependents,
+    work: Work,
+) -> Deferred:
+    """Put what a page of a source's changes touches into the work.
+
+    Returns:
+        the part, with the products that it has by now touched as a whole: the snapshot of their
+        refresh includes all rows of the part, so once is enough, and no matter for which row.
+    """
+    rows = part.rows(connection, limit)
+    dependents.collect(session.breathing(rows), work)
+    work.changes += not rows
+    session.at_last(part.after_rows(rows, limit))
+    work.whole = {name: [{}] for name in work.whole if name not in part.spread}
+    return replace(part, spread=part.spread | work.whole.keys())
+
+
+def take_keys(
+    part: Deferred, limit: int, graph: Graph, session: BatchSession, work: Work
+) -> Deferred:
+    """Put a page of a product's stored keys into the work."""
+    product = graph.products.get(part.name)
+    page = []
+    if product is not None:  # else this code does not know it any more
+        with session.cursor() as cursor:
+            page = stores.current().page(
+                cursor, product.name, product.fingerprint, part.digest, limit
+            )
+        for _, key in page:
+            if session.owns(key):
+                work.touch(product, key, product.parameters_of(key))
+        if len(page) < limit:
+            work.swept.append(product.name)
+    work.changes += max(1, len(page))
+    session.at_last(part.after_keys([digest for digest, _ in page], limit))
+    return part

@@ -1,0 +1,197 @@
+"""Following the log: whether there is anything to do for a shard, and one batch of it.
+
+``listener`` calls it again and again; ``dependents`` and ``refresh`` do the work.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import psycopg
+from django.db import DatabaseError, connections, transaction
+
+from .. import clock, stores
+from ..conf import settings
+from ..exceptions import Fenced, StoreUnreachable
+from ..log.reader import ANY_UNSEEN, FETCH, FIRST_UNSEEN, Decoder, unseen
+from ..log.snapshot import NOTHING
+from ..postgres import is_passing
+from ..products import registry
+from ..products.domain import pages
+from ..products.product import Product
+from ..refresh import backlog
+from ..refresh.batch import Refresh
+from ..refresh.dependents import Dependents
+from ..refresh.results import Outcome
+from ..refresh.tasks import Work
+from ..stores import Address
+from . import backlog_page
+from .session import SAVEPOINT, BatchSession
+from .shard import Place, owner
+
+logger = logging.getLogger("kck_publish")
+
+_CLAIM = "UPDATE kck_publish_shard SET claimed = %s WHERE shard = %s AND epoch = %s"
+_WAITS = f"""
+SELECT coalesce(({ANY_UNSEEN}), false)
+    OR EXISTS (SELECT FROM kck_publish_failure WHERE due_at <= %(now)s
+                  AND fingerprint = ANY (%(mine)s) AND bucket %% %(shards)s = %(shard)s)
+"""
+
+
+def waits(desk: psycopg.Connection[Any], place: Place) -> bool:
+    """Whether there is anything to do for a shard."""
+    if place.backlog:
+        return True
+    with desk.cursor() as cursor:
+        cursor.execute(_WAITS, {
+            "since": place.done, "now": clock.now(), "mine": registry.graph().fingerprints,
+            "shard": place.shard, "shards": place.shards,
+        })  # fmt: skip
+        row = cursor.fetchone()
+        return bool(row and row[0])
+
+
+def batch(
+    desk: psycopg.Connection[Any],
+    place: Place,
+    first: Work | None = None,
+    owed: bool = False,
+    breathe: Callable[..., None] = lambda seconds=0.0: None,
+    stored: Callable[[Sequence[str]], None] = lambda keys: None,
+) -> tuple[Place, Outcome]:
+    """Handle everything committed so far that the shard has not seen, and a page of its backlog.
+
+    Args:
+        desk: the worker's own connection, in autocommit.
+        place: the shard and its cursor.
+        first: work to do beside what the log says.
+        owed: whether to try again what is owed.
+        breathe: gives a sign of life, if one is due; called again and again.
+        stored: is told the keys of the entries that were just written.
+
+    Returns:
+        the new place, and what was done.
+
+    Raises:
+        Fenced: the shard has moved to another worker; nothing was written.
+    """
+    alias = settings.DATABASE
+    connection = connections[alias]
+    graph = registry.graph()
+    start = time.monotonic()
+    with transaction.atomic(using=alias):
+        until, at, rows = _open(connection.connection, place.done)
+        part = backlog_page.turn(place.backlog, place.turn)
+        session = BatchSession(desk, place, until, at, breathe, part, stored)
+        # Claimed before anybody looks which keys are stored: see prime.
+        _claim(desk, place, until)
+        dependents = Dependents(
+            graph, Decoder(connection, graph.sources), session.owns, alias, session.recover,
+            session.any_stored, session.readers, place.echoes,
+        )  # fmt: skip
+        work = Work()
+        if part is not None and part.stored:
+            part = backlog_page.take_keys(part, place.pace, graph, session, work)
+        elif part is not None:
+            part = backlog_page.take_rows(part, place.pace, connection, session, dependents, work)
+        aside = backlog.flood(connection, place.done, rows, FETCH, settings.MAX_CHANGES)
+        session.at_last(*backlog.put_aside(place.shard, place.done, until, aside))
+        dependents.collect(session.breathing(unseen(connection, place.done, rows, aside)), work)
+        _add_first(work, first)
+        for key in place.owed if owed else ():
+            dependents.request(work, key, "retry")
+        behind = backlog.behind(graph, place.backlog, aside, until)
+        refresh = Refresh(
+            graph, stores.current(), session, place.done, until, settings.MAX_BATCH, behind,
+            place.floor, place.echoes,
+        )  # fmt: skip
+        retry = partial(dependents.request, work, reason="retry")
+        outcome = refresh.run(work, retry, dependents.over)
+    place = replace(
+        place,
+        done=until,
+        floor=NOTHING,
+        owed=frozenset(session.owed),
+        echoes=refresh.cascading.echoes(),
+    )
+    if part is not None:
+        pace = backlog_page.paced(place.pace, time.monotonic() - start, settings.MAX_CHANGES)
+        place = replace(place, turn=part.id, pace=pace)
+    if session.puts_aside:
+        known = [*place.backlog, *([part] if part else [])]
+        place = replace(place, backlog=backlog.load(desk, place.shard, known))
+    return place, outcome
+
+
+def _claim(desk: psycopg.Connection[Any], place: Place, until: str) -> None:
+    with desk.transaction() if stores.current().outside else nullcontext():
+        if stores.current().outside:
+            # What is written there survives a crash of this server. So must the numbers of the
+            # transactions that its stamps name: after a crash they would be given a second time.
+            desk.execute("SET LOCAL synchronous_commit = on")
+        if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:
+            raise Fenced(place.shard)
+
+
+def _open(raw: psycopg.Connection[Any], since: str) -> tuple[str, datetime, list[Any]]:
+    """Fix the batch's snapshot, and read what is new in it: one wait, on the way to the reader."""
+    snapshot, rows = psycopg.Cursor(raw), psycopg.Cursor(raw)
+    with raw.pipeline():
+        raw.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        raw.execute(f"SAVEPOINT {SAVEPOINT}")
+        # now() is when the transaction began: all that was committed before is in the snapshot.
+        snapshot.execute("SELECT pg_current_snapshot()::text, now()")
+        rows.execute(FIRST_UNSEEN, {"since": since})
+    found = snapshot.fetchone()
+    assert found is not None
+    until, at = found
+    return until, at, rows.fetchall()
+
+
+def domains(desk: psycopg.Connection[Any], place: Place) -> Work:
+    """What of the eager products' domains is not stored, and what is stored and has left them."""
+    work = Work()
+    for product in registry.graph().products.values():
+        if product.eager:
+            try:
+                for key in _unsettled(desk, place, product):
+                    work.want(product, key, product.parameters_of(key), "domain")
+            except (psycopg.Error, StoreUnreachable):
+                raise
+            except Exception as error:  # the user's: the others are kept up
+                if isinstance(error, DatabaseError) and is_passing(error):
+                    raise
+                logger.error("domain() of %s failed: %s", product.name, type(error).__name__)
+    return work
+
+
+def _unsettled(desk: psycopg.Connection[Any], place: Place, product: Product) -> Iterator[str]:
+    members = product.members()
+    if members is None:
+        return
+    owns, store, fingerprint = owner(place), stores.current(), product.fingerprint
+    with desk.cursor() as cursor:
+        left = set(filter(owns, store.enumerate(cursor, product.name, fingerprint)))
+        for keys in pages(product, members):
+            mine = [Address(key, fingerprint) for key in keys if owns(key)]
+            there = store.present(cursor, mine) if mine else set()
+            yield from (one.key for one in mine if one.key not in there)
+            left.difference_update(keys)
+    yield from left
+
+
+def _add_first(work: Work, first: Work | None) -> None:
+    if first is not None:
+        for name, patterns in first.whole.items():
+            work.whole.setdefault(name, []).extend(patterns)
+        for tasks in first.tasks.values():
+            for key, task in tasks.items():
+                work.want(task.product, key, task.parameters, task.reason)

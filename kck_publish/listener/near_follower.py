@@ -1,0 +1,323 @@
+"""The follower of the near store: copies what is stored anew, and forgets what is removed.
+
+    look what was written; copy what is held of it; fill what readers ask for; renew the lease
+
+One a host, in ``kck_listen`` or as ``kck_listen --near-only``; a second one waits until the first
+is gone. It alone writes the file, one thing after the other, so no value can overtake another: what
+is copied is read after the look that named it, and what is written later is named by a later look.
+The lease is renewed as of the moment before a look whose keys are all copied.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import os
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import psycopg
+from django.db import DatabaseError
+
+from .. import stores
+from ..conf import settings
+from ..exceptions import ConfigurationError, Forgotten, StoreUnreachable
+from ..log import consumers
+from ..log.consumers import Consumer
+from ..log.lag import lags
+from ..postgres import connect, name_of
+from ..stores.near import journal
+from ..stores.near.format import Lease, clock, door_of
+from ..stores.near.reader import DAMAGED
+from .assignment import BEAT
+from .doorbell import Doorbell, listener_name
+from .near_copy import Copying
+
+logger = logging.getLogger("kck_publish")
+
+# Looks right after something was found are this close together, in seconds; they widen.
+CLOSE_POLL = 0.001
+# How many keys are fetched for readers at once.
+FILL = 200
+# Seconds between two tries to connect, or to become the one who follows.
+PAUSE = 0.5
+# A damaged file is set aside at most so often, in seconds.
+DAMAGES = 10.0
+
+_CLUSTER = """
+SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || current_database()
+"""
+_ALIVE = "UPDATE kck_publish_listener SET seen_at = clock_timestamp() WHERE id = %s"
+
+
+class NearFollower:
+    """Keeps the near store of this host a true copy, until told to stop.
+
+    Args:
+        alias: the database.
+        poll: never LISTEN, only look.
+        say: prints a line for the operator.
+
+    Raises:
+        ConfigurationError: there is nothing to follow for, or py-lmdb is missing.
+    """
+
+    def __init__(
+        self, alias: str, poll: bool = False, say: Callable[[str], None] = lambda line: None
+    ) -> None:
+        if settings.NEAR is None:
+            raise ConfigurationError("KCK_PUBLISH['NEAR'] names no file: nothing to follow for.")
+        try:
+            from ..stores.near.writer import NearFile
+        except ImportError:
+            raise ConfigurationError(
+                "KCK_PUBLISH['NEAR'] needs py-lmdb: pip install 'kck_publish[near]'."
+            ) from None
+        self._say = say
+        self._make = NearFile
+        self._path: str = settings.NEAR
+        self._lease: float = settings.NEAR_LEASE
+        self._alias = alias
+        self._poll = poll
+        self._stopped = threading.Event()
+        self.following = threading.Event()
+        self._bell: Doorbell | None = None
+        self._nudged = False
+        self._hinted: deque[str] = deque(maxlen=FILL)
+        self._beaten = self._renewed = self._damaged = 0.0
+        self.copying = Copying()
+
+    def stop(self) -> None:
+        """Return from ``run``; may be called from a signal handler."""
+        self._stopped.set()
+        self.nudge()
+
+    def nudge(self, keys: Iterable[str] = ()) -> None:
+        """Look at once: something has just been stored. May be called from another thread.
+
+        Args:
+            keys: whose entries they are, which then are fetched with the look itself.
+        """
+        self._nudged = True
+        self._hinted.extend(keys)
+        bell = self._bell
+        if bell is not None:
+            with suppress(OSError):
+                bell.wake()
+
+    def run(self) -> None:
+        """Follow until ``stop``; what fails is begun again."""
+        lost = ""
+        while not self._stopped.is_set():
+            try:
+                with self._file() as file:
+                    if lost:
+                        logger.warning("The near store is followed again.")
+                    lost = ""
+                    self._follow(file)
+            except BlockingIOError:
+                pass  # another process of this host follows
+            except (DatabaseError, psycopg.Error, StoreUnreachable, OSError) as error:
+                if not lost:
+                    logger.warning(
+                        "The near store cannot be followed (%s): readers ask the store.",
+                        name_of(error),
+                    )
+                lost = name_of(error)
+            self._stopped.wait(PAUSE)
+
+    @contextmanager
+    def _file(self) -> Iterator[Any]:
+        """The file and the door, for as long as nobody else has them; and the connections."""
+        file = self._make(self._path, settings.NEAR_SIZE)
+        door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(door_of(self._path))
+            door.bind(door_of(self._path))
+            os.chmod(door_of(self._path), 0o600)
+            self._door = door
+            self._desk = connect(self._alias)
+            try:
+                self._bell = Doorbell(
+                    lambda: connect(self._alias, settings.LISTEN_DSN), self._desk,
+                    f"near:{listener_name()}", listen=not self._poll, kind="near",
+                )  # fmt: skip
+                self._bell.hear(door)
+                self._bell.prove()
+                yield file
+            finally:
+                bell, self._bell = self._bell, None
+                if bell is not None:
+                    bell.close()
+                self._desk.close()
+        finally:
+            self.following.clear()
+            door.close()
+            file.close()
+
+    def _follow(self, file: Any) -> None:
+        assert self._bell is not None
+        self._consumer = self._resumed(file) or self._begun(file)
+        last, pause = time.monotonic(), CLOSE_POLL
+        while not self._stopped.is_set():
+            nudged, self._nudged = self._nudged, False
+            if self.look(file):
+                # Who nudges will do so again: to look in between would only be in their way.
+                last, pause = time.monotonic(), settings.AWAKE_POLL if nudged else CLOSE_POLL
+            if not self.following.is_set():
+                self.following.set()
+                self._say(f"kck_listen ready: the near store {self._path}")
+            if time.monotonic() - last < settings.LINGER or not self._bell.can_sleep:
+                self._bell.wait(pause)
+                pause = min(pause * 1.2, settings.AWAKE_POLL)
+            else:
+                self._sleep(file, self._bell)
+                last, pause = time.monotonic(), CLOSE_POLL
+
+    def _sleep(self, file: Any, bell: Doorbell) -> None:
+        """Have writers ring, and look often enough to renew the lease; until there is a reason."""
+        uncertain = bell.asleep(True)
+        try:
+            while not self.look(file) and not self._stopped.is_set():
+                if bell.wait(settings.AWAKE_POLL if uncertain else self._lease / 4):
+                    return
+                # First who has ended, then the look: the other order is late to find a write.
+                uncertain = uncertain and uncertain & bell.running()
+        finally:
+            with suppress(psycopg.Error):
+                bell.asleep(False)
+
+    def look(self, file: Any) -> bool:
+        """Copy what was written since the last look; whether there was anything."""
+        try:
+            return self._look(file)
+        except Forgotten:
+            self._consumer = self._begun(file)
+            return True
+        except _full() as error:
+            self._broken(file, error)
+            return True
+
+    def _look(self, file: Any) -> bool:
+        asked = self._asked()
+        if DAMAGED in (fingerprint for _, fingerprint in asked):
+            if clock() - self._damaged > DAMAGES:
+                self._broken(file, None)
+            asked = []
+        at = clock()
+        with self._desk.cursor() as cursor:
+            keys = {self._hinted.popleft() for _ in range(len(self._hinted))}
+            hinted = self.copying.hints(file, keys)
+            query = stores.current().before_query(hinted) if hinted else None
+            seen, rows = journal.unseen(self._desk, self._consumer, file.owner.done, query)
+            if seen.keys is None:
+                file.clear(replace(file.owner, done=seen.until))
+                self.copying.forget()
+            elif seen.keys:
+                self.copying.copy(cursor, file, seen, hinted, rows)
+            if asked:
+                self.copying.fill(cursor, file, asked)
+            if clock() - self._renewed > self._lease / 5:
+                self._renew(cursor, file, at, seen.until)
+            return seen.keys is None or bool(seen.keys)
+
+    def _asked(self) -> list[tuple[str, str]]:
+        """Key and fingerprint of what readers want to be held."""
+        asked: dict[tuple[str, str], None] = {}
+        with suppress(BlockingIOError):
+            while len(asked) < FILL:
+                said = self._door.recv(65536).decode(errors="replace")
+                asked[said[16:], said[:16]] = None
+        return list(asked)
+
+    def _renew(self, cursor: Any, file: Any, at: float, until: str) -> None:
+        """Readers may trust the file a while longer: at that moment everything was copied."""
+        lag = lags(cursor).longest
+        owner = replace(file.owner, done=until)
+        file.put((), owner=owner, lease=Lease(at + self._lease, at, lag))
+        self._renewed = at
+        if time.monotonic() - self._beaten > BEAT and self._bell is not None:
+            self._beaten = time.monotonic()
+            if not (file.is_in_place() and os.path.exists(door_of(self._path))):
+                raise FileNotFoundError  # somebody has moved it away: open it anew
+            self._consumer = consumers.advance(cursor, self._consumer, until)
+            cursor.execute(_ALIVE, [self._bell.id])
+            file.check_readers()
+
+    def _resumed(self, file: Any) -> Consumer | None:
+        """Go on with the file as it is; None when it may have missed something."""
+        owner = file.owner
+        with self._desk.cursor() as cursor:
+            if owner.cluster != self._cluster(cursor):
+                return None
+            if not journal.is_unbroken(cursor, owner.consumer):
+                return None
+            with suppress(Forgotten):
+                return consumers.resume(cursor, self._name(owner.token), owner.consumer)
+        return None
+
+    def _begun(self, file: Any) -> Consumer:
+        """Begin with an empty file: registered first, and then all who may not have seen it ended.
+
+        Until then there is no lease, and nothing is held.
+        """
+        self.following.clear()
+        file.clear(replace(file.owner, consumer=0, done=""))
+        self.copying.forget()
+        with self._desk.cursor() as cursor:
+            consumer = journal.begin(cursor, self._name(file.owner.token))
+            cluster = self._cluster(cursor)
+            unaware = journal.writers(cursor)
+            while unaware and not self._stopped.wait(CLOSE_POLL):
+                unaware &= journal.writers(cursor)
+        file.clear(replace(file.owner, cluster=cluster, consumer=consumer.id, done=consumer.done))
+        self._renewed = 0.0
+        return consumer
+
+    def _broken(self, file: Any, error: Exception | None) -> None:
+        """The file cannot be used as it is: another one, which begins empty."""
+        self._damaged = clock()
+        full = error is not None and "Full" in type(error).__name__
+        logger.error(
+            "The near store %s %s: it is begun anew.", self._path,
+            "is full of pages that a stopped reader holds" if full else "is damaged",
+        )  # fmt: skip
+        file.rebuild(keep=not full)
+        self._consumer = self._begun(file)
+
+    def _name(self, token: str) -> str:
+        return f"near:{socket.gethostname()}:{token}"
+
+    def _cluster(self, cursor: Any) -> str:
+        cursor.execute(_CLUSTER)
+        return str(cursor.fetchone()[0])
+
+
+@contextmanager
+def following(near: NearFollower | None) -> Iterator[None]:
+    """Follow in a thread of its own while the block runs."""
+    if near is None:
+        yield
+        return
+    run = partial(contextvars.copy_context().run, near.run)
+    thread = threading.Thread(target=run, name="kck_publish near store")
+    thread.start()
+    try:
+        yield
+    finally:
+        near.stop()
+        thread.join()
+
+
+def _full() -> type[Exception]:
+    import lmdb
+
+    return lmdb.Error

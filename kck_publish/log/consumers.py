@@ -1,0 +1,151 @@
+"""Who follows the log beside the shards: near stores, relays; and how any follower is forgotten.
+
+A consumer has a row with its cursor. The log is trimmed only below all cursors, so one that has
+died holds the log back: ``kck_status`` names it, and ``kck_forget`` (or the setting
+``FORGET_AFTER``) lets the log go on without it. Whoever was forgotten has missed what was trimmed
+since; it notices, by ``Forgotten`` or by the mark in its shard's row, and begins anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..exceptions import Forgotten
+from .reader import UNSEEN
+from .snapshot import take
+
+_KNOWN = "SELECT id, done::text FROM kck_publish_consumer WHERE name = %s"
+_REGISTER = """
+INSERT INTO kck_publish_consumer (name, kind, done) VALUES (%s, %s, %s)
+ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, done = excluded.done,
+    id = DEFAULT, registered_at = clock_timestamp(), seen_at = clock_timestamp()
+RETURNING id, done::text
+"""
+_ADVANCE = """
+UPDATE kck_publish_consumer SET done = %s, seen_at = clock_timestamp()
+ WHERE name = %s AND id = %s
+"""
+_FORGET = "DELETE FROM kck_publish_consumer WHERE name = %s"
+_FORGET_SHARD = """
+UPDATE kck_publish_shard SET forgotten = true
+ WHERE shard = %s AND NOT forgotten AND pg_try_advisory_xact_lock(%s, shard)
+"""
+_FORGET_SILENT = """
+DELETE FROM kck_publish_consumer
+ WHERE seen_at < clock_timestamp() - make_interval(secs => %s) RETURNING name
+"""
+_CURSORS = """
+SELECT done::text FROM kck_publish_shard WHERE NOT forgotten
+ UNION ALL SELECT done::text FROM kck_publish_consumer WHERE kind <> 'near'
+ UNION ALL SELECT b.since::text FROM kck_publish_backlog b
+             JOIN kck_publish_shard s USING (shard) WHERE NOT s.forgotten
+"""
+_SILENT = """
+SELECT name, kind, done::text, extract(epoch FROM clock_timestamp() - seen_at)::float
+  FROM kck_publish_consumer ORDER BY name
+"""
+_HELD = f"SELECT count(*) FROM kck_publish_change WHERE {UNSEEN}"
+_HELD_NEAR = f"SELECT count(*) FROM kck_publish_copy WHERE consumer IS NULL AND {UNSEEN}"
+# What kind of consumer follows the writes to the store, not the changes: see ``copies``.
+NEAR = "near"
+# The namespace of the shards' locks: who holds one owns the shard.
+SHARD_LOCKS = 0x6B64
+# How a shard is called among the consumers.
+SHARD = "shard:"
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A consumer's place in the log.
+
+    Attributes:
+        id: tells this registration from a later one under the same name.
+        done: the snapshot up to which it has handled everything.
+    """
+
+    name: str
+    id: int
+    done: str
+
+
+def register(cursor: Any, name: str, kind: str) -> Consumer:
+    """Begin to follow the log. Any earlier registration under the name ends.
+
+    Commit, and build from a snapshot that is taken afterwards: the log is kept from there on.
+
+    Args:
+        name: unique; not of the form ``shard:0``.
+        kind: in a word, for ``kck_status``.
+    """
+    if name.startswith(SHARD):
+        raise ValueError(f"{name!r} is a shard's name")
+    cursor.execute(_REGISTER, [name, kind, take(cursor)])
+    id_, done = cursor.fetchone()
+    return Consumer(name, id_, done)
+
+
+def resume(cursor: Any, name: str, id_: int) -> Consumer:
+    """Go on where a registration had come to.
+
+    Raises:
+        Forgotten: it is not there any more: register, and build anew.
+    """
+    cursor.execute(_KNOWN, [name])
+    row = cursor.fetchone()
+    if row is None or row[0] != id_:
+        raise Forgotten(name)
+    return Consumer(name, id_, row[1])
+
+
+def advance(cursor: Any, consumer: Consumer, done: str) -> Consumer:
+    """Everything up to a snapshot is handled; also the sign of life, so say it when nothing is new.
+
+    Raises:
+        Forgotten: the log was not kept for it: register, and build anew.
+    """
+    cursor.execute(_ADVANCE, [done, consumer.name, consumer.id])
+    if cursor.rowcount == 0:
+        raise Forgotten(consumer.name)
+    return Consumer(consumer.name, consumer.id, done)
+
+
+def forget(cursor: Any, name: str) -> bool:
+    """Keep the log for it no longer; whether it was there, and (a shard) owned by nobody."""
+    if name.startswith(SHARD):
+        number = name.removeprefix(SHARD)
+        if not number.isdecimal():
+            return False
+        cursor.execute(_FORGET_SHARD, [int(number), SHARD_LOCKS])
+    else:
+        cursor.execute(_FORGET, [name])
+    return bool(cursor.rowcount)
+
+
+def forget_silent(cursor: Any, seconds: float) -> list[str]:
+    """Keep the log no longer for those who have been silent for so long; their names."""
+    cursor.execute(_FORGET_SILENT, [seconds])
+    return [row[0] for row in cursor.fetchall()]
+
+
+def cursors(cursor: Any) -> list[str]:
+    """The cursors of all for whom the log is kept."""
+    cursor.execute(_CURSORS)
+    return [row[0] for row in cursor.fetchall()]
+
+
+def consumers(cursor: Any) -> list[dict[str, Any]]:
+    """The consumers that are no shards, with how long silent, and rows held back."""
+    cursor.execute(_SILENT)
+    rows = cursor.fetchall()
+    return [
+        {"name": name, "kind": kind, "cursor": done, "seen_seconds_ago": seen,
+         "holds": held(cursor, done, kind)}
+        for name, kind, done, seen in rows
+    ]  # fmt: skip
+
+
+def held(cursor: Any, done: str, kind: str = "") -> int:
+    """How many rows of its log a cursor has not seen."""
+    cursor.execute(_HELD_NEAR if kind == NEAR else _HELD, {"since": done})
+    return int(cursor.fetchone()[0])

@@ -1,0 +1,92 @@
+"""How far the shards are behind: the age of the oldest committed change that one has not handled.
+
+A row of the log says when it was written, not when it was committed, and a transaction may have
+been open for long. So three things are known of a commit: it came after the row was written, after
+the moment up to which the shard's owner has seen everything (``caught_up_at``, moved with each
+batch and each sign of life), and, under ``track_commit_timestamp``, when it came. The latest of
+these counts: at the most as long before the truth as the owner's last sign of life.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .. import clock
+from ..products import registry
+
+# So many unhandled rows are looked at. If there are more, the owner's last word is taken: the lag
+# may then be said too long, never too short, and a reader's look stays cheap.
+LOOKED_AT = 500
+_COMMITTED = """
+CASE current_setting('track_commit_timestamp')
+     WHEN 'on' THEN coalesce(pg_xact_commit_timestamp(xid::xid), at) ELSE at END
+"""
+_LAGS = f"""
+SELECT s.shard, s.shards, extract(epoch FROM clock_timestamp() + %(moved)s - CASE
+           WHEN s.forgotten THEN coalesce(s.caught_up_at, s.seen_at)
+           WHEN late.seen = {LOOKED_AT} OR later.seen = {LOOKED_AT}
+               THEN coalesce(s.caught_up_at, least(late.since, later.since))
+           WHEN late.seen + later.seen > 0
+               THEN greatest(s.caught_up_at, least(late.since, later.since))
+       END)::float,
+       extract(epoch FROM clock_timestamp() + %(moved)s - aside.since)::float
+  FROM kck_publish_shard s
+ CROSS JOIN LATERAL (
+    SELECT min(at) AS since FROM kck_publish_backlog b
+     WHERE b.shard = s.shard AND (%(under)s::text[] IS NULL OR b.name = ANY (%(under)s))) aside
+ CROSS JOIN LATERAL (
+    SELECT min(committed) AS since, count(*) AS seen
+      FROM (SELECT {_COMMITTED} AS committed FROM kck_publish_change
+             WHERE xid >= pg_snapshot_xmax(s.done) ORDER BY xid LIMIT {LOOKED_AT}) looked) later
+ CROSS JOIN LATERAL (
+    SELECT min(committed) AS since, count(*) AS seen
+      FROM (SELECT {_COMMITTED} AS committed FROM kck_publish_change
+             WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.done))) LIMIT {LOOKED_AT}) looked) late
+"""
+# Where no shard has ever been owned. What a test has drained in its own transaction is handled.
+_UNFOLLOWED = f"""
+SELECT extract(epoch FROM clock_timestamp() + %(moved)s - min(since))::float
+  FROM (SELECT {_COMMITTED} AS since FROM kck_publish_change
+         WHERE seq > coalesce(nullif(current_setting('kck_publish.drained', true), ''),
+                              '0')::bigint
+         ORDER BY xid LIMIT {LOOKED_AT}) looked
+"""
+
+
+@dataclass(frozen=True)
+class Lags:
+    """The lag of each shard, in seconds, by its number; of the whole log where none is owned."""
+
+    by_shard: dict[int, float]
+    shards: int
+    unfollowed: float
+
+    def of(self, shard: int) -> float:
+        """The lag of one shard."""
+        return self.by_shard.get(shard, self.unfollowed)
+
+    @property
+    def longest(self) -> float:
+        """The lag of the shard that is the most behind."""
+        return max([self.unfollowed, *self.by_shard.values()])
+
+
+def lags(cursor: Any, product: str | None = None) -> Lags:
+    """How far each shard is behind: one query, two looks into an index for each shard.
+
+    Args:
+        product: of what a shard has put aside, only that under this product counts.
+    """
+    graph = registry.graph()
+    under = None if product is None else [*graph.below(product), *graph.tables(product)]
+    moved: dict[str, Any] = {"moved": clock.moved(), "under": under}
+    cursor.execute(_LAGS, moved)
+    rows = cursor.fetchall()
+    shards = rows[0][1] if rows else 1
+    by_shard = {shard: max(0.0, lag or 0.0, aside or 0.0) for shard, _, lag, aside in rows}
+    if len(by_shard) >= shards:
+        return Lags(by_shard, shards, 0.0)
+    cursor.execute(_UNFOLLOWED, moved)
+    (found,) = cursor.fetchone()
+    return Lags(by_shard, shards, max(0.0, found or 0.0))

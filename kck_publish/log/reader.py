@@ -1,0 +1,207 @@
+"""The change log: what a cursor has not yet seen, as typed changes.
+
+A consumer never claims rows. It keeps a cursor, the snapshot up to which it has handled
+everything, and reads what a newer snapshot sees and the cursor does not: late commits are found
+through the cursor's list of running transactions, so there is no gap and nothing to wait for.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
+from psycopg import Error as PsycopgError
+from psycopg.adapt import Transformer
+from psycopg.pq import Format
+
+from ..capture.source import Source, column_of
+from ..products.depends import Change
+
+logger = logging.getLogger("kck_publish")
+
+# What a cursor has not seen: two arms, each a scan of the index on xid, and disjoint. The rows are
+# visible to the reading statement, whose snapshot is the other half of the condition.
+LATER = "xid >= pg_snapshot_xmax(%(since)s::pg_snapshot)"
+LATE = "xid = ANY (ARRAY(SELECT pg_snapshot_xip(%(since)s::pg_snapshot)))"
+UNSEEN = f"({LATER} OR {LATE})"
+# Inside a test's transaction: what it has itself written since it was last drained.
+UNDRAINED = """
+    xid = pg_current_xact_id_if_assigned()
+    AND seq > coalesce(nullif(current_setting('kck_publish.drained', true), ''), '0')::bigint
+"""
+COLUMNS = "seq, xid::text::bigint, source, op, columns, old, new, origin, at"
+_READ_UNSEEN = f"""
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER}
+ UNION ALL
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE}
+ ORDER BY seq
+"""
+_READ_UNSEEN_OF_OTHERS = f"""
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER} AND source <> ALL (%(without)s)
+ UNION ALL
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE} AND source <> ALL (%(without)s)
+ ORDER BY seq
+"""
+_READ_UNDRAINED = f"SELECT {COLUMNS} FROM kck_publish_change WHERE {UNDRAINED} ORDER BY seq"
+# In the index's order, or the planner takes "xid >= ..." for a third of the table. And not from the
+# index's end: that may be a long way through rows that are trimmed and not yet vacuumed.
+ANY_UNSEEN = f"""
+SELECT (SELECT true FROM kck_publish_change WHERE {LATER} ORDER BY xid LIMIT 1) IS NOT NULL
+    OR EXISTS (SELECT FROM kck_publish_change WHERE {LATE})
+"""
+# More rows than this are streamed.
+FETCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the log, as it is stored."""
+
+    seq: int
+    xid: int
+    source: str
+    op: str
+    columns: Sequence[str] | None
+    old: Sequence[str | None] | None
+    new: Sequence[str | None] | None
+    origin: str | None
+    at: datetime
+
+
+# The first page of what is unseen: a few changes come with the snapshot, for one wait.
+FIRST_UNSEEN = f"{_READ_UNSEEN} LIMIT {FETCH + 1}"
+
+
+def unseen(
+    connection: BaseDatabaseWrapper,
+    since: str,
+    first: Sequence[Any] | None = None,
+    without: Collection[str] = (),
+) -> Iterator[Row]:
+    """The rows that the current transaction sees and the cursor has not, in order.
+
+    Args:
+        connection: in the batch's transaction.
+        since: the cursor.
+        first: what ``FIRST_UNSEEN`` gave, if it was asked; many rows are streamed.
+        without: sources that are left out.
+    """
+    if first is not None and len(first) <= FETCH:
+        yield from (row for row in (Row(*one) for one in first) if row.source not in without)
+        return
+    with connection.chunked_cursor() as cursor:
+        query = _READ_UNSEEN_OF_OTHERS if without else _READ_UNSEEN
+        cursor.execute(query, {"since": since, "without": list(without)})
+        while some := cursor.fetchmany(FETCH):
+            for row in some:
+                yield Row(*row)
+
+
+def undrained(connection: BaseDatabaseWrapper) -> list[Row]:
+    """What a test's own transaction has written since it was last drained."""
+    with connection.cursor() as cursor:
+        cursor.execute(_READ_UNDRAINED)
+        return [Row(*row) for row in cursor.fetchall()]
+
+
+def any_unseen(cursor: Any, since: str) -> bool:
+    """Whether there is anything new for a cursor: one look at the end of an index."""
+    cursor.execute(ANY_UNSEEN, {"since": since})
+    return bool(cursor.fetchone()[0])
+
+
+Load = Callable[[str], Any]
+Loads = dict[str, dict[str, tuple[str, Load]]]
+
+# By alias and table: how a column's text is read. Kept until something cannot be read.
+_known: dict[str, Loads] = defaultdict(dict)
+
+
+class Decoder:
+    """Log rows of sources -> changes with the values that Django would read from the table.
+
+    Args:
+        connection: an open connection; its adapters are the ones that Django reads with.
+        sources: by table name.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper, sources: Mapping[str, Source]) -> None:
+        self._connection = connection
+        self._sources = sources
+        self._loads = _known[connection.alias]
+
+    def change(self, row: Row) -> Change | None:
+        """The change that a row records; None when its table is no source any more.
+
+        A row that cannot be read (a column that is gone, a value that its type refuses) becomes
+        a ``truncate``: everything that depends on the source is then primed.
+        """
+        source = self._sources.get(row.source)
+        if source is None:
+            return None
+        model = source.model
+        try:
+            old, new = self._image(model, row, row.old), self._image(model, row, row.new)
+        except (KeyError, ValueError, PsycopgError) as error:
+            self._loads.pop(row.source, None)  # the table may have changed
+            logger.warning(
+                "Change %d of %s cannot be read (%s): all that depends on it is primed.",
+                row.seq, row.source, type(error).__name__,
+            )  # fmt: skip
+            return Change("truncate", model, None, None, row.origin, row.xid)
+        return Change(row.op, model, old, new, row.origin, row.xid)
+
+    def _image(
+        self, model: type[Model], row: Row, values: Sequence[str | None] | None
+    ) -> dict[str, Any] | None:
+        if values is None:
+            return None
+        loads = self._loads.get(row.source) or self._loads_of(model)
+        image: dict[str, Any] = {}
+        for column, text in zip(row.columns or (), values, strict=True):
+            if column in loads:  # else a column that this code does not know
+                attname, load = loads[column]
+                image[attname] = None if text is None else load(text)
+        key = tuple(image[one.attname] for one in model._meta.pk_fields)
+        image["pk"] = key[0] if len(key) == 1 else key
+        return image
+
+    def _loads_of(self, model: type[Model]) -> dict[str, tuple[str, Load]]:
+        connection, table = self._connection, model._meta.db_table
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)} LIMIT 0")
+            types = {column.name: column.type_code for column in cursor.description}
+        transformer = Transformer(connection.connection)
+        loads: dict[str, tuple[str, Load]] = {}
+        for one in model._meta.local_concrete_fields:
+            if one.column in types:
+                load = transformer.get_loader(types[one.column], Format.TEXT).load
+                expression = one.get_col(table)
+                converters = [
+                    *connection.ops.get_db_converters(expression),
+                    *expression.get_db_converters(connection),
+                ]
+                loads[column_of(one)] = (
+                    one.attname,
+                    _loader(load, converters, expression, connection),
+                )
+        self._loads[table] = loads
+        return loads
+
+
+def _loader(
+    load: Callable[[bytes], Any], converters: Sequence[Any], expression: Any, connection: Any
+) -> Load:
+    def loaded(text: str) -> Any:
+        value = load(text.encode())
+        for convert in converters:
+            value = convert(value, expression, connection)
+        return value
+
+    return loaded

@@ -1,0 +1,1 @@
+"""What an operator asks for: prime, explain, verify, draw."""

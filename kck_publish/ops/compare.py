@@ -1,0 +1,179 @@
+"""One look of the auditor: what is stored, what a compute gives, and what still waits.
+
+All three in one snapshot; ``auditor`` decides what the looks mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from django.db import connections, transaction
+
+from .. import stores
+from ..conf import settings
+from ..exceptions import KeyParameterMismatch
+from ..log.snapshot import Snapshot
+from ..products import registry
+from ..products.compute import compute
+from ..products.product import Computed, Parameters, Product
+from ..refresh.check_augment import alike
+from ..rows.products import RowProduct
+from ..stores import HAND, Address, Stored
+from .pending import pending
+
+_SAVEPOINT = "kck_publish_audit"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is said of one key.
+
+    Attributes:
+        kind: ``"different"``; ``"failing"`` (its compute raises); ``"behind"`` (its last refresh
+            failed: known, and tried again or a dead letter); ``"waiting"`` (a change that touches
+            it is not handled, so it cannot be judged).
+        why: more about it; never a value.
+    """
+
+    key: str
+    kind: str
+    why: str = ""
+
+
+def kept_by_time(product: Product) -> bool:
+    """Whether the value is meant to be older than its inputs: those are outside the database."""
+    return bool(product.soft_expire or product.hard_expire or product.refresh_every)
+
+
+@dataclass
+class Seen:
+    """One look at some keys: the snapshot, and what is not as it should be, with its version."""
+
+    snapshot: str
+    findings: list[tuple[Finding, int]] = field(default_factory=list)
+
+
+class _Batch:
+    """The batch that an audit's computes run in: one snapshot, and nothing stored is trusted."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._fresh: dict[str, Computed] = {}
+
+    def recover(self) -> None:
+        status = self._connection.connection.info.transaction_status
+        if status == psycopg.pq.TransactionStatus.INERROR:
+            with self._connection.cursor() as cursor:
+                cursor.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            self._connection.needs_rollback = False
+
+    def breathe(self, seconds: float = 0.0) -> None:
+        """Nobody waits for an auditor."""
+
+    def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:
+        """What a compute sees of another product: a fresh compute of that, too.
+
+        But the stored value where that is meant, or known, to be another one.
+        """
+        if key not in self._fresh:
+            with self._connection.cursor() as cursor:
+                address = Address(key, product.fingerprint)
+                entry = stores.current().look(cursor, [address]).entries.get(key)
+            if entry is not None and (entry.by == HAND or entry.behind or kept_by_time(product)):
+                return None
+            (self._fresh[key],) = compute(product, [parameters], self)
+        return self._fresh[key]
+
+
+@contextmanager
+def _snapshot(connection: Any) -> Iterator[tuple[_Batch, str]]:
+    """One snapshot for what is stored, for the log, and for the computes."""
+    nested = connection.in_atomic_block
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        if not nested:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        snapshot = str(cursor.fetchone()[0])
+        cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
+        yield _Batch(connection), snapshot
+
+
+def look_at(product: Product, keys: Sequence[str]) -> Seen:
+    """Look at some keys of one product, in one snapshot."""
+    connection, store = connections[settings.DATABASE], stores.current()
+    with _snapshot(connection) as (batch, snapshot):
+        seen = Seen(snapshot)
+        with connection.cursor() as cursor:
+            addresses = [Address(key, product.fingerprint) for key in keys]
+            entries = store.look(cursor, addresses).entries
+        wanted: dict[str, Parameters] = {}
+        for key in [key for key in keys if key in entries]:  # what was removed is not wrong
+            try:
+                wanted[key] = product.parameters_of(key)
+            except KeyParameterMismatch:
+                why = "the product has other parameters by now: raise its version"
+                seen.findings.append((Finding(key, "failing", why), 0))
+        computed_now = compute(product, list(wanted.values()), batch)
+        fresh = {
+            key: _storable(product, one) for key, one in zip(wanted, computed_now, strict=True)
+        }
+        doubtful = [
+            key
+            for key, computed in fresh.items()
+            if entries[key].behind or not same(product, entries[key], computed)
+        ]
+        if not doubtful:
+            return seen
+        waiting = pending(connection, registry.graph(), batch.recover)
+        for key in doubtful:
+            entry, computed = entries[key], fresh[key]
+            # Values outside the database are of now, not of the snapshot.
+            later = not Snapshot.parse(seen.snapshot).includes(Snapshot.parse(entry.stamp))
+            waits = later or waiting.waits(product, wanted[key], entry)
+            seen.findings.append((_finding(entry, computed, waits), entry.version))
+    return seen
+
+
+def _finding(entry: Stored, computed: Computed, waits: bool) -> Finding:
+    key = entry.address.key
+    if entry.behind:
+        return Finding(key, "behind", "its last refresh failed: see kck_explain")
+    if computed.error is not None:
+        return Finding(key, "failing", f"its compute raises {type(computed.error).__name__}")
+    if waits:
+        return Finding(key, "waiting", "a change that touches it is not yet handled")
+    if computed.absent is not None and entry.body is not None:
+        return Finding(key, "different", "should not exist")
+    return Finding(key, "different", "was set by hand" if entry.by == HAND else "")
+
+
+def _storable(product: Product, computed: Computed) -> Computed:
+    """As it is; or, for a value that cannot be stored, the error that says so."""
+    try:
+        if computed.error is None and computed.absent is None:
+            product.encode(computed.value)
+    except Exception as error:  # noqa: BLE001 - Unserializable, or the encoder of a user's product
+        return Computed(error=error)
+    return computed
+
+
+def same(product: Product, entry: Stored, computed: Computed) -> bool:
+    """Whether a stored entry holds what a compute gave."""
+    if computed.error is not None:
+        return False
+    if computed.absent is not None:
+        kept = product.keeps_absence and entry.body is None
+        return kept and entry.shape == product.absence_shape(computed.absent)
+    if entry.body is None:
+        return False
+    body, shape = product.encode(computed.value)
+    if (body, shape) == (entry.body, entry.shape):
+        return True
+    if isinstance(product, RowProduct):
+        return False  # instances are equal by their pk alone
+    # The same value in another order of its dict's keys: an augment, or a query without order.
+    return alike(product.decode(entry.body, entry.shape), product.decode(body, shape))

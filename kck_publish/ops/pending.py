@@ -1,0 +1,163 @@
+"""Which keys the listener still has to look at: what ``auditor`` must not judge yet.
+
+In one snapshot, the log rows that a shard's cursor has not seen are turned into keys exactly as
+the listener will do it, and from these to the products that depend on them. A key that is not
+among these reflects that snapshot, by the library's own promise.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from ..clock import now
+from ..conf import settings
+from ..log import refreshes
+from ..log.keys import shard_of
+from ..log.reader import Decoder, Row, undrained, unseen
+from ..log.snapshot import NOTHING, Snapshot
+from ..products.product import Parameters, Product
+from ..products.registry import Graph
+from ..refresh.backlog import concerned
+from ..refresh.dependents import Dependents
+from ..refresh.tasks import Work
+from ..stores import HAND, READER, Stored, edges
+
+# More unseen rows than this are not looked through: everything then counts as waiting.
+MANY_ROWS = 5_000
+_SHARDS = "SELECT shard, shards, done::text FROM kck_publish_shard ORDER BY shard"
+
+
+@dataclass
+class Pending:
+    """What is still to be handled, as one snapshot shows it.
+
+    Attributes:
+        done: the cursor of each shard; its number of shards is the length.
+        keys: by key, the transactions that touch it directly.
+        whole: by product, what the parameters of the touched keys are, and by which transaction.
+        cascade: keys that wait for another product to be refreshed first.
+        cascade_whole: products of which any key may wait: for another product, or in the backlog.
+        everything: there is too much to tell.
+    """
+
+    done: Sequence[Snapshot]
+    keys: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    whole: dict[str, list[tuple[Parameters, int]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    cascade: set[str] = field(default_factory=set)
+    cascade_whole: set[str] = field(default_factory=set)
+    everything: bool = False
+
+    @property
+    def size(self) -> int:
+        """Grows as long as more is found to wait."""
+        return len(self.keys) + len(self.whole) + len(self.cascade) + len(self.cascade_whole)
+
+    def waits(self, product: Product, parameters: Parameters, entry: Stored) -> bool:
+        """Whether a stored value is not yet what the listener will make of it."""
+        key = entry.address.key
+        if self.everything or key in self.cascade or product.name in self.cascade_whole:
+            return True
+        stamp = Snapshot.parse(entry.stamp)
+        done = self.done[shard_of(entry.address.key, len(self.done))]
+        if entry.by == READER and not stamp.includes(done):
+            return True  # added late: the next batch primes it
+        xids = {xid for one, xid in self.whole.get(product.name, ()) if _matches(parameters, one)}
+        xids |= self.keys.get(key, set())
+        # What is in the stamp is in the value, unless somebody made that up.
+        return any(entry.by == HAND or not stamp.sees(xid) for xid in xids)
+
+
+def pending(connection: Any, graph: Graph, recover: Callable[[], None]) -> Pending:
+    """Everything that waits for the listener in the current transaction's snapshot.
+
+    Args:
+        connection: Django's, in a transaction of one snapshot.
+        graph: the products.
+        recover: makes the transaction usable again after an error of user code.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SHARDS)
+        places = cursor.fetchall() or [(0, 1, NOTHING)]
+    found = Pending([Snapshot.parse(done) for _, _, done in places])
+    decoder = Decoder(connection, graph.sources)
+    for shard, shards, done in places:
+        owns = _owner(shard, shards)
+        collect = Dependents(graph, decoder, owns, settings.DATABASE).collect
+        for row in _rows(connection, done, found):
+            _note(found, collect([row]), row.xid)
+            recover()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, stored FROM kck_publish_backlog")
+        for name, stored in cursor.fetchall():
+            found.cascade_whole |= concerned(graph, name, stored)
+    size = -1
+    while size != (size := found.size):  # until one adds nothing to the other
+        _cascades(found, graph, decoder, recover)
+        _recorded(found, graph, connection)
+    return found
+
+
+def _owner(shard: int, shards: int) -> Callable[[str], bool]:
+    return lambda key: shard_of(key, shards) == shard
+
+
+def _rows(connection: Any, done: str, found: Pending) -> list[Row]:
+    if any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+        return undrained(connection)
+    with closing(unseen(connection, done)) as rows:  # type: ignore[type-var]
+        some = list(islice(rows, MANY_ROWS + 1))
+    if len(some) > MANY_ROWS:
+        found.everything = True
+        return []
+    return some
+
+
+def _note(found: Pending, work: Work, xid: int) -> None:
+    for tasks in work.tasks.values():
+        for key in tasks:
+            found.keys[key].add(xid)
+    for name, patterns in work.whole.items():
+        found.whole[name] += [(pattern, xid) for pattern in patterns]
+    for key in work.removed:
+        found.keys[key].add(xid)
+
+
+def _cascades(found: Pending, graph: Graph, decoder: Decoder, recover: Callable[[], None]) -> None:
+    """What depends on the products that wait, as their refresh will be logged."""
+    collect = Dependents(graph, decoder, lambda key: True, settings.DATABASE).collect
+    for name in graph.order:  # what is depended on comes first
+        if not graph.by_product.get(name):
+            continue
+        if name in found.whole or name in found.cascade_whole:
+            found.cascade_whole |= {product.name for product, _ in graph.by_product[name]}
+            continue
+        waiting = {*found.keys, *found.cascade}
+        for key in sorted(key for key in waiting if key.partition("/")[0] == name):
+            work = collect([_refreshed(name, key)])
+            recover()
+            found.cascade_whole |= work.whole.keys()
+            found.cascade |= {one for tasks in work.tasks.values() for one in tasks}
+
+
+def _recorded(found: Pending, graph: Graph, connection: Any) -> None:
+    """What was computed, without declaring it, from what waits."""
+    with connection.cursor() as cursor:
+        waiting = {*found.keys, *found.cascade}
+        found.cascade |= {key for _, key in edges.readers(cursor, waiting)}
+        for name in {*found.whole, *found.cascade_whole}:
+            found.cascade |= set(edges.readers_of(cursor, name))
+
+
+def _refreshed(name: str, key: str) -> Row:
+    return Row(0, 0, name, refreshes.REFRESHED, None, None, [key], None, now())
+
+
+def _matches(parameters: Parameters, pattern: Parameters) -> bool:
+    return all(parameters.get(name) == value for name, value in pattern.items())

@@ -1,0 +1,52 @@
+"""Have what an audit found wrong refreshed. ``kck_verify --repair``."""
+
+from __future__ import annotations
+
+import time
+
+from django.db import connections
+
+from ..conf import settings
+from ..exceptions import ConfigurationError
+from ..listener.listener import Listener
+from ..log import refreshes
+from ..products import registry
+from .verify import CHUNK, Patience, Report, caught_up, judge, owned
+
+
+def repair(report: Report, patience: float) -> None:
+    """Ask for a refresh of what is wrong, have it done, and look again; the report is amended.
+
+    By the listener, or, where none owns the shard, here.
+
+    Args:
+        report: of an audit.
+        patience: seconds to wait for the listener.
+
+    Raises:
+        ConfigurationError: inside a transaction, where nothing can be waited for.
+    """
+    if connections[settings.DATABASE].in_atomic_block:
+        raise ConfigurationError("A repair cannot be made inside a transaction.")
+    wrong = [one for one in report.findings if one.kind != "failing"]
+    if not wrong:
+        return
+    connection = connections[settings.DATABASE]
+    with connection.cursor() as cursor:
+        refreshes.log(cursor, refreshes.REFRESH, [one.key for one in wrong])
+        cursor.execute("SELECT pg_current_snapshot()::text")
+        snapshot = str(cursor.fetchone()[0])
+    if len(owned()) < settings.SHARDS:
+        Listener(settings.DATABASE, say=lambda line: None).once()
+    caught_up(snapshot, time.monotonic() + patience)
+    afresh = Patience(patience)
+    left = [one for one in report.findings if one.kind == "failing"]
+    by_product: dict[str, list[str]] = {}
+    for one in wrong:
+        by_product.setdefault(one.key.partition("/")[0], []).append(one.key)
+    for name, keys in by_product.items():
+        for start in range(0, len(keys), CHUNK):
+            left += judge(registry.get(name), keys[start : start + CHUNK], afresh)
+    still = {one.key for one in left}
+    report.repaired = [one.key for one in wrong if one.key not in still]
+    report.findings = left

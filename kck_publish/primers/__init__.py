@@ -1,0 +1,1 @@
+"""The classes by which users declare products."""

@@ -1,0 +1,181 @@
+"""Primer: how a product is computed, amended and listed, and what it depends on.
+
+A user subclasses ``Primer``, or writes a function under ``@primer``; classes with a ``key`` are
+registered as they are declared. As a mixin on a model, its parameter is the row's pk and its
+``self`` the row. ``declared`` turns either into a product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.apps import apps
+from django.db.models import Model
+from django.db.models.signals import class_prepared
+
+from ..log import keys
+from ..products import registry
+from ..products.depends import Depends
+from ..products.domain import DomainProduct, Membership
+from ..retry import Retry
+from ..rows.readers import PrimerReader, ProductReader
+from .product import ModelPrimerProduct, PrimerProduct, unwritten
+
+
+class Primer:
+    """Declares a product.
+
+    Attributes:
+        key: the product's name.
+        parameters: what tells its values from one another, in the order of the key.
+        depends_on: sources and other products; a bare model means "any of its rows".
+        eager: keep the whole ``domain`` primed.
+        prime_on_cache_miss: whether a read computes what is not stored.
+        soft_expire, hard_expire: for products fed from outside the database; None for never.
+        refresh_every: a timedelta or a cron string; None for never.
+        when_behind: ``"serve"``, ``"compute"`` or ``"raise"`` once the lag passes ``max_lag``.
+        retry: what is done when a refresh fails; None for the settings' default.
+        max_bytes: the largest value that is stored; None: the setting MAX_VALUE_BYTES.
+        time_limit: the longest time of a compute; None: the setting TIME_LIMIT.
+        check_augment: the share of augmented values that are compared with a compute, 0 to 1.
+        version: part of the fingerprint; raise it when ``compute`` gives another form.
+    """
+
+    key: ClassVar[Any]
+    parameters: Sequence[keys.Parameter] = ()
+    depends_on: Sequence[Depends | type[Model] | str] = ()
+    eager: bool = False
+    prime_on_cache_miss: bool = True
+    soft_expire: timedelta | None = None
+    hard_expire: timedelta | None = None
+    refresh_every: timedelta | str | None = None
+    when_behind: str = "serve"
+    max_lag: timedelta = timedelta(seconds=30)
+    retry: Retry | None = None
+    max_bytes: int | None = None
+    time_limit: timedelta | None = None
+    check_augment: float = 0.0
+    version: int = 1
+    # Any, so that a model may have both: there it is the reader of its rows.
+    cached: ClassVar[Any] = PrimerReader()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if isinstance(cls.__dict__.get("key"), str) and not issubclass(cls, Model):
+            cls._announce()
+
+    @classmethod
+    def _announce(cls) -> None:
+        """Announce the product; called once for a class with a ``key``. Raises InvalidPrimer."""
+        product = PrimerProduct(cls())
+        cls._register(product)
+        cls.cached = ProductReader(product.name)
+
+    @classmethod
+    def _register(cls, product: PrimerProduct) -> None:
+        """Make a product known, and its domain where that is kept up."""
+        registry.register(product, replaces=product.is_newer_than)
+        if product.eager and product.warm and product.parameters:
+            domain = DomainProduct(product)
+            registry.register(domain, replaces=lambda other: isinstance(other, DomainProduct))
+            product.depends_on = [*product.depends_on, Membership(domain.name)]
+
+    @unwritten
+    def compute(self, *args: Any, **parameters: Any) -> Any:
+        """``compute(**parameters)``: the value, whole. It may be ``async def``.
+
+        Raises:
+            ObjectDoesNotExist: to say that there is none.
+        """
+        raise NotImplementedError
+
+    @unwritten
+    def compute_many(self, *args: Any, **options: Any) -> Iterable[Any]:
+        """``compute_many(parameters)``: the values of several keys in one pass, in order."""
+        raise NotImplementedError
+
+    @unwritten
+    def augment(self, *args: Any, **parameters: Any) -> Any:
+        """``augment(value, change, **parameters)``: the value after a change.
+
+        Raises:
+            Reprime: to have it computed instead.
+        """
+        raise NotImplementedError
+
+    @unwritten
+    def domain(self) -> Iterable[Mapping[str, Any]]:
+        """Every parameter dict that should exist."""
+        raise NotImplementedError
+
+    def pre_prime(self, *args: Any, **parameters: Any) -> None:
+        """``pre_prime(**parameters)``: called before a compute."""
+
+    def post_prime(self, *args: Any, **parameters: Any) -> None:
+        """``post_prime(value, **parameters)``: called with what a compute gave."""
+
+    @unwritten
+    def pre_set(self, *args: Any, **parameters: Any) -> None:
+        """``pre_set(value, **parameters)``: called before a value is stored."""
+
+    @unwritten
+    def post_set(self, *args: Any, **parameters: Any) -> None:
+        """``post_set(value, **parameters)``: called after a value was stored."""
+
+
+def primer(
+    pattern: str,
+    *,
+    depends_on: Sequence[Depends | type[Model] | str] = (),
+    **attributes: Any,
+) -> Callable[[Callable[..., Any]], type[Primer]]:
+    """The short form: a function becomes a primer.
+
+    Args:
+        pattern: the key with its parameters, ``"top_authors/<int:limit>"``.
+        depends_on: as on a Primer.
+        attributes: any other attribute of a Primer.
+
+    Returns:
+        the Primer class, with ``.cached``.
+
+    Raises:
+        InvalidPrimer: for a pattern that cannot be a key.
+    """
+    name, parameters = keys.parse_pattern(pattern)
+
+    def declare(function: Callable[..., Any]) -> type[Primer]:
+        def compute(self: Primer, **values: Any) -> Any:
+            return function(**values)
+
+        namespace = {
+            "key": name,
+            "parameters": parameters,
+            "depends_on": list(depends_on),
+            "compute": compute,
+            "__module__": function.__module__,
+            "__qualname__": function.__qualname__,
+            "__doc__": function.__doc__,
+            **attributes,
+        }
+        return type(function.__name__, (Primer,), namespace)
+
+    return declare
+
+
+def _prepared(sender: type[Model], **_: Any) -> None:
+    """A model with the mixin is ready: once all are, its product is registered."""
+    meta = sender._meta
+    if not issubclass(sender, Primer) or meta.proxy or meta.swapped or meta.apps is not apps:
+        return
+
+    def declare() -> None:
+        product = ModelPrimerProduct(sender)
+        registry.register(product, replaces=product.is_newer_than)
+
+    registry.later(declare)
+
+
+class_prepared.connect(_prepared, dispatch_uid="kck_publish.primers")

@@ -1,0 +1,1 @@
+"""What can be computed, from what, and how a compute is run."""

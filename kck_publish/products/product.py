@@ -1,0 +1,215 @@
+"""What a product is to the layers that store, read and refresh it. Pure.
+
+``rows`` makes the products of a model's rows and ``primer`` those of a Primer; the registry
+holds both, and ``cache``, ``prime`` and ``refresh`` know only this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
+from django.db.models import Model
+
+from ..log import keys
+from ..retry import Retry
+from ..rows.peers import Tree
+from ..stores import Read
+from . import encoding
+from .depends import Change, Depends
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What computing one key gave: a value, the answer that there is none, or an error."""
+
+    value: Any = None
+    absent: ObjectDoesNotExist | MultipleObjectsReturned | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+    # What it was computed from without declaring it: the keys, and their products.
+    reads: Sequence[Read] = ()
+    over: frozenset[str] = frozenset()
+    # The keys that it was computed from as its batch has them, declared or not.
+    saw: frozenset[str] = frozenset()
+
+    def get(self) -> Any:
+        """The value; raises what the compute raised."""
+        if self.absent is not None:
+            raise self.absent
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class Product:
+    """A named family of values, one a key.
+
+    The attributes are those that a user sets on a Primer; api-level documentation is there.
+    """
+
+    name: str
+    # The class that declares it: the sender of the signals.
+    sender: type
+    parameters: Sequence[keys.Parameter] = ()
+    depends_on: Sequence[Depends] = ()
+    eager: bool = False
+    prime_on_cache_miss: bool = True
+    soft_expire: timedelta | None = None
+    hard_expire: timedelta | None = None
+    refresh_every: timedelta | str | None = None
+    when_behind: str = "serve"
+    max_lag: timedelta = timedelta(seconds=30)
+    retry: Retry | None = None
+    max_bytes: int | None = None
+    time_limit: timedelta | None = None
+    check_augment: float = 0.0
+    # What the listener announces when a value was computed: a name in ``signals``.
+    announces: ClassVar[str] = "primed"
+    # The model whose ``publish`` is to be run for each changed row, when it has an own one.
+    publisher: type[Model] | None = None
+    # Columns to capture beside those that the dependencies name.
+    captured: Sequence[str] = ()
+    # The relations that its rows have with them.
+    embedded: Tree = {}
+    # Whether the answer "there is none" is stored too, so that asking again computes nothing.
+    keeps_absence: ClassVar[bool] = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells this code's bytes from those of another version of it."""
+        raise NotImplementedError
+
+    @property
+    def declared(self) -> Any:
+        """What has the attributes above as they are now, if a user may change them."""
+        return self
+
+    @property
+    def augmentable(self) -> bool:
+        """Whether a stored value can be amended from changes."""
+        return False
+
+    @property
+    def may_read(self) -> Iterable[Depends]:
+        """The dependencies that name the tables which its compute may read."""
+        return self.depends_on
+
+    def sees_rows(self, dependency: Depends) -> bool:
+        """Whether the product's code is shown the rows themselves, so that all is captured."""
+        return self.augmentable or callable(dependency.keys)
+
+    def encode(self, value: Any) -> encoding.Encoded:
+        """The bytes to store. Raises Unserializable."""
+        return encoding.encode(value)
+
+    def decode(self, body: bytes, shape: bytes | None) -> Any:
+        """The value of stored bytes; fresh objects each time."""
+        return encoding.decode(body, shape)
+
+    def amendable(self, body: bytes, shape: bytes | None) -> Any:
+        """What ``augment_with`` amends, of stored bytes: the value, if no more is kept."""
+        return self.decode(body, shape)
+
+    def absence(self, shape: bytes | None, key: str) -> Exception:
+        """The error that a stored "there is none" stands for."""
+        return ObjectDoesNotExist(f"{key} does not exist.")
+
+    def absence_shape(self, absent: Exception) -> bytes | None:
+        """What is kept of such an error, beside that there is no value."""
+        return None
+
+    def before_set(self, value: Any, parameters: Parameters) -> None:
+        """Called before a value is stored."""
+
+    def after_set(self, value: Any, parameters: Parameters) -> None:
+        """Called after a value was stored."""
+
+    def key_of(self, parameters: Parameters) -> str:
+        """The key text. Raises KeyParameterMismatch."""
+        if len(parameters) == 1 and self.plain is not None:
+            ((name, value),) = parameters.items()
+            plain = self.plain_key(value) if name == self.parameters[0].name else None
+            if plain is not None:
+                return plain
+        return keys.build(self.name, self.parameters, parameters)
+
+    @cached_property
+    def plain(self) -> type[Any] | None:
+        """The type of values that may be in a key as they are, if there is just one parameter."""
+        return self.parameters[0].plain if len(self.parameters) == 1 else None
+
+    def plain_key(self, value: Any) -> str | None:
+        """The key of the one parameter's value, where that is plain; else None."""
+        if type(value) is not self.plain or not keys.is_plain(value):
+            return None
+        return f"{self.name}/{value}"
+
+    def parameters_of(self, key: str) -> dict[str, Any]:
+        """The typed parameters of a key text. Raises KeyParameterMismatch."""
+        if self.plain is int:
+            with suppress(ValueError):
+                value = int(key[len(self.name) + 1 :])
+                if self.plain_key(value) == key:
+                    return {self.parameters[0].name: value}
+        return keys.parse(key, self.parameters)
+
+    def prime_one(self, parameters: Parameters) -> Any:
+        """Compute one key; whatever it raises is kept with the key."""
+        raise NotImplementedError
+
+    def prime_many(self, parameters: Sequence[Parameters]) -> Sequence[Any] | None:
+        """Compute several keys in one pass, in order (values, or Computed ones); None: cannot."""
+        return None
+
+    def augment_with(self, value: Any, changes: Iterable[Change], parameters: Parameters) -> Any:
+        """The value after these changes, in order. Raises Reprime."""
+        raise NotImplementedError
+
+    def members(self) -> Iterable[Parameters] | None:
+        """Every parameter dict that should exist, or None when nobody has said."""
+        return None
+
+    @property
+    def has_domain(self) -> bool:
+        """Whether somebody has said which keys should exist."""
+        return self.members() is not None
+
+    def count_members(self) -> int | None:
+        """How many there are, where ``members`` does not tell; None when nobody knows."""
+        return None
+
+    @property
+    def warm(self) -> bool:
+        """Whether ``kck_prime --all`` primes its domain."""
+        return False
+
+    def named_by(self, change: Change, dependency: Depends) -> bool:
+        """Whether a key this change names is to be primed although it is not stored."""
+        return self.eager
+
+
+class Wanted(Mapping[str, Parameters]):
+    """The parameters of some keys of a product; a key that is found stored is never parsed."""
+
+    def __init__(self, product: Product, keys: Iterable[str]) -> None:
+        self._product = product
+        self._keys = dict.fromkeys(keys)
+
+    def __getitem__(self, key: str) -> Parameters:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._product.parameters_of(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)

@@ -1,0 +1,300 @@
+"""``Cache``: products by key text, read, written by hand, and refreshed."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
+from django.db import DatabaseError, connections
+
+from .. import clock, stores
+from ..exceptions import KeyParameterMismatch, NotPrimed, StoreUnreachable, UnknownProduct
+from ..log import keys, refreshes
+from ..log.snapshot import NOTHING
+from ..products import compute, encoding, registry
+from ..products.product import Parameters, Product
+from ..stores import HAND, Address, Read, Stored
+from . import manual_write
+from .freshness import expired
+from .own_writes import Ask
+from .prime import anew, check_size, in_transaction
+from .read import answers, note, reading_ahead, value_of
+
+logger = logging.getLogger("kck_publish")
+
+# What entries without a primer are filed under: their format alone.
+_HAND_MADE = encoding.fingerprint("hand")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored value with what is known of it.
+
+    Attributes:
+        stamp: the snapshot that the value reflects.
+        version: used once; give it to ``set(check_version=...)``.
+        primed_at: when it was stored.
+        soft_expire: from when on a read asks for a refresh; None for never.
+        hard_expire: from when on it is not served; None for never.
+    """
+
+    key: str
+    value: Any
+    stamp: str
+    version: int
+    primed_at: datetime | None
+    soft_expire: datetime | None
+    hard_expire: datetime | None
+
+
+class Cache:
+    """Products by key text. Stateless; ``Cache.get_instance()`` gives the one there is."""
+
+    _instance: ClassVar[Cache | None] = None
+
+    @classmethod
+    def get_instance(cls) -> Cache:
+        """The cache."""
+        if cls._instance is None:
+            cls._instance = cls()
+        return cls._instance
+
+    def get(self, key: str, prime_on_cache_miss: bool | None = None) -> Any:
+        """The value of a key.
+
+        Args:
+            key: product name and parameters, as ``build_key`` makes it.
+            prime_on_cache_miss: whether to compute what is not stored; the primer's own
+                setting when None.
+
+        Raises:
+            UnknownProduct: nobody computes it and nothing is set there.
+            NotPrimed: it is not stored, and may not be primed.
+            KeyParameterMismatch: the parameters do not fit.
+            ObjectDoesNotExist: the primer says that there is none.
+        """
+        product, parameters = self._parse(key)
+        if product is None:
+            return self._by_hand(key)
+        answer = answers(product, {key: parameters}, prime_on_cache_miss)[key]
+        return value_of(product, key, answer)
+
+    def get_many(
+        self, keys: Iterable[str], prime_on_cache_miss: bool | None = None
+    ) -> dict[str, Any]:
+        """The values of several keys, in the order asked for; what is absent is left out.
+
+        One round trip for what is stored, of however many products. A key that is unknown, or
+        fails, spoils nothing for the others.
+        """
+        asked = list(dict.fromkeys(keys))
+        grouped: dict[str, dict[str, Parameters]] = {}
+        by_hand: list[Address] = []
+        for key in asked:
+            with suppress(KeyParameterMismatch):
+                product, parameters = self._parse(key)
+                if product is None:
+                    by_hand.append(self._address(None, key))
+                else:
+                    grouped.setdefault(product.name, {})[key] = parameters
+        ask = _reading_ahead(grouped, by_hand)
+        found = _set_by_hand(by_hand, ask)
+        for name, wanted in grouped.items():
+            product = registry.get(name)
+            some = answers(product, wanted, prime_on_cache_miss, strict=False, ask=ask)
+            for key, answer in some.items():
+                try:
+                    found[key] = value_of(product, key, answer)
+                except (ObjectDoesNotExist, MultipleObjectsReturned):
+                    continue
+                except Exception as error:  # noqa: BLE001 - a compute that fails for one key
+                    logger.warning("%s could not be read: %s", key, type(error).__name__)
+        return {key: found[key] for key in asked if key in found}
+
+    def entry(self, key: str) -> Entry:
+        """The stored entry of a key; primed first where that is allowed.
+
+        Raises:
+            as ``get``.
+        """
+        product, _ = self._parse(key)
+        stored = self._stored(product, key)
+        if stored is None and product is not None:
+            self.get(key)
+            stored = self._stored(product, key)
+            if stored is None:
+                raise NotPrimed(key)
+        if stored is None:
+            raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
+        return _entry(product, key, stored)
+
+    def set(
+        self,
+        key: str,
+        value: Any,
+        *,
+        check_version: int | None = None,
+        soft_expire: timedelta | None = None,
+        hard_expire: timedelta | None = None,
+    ) -> Entry:
+        """Store a value by hand. A primer's next refresh of the key overwrites it.
+
+        Args:
+            check_version: store only if the entry still has this version.
+            soft_expire, hard_expire: None for the primer's own; where there is none, for never.
+
+        Raises:
+            VersionMismatch: the entry has moved on, or is gone.
+            Unserializable: the value cannot be stored.
+            TooLarge: it has more bytes than may be stored.
+        """
+        product, parameters = self._parse(key)
+        body, shape = product.encode(value) if product else encoding.encode(value)
+        check_size(key, body, product.max_bytes if product else None)
+        if product is not None:
+            product.before_set(value, parameters)
+            soft_expire = product.soft_expire if soft_expire is None else soft_expire
+            hard_expire = product.hard_expire if hard_expire is None else hard_expire
+        stored = manual_write.put(
+            Stored(
+                self._address(product, key), body, shape, NOTHING, HAND,
+                soft_expire=clock.after(soft_expire), hard_expire=clock.after(hard_expire),
+                reason="set",
+            ),
+            check_version,
+        )  # fmt: skip
+        if product is not None:
+            product.after_set(value, parameters)
+        return self.entry(key) if stored is None else _entry(product, key, stored)
+
+    def unset(self, key: str) -> bool:
+        """Remove what is stored under a key; whether there was something."""
+        product, _ = self._parse(key)
+        return manual_write.take_away(self._address(product, key))
+
+    def clear(self, product: str | None = None) -> None:
+        """Remove everything that is stored, or all of one product."""
+        manual_write.clear(product)
+
+    def is_set(self, key: str) -> bool:
+        """Whether something is stored under the key. Never primes."""
+        product, _ = self._parse(key)
+        return self._stored(product, key) is not None
+
+    def refresh(self, key: str, queued: bool = True) -> None:
+        """Have a key computed anew.
+
+        Args:
+            queued: by the listener (many requests make one compute); False: here and now,
+                unless the caller's transaction is open.
+
+        Raises:
+            UnknownProduct: nobody computes it.
+            what the compute raises, when it is not queued; what is stored then stays.
+        """
+        product, parameters = self._parse(key)
+        if product is None:
+            raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
+        if queued:
+            with self._cursor() as cursor:
+                refreshes.log(cursor, refreshes.REFRESH, [key])
+            return
+        anew(product, key, parameters)
+
+    def is_refreshing(self, key: str) -> bool:
+        """Whether a refresh has been asked for that is not yet done."""
+        address = Address(key, "")
+        with self._cursor() as cursor:
+            return refreshes.pending(cursor, key, address.bucket)
+
+    def build_key(self, product: str, /, **parameters: Any) -> str:
+        """The key of a product with these parameters.
+
+        Raises:
+            UnknownProduct: nobody computes it.
+            KeyParameterMismatch: the parameters do not fit.
+        """
+        return registry.get(product).key_of(parameters)
+
+    def parse_key(self, key: str) -> tuple[str, dict[str, Any]]:
+        """A key's product and typed parameters; the inverse of ``build_key``."""
+        product = registry.get(keys.product_of(key))
+        return product.name, product.parameters_of(key)
+
+    def _parse(self, key: str) -> tuple[Product | None, Parameters]:
+        if not isinstance(key, str) or not key or "\0" in key:
+            raise KeyParameterMismatch(f"a key is a text that is not empty, not {key!r}")
+        product = registry.find(key)
+        if product is None:
+            return None, {}
+        return product, product.parameters_of(key)
+
+    def _address(self, product: Product | None, key: str) -> Address:
+        return Address(key, product.fingerprint if product else _HAND_MADE)
+
+    def _stored(self, product: Product | None, key: str) -> Stored | None:
+        store = stores.current()
+        with stores.named_errors(store.alias), self._cursor() as cursor:
+            reading = store.look(cursor, [self._address(product, key)])
+        stored = reading.entries.get(key)
+        return None if stored is None or expired(stored) else stored
+
+    def _by_hand(self, key: str) -> Any:
+        stored, scope = self._stored(None, key), compute.current()
+        if scope is not None:
+            _note(scope, self._address(None, key), stored)
+        if stored is None:
+            raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
+        return value_of(None, key, stored)
+
+    def _cursor(self) -> Any:
+        return connections[stores.current().alias].cursor()
+
+
+def _reading_ahead(grouped: Mapping[str, Iterable[str]], by_hand: Sequence[Address]) -> Ask:
+    graph = registry.graph()
+    addresses = [
+        Address(key, graph.products[name].fingerprint)
+        for name, some in grouped.items()
+        for key in some
+    ]
+    wrote = {setting for name in grouped for setting in graph.wrote(name)}
+    return reading_ahead([*addresses, *by_hand], sorted(wrote))
+
+
+def _set_by_hand(addresses: Sequence[Address], ask: Ask) -> dict[str, Any]:
+    """What is there of these; nothing while the store is away, which has said so."""
+    if not addresses:
+        return {}
+    try:
+        entries = ask(addresses, ()).entries
+    except (StoreUnreachable, DatabaseError):
+        if in_transaction(connections[stores.current().alias]):
+            raise
+        return {}
+    there = {key: one for key, one in entries.items() if not expired(one)}
+    if (scope := compute.current()) is not None:
+        for address in addresses:
+            _note(scope, address, there.get(address.key))
+    return {key: value_of(None, key, one) for key, one in there.items()}
+
+
+def _note(scope: compute.Scope, address: Address, stored: Stored | None) -> None:
+    """Remember for the compute that runs what it has read that was set by hand."""
+    name = keys.product_of(address.key)
+    scope.note(name, Read(address))
+    if stored is not None:
+        note(scope, name, address, stored)
+
+
+def _entry(product: Product | None, key: str, stored: Stored) -> Entry:
+    return Entry(
+        key, value_of(product, key, stored), stored.stamp, stored.version, stored.primed_at,
+        stored.soft_expire, stored.hard_expire,
+    )  # fmt: skip

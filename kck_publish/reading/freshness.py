@@ -1,0 +1,110 @@
+"""Whether a stored value may be served: expired, behind, or older than the reader's own write.
+
+``cache`` asks for each value it has read; products that declare nothing special cost nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from django.db import connections, transaction
+
+from .. import clock
+from ..exceptions import Behind
+from ..log import refreshes
+from ..log.keys import shard_of
+from ..log.lag import Lags, lags
+from ..products.product import Product
+from ..stores import Address, Own, Store, Stored
+from .own_writes import is_over_products
+
+# The soft expiries of values outside that this process has asked the table about.
+MANY_ASKED = 1000
+_asked: dict[tuple[Address, datetime | None], None] = {}
+
+
+class Verdict(Enum):
+    """What is done with a stored value."""
+
+    SERVE = "serve"
+    COMPUTE = "compute"  # for this reader alone: what is stored is left to the listener
+    MISS = "miss"
+
+
+class Serving:
+    """Judges the stored values of one product for one read.
+
+    Args:
+        product: whose values they are.
+        store: where they are.
+        own: what is known of the reader's own last write.
+    """
+
+    def __init__(self, product: Product, store: Store, own: Own | None) -> None:
+        self._product = product
+        self._store = store
+        self._own = own
+        self._lags: Lags | None = None
+        self._over_products = own is not None and is_over_products(product)
+
+    def judge(self, stored: Stored) -> Verdict:
+        """What to do with a stored value.
+
+        Raises:
+            Behind: it is behind, and the product says to raise then.
+        """
+        if self._own is not None and not self._own.settled(
+            stored.address, stored.stamp, self._over_products
+        ):
+            return Verdict.COMPUTE
+        if expired(stored):
+            return Verdict.MISS
+        if stored.soft_expire is not None and stored.soft_expire <= clock.now():
+            self._ask_once(stored)
+        if self._product.when_behind != "serve" and (reason := self._behind(stored)):
+            if self._product.when_behind == "raise":
+                lag = None if self._store.is_behind(stored) else self._lag(stored)
+                raise Behind(stored.address.key, lag, reason)
+            return Verdict.COMPUTE
+        return Verdict.SERVE
+
+    def _behind(self, stored: Stored) -> str:
+        if self._store.is_behind(stored):
+            return "its refresh fails"
+        if self._lag(stored) > self._product.max_lag.total_seconds():
+            return "the listener is behind"
+        return ""
+
+    def _lag(self, stored: Stored) -> float:
+        if self._lags is None:
+            with self._cursor() as cursor:
+                self._lags = lags(cursor, self._product.name)
+        return self._lags.of(shard_of(stored.address.key, self._lags.shards))
+
+    def _ask_once(self, stored: Stored) -> None:
+        """However many readers see it, one of them asks for the refresh.
+
+        The table forgets the soft expiry then. A value outside keeps it until it is refreshed: a
+        process asks the table once for each.
+        """
+        asked = (stored.address, stored.soft_expire)
+        if asked in _asked:
+            return
+        with transaction.atomic(using=self._store.alias), self._cursor() as cursor:
+            if self._store.take_soft_expiry(cursor, stored.address):
+                refreshes.log(cursor, refreshes.REFRESH, [stored.address.key])
+        if self._store.outside and not connections[self._store.alias].in_atomic_block:
+            # Committed: were it rolled back, somebody has to ask again.
+            while len(_asked) >= MANY_ASKED:
+                _asked.pop(next(iter(_asked)), None)
+            _asked[asked] = None
+
+    def _cursor(self) -> Any:
+        return connections[self._store.alias].cursor()
+
+
+def expired(stored: Stored) -> bool:
+    """Whether a value may not be served any more, by its own ``hard_expire``."""
+    return stored.hard_expire is not None and stored.hard_expire <= clock.now()

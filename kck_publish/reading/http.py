@@ -1,0 +1,93 @@
+"""An HTTP answer from stored bytes: its validators, and 304 for who has it already.
+
+``views`` and ``contrib.rest_framework`` answer by it; what is stored is sent as it is.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import http_date as _http_date
+
+from ..products.product import Product
+from ..stores import Stored
+from ..stores.near.format import unpack
+from . import near as reading_near
+from .read import answer_to, bytes_of
+
+# The headers by which a request says what its reader has already, as WSGI and ASGI name them.
+_CONDITIONS = (
+    "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE",
+)  # fmt: skip
+http_date = lru_cache(maxsize=1024)(_http_date)
+
+
+class Tagged(NamedTuple):
+    """The bytes of a value, and by what its next reader tells whether they are the same.
+
+    Attributes:
+        etag: the entity tag: equal for equal answers, whichever process gives them.
+        modified: when the value was made, in seconds since 1970; None: just now, for this reader.
+    """
+
+    body: bytes
+    etag: str
+    modified: int | None
+
+
+def tagged(product: Product, key: str) -> Tagged:
+    """The stored bytes of a key, or what is computed for this reader alone.
+
+    Raises:
+        ObjectDoesNotExist: the product says that there is none.
+        NotPrimed, Behind: see ``answer_to``.
+    """
+    near = reading_near.record(product, key)
+    if near is not None and (tags := _tags_of(key, product.fingerprint, near[0])) is not None:
+        return Tagged(near[1], *tags)
+    answer = answer_to(product, key)
+    body = bytes_of(product, key, answer)
+    if isinstance(answer, Stored):
+        return Tagged(body, *_tags(answer))
+    # It has no version: the bytes themselves are digested.
+    return Tagged(body, _etag(product.fingerprint, body), None)
+
+
+def _tags(stored: Stored) -> tuple[str, int | None]:
+    """A stored value is told by its version, which no other value ever has."""
+    key, fingerprint = stored.address
+    modified = None if stored.primed_at is None else int(stored.primed_at.timestamp())
+    return _etag(fingerprint, f"{key}\n{stored.version}".encode()), modified
+
+
+@lru_cache(maxsize=4096)
+def _tags_of(key: str, fingerprint: str, record: bytes) -> tuple[str, int | None] | None:
+    """As ``_tags``, of a record of the near store; None of one that is damaged."""
+    stored = unpack(key, fingerprint, record, b"")
+    return None if stored is None else _tags(stored)
+
+
+def _etag(fingerprint: str, what: bytes) -> str:
+    return f'"{blake2b(fingerprint.encode() + what, digest_size=12).hexdigest()}"'
+
+
+def conditional(
+    request: HttpRequest, response: HttpResponseBase, etag: str, modified: int | None
+) -> HttpResponseBase:
+    """The response with its validators, or a 304 (412) when the request's conditions say so.
+
+    Source: RFC 9110, sections 8.8 and 13.
+    """
+    response.headers["ETag"] = etag
+    if modified is not None:
+        response.headers["Last-Modified"] = http_date(modified)
+    meta = request.META
+    if not any(one in meta for one in _CONDITIONS):
+        return response
+    found = get_conditional_response(request, etag, modified, response)  # type: ignore[arg-type]
+    assert found is not None
+    return found

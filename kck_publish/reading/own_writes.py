@@ -1,0 +1,85 @@
+"""A reader's own writes: what is stored is read in an order that never hides them.
+
+``reading`` reads by it, and ``serving`` judges what it gives. Nothing is asked for those who have
+not written, and only those wait who bring a write along from an earlier request.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from ..capture import request_writes
+from ..products import registry
+from ..products.product import Product
+from ..stores import Address, Own, Reading, Store, Stored
+from ..stores.near import reader
+
+# Looks at the store: addresses, and the session settings that tell of own writes.
+Ask = Callable[[Sequence[Address], Sequence[str]], Reading]
+# How long a reader waits before it asks again what is handled, in seconds.
+_STEP = 0.005
+
+
+def read(
+    product: Product, store: Store, addresses: Sequence[Address], ask: Ask | None = None
+) -> tuple[Reading, Own | None]:
+    """What is stored, and what is known of the reader's own writes under it.
+
+    Args:
+        ask: looks at the store; by default for these addresses alone.
+
+    Raises:
+        StoreUnreachable, DatabaseError: the store cannot be read.
+    """
+    wrote = registry.graph().wrote(product.name)
+    context = request_writes.current()
+    others = [] if context is None else context.under(store.alias, wrote, reader.includes)
+    if context is not None and context.brings:  # nothing that was read before this was asked
+        reading = store.read(addresses, wrote, stamped=True)
+    else:
+        reading = (ask or store.read)(addresses, wrote)
+    if _learns(product, reading):  # it stands on more than was thought
+        return read(product, store, addresses)
+    xids = others if reading.own is None else [*others, reading.own]
+    if not xids:
+        return reading, None
+    over_products = is_over_products(product)
+    own = store.own(xids, wrote)
+    if context is not None and others:
+        entries = reading.entries.values()
+        while (
+            not own.uncommitted
+            and not all(own.settled(one.address, one.stamp, over_products) for one in entries)
+            and context.may_wait()
+        ):
+            time.sleep(_STEP)
+            own = store.own(xids, wrote)
+        if own.handled:
+            context.pass_(xids)
+    if any(_by_hearsay(own, one, over_products) for one in reading.entries.values()):
+        # The listener may have written between the two questions: what it has handled says nothing
+        # of a value that was read before.
+        reading = store.read(addresses, wrote, stamped=True)
+        if _learns(product, reading):
+            return read(product, store, addresses)
+    return reading, own
+
+
+def _by_hearsay(own: Own, stored: Stored, over_products: bool) -> bool:
+    """Whether the listener's word is all that says that a value includes the writes."""
+    return own.settled(stored.address, stored.stamp, over_products) and (
+        over_products or not own.within(stored.stamp)
+    )
+
+
+def _learns(product: Product, reading: Reading) -> bool:
+    """Whether an entry tells this process of products under it that it did not know of."""
+    over = {one.over for one in reading.entries.values() if one.over}
+    new = [one for one in over if registry.graph().learn(product.name, one)]
+    return bool(new)
+
+
+def is_over_products(product: Product) -> bool:
+    """Whether a product depends on others."""
+    return any(registry.graph().stands_on(product.name))

@@ -1,0 +1,1 @@
+"""One batch: from changes to the keys that depend on them, and to their new values."""

@@ -1,0 +1,56 @@
+"""``check_augment``: a share of the augmented values is compared with a compute.
+
+Called by ``refresh`` for each value it has augmented, in the batch's snapshot, where both must be
+the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import Any
+
+from ..products.compute import Batch, compute
+from ..products.product import Computed, Parameters, Product
+
+logger = logging.getLogger("kck_publish")
+
+
+def checked(
+    product: Product, key: str, parameters: Parameters, augmented: Computed, batch: Batch
+) -> Computed:
+    """The augmented value; or, when it is among those checked and wrong, what a compute gave.
+
+    A compute that fails proves nothing: the augmented value holds.
+    """
+    if not product.check_augment or random.random() >= product.check_augment:
+        return augmented
+    (computed,) = compute(product, [parameters], batch)
+    if computed.error is None and computed.absent is None:
+        try:
+            right = product.encode(computed.value)
+        except Exception as error:  # noqa: BLE001 - Unserializable, or the encoder of a user's product
+            computed = Computed(error=error)
+        else:
+            amended = product.encode(augmented.value)
+            if amended == right or alike(product.decode(*amended), product.decode(*right)):
+                return augmented
+    if computed.error is not None:
+        logger.warning("%s could not be checked: %s", key, type(computed.error).__name__)
+        return augmented
+    logger.error(
+        "%s was augmented to another value than a compute gives: its augment is wrong. What was "
+        "computed is stored.", key,
+    )  # fmt: skip
+    return computed
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Equality that tells 1 from True and from 1.0, at any depth."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return bool(one == other)

@@ -1,0 +1,289 @@
+"""From changes to the keys that depend on them: what one batch has to refresh.
+
+Reads the graph of the registry; ``refresh`` does what is found here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..exceptions import KeyParameterMismatch
+from ..log import refreshes
+from ..log.keys import product_of
+from ..log.reader import Decoder, Row
+from ..products.depends import All, Change, Depends, Looked
+from ..products.domain import Membership
+from ..products.product import Product
+from ..products.registry import Graph
+from ..rows.publish import keys_published
+from .carry_over import Echoes
+from .tasks import Task, Work
+
+logger = logging.getLogger("kck_publish")
+
+# A key touched more often than this in one batch is primed: cheaper than so many steps.
+MANY_CHANGES = 1000
+# From so many touches of a product on, it is asked whether anything of it is stored at all.
+WORTH_ASKING = 50
+
+
+class Dependents:
+    """Collects the work of a batch, row by row.
+
+    Args:
+        graph: who depends on what.
+        decoder: reads the rows of sources.
+        owns: whether a key is this worker's.
+        alias: the database of the sources.
+        recover: makes the transaction usable again after user code has failed in it.
+        any_stored: whether anything of a product is stored; asked after the batch was claimed.
+        readers: which keys were computed from such keys (see ``edges``); asked likewise.
+        echoes: what the batch before has left.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        decoder: Decoder,
+        owns: Callable[[str], bool],
+        alias: str,
+        recover: Callable[[], None] = lambda: None,
+        any_stored: Callable[[Product], bool] = lambda product: True,
+        readers: Callable[[Iterable[str]], Iterable[tuple[str, str]]] = lambda keys: (),
+        echoes: Echoes | None = None,
+    ) -> None:
+        self._graph = graph
+        self._decoder = decoder
+        self._owns = owns
+        self._alias = alias
+        self._recover = recover
+        self._any_stored = any_stored
+        self._readers = readers
+        self._echoes = echoes or Echoes()
+        self._refreshed: dict[str, list[Change]] = {}
+        self._dormant: dict[str, bool] = {}
+        self._touches: dict[str, int] = defaultdict(int)
+        self._keys: dict[tuple[Any, ...], str | None] = {}
+        # The token and the key of the row that is being looked at, where it tells of a refresh.
+        self._echoed: tuple[str | None, str] | None = None
+        self._looked: dict[int, tuple[Product, Looked, list[Change]]] = {}
+
+    def collect(self, rows: Iterable[Row], work: Work | None = None) -> Work:
+        """The work that these rows of the log make, beside what there is."""
+        work = work or Work()
+        for row in rows:
+            work.changes += 1
+            work.seq = max(work.seq, row.seq)
+            if row.op == refreshes.REFRESH:
+                self.request(work, (row.new or [""])[0] or "", "request")
+            elif row.op == refreshes.REFRESHED:
+                self._cascade(work, row)
+            elif (change := self._decoder.change(row)) is not None:
+                self._change(work, change, row.source)
+        for product, dependency, changes in self._looked.values():
+            self._look_up(work, product, dependency, changes)
+        self._looked.clear()
+        self._recorded(work)
+        return work
+
+    def request(self, work: Work, key: str, reason: str) -> None:
+        """Have a key primed because somebody, or a retry, asks for it."""
+        product = self._graph.products.get(product_of(key))
+        if product is None or not self._owns(key):
+            return  # another version of the code knows it
+        try:
+            work.want(product, key, product.parameters_of(key), reason)
+        except KeyParameterMismatch:
+            logger.warning("A refresh was asked for of a key of an older form of %s.", product.name)
+
+    def _cascade(self, work: Work, row: Row) -> None:
+        key = (row.new or [""])[0] or ""
+        change = self._refreshed_change(row.source, key, row.origin, row.xid)
+        self._echoed = ((row.old or [None])[0], key)
+        for dependent, dependency in self._graph.by_product.get(row.source, ()):
+            self._touch(work, dependent, dependency, change)
+        self._echoed = None
+        self._refreshed.setdefault(key, []).append(change)
+
+    def over(self, product: str, keys: Mapping[str, int]) -> Work:
+        """What depends, by declaration, on keys of a product that this batch has refreshed.
+
+        Args:
+            keys: each with a transaction that has touched it.
+        """
+        work = Work()
+        for key, xid in keys.items():
+            change = self._refreshed_change(product, key, xid=xid)
+            for dependent, dependency in self._graph.by_product[product]:
+                self._touch(work, dependent, dependency, change)
+        return work
+
+    def _refreshed_change(
+        self, name: str, key: str, origin: str | None = None, xid: int = 0
+    ) -> Change:
+        product = self._graph.products.get(name)
+        try:
+            parameters = product.parameters_of(key) if product else {}
+        except KeyParameterMismatch:
+            parameters = {}
+        return Change("update", name, parameters, parameters, origin, xid)
+
+    def _recorded(self, work: Work) -> None:
+        """What was computed from refreshed keys without declaring it."""
+        refreshed, self._refreshed = self._refreshed, {}
+        for read, key in self._readers(refreshed) if refreshed else ():
+            product = self._graph.products.get(product_of(key))
+            if product is None or not self._owns(key):
+                continue
+            try:
+                parameters = product.parameters_of(key)
+            except KeyParameterMismatch:  # of an older form
+                continue
+            task = work.tasks[product.name].setdefault(key, Task(product, parameters, None))
+            task.changes, task.news = None, True
+            for change in refreshed[read]:
+                task.xids.add(change.xid)
+                task.last = change
+
+    def _change(self, work: Work, change: Change, table: str) -> None:
+        for product, dependency in self._graph.by_table.get(table, ()):
+            if isinstance(dependency, Looked):  # asked for all changes at once
+                if dependency.counts(change):
+                    found = (product, dependency, list[Change]())
+                    self._looked.setdefault(id(dependency), found)[2].append(change)
+            else:
+                self._touch(work, product, dependency, change)
+        for model in self._graph.publishers.get(table, ()):
+            self._publish(work, model, change)
+
+    def _look_up(
+        self, work: Work, product: Product, dependency: Looked, changes: list[Change]
+    ) -> None:
+        if not self._graph.by_product.get(product.name) and not self._any_stored(product):
+            return
+        for start in range(0, len(changes), MANY_CHANGES):
+            targets = dependency.targets_of(changes[start : start + MANY_CHANGES])
+            if isinstance(targets, All):
+                work.whole.setdefault(product.name, []).append({})
+                return
+            for change, target in targets:
+                self._target(work, product, dependency, change, target)
+
+    def _publish(self, work: Work, model: Any, change: Change) -> None:
+        """Run the model's own ``publish`` for both versions of the row."""
+        published: list[dict[str, None]] = []
+        for image in (change.old, change.new):
+            try:
+                found = keys_published(model, image, self._alias) if image else {}
+            except Exception as error:  # noqa: BLE001 - the user's; declared lookups still hold
+                self._recover()
+                logger.error("%s.publish() failed: %s", model.__name__, type(error).__name__)
+                return
+            published.append(found)
+        old, new = published
+        for key in old:
+            work.publishing[key].discard((change.old or {}).get("pk"))
+        for key in new:
+            work.publishing[key].add((change.new or {}).get("pk"))
+            product = self._graph.products.get(product_of(key))
+            if product is not None and self._owns(key):
+                work.want(product, key, product.parameters_of(key), "publish", change)
+                work.removed.pop(key, None)
+        for key in old:  # unless another row has taken it over
+            if not work.publishing[key] and self._owns(key):
+                work.removed[key] = None
+
+    def _touch(self, work: Work, product: Product, dependency: Depends, change: Change) -> None:
+        if isinstance(dependency, Membership):
+            work.domains[product.name] = None
+            return
+        try:
+            if not dependency.counts(change):
+                return
+            targets = dependency.targets(change)
+        except Exception as error:  # noqa: BLE001 - the user's: which keys is not known
+            self._recover()
+            logger.error(
+                "keys= of %s failed (%s): every stored key of it is primed.",
+                product.name, type(error).__name__,
+            )  # fmt: skip
+            work.whole[product.name] = [{}]
+            return
+        if isinstance(targets, All) and not product.parameters and change.op != "truncate":
+            targets = [{}]  # its one key, which can be amended
+        if isinstance(targets, All):
+            work.whole.setdefault(product.name, []).append({})
+            return
+        for target in targets:
+            self._target(work, product, dependency, change, target)
+
+    def _target(
+        self,
+        work: Work,
+        product: Product,
+        dependency: Depends,
+        change: Change,
+        target: Mapping[str, Any],
+    ) -> None:
+        named = product.named_by(change, dependency)
+        if not named and not self._stored(product):
+            return
+        key = self._key(work, product, target)
+        if key is None:
+            return
+        task = work.tasks[product.name].get(key)
+        if task is None:
+            changes: list[Change] | None = [] if product.augmentable else None
+            task = Task(product, product.parameters_of(key), changes, news=False)
+            work.tasks[product.name][key] = task
+        task.news = task.news or not (self._echoed and self._echoes.told(*self._echoed, key))
+        task.xids.add(change.xid)
+        task.last = change
+        task.named = task.named or named
+        if task.changes is not None:
+            task.changes.append(dependency.shown(change))
+            if len(task.changes) > MANY_CHANGES:
+                task.changes = None
+
+    def _stored(self, product: Product) -> bool:
+        """Whether a change may concern a product: it, or what stands on it, is stored.
+
+        What is not stored passes a change on to the products over it.
+        """
+        self._touches[product.name] += 1
+        if self._touches[product.name] < WORTH_ASKING:
+            return True
+        if product.name not in self._dormant:
+            below = bool(self._graph.by_product.get(product.name))
+            self._dormant[product.name] = not (below or self._any_stored(product))
+        return not self._dormant[product.name]
+
+    def _key(self, work: Work, product: Product, target: Mapping[str, Any]) -> str | None:
+        """The key of a target, if it names one of ours; many rows of a batch name the same."""
+        try:
+            place = (product.name, *target.items())
+            if place in self._keys:
+                return self._keys[place]
+        except TypeError:  # a list, or the like
+            return self._make_key(work, product, target)
+        key = self._keys[place] = self._make_key(work, product, target)
+        return key
+
+    def _make_key(self, work: Work, product: Product, target: Mapping[str, Any]) -> str | None:
+        names = {one.name: one for one in product.parameters}
+        missing = [name for name, value in target.items() if value is None and name in names]
+        if any(not names[name].null for name in missing):
+            return None  # a NULL that the parameter does not take: no key has it
+        if len(target) < len(names) and set(target) <= set(names):
+            work.whole.setdefault(product.name, []).append(dict(target))
+            return None
+        try:
+            key = product.key_of(target)
+        except KeyParameterMismatch as error:
+            logger.error("Depends of %s gave a key that it has not: %s", product.name, error)
+            work.whole[product.name] = [{}]
+            return None
+        return key if self._owns(key) else None

@@ -1,0 +1,155 @@
+"""What is remembered of keys whose refresh failed: attempts, when to try again, dead letters.
+
+Kept in a table, so that attempts survive restarts. A failing key keeps its old value, marked as
+behind; a retry is a prime.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .. import clock
+from ..conf import settings
+from ..log import refreshes
+from ..products.product import Product
+from ..retry import Retry
+from ..stores import Address
+from ..stores.arrays import AMONG, identities
+
+_FAILED = """
+INSERT INTO kck_publish_failure AS f
+    (digest, fingerprint, key, product, bucket, attempts, due_at, error)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (digest, fingerprint) DO UPDATE SET attempts = excluded.attempts,
+    due_at = excluded.due_at, error = excluded.error
+"""
+_ATTEMPTS = f"""
+SELECT digest, attempts FROM kck_publish_failure
+ WHERE {AMONG}
+"""
+_BEHIND = f"""
+UPDATE kck_publish_entry SET behind = true
+ WHERE NOT behind AND {AMONG}
+"""
+_FORGET = f"""
+DELETE FROM kck_publish_failure
+ WHERE {AMONG}
+"""
+_ANY = "SELECT EXISTS (SELECT FROM kck_publish_failure)"
+_DUE = """
+SELECT key FROM kck_publish_failure
+ WHERE due_at <= %s AND fingerprint = ANY (%s) AND bucket %% %s = %s ORDER BY due_at LIMIT %s
+"""
+_REVIVE = """
+UPDATE kck_publish_failure SET attempts = 0, due_at = %s
+ WHERE due_at IS NULL AND (%s::text[] IS NULL OR key = ANY (%s)) RETURNING key
+"""
+_DISCARD = """
+DELETE FROM kck_publish_failure
+ WHERE due_at IS NULL AND (%s::text[] IS NULL OR key = ANY (%s)) RETURNING key
+"""
+_NEXT = "SELECT min(due_at) FROM kck_publish_failure WHERE bucket %% %s = ANY (%s)"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A key whose refresh has just failed."""
+
+    product: Product
+    address: Address
+    error: Exception
+
+
+def policy(product: Product) -> Retry:
+    """What is done when a refresh of this product fails."""
+    if product.retry is not None:
+        return product.retry
+    return settings.RETRY or Retry()
+
+
+def record(cursor: Any, failures: Sequence[Failure]) -> list[tuple[Failure, datetime | None]]:
+    """Keep that these failed.
+
+    Returns:
+        each with the time of its next try; None: it has become a dead letter.
+    """
+    addresses = [one.address for one in failures]
+    cursor.execute(_ATTEMPTS, identities(addresses))
+    before: Mapping[Any, int] = dict(cursor.fetchall())
+    outcome = []
+    for one in failures:
+        attempts = before.get(one.address.digest, 0) + 1
+        retry = policy(one.product)
+        due = clock.now() + retry.wait(attempts) if retry.allows(one.error, attempts) else None
+        cursor.execute(_FAILED, [
+            one.address.digest, one.address.fingerprint, one.address.key, one.product.name,
+            one.address.bucket, attempts, due, describe(one.error),
+        ])  # fmt: skip
+        outcome.append((one, due))
+    return outcome
+
+
+def mark_behind(cursor: Any, addresses: Sequence[Address]) -> None:
+    """What is stored of these keys is not what it should be, as far as anybody knows."""
+    cursor.execute(_BEHIND, identities(addresses))
+
+
+def forget(cursor: Any, addresses: Sequence[Address]) -> None:
+    """These have been refreshed, or removed: nothing is left to retry."""
+    cursor.execute(_FORGET, identities(addresses))
+
+
+def due_query(
+    fingerprints: Sequence[str], shard: int, shards: int, limit: int
+) -> tuple[str, list[Any]]:
+    """Asks the keys of a shard, of this code's fingerprints, whose time has come."""
+    return _DUE, [clock.now(), list(fingerprints), shards, shard, limit]
+
+
+def any_query() -> tuple[str, list[Any]]:
+    """Asks whether anything at all has failed: mostly not, and then there is nothing to forget."""
+    return _ANY, []
+
+
+def next_due(cursor: Any, owned: Iterable[int], shards: int) -> datetime | None:
+    """When the next retry of these shards is due."""
+    cursor.execute(_NEXT, [shards, list(owned)])
+    found: datetime | None = cursor.fetchone()[0]
+    return found
+
+
+def describe(error: Exception) -> str:
+    """The error's type and where it happened, without its message: that may hold values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"  {one.filename}:{one.lineno} in {one.name}" for one in frames[-8:]]
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+    # A file's name may hold what is no text.
+    return "\n".join([name, *lines]).encode(errors="backslashreplace").decode()
+
+
+def dead(cursor: Any) -> list[dict[str, Any]]:
+    """The dead letters, the oldest first."""
+    clock.aware(cursor).execute(
+        "SELECT key, product, attempts, first_at, error FROM kck_publish_failure "
+        "WHERE due_at IS NULL ORDER BY first_at"
+    )
+    names = ("key", "product", "attempts", "first_at", "error")
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def revive(cursor: Any, keys: Sequence[str] | None) -> list[str]:
+    """Have dead letters (all when None) tried again, from the first attempt on; their keys."""
+    cursor.execute(_REVIVE, [clock.now(), keys, keys])
+    found = [row[0] for row in cursor.fetchall()]
+    refreshes.log(cursor, refreshes.REFRESH, found)
+    return found
+
+
+def discard(cursor: Any, keys: Sequence[str] | None) -> list[str]:
+    """Forget dead letters (all when None); what they were keys of stays as it is, behind."""
+    cursor.execute(_DISCARD, [keys, keys])
+    return [row[0] for row in cursor.fetchall()]

@@ -1,0 +1,138 @@
+"""Refreshing by the clock: ``refresh_every``. The listener keeps it, in a table.
+
+A tick asks for the refresh of a product's keys through the log, in the transaction that moves its
+``due_at`` on: so one listener does it, whichever comes first, and any shard's owner refreshes.
+Ticks that were missed, while no listener ran, are caught up by one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils.timezone import get_default_timezone
+
+from .. import clock, stores
+from ..conf import settings
+from ..log import refreshes
+from ..products import registry
+from ..products.product import Product
+from ..products.timetable import Timetable, timetable
+
+logger = logging.getLogger("kck_publish")
+
+_KNOWN = "SELECT product, every FROM kck_publish_schedule WHERE product = ANY (%s)"
+# Another listener may have planned it a moment ago; a declaration that has changed is planned anew.
+_PLAN = """
+INSERT INTO kck_publish_schedule AS s (product, every, due_at) VALUES (%s, %s, %s)
+ON CONFLICT (product) DO UPDATE SET every = excluded.every, due_at = excluded.due_at
+ WHERE s.every <> excluded.every
+"""
+# What no code declares any more, a long time after it would have been due.
+_FORGET = """
+DELETE FROM kck_publish_schedule WHERE product <> ALL (%s) AND due_at < %s - interval '30 days'
+"""
+_DUE = "SELECT product, due_at FROM kck_publish_schedule WHERE product = ANY (%s) AND due_at <= %s"
+_MOVE = """
+UPDATE kck_publish_schedule SET due_at = %s, last_at = %s
+ WHERE product = (SELECT product FROM kck_publish_schedule
+                   WHERE product = %s AND due_at = %s FOR UPDATE SKIP LOCKED)
+"""
+_NEXT = "SELECT min(due_at) FROM kck_publish_schedule WHERE product = ANY (%s)"
+# A key whose last refresh failed is tried again when its back-off has passed, not before.
+_BACKING_OFF = "SELECT key FROM kck_publish_failure WHERE product = %s AND due_at > %s"
+_PLANS = """
+SELECT product, every, due_at, last_at FROM kck_publish_schedule
+ WHERE product = ANY (%s) ORDER BY due_at, product
+"""
+
+
+def plan() -> None:
+    """Give each product that has no time yet, or another timetable than before, its first tick."""
+    names = [product.name for product in _scheduled()]
+    if not names:
+        return
+    # From the real time on: a test that travels finds the ticks due that it travels past.
+    now = clock.now() - clock.moved()
+    with connections[settings.DATABASE].cursor() as cursor:
+        cursor.execute(_KNOWN, [names])
+        known = dict(cursor.fetchall())
+        for product in _scheduled():
+            table = timetable_of(product)
+            if known.get(product.name) != str(table):
+                first = table.first(product.name, now)
+                cursor.execute(_PLAN, [product.name, str(table), first])
+        cursor.execute(_FORGET, [names, now])
+
+
+def tick() -> datetime | None:
+    """Ask for the refreshes that are due; when the next one will be, or None for never."""
+    names = [product.name for product in _scheduled()]
+    if not names:
+        return None
+    now = clock.now()
+    with connections[settings.DATABASE].cursor() as cursor:
+        clock.aware(cursor).execute(_DUE, [names, now])
+        for name, due in cursor.fetchall():
+            _tick(registry.get(name), due, now)
+        cursor.execute(_NEXT, [names])
+        found: datetime | None = cursor.fetchone()[0]
+    return found
+
+
+def _tick(product: Product, due: datetime, now: datetime) -> None:
+    alias = settings.DATABASE
+    following = timetable_of(product).following(product.name, due, now)
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        cursor.execute(_MOVE, [following, now, product.name, due])
+        if cursor.rowcount == 0:
+            return  # another listener has done it
+        wanted = _keys(product, cursor)
+        cursor.execute(_BACKING_OFF, [product.name, now])
+        waiting = {key for (key,) in cursor.fetchall()}
+        keys = [key for key in wanted if key not in waiting]
+        refreshes.log(cursor, refreshes.REFRESH, keys)
+    logger.debug("tick of %s: %d keys, the next at %s", product.name, len(keys), following)
+
+
+def _keys(product: Product, cursor: Any) -> Iterable[str]:
+    """The domain, if there is one that can be had; else what is stored."""
+    try:
+        with transaction.atomic(using=settings.DATABASE):
+            members = product.members()
+            if members is not None:
+                return [product.key_of(one) for one in members]
+    except Exception as error:  # noqa: BLE001 - the user's domain()
+        logger.error(
+            "domain() of %s failed (%s): its stored keys are refreshed.",
+            product.name, type(error).__name__,
+        )  # fmt: skip
+    return list(stores.current().enumerate(cursor, product.name, product.fingerprint))
+
+
+def plans(cursor: Any, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
+    """The schedule of these products, or of all: ``every``, ``due_at``, ``last_at``."""
+    wanted = [product.name for product in _scheduled()] if names is None else list(names)
+    if not wanted:
+        return []
+    clock.aware(cursor).execute(_PLANS, [wanted])
+    return [
+        {"product": name, "every": every, "due_at": due, "last_at": last}
+        for name, every, due, last in cursor.fetchall()
+    ]
+
+
+def timetable_of(product: Product) -> Timetable:
+    """A product's timetable; cron strings are in TIME_ZONE."""
+    return _timetable(product.refresh_every, get_default_timezone())
+
+
+def _scheduled() -> list[Product]:
+    return [one for one in registry.graph().products.values() if one.refresh_every is not None]
+
+
+_timetable = lru_cache(maxsize=1024)(timetable)

@@ -1,0 +1,106 @@
+"""The context of a request: which request runs here, and what is kept until it ends.
+
+``request`` has the middleware that opens one, ``fetchers`` keeps its values in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import Token
+from types import TracebackType
+from typing import Any
+
+from django.http import HttpRequest
+
+from ..reading import request_memo
+
+
+class Context(request_memo.Memo):
+    """One request: its memo, and what fetchers and cached functions keep.
+
+    Attributes:
+        request: the request; an empty one where a task or a test has none.
+        kept: by whatever owns them, the values of fetchers and cached functions.
+        bound: the fetcher classes that are bound to a value.
+    """
+
+    def __init__(self, request: HttpRequest, outer: request_memo.Memo | None) -> None:
+        super().__init__(outer)
+        self.request = request
+        self.kept: dict[Hashable, Any] = {}
+        self.bound: dict[Hashable, type[Any]] = {}
+
+    def clear(self) -> None:
+        """Forget all of it, by hand as it were."""
+        self.kept = {}
+        self.forget()
+
+    @contextmanager
+    def resumed(self) -> Iterator[None]:
+        """Make it current again for a while."""
+        token = request_memo.activate(self)
+        try:
+            yield
+        finally:
+            request_memo.restore(token)
+
+
+def current() -> Context | None:
+    """The context that runs here, if any."""
+    found = request_memo.current()
+    return found if isinstance(found, Context) else None
+
+
+def get_request() -> HttpRequest | None:
+    """The request that is being answered here; None outside one."""
+    found = current()
+    return None if found is None else found.request
+
+
+def clear_request_caches() -> None:
+    """Forget what the request has read, its fetchers' values and its cached functions'."""
+    found = current()
+    if found is not None:
+        found.clear()
+
+
+class GlobalRequest:
+    """Makes a request current: ``with GlobalRequest(): ...`` in tests, tasks and commands.
+
+    Contexts nest; the inner one starts empty, and the outer one is there again after it. What a
+    context has read is kept until it ends: in a task that runs for long, open one for each item.
+
+    Args:
+        request: an empty request when None.
+    """
+
+    def __init__(self, request: HttpRequest | None = None) -> None:
+        self.request = HttpRequest() if request is None else request
+        self._tokens: list[Token[request_memo.Memo | None]] = []
+
+    def __enter__(self) -> HttpRequest:
+        outer = request_memo.current()
+        if not (isinstance(outer, Context) and outer.request is self.request):
+            outer = Context(self.request, outer)
+        self._tokens.append(request_memo.activate(outer))
+        return self.request
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        request_memo.restore(self._tokens.pop())
+
+    async def __aenter__(self) -> HttpRequest:
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.__exit__(kind, error, traceback)

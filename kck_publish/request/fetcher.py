@@ -1,0 +1,265 @@
+"""DataFetcher: many small questions become few large ones, each asked once a request.
+
+A subclass says how many keys are loaded in one go; ``model_fetchers`` has the common ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import iscoroutinefunction
+from typing import Any, ClassVar, Self
+
+from asgiref.sync import sync_to_async
+from django.db import DatabaseError
+
+from ..exceptions import BatchMismatch, FetcherError, MissingRequestContext, NoBatchLoad
+from . import context as request_context
+from .async_batches import Key, Loaded, Values
+
+
+class DataFetcher:
+    """Loads values by key in batches; within a request each key once.
+
+    Write ``batch_load(self, keys)``, which returns a list with a value for each key, or
+    ``batch_load_dict(self, keys)``, which returns a dict and may leave keys out (None). Either may
+    be ``async def``; then only the methods that begin with ``a`` can be used. Keys arrive in the
+    order in which they were asked for, each once.
+
+    In a request the values belong to the request, not to the instance, and are forgotten when it
+    writes (as far as ``forgets_writes``) or calls ``clear_request_caches()``. Outside one they
+    belong to the instance, and ``get_instance()`` gives a new one each time.
+
+    Attributes:
+        max_batch_size: how many keys ``batch_load`` is given at most.
+        forgets_writes: whether a write of the request makes it load again; False for values that
+            do not come from the database.
+    """
+
+    max_batch_size: ClassVar[int] = 1000
+    forgets_writes: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self._alone = Values()
+
+    @classmethod
+    def get_instance(cls, raise_on_no_context: bool = False) -> Self:
+        """The request's instance; outside a request a new one.
+
+        Raises:
+            MissingRequestContext: outside a request, when asked to.
+        """
+        context = request_context.current()
+        if context is None:
+            if raise_on_no_context:
+                raise MissingRequestContext(f"The instance of {cls.__qualname__}")
+            return cls()
+        instance: Self = context.kept.setdefault(("instance", cls), cls())
+        return instance
+
+    # What a user writes
+
+    def batch_load(self, keys: Any) -> Any:
+        """A value for each key, in their order; None where there is nothing."""
+        raise NoBatchLoad(type(self))
+
+    def batch_load_dict(self, keys: Any) -> Any:
+        """The values by key; a key that is left out has None."""
+        raise NoBatchLoad(type(self))
+
+    def clean_key(self, key: Any) -> Any:
+        """The one form of a key, so that ``1`` and ``"1"`` are asked for once. As it is here."""
+        return key
+
+    def give(self, value: Any) -> Any:
+        """What a caller gets of a value that is kept: itself, or a copy of the caller's own."""
+        return value
+
+    # What a user calls
+
+    def get(self, key: Any) -> Any:
+        """The value of a key; None where there is none. Raises what loading it raised."""
+        return self.get_many([key])[0]
+
+    def get_many(self, keys: Iterable[Any]) -> list[Any]:
+        """The values of several keys, as asked, by as few batches as can be."""
+        cleaned = [self.clean_key(key) for key in keys]
+        found = self._find(cleaned)
+        return [self.give(found[key]) for key in cleaned]
+
+    def get_many_as_dict(self, keys: Iterable[Any]) -> dict[Any, Any]:
+        """The values by the keys, as they were asked for."""
+        asked = list(keys)
+        return dict(zip(asked, self.get_many(asked), strict=True))
+
+    def prefetch_keys(self, keys: Iterable[Any]) -> None:
+        """Load what is not known yet, for reads to come."""
+        self._find([self.clean_key(key) for key in keys])
+
+    def prime(self, key: Any, value: Any) -> None:
+        """Say what the value of a key is; it is not loaded until the caches are cleared."""
+        values = self.values()
+        key = self.clean_key(key)
+        values.primed[key] = value
+        values.queue.pop(key, None)
+
+    def enqueue_keys(self, keys: Iterable[Any]) -> None:
+        """Have these loaded with the next batch of lazy values, or by ``fetch_queued``."""
+        values = self.values()
+        for key in map(self.clean_key, keys):
+            if not values.has(key):
+                values.queue[key] = None
+
+    def fetch_queued(self) -> None:
+        """Load what is queued, now."""
+        self._find([], with_queue=True)
+
+    def get_lazy(self, key: Any) -> LazyFetchedValue:
+        """A value that is loaded when its ``get()`` is called, with all others that wait."""
+        self.enqueue_keys([key])
+        return LazyFetchedValue(self, self.clean_key(key))
+
+    def get_many_lazy(self, keys: Iterable[Any]) -> list[LazyFetchedValue]:
+        """A lazy value for each key."""
+        return [self.get_lazy(key) for key in keys]
+
+    async def aget(self, key: Any) -> Any:
+        """``get`` for asynchronous code: what one turn of the event loop asks for is one batch."""
+        (value,) = await self.aget_many([key])
+        return value
+
+    async def aget_many(self, keys: Iterable[Any]) -> list[Any]:
+        """``get_many`` for asynchronous code, in the batch of the same turn."""
+        cleaned = [self.clean_key(key) for key in keys]
+        values = self.values()
+        found = {key: values.get(key) for key in cleaned if values.has(key)}
+        missing = [key for key in dict.fromkeys(cleaned) if key not in found]
+        futures = [values.join(self, key) for key in missing]
+        found |= zip(missing, await asyncio.gather(*futures), strict=True)
+        return [self.give(found[key]) for key in cleaned]
+
+    # How it is done
+
+    def values(self) -> Values:
+        """What is known: in this request, or outside one to this instance."""
+        context = request_context.current()
+        if context is None:
+            return self._alone
+        found: Values = context.kept.setdefault(("values", type(self)), Values())
+        if self.forgets_writes:
+            found.follow(context.ticket())
+        return found
+
+    def _find(self, keys: Sequence[Key], with_queue: bool = False) -> dict[Key, Any]:
+        values = self.values()
+        if with_queue:
+            wanted = [key for key in {**values.queue, **dict.fromkeys(keys)} if not values.has(key)]
+            values.queue.clear()
+        else:
+            wanted = [key for key in dict.fromkeys(keys) if not values.has(key)]
+        found = {key: values.get(key) for key in dict.fromkeys(keys) if values.has(key)}
+        if wanted:
+            ticket = values.ticket
+            loaded = self._load(wanted)
+            if self.values() is values:
+                values.keep(ticket, loaded.values)
+            found |= loaded.values
+            # Whoever asked for a key gets its error; of keys that only wait, they ask themselves.
+            for key in keys:
+                if key in loaded.errors:
+                    raise loaded.errors[key]
+        return found
+
+    def _load(self, keys: Sequence[Key]) -> Loaded:
+        """Load in batches. When one fails, one by one: so that a bad key fails alone."""
+        loaded = Loaded()
+        for some in self._batches(keys):
+            try:
+                loaded.values |= self._pairs(some, self._loader()(some))
+            except Exception as error:
+                if len(some) > 1 and _concerns_a_key(error):
+                    for key in some:
+                        self._load_one(key, loaded)
+                elif len(keys) > 1 and _concerns_a_key(error):
+                    loaded.errors[some[0]] = error
+                else:
+                    raise
+        return loaded
+
+    def _load_one(self, key: Key, loaded: Loaded) -> None:
+        try:
+            loaded.values |= self._pairs([key], self._loader()([key]))
+        except Exception as error:
+            if not _concerns_a_key(error):
+                raise
+            loaded.errors[key] = error
+
+    async def aload(self, keys: Sequence[Key]) -> Loaded:
+        """Load in batches, from asynchronous code."""
+        loader = self._method()
+        if not iscoroutinefunction(loader):
+            return await sync_to_async(self._load)(keys)
+        loaded = Loaded()
+        for some in self._batches(keys):
+            try:
+                loaded.values |= self._pairs(some, await loader(some))
+            except Exception as error:
+                if not _concerns_a_key(error) or len(keys) == 1:
+                    raise
+                for key in some:
+                    try:
+                        loaded.values |= self._pairs([key], await loader([key]))
+                    except Exception as alone:  # noqa: BLE001 - raised to whoever asked for it
+                        loaded.errors[key] = alone
+        return loaded
+
+    def _batches(self, keys: Sequence[Key]) -> Iterator[list[Key]]:
+        for start in range(0, len(keys), self.max_batch_size):
+            yield list(keys[start : start + self.max_batch_size])
+
+    def _method(self) -> Callable[[list[Key]], Any]:
+        if type(self).batch_load is not DataFetcher.batch_load:
+            return self.batch_load
+        return self.batch_load_dict
+
+    def _loader(self) -> Callable[[list[Key]], Any]:
+        method = self._method()
+        if iscoroutinefunction(method):
+            raise FetcherError(
+                f"{type(self).__qualname__} loads asynchronously: await aget() or aget_many()."
+            )
+        return method
+
+    def _pairs(self, keys: list[Key], result: Any) -> dict[Key, Any]:
+        if self._method() == self.batch_load_dict:
+            if not isinstance(result, Mapping):
+                kind = type(result).__name__
+                raise BatchMismatch(type(self), f"batch_load_dict returned {kind}, not a dict")
+            return {key: result.get(key) for key in keys}
+        if isinstance(result, Mapping | str | bytes) or not isinstance(result, Iterable):
+            kind = type(result).__name__
+            raise BatchMismatch(type(self), f"batch_load returned {kind}, not a list")
+        values = list(result)
+        if len(values) != len(keys):
+            raise BatchMismatch(
+                type(self), f"batch_load was given {len(keys)} keys and returned {len(values)}"
+            )
+        return dict(zip(keys, values, strict=True))
+
+
+def _concerns_a_key(error: Exception) -> bool:
+    """Whether loading the keys one by one may help: not when the database, or the class, fails."""
+    return not isinstance(error, DatabaseError | FetcherError)
+
+
+class LazyFetchedValue:
+    """A value that is loaded once it is needed, together with all that wait by then."""
+
+    def __init__(self, fetcher: DataFetcher, key: Key) -> None:
+        self._fetcher = fetcher
+        self._key = key
+
+    def get(self) -> Any:
+        """The value. The first one asked for loads all that wait, in one batch."""
+        fetcher, key = self._fetcher, self._key
+        return fetcher.give(fetcher._find([key], with_queue=True)[key])

@@ -1,0 +1,1 @@
+"""A model's rows as products: ``CacheModel``, ``.cached``, cached methods."""

@@ -1,0 +1,331 @@
+"""The products of a model's rows: the row by its pk, by each lookup, and lists of rows.
+
+A ``CacheModel`` declares them; ``managers`` reads them. They are ordinary products, so that the
+log, the refresh and the store know no special case for rows.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from operator import or_
+from typing import Any, cast
+
+import orjson
+from django.core.exceptions import MultipleObjectsReturned, ValidationError
+from django.db import router
+from django.db.models import (
+    CharField,
+    Field,
+    IntegerField,
+    Manager,
+    Model,
+    Q,
+    TextField,
+    UUIDField,
+)
+
+from .. import conf
+from ..conf import settings
+from ..log import keys
+from ..products import encoding
+from ..products.depends import Change, Depends
+from ..products.product import Computed, Parameters, Product
+from . import embedded, peers
+from .prepared_query import PreparedLookup
+
+_MANY = b"many"
+# By how a field reads them: values that it gives back as they are.
+_PLAIN: Mapping[Any, type[Any]] = {
+    IntegerField.to_python: int,
+    CharField.to_python: str,
+    TextField.to_python: str,
+    UUIDField.to_python: uuid.UUID,
+}
+
+
+@dataclass(frozen=True)
+class FieldParameter(keys.Parameter):
+    """A parameter that takes what a model's field takes, and writes it in one way only."""
+
+    source: Field[Any, Any] = field(kw_only=True)
+
+    @property
+    def takes(self) -> str:  # type: ignore[override]
+        return f"a value of {self.source}"
+
+    @property
+    def plain(self) -> type[Any] | None:
+        return _PLAIN.get(type(self.source).to_python)
+
+    def clean(self, value: Any) -> Any:
+        if isinstance(value, Model | list | tuple | dict | set) and self._is_text:
+            raise self.refuse(value)
+        try:
+            cleaned = self.source.to_python(value)
+            if self.source.get_internal_type() == "GenericIPAddressField":
+                self.source.run_validators(cleaned)
+        except ValidationError:
+            raise self.refuse(value) from None
+        if cleaned is None or (isinstance(cleaned, str) and "\0" in cleaned):
+            raise self.refuse(value)
+        if isinstance(cleaned, str):
+            cleaned = str.__str__(cleaned)  # the text of an enum member, as the ORM sends it
+        if isinstance(cleaned, decimal.Decimal):
+            cleaned = cleaned.normalize() + 0
+        if isinstance(cleaned, datetime.datetime) and cleaned.utcoffset() is not None:
+            cleaned = cleaned.astimezone(datetime.UTC)
+        return cleaned
+
+    @property
+    def _is_text(self) -> bool:
+        return isinstance(self.source, CharField | TextField)
+
+    def to_text(self, value: Any) -> str:
+        if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+            return value.isoformat()
+        if isinstance(value, decimal.Decimal):
+            return format(value, "f")
+        if isinstance(value, bytes | memoryview):
+            return bytes(value).hex()
+        return str(value)
+
+    def from_text(self, text: str) -> Any:
+        if self.source.get_internal_type() == "BinaryField":
+            return bytes.fromhex(text)
+        return self.clean(text)
+
+
+def lookup_field(model: type[Model], name: str) -> Field[Any, Any]:
+    """The field of a lookup, given by name, attname, or ``pk`` for a single primary key."""
+    if name == "pk" and len(model._meta.pk_fields) == 1:
+        return model._meta.pk_fields[0]
+    for one in model._meta.concrete_fields:
+        if name in (one.name, one.attname):
+            return one
+    raise KeyError(name)
+
+
+def field_parameter(field: Field[Any, Any], name: str = "", null: bool = False) -> FieldParameter:
+    """The parameter that takes what a field takes, under its attname if not another name."""
+    return FieldParameter(name or field.attname, null=null, source=_target(field))
+
+
+def pk_parameters(model: type[Model]) -> list[FieldParameter]:
+    """The parameters of a row's primary key: ``pk``, or its fields when it is composite."""
+    found = list(model._meta.pk_fields)
+    return [field_parameter(one, "pk" if len(found) == 1 else "") for one in found]
+
+
+def manager_of(model: type[Model]) -> Manager[Model]:
+    """What the user calls ``objects``."""
+    found = getattr(model, "objects", None)
+    return found if isinstance(found, Manager) else model._default_manager
+
+
+class RowProduct(Product):
+    """One row under a lookup; under the primary key when no fields are given."""
+
+    keeps_absence = True
+    announces = "published"
+
+    def __init__(self, model: type[Model], fields: Sequence[str] = ()) -> None:
+        self.model = model
+        self.sender = model
+        self.embedded = embedded.tree_of(model)
+        self.codec = embedded.codec_of(model, self.embedded)
+        by_pk = not fields
+        found = [lookup_field(model, name) for name in fields] or list(model._meta.pk_fields)
+        self.fields = sorted(found, key=lambda one: one.attname) if fields else found
+        self.attnames = tuple(one.attname for one in self.fields)
+        single = by_pk and len(self.fields) == 1
+        self.parameters = [
+            field_parameter(one, "pk" if single else "", null=one.null) for one in self.fields
+        ]
+        self.name = model._meta.label_lower + self.suffix(() if by_pk else self.attnames)
+        names = [one.name for one in self.parameters]
+        mapping = dict(zip(names, self.attnames, strict=True))
+        self.depends_on = [
+            Depends.by(model, mapping),
+            *embedded.dependencies(model, self.embedded, mapping),
+        ]
+        # Written rows are published; those that nobody writes are primed when they are read.
+        self.published = is_published(model)
+        if by_pk and self.published and publishes_itself(model):
+            self.publisher = model
+        self.captured = tuple(getattr(model, "captured", None) or ())
+
+    def suffix(self, attnames: Sequence[str]) -> str:
+        """What distinguishes the lookup's product from the model's other ones."""
+        return ":" + ",".join(attnames) if attnames else ""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return encoding.fingerprint("row", self.model._meta.label_lower, self.codec.description)
+
+    @property
+    def warm(self) -> bool:
+        return self.published
+
+    def sees_rows(self, dependency: Depends) -> bool:
+        # publish() is run on the row's old and new version.
+        own = dependency is self.depends_on[0] and publishes_itself(self.model)
+        return own and getattr(self.model, "captured", None) is None
+
+    def named_by(self, change: Change, dependency: Depends) -> bool:
+        # A model that overrides publish() says itself what a row publishes.
+        own = dependency is self.depends_on[0]
+        return own and self.published and not publishes_itself(self.model)
+
+    def encode(self, value: Any) -> encoding.Encoded:
+        return encoding.Encoded(self.codec.dump(value))
+
+    def decode(self, body: bytes, shape: bytes | None) -> Any:
+        return self.codec.instance(orjson.loads(body), self._read_from(conf.current()))
+
+    def row(self, body: bytes) -> Any:
+        """A row of the near store, which has just been read by ``.cached``."""
+        if self.embedded:
+            return self.given([body])[0]
+        return self.codec.instance(orjson.loads(body), self._read_from(conf.last), peers.ALONE)
+
+    def given(self, bodies: Iterable[bytes]) -> list[Any]:
+        """As ``row``, of several of one read, which fetch relations together."""
+        read, alias = orjson.loads, self._read_from(conf.last)
+        if isinstance(self.codec, embedded.EmbeddingCodec):
+            rows = [self.codec.instance(read(body), alias) for body in bodies]
+            peers.mark(rows, self.embedded)
+            return rows
+        build, together = self.codec.builder(), peers.Peers()
+        rows = [build(read(body), alias, together) for body in bodies]
+        together.join(rows)
+        return rows
+
+    def _read_from(self, now: conf.Reading) -> str:
+        """The alias that ``objects.get()`` would have read from: a replica's, perhaps.
+
+        What is stored was read in DATABASE; this is what an instance says of itself.
+        """
+        return router.db_for_read(self.model) if router.routers else now.values.DATABASE
+
+    def absence(self, shape: bytes | None, key: str) -> Exception:
+        model = cast("Any", self.model)
+        error: Exception = (
+            model.MultipleObjectsReturned(f"{key}: more than one row.")
+            if shape == _MANY
+            else model.DoesNotExist(f"{key}: no such {model.__name__}.")
+        )
+        return error
+
+    def absence_shape(self, absent: Exception) -> bytes | None:
+        return _MANY if isinstance(absent, MultipleObjectsReturned) else None
+
+    def prime_one(self, parameters: Parameters) -> Any:
+        return self.result(self.rows([parameters])[self.key_of(parameters)], parameters).get()
+
+    def prime_many(self, parameters: Sequence[Parameters]) -> Sequence[Any]:
+        found = self.rows(parameters)
+        return [self.result(found[self.key_of(each)], each) for each in parameters]
+
+    def result(self, rows: list[Model], parameters: Parameters) -> Computed:
+        """What the rows under a lookup mean: one, none, or too many."""
+        if len(rows) == 1:
+            return Computed(rows[0])
+        shape = _MANY if rows else None
+        return Computed(absent=cast("Any", self.absence(shape, self.key_of(parameters))))
+
+    def rows(self, parameters: Sequence[Parameters]) -> dict[str, list[Model]]:
+        """The rows of several keys, in pk order, by one query for many keys."""
+        found: dict[str, list[Model]] = defaultdict(list)
+        names = [one.name for one in self.parameters]
+        for some in _chunks(parameters, 500):
+            for row in self._fetch(some):
+                values = (getattr(row, attname) for attname in self.attnames)
+                found[self.key_of(dict(zip(names, values, strict=True)))].append(row)
+        return found
+
+    def _fetch(self, parameters: Sequence[Parameters]) -> Iterable[Model]:
+        if len(parameters) == 1 and not self.embedded and self._prepared.usable:
+            ((value,),) = (one.values() for one in parameters)
+            if value is not None and (found := self._prepared.fetch(value)) is not None:
+                return found
+        query = manager_of(self.model).using(settings.DATABASE).filter(self._where(parameters))
+        if self.embedded:
+            query = query.select_related(*embedded.paths_of(self.embedded))
+        return query.order_by("pk")
+
+    @cached_property
+    def _prepared(self) -> PreparedLookup:
+        return PreparedLookup(manager_of(self.model), self.fields[0], len(self.fields) == 1)
+
+    def _where(self, parameters: Sequence[Parameters]) -> Q:
+        names = [one.name for one in self.parameters]
+        if len(names) == 1 and all(each[names[0]] is not None for each in parameters):
+            return Q(**{f"{self.attnames[0]}__in": [each[names[0]] for each in parameters]})
+        return reduce(or_, (self._equals(each, names) for each in parameters), Q())
+
+    def _equals(self, each: Parameters, names: Sequence[str]) -> Q:
+        pairs = zip(self.attnames, (each[name] for name in names), strict=True)
+        return Q(**{f"{name}__isnull" if v is None else name: v is None or v for name, v in pairs})
+
+    def count_members(self) -> int:
+        return manager_of(self.model).using(settings.DATABASE).count()
+
+    def members(self) -> Iterator[Parameters]:
+        names = [one.name for one in self.parameters]
+        query = manager_of(self.model).using(settings.DATABASE).order_by("pk")
+        for values in query.values_list(*self.attnames).iterator():
+            yield dict(zip(names, values, strict=True))
+
+
+class ListProduct(RowProduct):
+    """All rows under a lookup, in pk order; an empty list where there are none."""
+
+    keeps_absence = False
+
+    def __init__(self, model: type[Model], fields: Sequence[str]) -> None:
+        super().__init__(model, fields)
+        # A list is made once somebody asks for it: it may be long, and its rows are many.
+        self.published = False
+
+    def suffix(self, attnames: Sequence[str]) -> str:
+        return "[" + ",".join(attnames) + "]"
+
+    def encode(self, value: Any) -> encoding.Encoded:
+        return encoding.Encoded(orjson.dumps([self.codec.values(row) for row in value]))
+
+    def decode(self, body: bytes, shape: bytes | None) -> Any:
+        instance, alias = self.codec.instance, self._read_from(conf.current())
+        return [instance(values, alias) for values in orjson.loads(body)]
+
+    def result(self, rows: list[Model], parameters: Parameters) -> Computed:
+        return Computed(rows)
+
+
+def is_published(model: type[Model]) -> bool:
+    """The ``eager`` of a CacheModel: what Primer, as a mixin, says of primers is not meant."""
+    for one in model.__mro__:
+        if issubclass(one, Model) and "eager" in vars(one):
+            return bool(vars(one)["eager"])
+    return False
+
+
+def publishes_itself(model: type[Model]) -> bool:
+    """Whether the model overrides ``publish``."""
+    return not getattr(model.publish, "by_declaration", False)  # type: ignore[attr-defined]
+
+
+def _target(one: Field[Any, Any]) -> Field[Any, Any]:
+    while one.remote_field is not None and hasattr(one, "target_field"):
+        one = one.target_field
+    return one
+
+
+def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

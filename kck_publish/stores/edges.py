@@ -1,0 +1,161 @@
+"""Recorded dependencies: which keys a stored value was computed from, beside those declared.
+
+A compute that reads a product which its own does not declare leaves an *edge* for each key it has
+read, written with the value and replaced by its next prime. A refresh of a key that is read so is
+logged, and the log brings it to the readers.
+
+The race: a value is stored, with its edges, while one of the keys that it was computed from is
+being written, by somebody who has looked for edges just before. So who stores edges locks, without
+waiting, the rows of the keys that were read: what is locked by another, gone, or of a later state
+than the compute saw, makes a request to refresh the value. Who writes a key holds its row while
+looking for edges. What is not stored has no row to be locked; there the shards' claims tell (see
+``prime.look``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..log.keys import product_of
+from ..log.refreshes import REFRESH, REFRESHED
+from . import Address, Read, Stored
+from .arrays import AMONG, digests, identities
+
+_FORGET = f"""
+DELETE FROM kck_publish_edge g
+ WHERE {AMONG}
+   AND NOT EXISTS (
+       SELECT FROM unnest(%s::uuid[], %s::text[], %s::uuid[]) n (digest, fingerprint, read)
+        WHERE n.digest = g.digest AND n.fingerprint = g.fingerprint AND n.read = g.read)
+"""
+_KEEP = """
+INSERT INTO kck_publish_edge (digest, fingerprint, key, read, read_key, read_product)
+SELECT e.digest, e.fingerprint, e.key, n.read, n.read_key, n.read_product
+  FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::text[])
+       n (digest, fingerprint, read, read_key, read_product)
+  JOIN kck_publish_entry e USING (digest, fingerprint)
+    ON CONFLICT DO NOTHING
+"""
+# The number of transactions that had ended orders the snapshots of a cluster: see snapshots.
+_MOVED = """
+INSERT INTO kck_publish_change (source, op, new)
+WITH seen AS (
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::uuid[], %s::text[], %s::bool[],
+        %s::bigint[], %s::pg_snapshot[])
+        s (product, key, read, fingerprint, stored, version, stamp)
+), held AS (
+    SELECT e.digest, e.fingerprint, e.version, e.stamp FROM kck_publish_entry e
+     WHERE (e.digest, e.fingerprint) IN (SELECT read, fingerprint FROM seen)
+     ORDER BY e.digest, e.fingerprint FOR SHARE SKIP LOCKED
+)
+SELECT DISTINCT s.product, %s, ARRAY[s.key]
+  FROM seen s
+  LEFT JOIN kck_publish_entry e ON e.digest = s.read AND e.fingerprint = s.fingerprint
+  LEFT JOIN held h ON h.digest = s.read AND h.fingerprint = s.fingerprint
+ WHERE CASE WHEN h.digest IS NULL THEN s.stored OR e.digest IS NOT NULL
+       WHEN s.version IS NOT NULL THEN h.version <> s.version
+       ELSE pg_snapshot_xmax(h.stamp)::text::bigint
+                - (SELECT count(*) FROM pg_snapshot_xip(h.stamp))
+          > pg_snapshot_xmax(s.stamp)::text::bigint
+                - (SELECT count(*) FROM pg_snapshot_xip(s.stamp)) END
+"""
+_TELL = """
+WITH told AS (
+    INSERT INTO kck_publish_change (source, op, new, origin)
+    SELECT source, %s, ARRAY[key], nullif(current_setting('kck_publish.origin', true), '')
+      FROM unnest(%s::text[], %s::text[], %s::uuid[]) AS row (source, key, digest)
+     WHERE EXISTS (SELECT FROM kck_publish_edge g WHERE g.read = row.digest)
+    RETURNING 1
+)
+SELECT kck_publish_ring() FROM told LIMIT 1
+"""
+_RING = "SELECT kck_publish_ring()"
+_READERS = """
+SELECT DISTINCT read_key, key FROM kck_publish_edge WHERE read = ANY (%s::uuid[])
+"""
+_READERS_OF = "SELECT DISTINCT key FROM kck_publish_edge WHERE read_product = %s"
+_READ_OF = "SELECT DISTINCT read_key FROM kck_publish_edge WHERE read_product = %s"
+_PAIRS = """
+SELECT DISTINCT e.product, g.read_product
+  FROM kck_publish_edge g JOIN kck_publish_entry e USING (digest, fingerprint) ORDER BY 1, 2
+"""
+_OF = "SELECT DISTINCT read_key FROM kck_publish_edge WHERE digest = %s ORDER BY 1"
+
+ANY: tuple[str, list[Any]] = ("SELECT EXISTS (SELECT FROM kck_publish_edge)", [])
+"""Asks whether there is any edge at all."""
+
+Reads = Mapping[Address, Sequence[Read]]
+
+
+def reads_of(entries: Iterable[Stored]) -> Reads:
+    """What those of these were computed from that have anything to be kept."""
+    return {one.address: one.reads for one in entries if one.reads}
+
+
+def keep(cursor: Any, reads: Reads, stamp: str, replace: bool = False) -> None:
+    """Keep what these values, which are stored, were computed from.
+
+    Args:
+        reads: by the value's address.
+        stamp: the state that they were computed in.
+        replace: forget what they were computed from before.
+    """
+    if not reads:
+        return
+    some = sorted(reads, key=lambda one: (one.hex, one.fingerprint))
+    new = [(address, one) for address in some for one in reads[address]]
+    whose = identities([address for address, _ in new])
+    read = digests([one.address for _, one in new])
+    if replace:
+        cursor.execute(_FORGET, [*identities(some), *whose, read])
+    if not new:
+        return
+    keys = [one.address.key for _, one in new]
+    cursor.execute(_KEEP, [*whose, read, keys, [product_of(key) for key in keys]])
+    cursor.execute(_MOVED, [
+        [product_of(address.key) for address, _ in new], [address.key for address, _ in new], read,
+        [one.address.fingerprint for _, one in new], [one.stored for _, one in new],
+        [one.version for _, one in new], [one.stamp or stamp for _, one in new], REFRESH,
+    ])  # fmt: skip
+    cursor.execute(_RING)
+
+
+def tell(cursor: Any, keys: Iterable[str]) -> None:
+    """Log the refresh of those keys that others were computed from; their rows are held."""
+    some = list(dict.fromkeys(keys))
+    if some:
+        whose = digests([Address(key, "") for key in some])
+        cursor.execute(_TELL, [REFRESHED, [product_of(key) for key in some], some, whose])
+
+
+def readers(cursor: Any, keys: Iterable[str]) -> list[tuple[str, str]]:
+    """(Key, a key that was computed from it), of those among these keys that were read."""
+    cursor.execute(_READERS, [digests([Address(key, "") for key in keys])])
+    found: list[tuple[str, str]] = cursor.fetchall()
+    return found
+
+
+def readers_of(cursor: Any, product: str) -> list[str]:
+    """The keys that were computed from any key of a product."""
+    cursor.execute(_READERS_OF, [product])
+    return [key for (key,) in cursor.fetchall()]
+
+
+def read_of(cursor: Any, product: str) -> list[str]:
+    """The keys of a product, stored or not, that others were computed from."""
+    cursor.execute(_READ_OF, [product])
+    return [key for (key,) in cursor.fetchall()]
+
+
+def pairs(cursor: Any) -> list[tuple[str, str]]:
+    """(Product, a product that it was computed from without declaring it)."""
+    cursor.execute(_PAIRS)
+    found: list[tuple[str, str]] = cursor.fetchall()
+    return found
+
+
+def of(cursor: Any, address: Address) -> list[str]:
+    """The keys that a stored value was computed from, beside those that are declared."""
+    cursor.execute(_OF, [address.digest])
+    return [key for (key,) in cursor.fetchall()]

@@ -1,0 +1,1 @@
+"""The near store: an LMDB file per host, its format, writer, reader and journal."""

@@ -1,0 +1,126 @@
+"""What near stores follow: the table of keys whose entries were written or removed.
+
+A trigger on ``kck_publish_entry`` fills it while any near store is registered, so whoever writes
+there is followed: listeners, readers, ``cache.set``, psql. Values that are outside the database are
+told of here by those who write them. ``nearby`` reads it as the change log is read: by a cursor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from ...exceptions import Forgotten
+from ...log.consumers import NEAR, Consumer, register
+from ...log.reader import LATE, LATER
+from .. import Query
+
+# From so many keys on, it is cheaper to begin with an empty store.
+MANY = 20_000
+
+_UNSEEN = f"""
+SELECT pg_current_snapshot()::text, ARRAY(
+    SELECT coalesce(key, '') FROM kck_publish_copy WHERE {LATER} AND consumer IS NULL
+     UNION
+    SELECT coalesce(key, '') FROM kck_publish_copy WHERE {LATE} AND consumer IS NULL
+     LIMIT {MANY + 1}), EXISTS (SELECT FROM kck_publish_consumer WHERE id = %(id)s)
+"""
+_TELL = f"""
+INSERT INTO kck_publish_copy (key) SELECT unnest(%s::text[])
+ WHERE EXISTS (SELECT FROM kck_publish_consumer WHERE kind = '{NEAR}')
+"""
+_MARK = "INSERT INTO kck_publish_copy (consumer) VALUES (%s)"
+_MARKED = "SELECT EXISTS (SELECT FROM kck_publish_copy WHERE consumer = %s)"
+# Who writes entries now, and may have looked before we were registered.
+_WRITERS = """
+SELECT array_agg(DISTINCT virtualtransaction) FROM pg_locks
+ WHERE locktype = 'relation' AND granted AND pid IS DISTINCT FROM pg_backend_pid()
+   AND relation = 'kck_publish_entry'::regclass
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+   AND mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
+                'AccessExclusiveLock')
+"""
+_SILENT = f"""
+DELETE FROM kck_publish_consumer WHERE kind = '{NEAR}'
+   AND seen_at < clock_timestamp() - make_interval(secs => %s)
+"""
+_TRIM = f"""
+DELETE FROM kck_publish_copy WHERE consumer IS NULL AND xid < coalesce(
+    (SELECT min(pg_snapshot_xmin(done)) FROM kck_publish_consumer WHERE kind = '{NEAR}'),
+    pg_snapshot_xmin(pg_current_snapshot()))
+"""
+_UNMARK = """
+DELETE FROM kck_publish_copy c WHERE consumer IS NOT NULL
+   AND NOT EXISTS (SELECT FROM kck_publish_consumer WHERE id = c.consumer)
+"""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look gave.
+
+    Attributes:
+        until: the snapshot of the look.
+        keys: those to be copied anew; None for all.
+    """
+
+    until: str
+    keys: list[str] | None
+
+
+def begin(cursor: Any, name: str) -> Consumer:
+    """Follow from now on; an earlier registration under the name ends."""
+    consumer = register(cursor, name, NEAR)
+    cursor.execute(_MARK, [consumer.id])
+    return consumer
+
+
+def is_unbroken(cursor: Any, id_: int) -> bool:
+    """Whether the server has not crashed since this registration."""
+    cursor.execute(_MARKED, [id_])
+    return bool(cursor.fetchone()[0])
+
+
+def writers(cursor: Any) -> frozenset[str]:
+    """The transactions that have written entries and are not ended.
+
+    One that began before a near store was registered tells it nothing: whoever has just registered
+    waits until these have ended.
+    """
+    cursor.execute(_WRITERS)
+    return frozenset(cursor.fetchone()[0] or ())
+
+
+def unseen(
+    desk: Any, consumer: Consumer, since: str, beside: Query | None = None
+) -> tuple[Look, list[Any]]:
+    """What a cursor has not seen; and the rows of a query that is asked after it, for one wait.
+
+    Raises:
+        Forgotten: nothing was kept for it: begin anew.
+    """
+    look, other = desk.cursor(), desk.cursor()
+    with desk.pipeline() if beside else nullcontext():
+        look.execute(_UNSEEN, {"since": since, "id": consumer.id})
+        if beside:
+            other.execute(*beside)
+    until, keys, registered = look.fetchone()
+    if not registered:
+        raise Forgotten(consumer.name)
+    rows = other.fetchall() if beside else []
+    return Look(until, None if len(keys) > MANY or "" in keys else keys), rows
+
+
+def tell(cursor: Any, keys: Iterable[str]) -> None:
+    """The values of these keys have changed outside the database."""
+    if some := list(keys):
+        cursor.execute(_TELL, [some])
+
+
+def trim(cursor: Any, silence: float) -> None:
+    """Delete what all have seen; who was silent for so long begins anew, and holds nothing."""
+    cursor.execute(_SILENT, [silence])
+    cursor.execute(_TRIM)
+    cursor.execute(_UNMARK)

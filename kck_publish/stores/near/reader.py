@@ -1,0 +1,323 @@
+"""The near store as its readers see it: an LMDB file that they only ever read. See ``near_file``.
+
+One open environment a process, which threads share; it is closed before a fork and opened again
+when it is next read. While the lease holds, what is in the file is true as of at most its length
+ago. A file that is not there, not ours, or no longer renewed is as if it were not there: it is
+looked at again now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import compress, cycle
+from time import clock_gettime
+from typing import Any
+
+from ...conf import settings
+from ...log.snapshot import NOTHING, Snapshot
+from ..base import Stored
+from .format import (
+    CLOCK,
+    LEASE,
+    OWNER,
+    Lease,
+    body_name,
+    clock,
+    door_of,
+    inode_of,
+    name_of,
+    read_lease,
+    read_owner,
+    unpack,
+)
+
+try:
+    import lmdb
+except ImportError:  # the extra "near" is not installed
+    lmdb = None  # type: ignore[assignment]
+
+logger = logging.getLogger("kck_publish")
+
+# Seconds between two looks for a file, or a lease, that was not there.
+AGAIN = 0.1
+# One hit in so many tells the follower that its key is still read.
+TELLS = 512
+# Whether the next one does.
+_TELLING = cycle([*[False] * (TELLS - 1), True])
+tells = _TELLING.__next__
+
+
+class NearReader:
+    """One process's view of the near store.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._env: Any = None
+        self._inode: tuple[int, int] | None = None
+        self._lease = Lease(0.0, 0.0, -1.0)
+        self._again = 0.0
+        # Before that this process has said that nothing is read here: see ``_done``.
+        self._since = 0.0
+        self._door: socket.socket | None = None
+        self._complained = False
+        self._lock = threading.Lock()
+
+    def get(self, key: str, fingerprint: str) -> Stored | None:
+        """An entry; None: it is not here, or not to be trusted."""
+        name = name_of(key, fingerprint)
+        data, body = self.read_many([name, body_name(name)])
+        if data is None:
+            return None
+        if tells():
+            self.ask(key, fingerprint)
+        return unpack(key, fingerprint, data, body)
+
+    def read(self, name: bytes) -> bytes | None:
+        """A record (see ``near_format``), mostly a body; None: as ``get``."""
+        if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
+            return None
+        try:
+            found: bytes | None = self._env.begin().get(name)
+        except Exception as error:  # noqa: BLE001 - closed meanwhile, damaged: not here
+            self._lose(error)
+            return None
+        if tells():
+            self._tell(name)
+        return found
+
+    def read_many(self, names: Sequence[bytes]) -> list[bytes | None]:
+        """As ``read``, all of one moment."""
+        if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
+            return [None] * len(names)
+        try:
+            found: list[bytes | None] = list(map(self._env.begin().get, names))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._lose(error)
+            return [None] * len(names)
+        for name in compress(names, _TELLING):
+            self._tell(name)
+        return found
+
+    @property
+    def lag(self) -> float:
+        """How far the listener may be behind, in seconds, at the most; infinite: not known."""
+        if clock() >= self._lease.until and not self._renewed():
+            return float("inf")
+        lease = self._lease
+        return lease.lag + clock() - lease.at if lease.lag >= 0 else float("inf")
+
+    def includes(self, snapshot: str) -> bool:
+        """Whether whoever reads here from now on sees what was stored up to this snapshot."""
+        done = self._done()
+        return done is None or done.includes(Snapshot.parse(snapshot))
+
+    def sees(self, xid: int) -> bool:
+        """Whether whoever reads here from now on sees what this transaction stored."""
+        done = self._done()
+        return done is None or done.sees(xid)
+
+    def _done(self) -> Snapshot | None:
+        """What the file is a true copy of; None: nothing is read here until a later look.
+
+        A lease that is renewed after this was said may be of an earlier look: it does not count.
+        """
+        if clock() >= self._lease.until and not self._renewed():
+            with self._lock:
+                self._since = clock()
+                if self._since >= self._lease.until:  # or another thread has just found one
+                    return None
+        try:
+            owner = read_owner(self._env.begin().get(OWNER))
+        except Exception as error:  # noqa: BLE001 - as above
+            self._lose(error)
+            return None
+        return Snapshot.parse(owner.done or NOTHING) if owner else None
+
+    def ask(self, key: str, fingerprint: str) -> None:
+        """Ask the follower to hold a key, or to go on holding it; it may be busy, or gone."""
+        with suppress(OSError, ValueError):
+            self._caller().sendto(f"{fingerprint}{key}".encode(), door_of(self.path))
+
+    def _tell(self, name: bytes) -> None:
+        """As ``ask``, by the name of a body; those that are digested are told by ``get``."""
+        if name.endswith(b"\0") and not name.startswith(b"\1"):
+            self.ask(name[:-18].decode(), name[-17:-1].decode())
+
+    def _caller(self) -> socket.socket:
+        found = self._door
+        if found is None:
+            kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
+            found = self._door = socket.socket(socket.AF_UNIX, kind)
+        return found
+
+    def close(self) -> None:
+        """Let go of the file; it is opened again when it is next read."""
+        with self._lock:
+            self._close()
+            if self._door is not None:
+                self._door.close()
+                self._door = None
+
+    def _renewed(self) -> bool:
+        """Look for the lease again, in a new file perhaps; whether it holds."""
+        now = clock()
+        if now < self._again:
+            return False
+        with self._lock:
+            if _forking:  # nothing may be open when the child begins
+                return False
+            try:
+                if self._env is not None:
+                    self._take(self._env)
+                if self._lease.until <= now and inode_of(self.path) != self._inode:
+                    self._open()
+            except Exception as error:  # noqa: BLE001 - as above
+                self._close()
+                self._complain(error)
+            if self._lease.until <= now:
+                self._again = now + AGAIN
+                return False
+            return self._env is not None
+
+    def _open(self) -> None:
+        self._close()
+        if lmdb is None:
+            raise ImportError("py-lmdb is not installed: pip install kck_publish[near]")
+        inode = inode_of(self.path)
+        if inode is None or not os.path.exists(f"{self.path}-lock"):
+            return
+        lent = _lent.get(self.path)
+        if lent is None and self.path in _lent:
+            return
+        env = lent or lmdb.open(
+            self.path, subdir=False, readonly=True, create=False, map_size=0, max_readers=READERS
+        )
+        self._inode = inode
+        # Cut short, of another format, or of another start of the host: the follower's affair.
+        if is_cut_short(env, self.path) or read_owner(env.begin().get(OWNER)) is None:
+            if env is not lent:
+                env.close()
+            return
+        self._env, self._complained = env, False
+        self._take(env)
+
+    def _take(self, env: Any) -> None:
+        lease = read_lease(env.begin().get(LEASE))
+        self._lease = lease if lease.at >= self._since else Lease(0.0, 0.0, -1.0)
+
+    def _close(self) -> None:
+        self._lease = Lease(0.0, 0.0, -1.0)
+        self._inode = None
+        env, self._env = self._env, None
+        if env is not None and env is not _lent.get(self.path):
+            env.close()  # waits for who is just reading
+
+    def _lose(self, error: Exception) -> None:
+        if self._env is None:  # closed by another thread
+            return
+        if isinstance(error, lmdb.Error):
+            self.ask("", DAMAGED)
+        with self._lock:
+            self._close()
+        self._again = clock() + AGAIN
+        self._complain(error)
+
+    def _complain(self, error: Exception) -> None:
+        if not self._complained:
+            self._complained = True
+            logger.error(
+                "The near store cannot be read (%s): its readers ask the store.",
+                type(error).__name__,
+            )
+
+
+# What is said, in the place of a fingerprint, of a file that cannot be read.
+DAMAGED = "!" * 16
+# Readers of one file, threads of all processes of the host.
+READERS = 2048
+_readers: dict[str, NearReader] = {}
+# Writes that are handled and perhaps not copied, with the first snapshot in which they were.
+MANY_HANDLED = 1000
+_handled: dict[tuple[int, ...], str] = {}
+# What this process's follower has opened for writing: no process may open a file twice.
+_lent: dict[str, Any] = {}
+_forking = False
+
+
+def reader(path: str) -> NearReader:
+    """This process's reader of the file."""
+    found = _readers.get(path)
+    return found if found is not None else _readers.setdefault(path, NearReader(path))
+
+
+def lend(path: str, env: Any) -> None:
+    """Readers of this process are to read in what its follower has opened; not at all: None."""
+    _lent.setdefault(path, None)
+    if path in _readers:
+        _readers[path].close()
+    _lent[path] = env
+
+
+def take_back(path: str) -> None:
+    """This process follows no more: its readers open the file themselves."""
+    lend(path, None)
+    _lent.pop(path, None)
+
+
+def is_cut_short(env: Any, path: str) -> bool:
+    """Whether the file is shorter than what it says it holds: to read it would be the end."""
+    return bool((env.info()["last_pgno"] + 1) * env.stat()["psize"] > os.stat(path).st_size)
+
+
+def includes(snapshot: str) -> bool:
+    """Whether the near store, if there is one, shows what was stored up to a snapshot."""
+    return settings.NEAR is None or reader(settings.NEAR).includes(snapshot)
+
+
+def has_copied(xids: tuple[int, ...], now: str) -> bool:
+    """Whether the near store, if there is one, shows these writes, which are handled.
+
+    Args:
+        xids: the transactions that wrote.
+        now: a snapshot in which they are handled. It is the first such that counts: where much is
+            committed, a copy is always a little behind the last.
+    """
+    if settings.NEAR is None:
+        return True
+    if not reader(settings.NEAR).includes(_handled.setdefault(xids, now)):
+        while len(_handled) > MANY_HANDLED:
+            _handled.pop(next(iter(_handled)), None)
+        return False
+    _handled.pop(xids, None)
+    return True
+
+
+def _before_fork() -> None:
+    global _forking
+    _forking = True
+    for one in _readers.values():
+        one.close()
+
+
+def _after_fork() -> None:
+    global _forking
+    _forking = False
+
+
+def _after_fork_in_child() -> None:
+    _after_fork()
+    _readers.clear()  # a lock may have been held by a thread that is not here
+
+
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
+)
