@@ -19,9 +19,10 @@ class KckPublishConfig(AppConfig):
         from . import checks  # noqa: F401 - importing checks connects them
         from .capture import install, migrate, statements
         from .exceptions import InvalidPrimer
+        from .products import registry
 
         autodiscover_modules("primers")
-        migrate.connect(self)
+        migrate.connect(self, lambda: registry.sources())
         statements.connect()
         with suppress(InvalidPrimer):  # a system check names it; a shell must still start
-            install.register()
+            install.register(registry.sources())

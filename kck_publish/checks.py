@@ -170,7 +170,11 @@ def check_capture(
     start with them.) Use ``check --database default --fail-level WARNING`` to fail a deploy.
     """
     try:
-        faults = [fault for alias in databases or () for fault in install.faults(alias)]
+        faults = [
+            fault
+            for alias in databases or ()
+            for fault in install.faults(alias, registry.sources())
+        ]
     except InvalidPrimer:
         return []  # E002 names it
     return [checks.Warning(str(fault), id="kck_publish.W003") for fault in faults]

@@ -14,6 +14,7 @@ from .conf import settings
 from .exceptions import StoreMissing
 from .log.consumers import SHARD, SHARD_LOCKS, consumers, held
 from .log.lag import Lags, lags
+from .products import registry
 from .refresh import schedule
 
 # A change is unhandled while some shard's cursor does not see it.
@@ -120,7 +121,7 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         retries, dead = cursor.fetchone()
         plans = schedule.plans(cursor)
     lag = behind.longest
-    triggers = [str(fault) for fault in faults(alias)]
+    triggers = [str(fault) for fault in faults(alias, registry.sources())]
     problems = [*triggers]
     if lag > max_lag:
         problems.append(f"The oldest unhandled change is {lag:.1f} s old.")

@@ -25,7 +25,6 @@ from django.db import connections, router, transaction
 
 from kck_publish.capture import catalog, pgtrigger_adapter, sql
 from kck_publish.capture.source import Source, wrote_setting
-from kck_publish.products import registry
 
 _registered: dict[str, tuple[Source, list[pgtrigger_adapter.CaptureTrigger]]] = {}
 _registering = threading.Lock()
@@ -73,19 +72,16 @@ class Fault:
         return "it captures what another version of the code asks for. Run `manage.py migrate`."
 
 
-def register(sources: Iterable[Source] | None = None) -> None:
+def register(sources: Iterable[Source]) -> None:
     """Make these the sources whose capture is installed and watched.
 
     Idempotent; sources that were registered earlier and are not among these are forgotten, and
     their triggers are removed by the next ``install``.
 
     Args:
-        sources: all of them; without, those of the registry.
-
-    Raises:
-        InvalidPrimer: when the registry finds a declaration that cannot work.
+        sources: all of them.
     """
-    wanted = {one.table: one for one in (registry.sources() if sources is None else sources)}
+    wanted = {one.table: one for one in sources}
     with _registering:
         for table, (source, made) in list(_registered.items()):
             if wanted.get(table) != source:
@@ -100,7 +96,7 @@ def register(sources: Iterable[Source] | None = None) -> None:
                 _registered[table] = source, made
 
 
-def install(using: str, *, only_missing: bool = False) -> list[str]:
+def install(using: str, sources: Iterable[Source], *, only_missing: bool = False) -> list[str]:
     """Bring the triggers of one database up to date, and remove those of former sources.
 
     Does nothing where the change log is not, and leaves alone a table that does not exist or does
@@ -108,6 +104,7 @@ def install(using: str, *, only_missing: bool = False) -> list[str]:
 
     Args:
         using: the alias.
+        sources: what is to be captured.
         only_missing: change and remove nothing that is there. A listener that starts says so: it
             may be one of the old code, while a deploy is on its way.
 
@@ -117,7 +114,7 @@ def install(using: str, *, only_missing: bool = False) -> list[str]:
     connection = connections[using]
     if not catalog.has_log(connection):
         return []
-    register()
+    register(sources)
     allowed, done = _allowed(using), []
     for table in dict.fromkeys(cure.table for cure in _cures(using, allowed, only_missing)):
         with transaction.atomic(using), connection.cursor() as cursor:
@@ -201,7 +198,7 @@ def _execute_alone(using: str, command: str) -> None:
         cursor.execute(command)
 
 
-def faults(using: str) -> list[Fault]:
+def faults(using: str, sources: Iterable[Source]) -> list[Fault]:
     """The triggers of one database that are missing, disabled or outdated.
 
     Empty where the change log is not, or not PostgreSQL; tables that do not exist are passed over.
@@ -209,7 +206,7 @@ def faults(using: str) -> list[Fault]:
     connection = connections[using]
     if not catalog.has_log(connection):
         return []
-    register()
+    register(sources)
     wanted = {one.compiled.sql.pgid: one.compiled.hash for one in _allowed(using)}
     states = catalog.find(connection, [one.wanted for one in _allowed(using)])
     return [fault for one in states if (fault := _fault(one, wanted[one.trigger]))]

@@ -8,7 +8,8 @@ names no column and logs "the whole source has changed". After: the precise ones
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from django.apps.registry import Apps
@@ -20,6 +21,8 @@ from django.db.models.signals import post_migrate, pre_migrate
 
 from kck_publish.capture import catalog, install, sql
 
+from .source import Source
+
 Plan = Sequence[tuple[Migration, bool]]
 
 #: Operations that, run forwards, take no column away.
@@ -29,15 +32,18 @@ HARMLESS = (
 )  # fmt: skip
 
 
-def connect(sender: object) -> None:
+def connect(sender: object, sources: Callable[[], list[Source]]) -> None:
     """Connect the handlers.
 
     Args:
+        sources: gives what is to be captured, as it is declared then.
         sender: the library's AppConfig; Django sends both signals once an app, and this makes it
             once a ``migrate``.
     """
     pre_migrate.connect(before, sender=sender, dispatch_uid="kck_publish.before")
-    post_migrate.connect(after, sender=sender, dispatch_uid="kck_publish.after")
+    post_migrate.connect(
+        partial(after, sources=sources), sender=sender, dispatch_uid="kck_publish.after", weak=False
+    )
 
 
 def before(using: str, plan: Plan = (), apps: Apps | None = None, **kwargs: Any) -> None:
@@ -60,9 +66,9 @@ def before(using: str, plan: Plan = (), apps: Apps | None = None, **kwargs: Any)
                 )
 
 
-def after(using: str, **kwargs: Any) -> None:
+def after(using: str, sources: Callable[[], list[Source]], **kwargs: Any) -> None:
     """Install what is missing or outdated; one catalogue query when nothing is."""
-    install.install(using)
+    install.install(using, sources())
 
 
 def names_by_table(apps: Apps) -> dict[str, list[tuple[str, str]]]:

@@ -13,14 +13,13 @@ writes; and what is sent past psycopg's cursors. ``clear_request_caches()`` is f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 from django.db.backends.signals import connection_created
 
-from ..reading import request_memo
 from . import request_writes, session_writes
 
 _READING = ("SHOW", "FETCH", "DECLARE CURSOR", "CLOSE CURSOR", "SAVEPOINT", "RELEASE", "SET",
@@ -64,6 +63,10 @@ _ADD = re.compile(
     r"(DO NOTHING\b|\(digest, fingerprint\) DO UPDATE SET by = 'reader'))",
     re.DOTALL,
 )
+
+
+#: Called with psycopg's connection after each statement that may have written.
+subscribers: list[Callable[[Any], None]] = []
 
 
 def may_write(tag: str | None, query: Any) -> bool:
@@ -131,9 +134,8 @@ def _note(raw: Any) -> None:
     if mine is not None:
         mine.note(raw)
     session_writes.note(raw)
-    found = request_memo.current()
-    if found is not None:
-        found.wrote(raw)
+    for told in subscribers:
+        told(raw)
 
 
 @lru_cache(maxsize=32)

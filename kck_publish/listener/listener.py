@@ -159,9 +159,9 @@ class Listener:
             if self._desk.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
                 self._desk.close()
                 raise StoreMissing(table, self.alias)
-        for done in install(self.alias, only_missing=True):
+        for done in install(self.alias, registry.sources(), only_missing=True):
             logger.warning("%s", done)
-        for fault in faults(self.alias):
+        for fault in faults(self.alias, registry.sources()):
             logger.error("%s", fault)
         self._sharing = Sharing(self._desk, self.places, self.most)
         self._house = Housekeeping(self._desk, self.places)

@@ -9,11 +9,11 @@ these counts: at the most as long before the truth as the owner's last sign of l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .. import clock
-from ..products import registry
 
 # So many unhandled rows are looked at. If there are more, the owner's last word is taken: the lag
 # may then be said too long, never too short, and a reader's look stays cheap.
@@ -72,14 +72,12 @@ class Lags:
         return max([self.unfollowed, *self.by_shard.values()])
 
 
-def lags(cursor: Any, product: str | None = None) -> Lags:
+def lags(cursor: Any, under: Sequence[str] | None = None) -> Lags:
     """How far each shard is behind: one query, two looks into an index for each shard.
 
     Args:
-        product: of what a shard has put aside, only that under this product counts.
+        under: of what a shard has put aside, only that of these sources and products counts.
     """
-    graph = registry.graph()
-    under = None if product is None else [*graph.below(product), *graph.tables(product)]
     moved: dict[str, Any] = {"moved": clock.moved(), "under": under}
     cursor.execute(_LAGS, moved)
     rows = cursor.fetchall()

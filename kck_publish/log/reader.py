@@ -21,7 +21,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
 from ..capture.source import Source, column_of
-from ..products.depends import Change
+from .change import Change
 
 logger = logging.getLogger("kck_publish")
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from django.db import connections
 
 from ..conf import settings
 from ..exceptions import ConfigurationError
-from ..listener.listener import Listener
 from ..log import refreshes
 from ..products import registry
 from .verify import CHUNK, Patience, Report, caught_up, judge, owned
 
 
-def repair(report: Report, patience: float) -> None:
+def repair(report: Report, patience: float, drain: Callable[[], object]) -> None:
     """Ask for a refresh of what is wrong, have it done, and look again; the report is amended.
 
     By the listener, or, where none owns the shard, here.
@@ -22,6 +22,7 @@ def repair(report: Report, patience: float) -> None:
     Args:
         report: of an audit.
         patience: seconds to wait for the listener.
+        drain: handles all that is committed, where no listener owns some shard.
 
     Raises:
         ConfigurationError: inside a transaction, where nothing can be waited for.
@@ -37,7 +38,7 @@ def repair(report: Report, patience: float) -> None:
         cursor.execute("SELECT pg_current_snapshot()::text")
         snapshot = str(cursor.fetchone()[0])
     if len(owned()) < settings.SHARDS:
-        Listener(settings.DATABASE, say=lambda line: None).once()
+        drain()
     caught_up(snapshot, time.monotonic() + patience)
     afresh = Patience(patience)
     left = [one for one in report.findings if one.kind == "failing"]

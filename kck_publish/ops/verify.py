@@ -17,7 +17,7 @@ from django.db import connections
 
 from .. import stores
 from ..conf import settings
-from ..listener.shard import LOCKS
+from ..log.consumers import SHARD_LOCKS
 from ..log.reader import UNSEEN
 from ..products import registry
 from ..products.product import Product
@@ -191,7 +191,7 @@ def _followed() -> bool:
 def owned() -> list[int]:
     """The shards that some listener owns."""
     with connections[settings.DATABASE].cursor() as cursor:
-        cursor.execute(_OWNED, [LOCKS])
+        cursor.execute(_OWNED, [SHARD_LOCKS])
         found: list[int] = cursor.fetchone()[0]
         return found
 

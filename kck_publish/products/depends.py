@@ -7,8 +7,8 @@ them which keys a change touches.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.db import models
 from django.db.models import Model
 
 from ..exceptions import InvalidPrimer
+from ..log.change import Change as Change
 
 
 class All:
@@ -25,40 +26,10 @@ class All:
         return "ALL"
 
 
-ALL = All()
+ALL: All = All()
 
 # What a dependency's ``keys`` may give: parameter dicts, one of them, or ALL.
 Keys = Iterable[Mapping[str, Any]] | Mapping[str, Any] | All
-
-
-@dataclass(frozen=True)
-class Change:
-    """One committed change, as ``augment`` and the callables of Depends see it.
-
-    Attributes:
-        op: ``"insert"``, ``"update"``, ``"delete"`` or ``"truncate"``.
-        source: the model, or the name of the product depended on.
-        old: typed values by column attname, plus ``pk``, before; None where there is no before.
-            For a product, its parameters.
-        new: the same, after.
-        origin: what ``origin(...)`` said of the writer, or None.
-        xid: the transaction that committed it, for the exactly-once rule.
-    """
-
-    op: str
-    source: type[Model] | str
-    old: Mapping[str, Any] | None
-    new: Mapping[str, Any] | None
-    origin: str | None = None
-    xid: int = 0
-
-    @property
-    def images(self) -> Iterator[Mapping[str, Any]]:
-        """The old image and the new one, as far as there are any."""
-        if self.old is not None:
-            yield self.old
-        if self.new is not None:
-            yield self.new
 
 
 class Depends:

@@ -11,19 +11,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Model
 
 from ..log import keys
 from ..retry import Retry
-from ..rows.peers import Tree
 from ..stores import Read
 from . import encoding
 from .depends import Change, Depends
 
 Parameters = Mapping[str, Any]
+# Embedded relations by name, each with those that are embedded in it.
+Tree: TypeAlias = Mapping[str, "Tree"]
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,10 @@ class Graph:
             )
         return self._tables[name]
 
+    def under(self, name: str) -> list[str]:
+        """The products and the tables under a product, itself included."""
+        return [*self.below(name), *self.tables(name)]
+
     def below(self, name: str) -> set[str]:
         """The product, and the products that it depends on, through others too."""
         found: set[str] = set()

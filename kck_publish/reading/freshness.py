@@ -16,6 +16,7 @@ from ..exceptions import Behind
 from ..log import refreshes
 from ..log.keys import shard_of
 from ..log.lag import Lags, lags
+from ..products import registry
 from ..products.product import Product
 from ..stores import Address, Own, Store, Stored
 from .own_writes import is_over_products
@@ -80,7 +81,7 @@ class Serving:
     def _lag(self, stored: Stored) -> float:
         if self._lags is None:
             with self._cursor() as cursor:
-                self._lags = lags(cursor, self._product.name)
+                self._lags = lags(cursor, registry.graph().under(self._product.name))
         return self._lags.of(shard_of(stored.address.key, self._lags.shards))
 
     def _ask_once(self, stored: Stored) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.models import Model
 
+from ..capture import statements
+
 # How many keys a memo holds; one that is full starts anew. For contexts that live long.
 LIMIT = 10_000
 
@@ -140,3 +142,11 @@ _current: ContextVar[Memo | None] = ContextVar("kck_publish_memo", default=None)
 current = _current.get
 activate = _current.set
 restore = _current.reset
+
+
+def _wrote(raw: Any) -> None:
+    if (memo := _current.get()) is not None:
+        memo.wrote(raw)
+
+
+statements.subscribers.append(_wrote)

@@ -7,13 +7,12 @@ row's ``_state``, beside what Django keeps there of where a row is from.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from typing import Any
 
 from django.db.models import Model
 
-# Embedded relations by name, each with those that are embedded in it.
-Tree: TypeAlias = Mapping[str, "Tree"]
+from ..products.product import Tree as Tree
 
 # Under which name a row's state has its mark.
 MARK = "kck_publish_peers"

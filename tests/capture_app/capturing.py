@@ -27,12 +27,12 @@ def declared(*sources: Source) -> Iterator[None]:
     """Let the registry say that these are the sources; afterwards all is as it was."""
     try:
         with patch.object(registry, "sources", lambda: list(sources)):
-            install.register()
+            install.register(registry.sources())
             yield
     finally:
-        install.register()
+        install.register(registry.sources())
         if not connection.in_atomic_block:  # there, the test's rollback puts the triggers back
-            install.install("default")
+            install.install("default", registry.sources())
             Log.clear()
 
 
@@ -40,7 +40,7 @@ def declared(*sources: Source) -> Iterator[None]:
 def capturing(*sources: Source) -> Iterator[type[Log]]:
     """Install the triggers of these sources, with an empty log."""
     with declared(*sources):
-        install.install("default")
+        install.install("default", registry.sources())
         Log.clear()
         yield Log
 

@@ -22,6 +22,7 @@ from pgtrigger import registry as pgtrigger_registry
 import kck_publish.checks  # noqa: F401  (registers them)
 from kck_publish.capture import catalog, install, migrate
 from kck_publish.capture.source import Source
+from kck_publish.products import registry
 from tests.capture_app.capturing import Log, capturing, declared, execute, source
 from tests.capture_app.models import Author, Book, Reading, Tag
 from tests.capture_moving.models import Parcel
@@ -50,7 +51,7 @@ def statuses() -> dict[str, tuple[str, bool | None]]:
 
 
 def problems() -> list[str]:
-    return [fault.problem for fault in install.faults("default")]
+    return [fault.problem for fault in install.faults("default", registry.sources())]
 
 
 def name_of(op: str) -> str:
@@ -60,7 +61,7 @@ def name_of(op: str) -> str:
 
 def test_installing_twice_does_nothing(log: type[Log]) -> None:
     with CaptureQueriesContext(connection) as queries:
-        assert install.install("default") == []
+        assert install.install("default", registry.sources()) == []
     assert len(queries) == 4
     assert "CREATE" not in str(queries.captured_queries)
     assert problems() == []
@@ -121,16 +122,16 @@ def test_partitions_are_installed_watched_and_cured(db: None) -> None:
         call_command("pgtrigger", "prune")
         assert execute(OURS) == [(8,)]
         execute("CREATE TABLE r2 PARTITION OF capture_app_reading FOR VALUES FROM (10) TO (20)")
-        assert {(fault.table, fault.problem) for fault in install.faults("default")} == {
-            ("r2", "missing")
-        }
+        assert {
+            (fault.table, fault.problem) for fault in install.faults("default", registry.sources())
+        } == {("r2", "missing")}
     with declared(source(Reading, "id")):  # another version of the code
-        assert len(install.install("default", only_missing=True)) == 4
+        assert len(install.install("default", registry.sources(), only_missing=True)) == 4
     with declared(source(Reading, "value")):
         assert problems() == []
         call_command("pgtrigger", "disable")
         assert problems() == ["disabled"] * 12
-        assert len(install.install("default")) == 12
+        assert len(install.install("default", registry.sources())) == 12
         assert problems() == []
 
 
@@ -139,7 +140,7 @@ def test_each_fault_is_found_named_and_cured(log: type[Log]) -> None:
     execute(f"DROP TRIGGER {insert} ON capture_app_book")
     execute(f"ALTER TABLE capture_app_book DISABLE TRIGGER {update}")
     execute(f"COMMENT ON TRIGGER {delete} ON capture_app_book IS 'an older version'")
-    assert sorted(map(str, install.faults("default"))) == [
+    assert sorted(map(str, install.faults("default", registry.sources()))) == [
         f"Trigger {name} of table capture_app_book is {problem}"
         for name, problem in (
             (delete, f"outdated: it captures what another version of the code asks for. {MIGRATE}"),
@@ -150,7 +151,7 @@ def test_each_fault_is_found_named_and_cured(log: type[Log]) -> None:
     warnings = [one for one in run_checks(databases=["default"]) if one.id == "kck_publish.W003"]
     assert len(warnings) == 3
     assert not [one for one in run_checks() if one.id == "kck_publish.W003"]
-    assert len(install.install("default")) == 3
+    assert len(install.install("default", registry.sources())) == 3
     assert problems() == []
 
 
@@ -158,13 +159,13 @@ def test_a_listener_of_the_old_code_changes_nothing_that_is_there(log: type[Log]
     """While a deploy is on its way, the new code's triggers stay as they are."""
     before = execute("SELECT obj_description(oid), tgname FROM pg_trigger ORDER BY 2")
     with declared(source(Book, "pages")):
-        assert install.install("default", only_missing=True) == []
+        assert install.install("default", registry.sources(), only_missing=True) == []
     with declared():
-        assert install.install("default", only_missing=True) == []
+        assert install.install("default", registry.sources(), only_missing=True) == []
     assert execute("SELECT obj_description(oid), tgname FROM pg_trigger ORDER BY 2") == before
     execute(f"DROP TRIGGER {name_of('insert')} ON capture_app_book")
     with declared(BOOK):
-        assert len(install.install("default", only_missing=True)) == 1
+        assert len(install.install("default", registry.sources(), only_missing=True)) == 1
         assert problems() == []
 
 
@@ -176,7 +177,7 @@ def test_a_trigger_that_fires_for_ordinary_sessions_only_is_not_enough(log: type
 def test_more_columns_make_it_outdated_and_no_longer_a_source_removes_it(log: type[Log]) -> None:
     with declared(source(Book, "author_id", "title", "pages")):
         assert problems() == ["outdated"] * 3  # TRUNCATE has no columns
-        install.install("default")
+        install.install("default", registry.sources())
         assert problems() == []
     execute("CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
     execute(
@@ -184,7 +185,7 @@ def test_more_columns_make_it_outdated_and_no_longer_a_source_removes_it(log: ty
         "EXECUTE FUNCTION other()"
     )
     with declared():
-        assert len(install.install("default")) == 4
+        assert len(install.install("default", registry.sources())) == 4
     assert execute(OURS) == [(1,)]  # somebody else's
     assert execute("SELECT count(*) FROM pg_proc WHERE proname LIKE 'kck_publish_update_%'") == [
         (0,)
@@ -193,16 +194,16 @@ def test_more_columns_make_it_outdated_and_no_longer_a_source_removes_it(log: ty
 
 def test_what_went_by_before_a_trigger_was_there_is_caught_up(log: type[Log]) -> None:
     execute(f"DROP TRIGGER {name_of('update')} ON capture_app_book")
-    install.install("default")
+    install.install("default", registry.sources())
     assert log.ops() == []  # nobody has stored anything that could be stale
     execute(
         "INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster) "
         "VALUES (0, 1, pg_current_snapshot(), pg_current_snapshot(), 'c')"
     )
-    install.install("default")
+    install.install("default", registry.sources())
     assert log.ops() == []
     execute(f"DROP TRIGGER {name_of('update')} ON capture_app_book")
-    install.install("default")
+    install.install("default", registry.sources())
     assert log.take("capture_app_book") == [("truncate", None, None)]
 
 
@@ -211,17 +212,17 @@ def test_databases_that_are_not_ours_are_left_alone(log: type[Log]) -> None:
     with patch(
         "kck_publish.capture.install.router.allow_migrate_model", lambda using, model: False
     ):
-        assert install.faults("default") == []
-        assert install.install("default") == []
+        assert install.faults("default", registry.sources()) == []
+        assert install.install("default", registry.sources()) == []
     execute("ALTER TABLE kck_publish_change RENAME TO not_migrated_yet")
-    assert install.faults("default") == []
-    assert install.install("default") == []
+    assert install.faults("default", registry.sources()) == []
+    assert install.install("default", registry.sources()) == []
     call_command("pgtrigger", "install")
     assert execute(OURS) == [(0,)]
     execute("ALTER TABLE not_migrated_yet RENAME TO kck_publish_change")
     with patch.object(connections["default"], "vendor", "sqlite"):
-        assert install.faults("default") == []
-        assert install.install("default") == []
+        assert install.faults("default", registry.sources()) == []
+        assert install.install("default", registry.sources()) == []
 
 
 def test_a_missing_table_or_column_and_a_view(log: type[Log]) -> None:
@@ -236,19 +237,21 @@ def test_a_missing_table_or_column_and_a_view(log: type[Log]) -> None:
     try:
         with declared(BOOK, source(Ghost, "gone")):
             assert problems() == []
-            assert install.install("default") == []
+            assert install.install("default", registry.sources()) == []
             if connection.features.supports_virtual_generated_columns:
                 execute("CREATE TABLE ghost (id int, gone int GENERATED ALWAYS AS (id) VIRTUAL)")
-                assert install.install("default") == []
+                assert install.install("default", registry.sources()) == []
                 execute("DROP TABLE ghost")
             execute("CREATE TABLE ghost (id int)")
             assert problems() == ["missing"] * 4
-            assert install.install("default") == []
+            assert install.install("default", registry.sources()) == []
             call_command("pgtrigger", "install")
             execute("INSERT INTO ghost VALUES (1); DROP TABLE ghost")
             execute("CREATE VIEW ghost AS SELECT 1 AS id, 2 AS gone")
-            assert install.install("default") == []
-            assert "only tables can be captured" in str(install.faults("default")[0])
+            assert install.install("default", registry.sources()) == []
+            assert "only tables can be captured" in str(
+                install.faults("default", registry.sources())[0]
+            )
     finally:
         del apps.all_models["capture_app"]["ghost"]
         apps.clear_cache()
@@ -261,7 +264,7 @@ def test_several_may_install_at_once() -> None:
     def one() -> None:
         try:
             together.wait()
-            lines = install.install("default")
+            lines = install.install("default", registry.sources())
             done.append(sum(line.startswith("installed") for line in lines))
         finally:
             connections.close_all()
@@ -282,7 +285,7 @@ def test_several_may_install_at_once() -> None:
 @pytest.fixture
 def moving(transactional_db: None) -> Iterator[None]:
     """The parcels' table as its first migration left it; as the last one does, afterwards."""
-    migrate.connect(apps.get_app_config("kck_publish"))
+    migrate.connect(apps.get_app_config("kck_publish"), lambda: registry.sources())
     with declared():
         call_command("migrate", "capture_moving", "0001", verbosity=0)
     execute("DELETE FROM capture_moving_parcel")  # what the data migration left
@@ -297,13 +300,13 @@ def test_a_data_migration_after_a_column_is_gone(moving: None) -> None:
     old = Source(Parcel, ("id", "name", "colour"), ("name", "colour"))
     new = source(Parcel, "label")
     with declared(old):
-        done = install.install("default")
+        done = install.install("default", registry.sources())
         assert sum(line.startswith("installed") for line in done) == 4
         execute("INSERT INTO capture_moving_parcel (name, colour, weight) VALUES ('a', 'red', 1)")
         assert Log.ops("capture_moving_parcel") == ["insert"]
         with declared(new):
             assert problems()[0] == "missing" or "no stored column label" in str(
-                install.faults("default")[0]
+                install.faults("default", registry.sources())[0]
             )
             call_command("migrate", "capture_moving", verbosity=0)
             assert problems() == []
@@ -314,13 +317,15 @@ def test_a_data_migration_after_a_column_is_gone(moving: None) -> None:
             call_command("migrate", "capture_moving", "0001", verbosity=0)
             execute("UPDATE capture_moving_parcel SET name = 'c'")  # code of 0002, tables of 0001
             assert "truncate" in Log.ops("capture_moving_parcel")
-            assert "(the table has no stored column label): " in str(install.faults("default")[0])
+            assert "(the table has no stored column label): " in str(
+                install.faults("default", registry.sources())[0]
+            )
 
 
 def test_a_migrate_that_failed_leaves_a_capture_that_works_and_is_found(moving: None) -> None:
     old = Source(Parcel, ("id", "name", "colour"), ("name", "colour"))
     with declared(old):
-        install.install("default")
+        install.install("default", registry.sources())
         with (
             patch(
                 "django.db.migrations.executor.MigrationExecutor.migrate",
@@ -330,18 +335,18 @@ def test_a_migrate_that_failed_leaves_a_capture_that_works_and_is_found(moving: 
         ):
             call_command("migrate", "capture_moving", verbosity=0)
         assert problems() == ["outdated"] * 3
-        assert "did not come to its end" in str(install.faults("default")[0])
+        assert "did not come to its end" in str(install.faults("default", registry.sources())[0])
         Log.clear()
         execute("INSERT INTO capture_moving_parcel (name, colour, weight) VALUES ('a', 'red', 1)")
         execute("UPDATE capture_moving_parcel SET weight = 1 WHERE false")
         assert Log.ops() == ["truncate"]
-        assert len(install.install("default")) == 3
+        assert len(install.install("default", registry.sources())) == 3
         assert problems() == []
 
 
 def test_only_the_tables_of_the_plan_become_coarse(moving: None) -> None:
     with declared(BOOK, Source(Parcel, ("id", "name"), ("name",))):
-        install.install("default")
+        install.install("default", registry.sources())
         with patch("kck_publish.capture.install.install"):
             call_command("migrate", "capture_moving", verbosity=0)
         assert {one.table for one in catalog.installed(connection) if one.hash == "coarse"} == {
@@ -352,7 +357,7 @@ def test_only_the_tables_of_the_plan_become_coarse(moving: None) -> None:
 def test_the_triggers_go_before_our_tables_do(moving: None) -> None:
     out = io.StringIO()
     with declared(BOOK):
-        install.install("default")
+        install.install("default", registry.sources())
         try:
             call_command("migrate", "kck_publish", "zero", verbosity=0, stdout=out)
             assert execute(OURS) == [(0,)]

@@ -22,6 +22,7 @@ from kck_publish.log.lag import lags
 from kck_publish.log.trim import Trimming
 from kck_publish.ops import verify
 from kck_publish.postgres import connect
+from kck_publish.products import registry
 from kck_publish.status import status
 from kck_publish.testing import assert_fresh
 from tests.catalog.crashes import Crash, dying
@@ -231,8 +232,8 @@ def test_what_is_put_aside_counts_as_lag_of_its_products_alone(items: list[Item]
         batch(desk, place)
     sql("UPDATE kck_publish_backlog SET at = at - interval '60 seconds'")
     with connection.cursor() as cursor:
-        assert lags(cursor, "item_total").of(0) > 59
-        assert lags(cursor, "author_page").of(0) < 59
+        assert lags(cursor, registry.graph().under("item_total")).of(0) > 59
+        assert lags(cursor, registry.graph().under("author_page")).of(0) < 59
     found = status()
     assert found.lag_seconds > 59
     assert found.queue["deferred"] == 1

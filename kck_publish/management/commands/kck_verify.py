@@ -8,7 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from kck_publish.conf import settings
 from kck_publish.exceptions import KckPublishError
+from kck_publish.listener.listener import Listener
 from kck_publish.ops.repair import repair
 from kck_publish.ops.verify import Report, audit
 
@@ -43,7 +45,11 @@ class Command(BaseCommand):
         try:
             report = audit(options["product"], options["sample"], options["patience"], progress)
             if options["repair"]:
-                repair(report, options["patience"])
+                repair(
+                    report,
+                    options["patience"],
+                    Listener(settings.DATABASE, say=lambda _: None).once,
+                )
         except KckPublishError as error:
             raise CommandError(str(error)) from error
         self._print(report, loud)
