@@ -55,9 +55,13 @@ def _flights() -> Any:
         day = f"2013-{int(row['month']):02}-{int(row['day']):02}"
         numbers = [row[name] for name in ("dep_delay", "arr_delay", "distance")]
         yield [
-            row["carrier"], row["tailnum"], row["origin"], day, int(row["hour"]),
+            row["carrier"],
+            row["tailnum"],
+            row["origin"],
+            day,
+            int(row["hour"]),
             *(None if one in ("", "NA") else int(float(one)) for one in numbers),
-        ]  # fmt: skip
+        ]
 
 
 def _fill(connection: psycopg.Connection[Any], size: int, flights: list[Any]) -> None:

@@ -88,15 +88,26 @@ def _pgbench(found: World, table: str, commit: str) -> float:
     server = found.server
     result = subprocess.run(
         [
-            _program(), "-n", "-M", "prepared", "-f", "-", "-c", str(CLIENTS), "-j", str(THREADS),
-            "-t", str(TRANSACTIONS // CLIENTS), found.url,
+            _program(),
+            "-n",
+            "-M",
+            "prepared",
+            "-f",
+            "-",
+            "-c",
+            str(CLIENTS),
+            "-j",
+            str(THREADS),
+            "-t",
+            str(TRANSACTIONS // CLIENTS),
+            found.url,
         ],
         input=SCRIPT.format(table=table, rows=ROWS),
         env=os.environ | {"PGOPTIONS": f"-c synchronous_commit={commit}"},
         capture_output=True,
         text=True,
         check=False,
-    )  # fmt: skip
+    )
     rate = re.search(r"tps = ([\d.]+)", result.stdout)
     if result.returncode or rate is None:
         raise RuntimeError(f"pgbench on port {server.port} failed: {result.stderr}")

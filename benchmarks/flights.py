@@ -23,21 +23,24 @@ VALUES: dict[str, Aggregate] = {
 def declare(model: type[Flights], size: int) -> None:
     """The product ``amended_<size>``, and ``computed_<size>`` of the same value."""
     amended: Any = type(
-        f"Amended{size}", (AggregatePrimer,),
+        f"Amended{size}",
+        (AggregatePrimer,),
         {"key": f"amended_{size}", "source": model, "values": VALUES},
-    )  # fmt: skip
+    )
 
     def compute(self: Primer) -> Any:
         return amended().compute()
 
     columns = ["dep_delay", "distance", "arr_delay", "hour", "carrier"]
     type(
-        f"Computed{size}", (Primer,),
+        f"Computed{size}",
+        (Primer,),
         {
-            "key": f"computed_{size}", "compute": compute,
+            "key": f"computed_{size}",
+            "compute": compute,
             "depends_on": [Depends(model, columns=columns)],
         },
-    )  # fmt: skip
+    )
 
 
 for model in (Flights3000, Flights30000, Flights300000):

@@ -50,8 +50,15 @@ def main() -> None:
                 path = {"KCK_BENCH_NEAR": str(Path(folder, str(size)))}
                 near.append((environment | path, ["benchmarks.growing_near"]))
         with processes(plans) as held, processes(near) as copies:
-            rows = [["", "bytes on disk, each", "listener's peak memory, MiB",
-                     "bytes in the near store, each", "its writer's memory, MiB"]]  # fmt: skip
+            rows = [
+                [
+                    "",
+                    "bytes on disk, each",
+                    "listener's peak memory, MiB",
+                    "bytes in the near store, each",
+                    "its writer's memory, MiB",
+                ]
+            ]
             for number, (size, (disk, memory)) in enumerate(zip(SIZES, disks, strict=True)):
                 cells = [f"{size:,} products", f"{disk / size:,.0f}", f"{memory / 1024:,.0f}"]
                 if near:

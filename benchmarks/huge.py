@@ -50,9 +50,14 @@ def main() -> None:
 
 
 def _report(
-    connection: psycopg.Connection[Any], write: float, took: float, busy: float, before: int,
-    memory: int, waits: list[float],
-) -> None:  # fmt: skip
+    connection: psycopg.Connection[Any],
+    write: float,
+    took: float,
+    busy: float,
+    before: int,
+    memory: int,
+    waits: list[float],
+) -> None:
     (published,) = connection.execute(  # type: ignore[misc]
         "SELECT count(*) FROM kck_publish_entry WHERE product = 'benchmarks.leaflet'"
     ).fetchone()

@@ -23,8 +23,11 @@ def main() -> None:
     """Measure and print."""
     os.environ["KCK_BENCH_SHARDS"] = "2"
     with world(f"scale: {KEYS} CPU-bound keys") as found, found.connect() as one:
-        one.execute("INSERT INTO benchmarks_counter (\"group\", count, filler) SELECT n, 0, '' "
-                    "FROM generate_series(1, %s) n", [KEYS])  # fmt: skip
+        one.execute(
+            "INSERT INTO benchmarks_counter (\"group\", count, filler) SELECT n, 0, '' "
+            "FROM generate_series(1, %s) n",
+            [KEYS],
+        )
         _prime()
         rates = in_turn(
             {f"{n} listener{'s' * (n > 1)}": lambda n=n: _rate(one, n) for n in (1, 2)},  # type: ignore[misc]

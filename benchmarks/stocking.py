@@ -12,8 +12,16 @@ from psycopg import sql
 CHUNK = 2_000
 PRODUCT, TABLE = "benchmarks.leaflet", "benchmarks_leaflet"
 COLUMNS = (
-    "digest", "fingerprint", "key", "product", "bucket", "body", "shape", "stamp", "by",
-)  # fmt: skip
+    "digest",
+    "fingerprint",
+    "key",
+    "product",
+    "bucket",
+    "body",
+    "shape",
+    "stamp",
+    "by",
+)
 
 
 def entries(connection: psycopg.Connection[Any]) -> Iterator[list[Any]]:
@@ -47,7 +55,16 @@ def stock(reading: psycopg.Connection[Any], writing: psycopg.Connection[Any]) ->
         for some in entries(reading):
             for one in some:
                 address = one.address
-                copy.write_row([
-                    address.digest, address.fingerprint, address.key, PRODUCT, address.bucket,
-                    one.body, one.shape, one.stamp, one.by,
-                ])  # fmt: skip
+                copy.write_row(
+                    [
+                        address.digest,
+                        address.fingerprint,
+                        address.key,
+                        PRODUCT,
+                        address.bucket,
+                        one.body,
+                        one.shape,
+                        one.stamp,
+                        one.by,
+                    ]
+                )

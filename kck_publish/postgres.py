@@ -15,9 +15,11 @@ LOCK_TIMEOUT = "5s"
 # A connection whose packets are dropped is noticed in half a minute, not in hours; a value of the
 # settings' own goes before these.
 KEEPALIVE = {
-    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
-}  # fmt: skip
+}
 # From which execution on a statement is prepared: the listener repeats few statements often.
 PREPARE = 3
 

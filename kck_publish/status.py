@@ -143,19 +143,42 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
     seat_belt = sum(one["seat_belt"] for one in listeners)
     queue = {"log": log, "refreshes": refreshes, "retries": retries, "deferred": deferred}
     return Status(
-        lag, queue, shards, listeners, dead, triggers, problems, followers, seat_belt,
-        {"compared": sum(one["audited"] for one in listeners), "differing": differing}, plans,
-    )  # fmt: skip
+        lag,
+        queue,
+        shards,
+        listeners,
+        dead,
+        triggers,
+        problems,
+        followers,
+        seat_belt,
+        {"compared": sum(one["audited"] for one in listeners), "differing": differing},
+        plans,
+    )
 
 
 _SHARD = (
-    "shard", "shards", "cursor", "epoch", "seen_seconds_ago", "caught_up_seconds_ago", "forgotten",
-    "owed", "owned", "listener",
-)  # fmt: skip
+    "shard",
+    "shards",
+    "cursor",
+    "epoch",
+    "seen_seconds_ago",
+    "caught_up_seconds_ago",
+    "forgotten",
+    "owed",
+    "owned",
+    "listener",
+)
 _LISTENER = (
-    "name", "asleep", "shards", "seat_belt", "audited", "differing", "seen_seconds_ago",
+    "name",
+    "asleep",
+    "shards",
+    "seat_belt",
+    "audited",
+    "differing",
+    "seen_seconds_ago",
     "connected",
-)  # fmt: skip
+)
 
 
 def _shards(cursor: Any, behind: Lags) -> list[dict[str, Any]]:

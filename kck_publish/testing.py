@@ -138,9 +138,13 @@ def _drain_transaction(connection: Any, echoes: Echoes) -> tuple[Echoes, Outcome
         cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
     decoder = Decoder(connection, graph.sources)
     dependents = Dependents(
-        graph, decoder, lambda key: True, alias,
-        readers=partial(_readers, connection), echoes=echoes,
-    )  # fmt: skip
+        graph,
+        decoder,
+        lambda key: True,
+        alias,
+        readers=partial(_readers, connection),
+        echoes=echoes,
+    )
     work = dependents.collect(rows)
     session = _TestSession(connection, work.seq)
     chunk = settings.MAX_BATCH

@@ -12,6 +12,15 @@ from .scalars import Average, Count, Max, Min, Sum
 from .tallies import Histogram, Set
 
 __all__ = [
-    "Aggregate", "AggregatePrimer", "Average", "Count", "Histogram", "Max", "Min", "Ordered", "Set",
-    "Sum", "Top",
-]  # fmt: skip
+    "Aggregate",
+    "AggregatePrimer",
+    "Average",
+    "Count",
+    "Histogram",
+    "Max",
+    "Min",
+    "Ordered",
+    "Set",
+    "Sum",
+    "Top",
+]

@@ -17,8 +17,15 @@ from .base import OfColumn, Scalar, Tallied
 from .columns import Column
 
 _ORDERED = (
-    "integer", "float", "decimal", "datetime", "date", "time", "duration", "text",
-)  # fmt: skip
+    "integer",
+    "float",
+    "decimal",
+    "datetime",
+    "date",
+    "time",
+    "duration",
+    "text",
+)
 
 
 class Count(Scalar):

@@ -27,9 +27,16 @@ Plan = Sequence[tuple[Migration, bool]]
 
 #: Operations that, run forwards, take no column away.
 HARMLESS = (
-    ops.AddConstraint, ops.AddField, ops.AddIndex, ops.AlterModelManagers, ops.AlterModelOptions,
-    ops.CreateModel, ops.RemoveConstraint, ops.RemoveIndex, ops.RenameIndex,
-)  # fmt: skip
+    ops.AddConstraint,
+    ops.AddField,
+    ops.AddIndex,
+    ops.AlterModelManagers,
+    ops.AlterModelOptions,
+    ops.CreateModel,
+    ops.RemoveConstraint,
+    ops.RemoveIndex,
+    ops.RenameIndex,
+)
 
 
 def connect(sender: object, sources: Callable[[], list[Source]]) -> None:

@@ -200,11 +200,13 @@ def attach_sql(table: str, op: str, comment: str) -> str:
     name = trigger_name(op, table)
     return each_table(
         table,
-        (f"CREATE OR REPLACE TRIGGER {name} AFTER {op.upper()} ON ",
-         f" {TRANSITIONS[op]} FOR EACH STATEMENT EXECUTE FUNCTION {name}()"),
+        (
+            f"CREATE OR REPLACE TRIGGER {name} AFTER {op.upper()} ON ",
+            f" {TRANSITIONS[op]} FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
+        ),
         ("ALTER TABLE ", f" ENABLE ALWAYS TRIGGER {name}"),
         (f"COMMENT ON TRIGGER {name} ON ", f" IS '{comment}'"),
-    )  # fmt: skip
+    )
 
 
 def each_table(table: str, *commands: tuple[str, str]) -> str:

@@ -22,8 +22,16 @@ from django.db.backends.signals import connection_created
 
 from . import request_writes, session_writes
 
-_READING = ("SHOW", "FETCH", "DECLARE CURSOR", "CLOSE CURSOR", "SAVEPOINT", "RELEASE", "SET",
-            "BEGIN")  # fmt: skip
+_READING = (
+    "SHOW",
+    "FETCH",
+    "DECLARE CURSOR",
+    "CLOSE CURSOR",
+    "SAVEPOINT",
+    "RELEASE",
+    "SET",
+    "BEGIN",
+)
 _SUSPECT = re.compile(
     r"\b(insert|update|delete|merge|truncate|into|call|execute)\b|;\s*\S|/\*|--", re.IGNORECASE
 )

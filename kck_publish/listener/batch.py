@@ -51,10 +51,16 @@ def waits(desk: psycopg.Connection[Any], place: Place) -> bool:
     if place.backlog:
         return True
     with desk.cursor() as cursor:
-        cursor.execute(_WAITS, {
-            "since": place.done, "now": clock.now(), "mine": registry.graph().fingerprints,
-            "shard": place.shard, "shards": place.shards,
-        })  # fmt: skip
+        cursor.execute(
+            _WAITS,
+            {
+                "since": place.done,
+                "now": clock.now(),
+                "mine": registry.graph().fingerprints,
+                "shard": place.shard,
+                "shards": place.shards,
+            },
+        )
         row = cursor.fetchone()
         return bool(row and row[0])
 
@@ -94,9 +100,15 @@ def batch(
         # Claimed before anybody looks which keys are stored: see prime.
         _claim(desk, place, until)
         dependents = Dependents(
-            graph, Decoder(connection, graph.sources), session.owns, alias, session.recover,
-            session.any_stored, session.readers, place.echoes,
-        )  # fmt: skip
+            graph,
+            Decoder(connection, graph.sources),
+            session.owns,
+            alias,
+            session.recover,
+            session.any_stored,
+            session.readers,
+            place.echoes,
+        )
         work = Work()
         if part is not None and part.stored:
             part = backlog_page.take_keys(part, place.pace, graph, session, work)
@@ -110,9 +122,16 @@ def batch(
             dependents.request(work, key, "retry")
         behind = backlog.behind(graph, place.backlog, aside, until)
         refresh = Refresh(
-            graph, stores.current(), session, place.done, until, settings.MAX_BATCH, behind,
-            place.floor, place.echoes,
-        )  # fmt: skip
+            graph,
+            stores.current(),
+            session,
+            place.done,
+            until,
+            settings.MAX_BATCH,
+            behind,
+            place.floor,
+            place.echoes,
+        )
         retry = partial(dependents.request, work, reason="retry")
         outcome = refresh.run(work, retry, dependents.over)
     place = replace(

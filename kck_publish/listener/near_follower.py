@@ -147,9 +147,12 @@ class NearFollower:
             self._desk = connect(self._alias)
             try:
                 self._bell = Doorbell(
-                    lambda: connect(self._alias, settings.LISTEN_DSN), self._desk,
-                    f"near:{listener_name()}", listen=not self._poll, kind="near",
-                )  # fmt: skip
+                    lambda: connect(self._alias, settings.LISTEN_DSN),
+                    self._desk,
+                    f"near:{listener_name()}",
+                    listen=not self._poll,
+                    kind="near",
+                )
                 self._bell.hear(door)
                 self._bell.prove()
                 yield file
@@ -287,9 +290,10 @@ class NearFollower:
         self._damaged = clock()
         full = error is not None and "Full" in type(error).__name__
         logger.error(
-            "The near store %s %s: it is begun anew.", self._path,
+            "The near store %s %s: it is begun anew.",
+            self._path,
             "is full of pages that a stopped reader holds" if full else "is damaged",
-        )  # fmt: skip
+        )
         file.rebuild(keep=not full)
         self._consumer = self._begun(file)
 

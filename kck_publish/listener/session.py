@@ -63,10 +63,15 @@ class BatchSession:
     """
 
     def __init__(
-        self, desk: psycopg.Connection[Any], place: Place, until: str, at: datetime,
-        breathe: Callable[..., None], part: Deferred | None,
+        self,
+        desk: psycopg.Connection[Any],
+        place: Place,
+        until: str,
+        at: datetime,
+        breathe: Callable[..., None],
+        part: Deferred | None,
         stored: Callable[[Sequence[str]], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.breathe = breathe
         self.stored = stored
         self.shard = place.shard
@@ -195,7 +200,8 @@ class BatchSession:
                 raise
             logger.error(
                 "What failed cannot be written (%s): tried again later. Keys: %s",
-                type(error).__name__, ", ".join(sorted(keys)[:10]),
-            )  # fmt: skip
+                type(error).__name__,
+                ", ".join(sorted(keys)[:10]),
+            )
             return False
         return True

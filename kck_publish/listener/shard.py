@@ -99,8 +99,9 @@ def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> Place | None
         if forgotten:
             logger.warning(
                 "Shard %d was forgotten (kck_forget), and has missed changes: what is stored of "
-                "it is removed, to be primed anew.", shard,
-            )  # fmt: skip
+                "it is removed, to be primed anew.",
+                shard,
+            )
             with desk.cursor() as cursor:
                 stores.current().drop(cursor, shard, shards)
             desk.execute("DELETE FROM kck_publish_backlog WHERE shard = %s", [shard])
@@ -111,9 +112,15 @@ def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> Place | None
         raise
     ahead = not Snapshot.parse(done).includes(Snapshot.parse(floor))
     return Place(
-        shard, shards, done, epoch, frozenset(owed), backlog.load(desk, shard),
-        pace=min(settings.MAX_BATCH, settings.MAX_CHANGES), floor=floor if ahead else NOTHING,
-    )  # fmt: skip
+        shard,
+        shards,
+        done,
+        epoch,
+        frozenset(owed),
+        backlog.load(desk, shard),
+        pace=min(settings.MAX_BATCH, settings.MAX_CHANGES),
+        floor=floor if ahead else NOTHING,
+    )
 
 
 def release(desk: psycopg.Connection[Any], place: Place) -> None:

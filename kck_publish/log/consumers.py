@@ -139,10 +139,15 @@ def consumers(cursor: Any) -> list[dict[str, Any]]:
     cursor.execute(_SILENT)
     rows = cursor.fetchall()
     return [
-        {"name": name, "kind": kind, "cursor": done, "seen_seconds_ago": seen,
-         "holds": held(cursor, done, kind)}
+        {
+            "name": name,
+            "kind": kind,
+            "cursor": done,
+            "seen_seconds_ago": seen,
+            "holds": held(cursor, done, kind),
+        }
         for name, kind, done, seen in rows
-    ]  # fmt: skip
+    ]
 
 
 def held(cursor: Any, done: str, kind: str = "") -> int:

@@ -152,8 +152,10 @@ class Decoder:
             self._loads.pop(row.source, None)  # the table may have changed
             logger.warning(
                 "Change %d of %s cannot be read (%s): all that depends on it is primed.",
-                row.seq, row.source, type(error).__name__,
-            )  # fmt: skip
+                row.seq,
+                row.source,
+                type(error).__name__,
+            )
             return Change("truncate", model, None, None, row.origin, row.xid)
         return Change(row.op, model, old, new, row.origin, row.xid)
 

@@ -108,12 +108,19 @@ def explain(key: str) -> Explanation:
             raise UnknownProduct(key, difflib.get_close_matches(key, graph.products))
         shard, done = _place(cursor, key)
         return Explanation(
-            key, product_of(key), None if product is None else computed_by(product), parameters,
-            _inputs(product) | {"recorded": _recorded(cursor, key)}, stored, last,
+            key,
+            product_of(key),
+            None if product is None else computed_by(product),
+            parameters,
+            _inputs(product) | {"recorded": _recorded(cursor, key)},
+            stored,
+            last,
             _pending(cursor, graph, key, done),
-            _failure(cursor, product, key), _dependents(cursor, graph, product_of(key)),
-            _schedule(cursor, product), shard,
-        )  # fmt: skip
+            _failure(cursor, product, key),
+            _dependents(cursor, graph, product_of(key)),
+            _schedule(cursor, product),
+            shard,
+        )
 
 
 def computed_by(product: Product) -> str:
@@ -151,9 +158,14 @@ def _entry(
         return None, None
     found, stamp, by, version, at, soft, hard, behind, reason, seconds, size = row
     stored = {
-        "version": version, "stamp": stamp, "behind": behind, "bytes": size,
-        "fingerprint": found, "soft_expire": soft, "hard_expire": hard,
-    }  # fmt: skip
+        "version": version,
+        "stamp": stamp,
+        "behind": behind,
+        "bytes": size,
+        "fingerprint": found,
+        "soft_expire": soft,
+        "hard_expire": hard,
+    }
     why, _, change = reason.partition(": ")
     return stored, {"why": why, "change": change or None, "seconds": seconds, "at": at, "by": by}
 
@@ -182,9 +194,12 @@ def _failure(cursor: Any, product: Product | None, key: str) -> dict[str, Any] |
         return None
     attempts, since, due, error = row
     return {
-        "attempts": attempts, "since": since, "due": due, "dead_letter": due is None,
+        "attempts": attempts,
+        "since": since,
+        "due": due,
+        "dead_letter": due is None,
         "error": error,
-    }  # fmt: skip
+    }
 
 
 def _schedule(cursor: Any, product: Product | None) -> dict[str, Any] | None:

@@ -158,8 +158,14 @@ def _line(text: str) -> str:
 
 def _mermaid_text(text: str) -> str:
     """Text between quotes: Mermaid knows HTML-like entities, written with a hash."""
-    for character, entity in (("#", "#35;"), ('"', "#quot;"), ("&", "#amp;"), ("<", "#lt;"),
-                              (">", "#gt;"), ("`", "#96;")):  # fmt: skip
+    for character, entity in (
+        ("#", "#35;"),
+        ('"', "#quot;"),
+        ("&", "#amp;"),
+        ("<", "#lt;"),
+        (">", "#gt;"),
+        ("`", "#96;"),
+    ):
         text = text.replace(character, entity)
     return _line(text)
 

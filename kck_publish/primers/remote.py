@@ -101,8 +101,10 @@ class RemotePrimer(Primer):
         found = self.fetch(last.state or {}, **parameters)
         if isinstance(found, Unchanged):
             if not last.state:
-                raise InvalidPrimer(f"{product.name}: fetch() was given no state, so there is no "
-                                    "value that could be unchanged.")  # fmt: skip
+                raise InvalidPrimer(
+                    f"{product.name}: fetch() was given no state, so there is no "
+                    "value that could be unchanged."
+                )
             return last.value
         if found.state:
             body, shape = product.encode(found.data)

@@ -173,9 +173,14 @@ class _Redirects(request.HTTPRedirectHandler):
     """Follows redirects, but to no weaker scheme, and without the headers to no other host."""
 
     def redirect_request(
-        self, req: request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage,
+        self,
+        req: request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
         newurl: str,
-    ) -> request.Request | None:  # fmt: skip
+    ) -> request.Request | None:
         old, new = urlsplit(req.full_url), urlsplit(newurl)
         if new.scheme not in ("https", old.scheme):
             fp.close()
@@ -190,9 +195,13 @@ def _opener() -> request.OpenerDirector:
     """With http and https alone: urllib's own also knows ftp, data and files."""
     opener = request.OpenerDirector()
     handlers: list[request.BaseHandler] = [
-        request.ProxyHandler(), request.HTTPHandler(), request.HTTPSHandler(), _Redirects(),
-        request.HTTPDefaultErrorHandler(), request.HTTPErrorProcessor(),
-    ]  # fmt: skip
+        request.ProxyHandler(),
+        request.HTTPHandler(),
+        request.HTTPSHandler(),
+        _Redirects(),
+        request.HTTPDefaultErrorHandler(),
+        request.HTTPErrorProcessor(),
+    ]
     for one in handlers:
         opener.add_handler(one)
     return opener

@@ -208,7 +208,10 @@ def _shared(
     return [
         replace(
             one if isinstance(one, Computed) else Computed(one),
-            seconds=share, reads=together.reads, over=together.over, saw=together.saw,
+            seconds=share,
+            reads=together.reads,
+            over=together.over,
+            saw=together.saw,
         )
         for one in values
-    ]  # fmt: skip
+    ]

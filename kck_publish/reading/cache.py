@@ -163,12 +163,17 @@ class Cache:
             hard_expire = product.hard_expire if hard_expire is None else hard_expire
         stored = manual_write.put(
             Stored(
-                self._address(product, key), body, shape, NOTHING, HAND,
-                soft_expire=clock.after(soft_expire), hard_expire=clock.after(hard_expire),
+                self._address(product, key),
+                body,
+                shape,
+                NOTHING,
+                HAND,
+                soft_expire=clock.after(soft_expire),
+                hard_expire=clock.after(hard_expire),
                 reason="set",
             ),
             check_version,
-        )  # fmt: skip
+        )
         if product is not None:
             product.after_set(value, parameters)
         return self.entry(key) if stored is None else _entry(product, key, stored)
@@ -295,6 +300,11 @@ def _note(scope: compute.Scope, address: Address, stored: Stored | None) -> None
 
 def _entry(product: Product | None, key: str, stored: Stored) -> Entry:
     return Entry(
-        key, value_of(product, key, stored), stored.stamp, stored.version, stored.primed_at,
-        stored.soft_expire, stored.hard_expire,
-    )  # fmt: skip
+        key,
+        value_of(product, key, stored),
+        stored.stamp,
+        stored.version,
+        stored.primed_at,
+        stored.soft_expire,
+        stored.hard_expire,
+    )

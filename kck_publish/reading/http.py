@@ -21,8 +21,11 @@ from .read import answer_to, bytes_of
 
 # The headers by which a request says what its reader has already, as WSGI and ASGI name them.
 _CONDITIONS = (
-    "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE",
-)  # fmt: skip
+    "HTTP_IF_NONE_MATCH",
+    "HTTP_IF_MODIFIED_SINCE",
+    "HTTP_IF_MATCH",
+    "HTTP_IF_UNMODIFIED_SINCE",
+)
 http_date = lru_cache(maxsize=1024)(_http_date)
 
 

@@ -264,11 +264,18 @@ def entry_of(
     )
     check_size(key, body, product.max_bytes)
     return Stored(
-        Address(key, product.fingerprint), body, shape, stamp, by,
-        soft_expire=clock.after(product.soft_expire), hard_expire=clock.after(product.hard_expire),
-        reason=reason, seconds=one.seconds, over="|".join(sorted(one.over)) or None,
+        Address(key, product.fingerprint),
+        body,
+        shape,
+        stamp,
+        by,
+        soft_expire=clock.after(product.soft_expire),
+        hard_expire=clock.after(product.hard_expire),
+        reason=reason,
+        seconds=one.seconds,
+        over="|".join(sorted(one.over)) or None,
         reads=one.reads,
-    )  # fmt: skip
+    )
 
 
 def check_size(key: str, body: bytes | None, limit: int | None = None) -> None:

@@ -228,8 +228,10 @@ def _without_store(
         _complained.add(alias)
         logger.error(
             "The store cannot be read (%s): every read is computed. Is kck_publish migrated in "
-            "database %r?", type(error).__name__, alias,
-        )  # fmt: skip
+            "database %r?",
+            type(error).__name__,
+            alias,
+        )
     return _computed(product, wanted)
 
 

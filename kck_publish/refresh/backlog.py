@@ -168,9 +168,13 @@ def put_aside(shard: int, since: str, until: str, sources: Mapping[str, datetime
 
 
 def put_aside_stored(
-    backlog: Iterable[Deferred], busy: Deferred | None, shard: int, product: str, since: str,
+    backlog: Iterable[Deferred],
+    busy: Deferred | None,
+    shard: int,
+    product: str,
+    since: str,
     until: str,
-) -> Query:  # fmt: skip
+) -> Query:
     """The same of a product's stored keys; added to what is recorded and not yet begun."""
     for one in backlog:
         if one.stored and one.name == product and not one.begun and one is not busy:

@@ -52,10 +52,17 @@ class Refresh:
     """
 
     def __init__(
-        self, graph: Graph, store: Store, session: Session, since: str, until: str,
-        chunk: int, behind: Mapping[str, Snapshot] | None = None, floor: str = NOTHING,
+        self,
+        graph: Graph,
+        store: Store,
+        session: Session,
+        since: str,
+        until: str,
+        chunk: int,
+        behind: Mapping[str, Snapshot] | None = None,
+        floor: str = NOTHING,
         echoes: Echoes | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._echoes = echoes or Echoes()
         self._behind = behind or {}
         self._floor = Snapshot.parse(floor)
@@ -311,9 +318,15 @@ class Refresh:
             self._session.record(results.failures)
         self._session.owed -= {one.key for one in results.settled}
         self.outcome.cascaded += write(
-            self._graph, self._store, self._session, results, self._until, last, whole,
+            self._graph,
+            self._store,
+            self._session,
+            results,
+            self._until,
+            last,
+            whole,
             self.cascading.token,
-        )  # fmt: skip
+        )
         if results.settled and self._survey.any_failed:
             self._session.forget(results.settled)
 

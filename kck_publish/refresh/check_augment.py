@@ -40,8 +40,9 @@ def checked(
         return augmented
     logger.error(
         "%s was augmented to another value than a compute gives: its augment is wrong. What was "
-        "computed is stored.", key,
-    )  # fmt: skip
+        "computed is stored.",
+        key,
+    )
     return computed
 
 

@@ -208,8 +208,9 @@ class Dependents:
             self._recover()
             logger.error(
                 "keys= of %s failed (%s): every stored key of it is primed.",
-                product.name, type(error).__name__,
-            )  # fmt: skip
+                product.name,
+                type(error).__name__,
+            )
             work.whole[product.name] = [{}]
             return
         if isinstance(targets, All) and not product.parameters and change.op != "truncate":

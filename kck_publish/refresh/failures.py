@@ -85,10 +85,19 @@ def record(cursor: Any, failures: Sequence[Failure]) -> list[tuple[Failure, date
         attempts = before.get(one.address.digest, 0) + 1
         retry = policy(one.product)
         due = clock.now() + retry.wait(attempts) if retry.allows(one.error, attempts) else None
-        cursor.execute(_FAILED, [
-            one.address.digest, one.address.fingerprint, one.address.key, one.product.name,
-            one.address.bucket, attempts, due, describe(one.error),
-        ])  # fmt: skip
+        cursor.execute(
+            _FAILED,
+            [
+                one.address.digest,
+                one.address.fingerprint,
+                one.address.key,
+                one.product.name,
+                one.address.bucket,
+                attempts,
+                due,
+                describe(one.error),
+            ],
+        )
         outcome.append((one, due))
     return outcome
 

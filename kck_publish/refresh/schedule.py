@@ -109,8 +109,9 @@ def _keys(product: Product, cursor: Any) -> Iterable[str]:
     except Exception as error:  # noqa: BLE001 - the user's domain()
         logger.error(
             "domain() of %s failed (%s): its stored keys are refreshed.",
-            product.name, type(error).__name__,
-        )  # fmt: skip
+            product.name,
+            type(error).__name__,
+        )
     return list(stores.current().enumerate(cursor, product.name, product.fingerprint))
 
 

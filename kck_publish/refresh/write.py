@@ -45,10 +45,17 @@ def write(
     wholes = [(name, graph.products[name].fingerprint) for name in whole]
     # A store outside the database first: cut off in between, the batch is repeated.
     with session.cursor() as cursor:
-        store.send(cursor, Outgoing(
-            until, results.writes + results.renewals, results.removals, results.touched, wholes,
-            session.fence,
-        ))  # fmt: skip
+        store.send(
+            cursor,
+            Outgoing(
+                until,
+                results.writes + results.renewals,
+                results.removals,
+                results.touched,
+                wholes,
+                session.fence,
+            ),
+        )
     with session.writing(last) as cursor:
         if results.writes:
             store.write(cursor, results.writes)

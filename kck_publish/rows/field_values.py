@@ -34,12 +34,25 @@ def same(value: Any) -> Any:
 
 
 _PLAIN = [
-    "AutoField", "BigAutoField", "SmallAutoField", "IntegerField", "BigIntegerField",
-    "SmallIntegerField", "PositiveIntegerField", "PositiveBigIntegerField",
-    "PositiveSmallIntegerField", "BooleanField", "CharField", "TextField", "SlugField",
-    "FilePathField", "GenericIPAddressField", "IPAddressField", "CommaSeparatedIntegerField",
+    "AutoField",
+    "BigAutoField",
+    "SmallAutoField",
+    "IntegerField",
+    "BigIntegerField",
+    "SmallIntegerField",
+    "PositiveIntegerField",
+    "PositiveBigIntegerField",
+    "PositiveSmallIntegerField",
+    "BooleanField",
+    "CharField",
+    "TextField",
+    "SlugField",
+    "FilePathField",
+    "GenericIPAddressField",
+    "IPAddressField",
+    "CommaSeparatedIntegerField",
     "HStoreField",
-]  # fmt: skip
+]
 
 
 _CONVERTERS: dict[str, Pair] = {

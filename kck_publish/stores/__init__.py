@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 
 from ..conf import settings
 from ..exceptions import ConfigurationError
-from .base import (  # fmt: skip
+from .base import (
     HAND,
     LISTENER,
     READER,
@@ -27,9 +27,22 @@ from .frame import new_version
 from .postgres import PostgresStore, named_errors
 
 __all__ = [
-    "HAND", "LISTENER", "READER", "Address", "Fence", "Outgoing", "Own", "Query", "Read", "Reading",
-    "Store", "Stored", "current", "named_errors", "new_version",
-]  # fmt: skip
+    "HAND",
+    "LISTENER",
+    "READER",
+    "Address",
+    "Fence",
+    "Outgoing",
+    "Own",
+    "Query",
+    "Read",
+    "Reading",
+    "Store",
+    "Stored",
+    "current",
+    "named_errors",
+    "new_version",
+]
 
 
 def current() -> Store:

@@ -115,8 +115,9 @@ class PlainValues:
                 self.prove()  # else it is the server that has gone, meanwhile
                 logger.warning(
                     "The cache refuses %d value(s) (too large?): these are computed at each read. "
-                    "Raise the server's limit, or set MAX_VALUE_BYTES.", len(refused),
-                )  # fmt: skip
+                    "Raise the server's limit, or set MAX_VALUE_BYTES.",
+                    len(refused),
+                )
 
     def delete(self, names: Iterable[str]) -> None:
         self._cache.delete_many(list(names))

@@ -95,9 +95,14 @@ class CacheStore(PostgresStore):
             elif row is not None and row[0] != READER:
                 by, _, version, behind = row
                 entries[address.key] = Stored(
-                    address, None, None, NOTHING, by,
-                    behind=behind, row=version,
-                )  # fmt: skip
+                    address,
+                    None,
+                    None,
+                    NOTHING,
+                    by,
+                    behind=behind,
+                    row=version,
+                )
         return Reading(entries, None)
 
     def meanwhile(self, cursor: Any, addresses: Sequence[Address]) -> dict[str, Stored]:
@@ -141,8 +146,9 @@ class CacheStore(PostgresStore):
             self.announce(cursor, unknown)
         gone = Frame(tombstone(outgoing.stamp), outgoing.stamp, REMEMBERED)
         for writes in _chunks(outgoing.writes):
-            self._write({_name(one.address): Frame(frame(one), one.stamp) for one in writes},
-                        outgoing.fence)  # fmt: skip
+            self._write(
+                {_name(one.address): Frame(frame(one), one.stamp) for one in writes}, outgoing.fence
+            )
         for some in _chunks(removals):
             self._write(dict.fromkeys(map(_name, some), gone), outgoing.fence)
 

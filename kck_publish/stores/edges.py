@@ -113,11 +113,19 @@ def keep(cursor: Any, reads: Reads, stamp: str, replace: bool = False) -> None:
         return
     keys = [one.address.key for _, one in new]
     cursor.execute(_KEEP, [*whose, read, keys, [product_of(key) for key in keys]])
-    cursor.execute(_MOVED, [
-        [product_of(address.key) for address, _ in new], [address.key for address, _ in new], read,
-        [one.address.fingerprint for _, one in new], [one.stored for _, one in new],
-        [one.version for _, one in new], [one.stamp or stamp for _, one in new], REFRESH,
-    ])  # fmt: skip
+    cursor.execute(
+        _MOVED,
+        [
+            [product_of(address.key) for address, _ in new],
+            [address.key for address, _ in new],
+            read,
+            [one.address.fingerprint for _, one in new],
+            [one.stored for _, one in new],
+            [one.version for _, one in new],
+            [one.stamp or stamp for _, one in new],
+            REFRESH,
+        ],
+    )
     cursor.execute(_RING)
 
 

@@ -48,10 +48,13 @@ def frame(entry: Stored) -> bytes:
     stamp, shape = state.encode(), entry.shape or b""
     kind = ABSENT if entry.body is None else VALUE
     rest = _REST.pack(
-        _seconds(entry.primed_at or now()), _seconds(entry.soft_expire),
-        _seconds(entry.hard_expire), _BY[entry.by], len(stamp),
+        _seconds(entry.primed_at or now()),
+        _seconds(entry.soft_expire),
+        _seconds(entry.hard_expire),
+        _BY[entry.by],
+        len(stamp),
         -1 if entry.shape is None else len(shape),
-    )  # fmt: skip
+    )
     head = _head(kind, entry.stamp, entry.version or new_version())
     return b"".join((head, rest, stamp, shape, entry.body or b""))
 
@@ -84,10 +87,17 @@ def unframe(address: Address, data: object) -> Stored | None:
         middle = start + stamped
         body = middle + max(shaped, 0)
         return Stored(
-            address, None if head.kind == ABSENT else data[body:],
-            None if shaped < 0 else data[middle:body], stamp, _WHO[by], head.version,
-            _moment(primed), _moment(soft), _moment(hard), over=over or None,
-        )  # fmt: skip
+            address,
+            None if head.kind == ABSENT else data[body:],
+            None if shaped < 0 else data[middle:body],
+            stamp,
+            _WHO[by],
+            head.version,
+            _moment(primed),
+            _moment(soft),
+            _moment(hard),
+            over=over or None,
+        )
     except (struct.error, ValueError, KeyError):
         return None
 

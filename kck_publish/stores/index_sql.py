@@ -100,18 +100,23 @@ def add(entries: Iterable[Stored]) -> Query:
     """A reader announces what it will add. In one order always, so that two never deadlock."""
     some = ordered(entries)
     return _ADD, [
-        *_columns(some), [READER] * len(some), *_expiries(some),
-        [one.reason for one in some], [one.seconds for one in some],
-    ]  # fmt: skip
+        *_columns(some),
+        [READER] * len(some),
+        *_expiries(some),
+        [one.reason for one in some],
+        [one.seconds for one in some],
+    ]
 
 
 def adopt(entries: Sequence[Stored]) -> Query:
     """What was found holds: the listener's from now on, and no longer behind."""
     some = ordered({one.address: one for one in entries}.values())
     return _ADOPT, [
-        *_columns(some), [HAND if one.by == HAND else LISTENER for one in some],
-        *_expiries(some), [one.row for one in some],
-    ]  # fmt: skip
+        *_columns(some),
+        [HAND if one.by == HAND else LISTENER for one in some],
+        *_expiries(some),
+        [one.row for one in some],
+    ]
 
 
 def remove(addresses: Sequence[Address], stamp: str) -> Query:

@@ -99,10 +99,13 @@ class PostgresStore:
         by_key = {address.key: address for address in addresses}
         entries = {
             key: Stored(
-                by_key[key], body and bytes(body), shape and bytes(shape), *others,
+                by_key[key],
+                body and bytes(body),
+                shape and bytes(shape),
+                *others,
             )
             for key, body, shape, *others in rows
-        }  # fmt: skip
+        }
         return Reading(entries, None)
 
     def own(self, xids: Sequence[int], wrote: Sequence[str]) -> Own:

@@ -44,8 +44,9 @@ class Reach:
                 self._lost = True
                 logger.error(
                     "The cache %r cannot be reached (%s): reads are computed, listeners wait.",
-                    self._alias, type(error).__name__,
-                )  # fmt: skip
+                    self._alias,
+                    type(error).__name__,
+                )
             raise StoreUnreachable(self._alias, type(error).__name__) from error
         if self._lost:
             self._lost = False

@@ -40,8 +40,10 @@ def test_it_finds_and_repairs_what_differs(
     wait_until(compared)
     assert status()["audit"]["differing"] == 0
     # What no code of ours does: the stored value is changed behind everybody's back.
-    sql("""UPDATE kck_publish_entry SET body = '{"count":1,"amount":6}' WHERE key = %s""",
-        "item_total/1")  # fmt: skip
+    sql(
+        """UPDATE kck_publish_entry SET body = '{"count":1,"amount":6}' WHERE key = %s""",
+        "item_total/1",
+    )
     wait_until(lambda: (stored("item_total/1").body or b"") == b'{"count":1,"amount":5}', 20)  # type: ignore[union-attr]
     wait_until(lambda: status()["audit"]["differing"] == 1)
     # What is written past the triggers is found too.

@@ -86,8 +86,12 @@ class Readers:
     def __init__(self, environment: dict[str, str], *arguments: object) -> None:
         self.popen = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "tests.acceptance.clocked", *map(str, arguments)],
-            env=environment, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+            env=environment,
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
 
     def __enter__(self) -> Readers:
         assert self.popen.stdout is not None
@@ -190,9 +194,10 @@ def test_a_remote_source_is_imported_on_schedule_and_outlived(
             version = sql("SELECT version, xmin::text FROM kck_publish_entry WHERE key = 'rates'")
             wait_until(lambda: source.answers.count(304) >= 5, 30, "unchanged")
             assert source.answers.count(200) == 1
-            assert sql(
-                "SELECT version, xmin::text FROM kck_publish_entry WHERE key = 'rates'"
-            ) == version  # fmt: skip
+            assert (
+                sql("SELECT version, xmin::text FROM kck_publish_entry WHERE key = 'rates'")
+                == version
+            )
             assert computed("rates_total") == before  # nothing happens downstream
 
             source.rates = {"EUR": 1, "SEK": 11}
@@ -203,9 +208,9 @@ def test_a_remote_source_is_imported_on_schedule_and_outlived(
                 source.failing = failing
                 seen = len(source.answers)
                 wait_until(lambda: len(source.answers) > seen + 2, 60, failing)  # noqa: B023
-            wait_until(lambda: sql("SELECT behind FROM kck_publish_entry WHERE key = 'rates'") == [
-                (True,)
-            ])  # fmt: skip
+            wait_until(
+                lambda: sql("SELECT behind FROM kck_publish_entry WHERE key = 'rates'") == [(True,)]
+            )
             assert body("rates") == {"EUR": 1, "SEK": 11}  # the last good value
             ((attempts,),) = sql("SELECT attempts FROM kck_publish_failure WHERE key = 'rates'")
             assert attempts >= 4

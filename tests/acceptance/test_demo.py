@@ -244,7 +244,12 @@ def test_figures() -> None:
     assert percentile([3.0], 99) == 3.0
     durations = (0.00035, 0.00994, 0.00996, 0.42, 0.9996, 12.34)
     assert [seconds(one) for one in durations] == [
-        "0.35 ms", "9.94 ms", "10 ms", "420 ms", "1.0 s", "12.3 s",
-    ]  # fmt: skip
+        "0.35 ms",
+        "9.94 ms",
+        "10 ms",
+        "420 ms",
+        "1.0 s",
+        "12.3 s",
+    ]
     with pytest.raises(DemoError, match="Not within 0 s: the end of the world"):
         until(lambda: None, 0.01, "the end of the world")

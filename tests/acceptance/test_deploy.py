@@ -59,8 +59,12 @@ def listeners(versions: Environments) -> Iterator[list[Process]]:
 def worker(environment: dict[str, str], rounds: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.deploys.worker", str(rounds)],
-        env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        env=environment,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def outcome(process: subprocess.Popen[str]) -> dict[str, Any]:

@@ -22,8 +22,12 @@ def test_requests_in_greenlets(process_environment: dict[str, str]) -> None:
         ItemTotal.cached.get(group=group)
     found = subprocess.run(
         [sys.executable, "-m", "tests.acceptance.greenlets"],
-        env=process_environment, cwd=ROOT, text=True, capture_output=True, timeout=60,
-    )  # fmt: skip
+        env=process_environment,
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
     assert found.returncode == 0, found.stderr
     said = json.loads(found.stdout)
     assert said["overlapping"]

@@ -27,9 +27,11 @@ def start(process_environment: dict[str, str], wait_until: Any) -> Iterator[Call
 
     def start(**settings: Any) -> Process:
         environment = {
-            **process_environment, "PYTHONPATH": str(ROOT), "KCK_TEST_PUBLISH": repr(settings),
+            **process_environment,
+            "PYTHONPATH": str(ROOT),
+            "KCK_TEST_PUBLISH": repr(settings),
             "DJANGO_SETTINGS_MODULE": "tests.acceptance.hanging_settings",
-        }  # fmt: skip
+        }
         started.append(Process(environment).wait_ready())
         return started[-1]
 

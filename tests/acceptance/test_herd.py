@@ -20,11 +20,15 @@ def test_a_herd_computes_once(process_environment: dict[str, str]) -> None:
     command = [sys.executable, "-W", "error", "-m", "tests.acceptance.herd", str(THREADS)]
     herd = [
         subprocess.Popen(
-            command, env=process_environment, cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            command,
+            env=process_environment,
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         for _ in range(PROCESSES)
-    ]  # fmt: skip
+    ]
     try:
         for one in herd:
             assert one.stdout is not None

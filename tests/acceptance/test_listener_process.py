@@ -35,11 +35,23 @@ class Process:
 
     def __init__(self, environment: dict[str, str], *arguments: str) -> None:
         self.popen = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-W", "error",
-             "-m", "django", "kck_listen", *arguments],
-            env=environment, cwd=ROOT, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-X",
+                "faulthandler",
+                "-W",
+                "error",
+                "-m",
+                "django",
+                "kck_listen",
+                *arguments,
+            ],
+            env=environment,
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         self.lines: list[str] = []
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -27,8 +27,12 @@ def soak(tmp_path: Path) -> Iterator[Start]:
         environment.pop("DJANGO_SETTINGS_MODULE", None)
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "tests.soak", *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=environment,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+        )
         started.append(process)
         return process
 

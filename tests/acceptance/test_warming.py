@@ -36,9 +36,13 @@ class Warming:
         told = {f"WARMING_{name.upper()}": str(value) for name, value in tell.items()}
         return subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "django", "kck_prime", *arguments],
-            env={**self._environment, **told}, cwd=ROOT, text=True,
-            stdout=subprocess.PIPE, stderr=stderr, start_new_session=True,
-        )  # fmt: skip
+            env={**self._environment, **told},
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
 
     def run(self, *arguments: str, **tell: object) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **tell)
@@ -111,8 +115,12 @@ def test_a_key_that_kills_its_worker_is_named(warming: Warming) -> None:
     done = warming.run("--workers", "2", "warming_below", kills="13,40", fails="7")
     assert done.returncode == 1
     assert "57 of 60, 3 failed" in done.stdout
-    for line in ("warming_below/7: ValueError", "warming_below/13: WorkerDied",
-                 "warming_below/40: WorkerDied", "3 keys could not be primed"):  # fmt: skip
+    for line in (
+        "warming_below/7: ValueError",
+        "warming_below/13: WorkerDied",
+        "warming_below/40: WorkerDied",
+        "3 keys could not be primed",
+    ):
         assert line in done.stderr
     assert _stored("warming_below") == 57
     assert warming.run("--workers", "2", "warming_below").returncode == 0

@@ -63,10 +63,13 @@ class Log:
         )
         Log.clear()
         return [
-            (op, old and dict(zip(columns, old, strict=True)),
-             new and dict(zip(columns, new, strict=True)))
+            (
+                op,
+                old and dict(zip(columns, old, strict=True)),
+                new and dict(zip(columns, new, strict=True)),
+            )
             for op, columns, old, new in rows
-        ]  # fmt: skip
+        ]
 
     @staticmethod
     def ops(table: str | None = None) -> list[str]:

@@ -78,9 +78,18 @@ def _server(program: str, *arguments: str) -> Iterator[Server]:
 def redis_server() -> Iterator[Server]:
     """A Redis that keeps nothing on disk."""
     yield from _server(
-        "redis-server", "--port", "{port}", "--bind", "127.0.0.1", "--save", "",
-        "--appendonly", "no", "--dir", "/tmp",
-    )  # fmt: skip
+        "redis-server",
+        "--port",
+        "{port}",
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+        "/tmp",
+    )
 
 
 @pytest.fixture(scope="session")

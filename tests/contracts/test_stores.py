@@ -646,9 +646,11 @@ def test_damaged_values_are_misses(bare: Backend) -> None:
 
 @dropping
 def test_an_outage(
-    bare: Backend, stoppable: Server, caplog: pytest.LogCaptureFixture,
+    bare: Backend,
+    stoppable: Server,
+    caplog: pytest.LogCaptureFixture,
     wait_until: Callable[..., Any],
-) -> None:  # fmt: skip
+) -> None:
     """Reads are computed, and the cursor does not move: all is caught up with."""
     total()
     drain()

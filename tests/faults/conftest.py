@@ -35,8 +35,10 @@ def migrate(server: PostgresServer) -> None:
     """Make the tables in a new server's own database."""
     subprocess.run(
         [sys.executable, "-m", "django", "migrate", "--run-syncdb", "-v", "0"],
-        env=environment_for(server.dsn), cwd=ROOT, check=True,
-    )  # fmt: skip
+        env=environment_for(server.dsn),
+        cwd=ROOT,
+        check=True,
+    )
 
 
 @pytest.fixture(scope="session")

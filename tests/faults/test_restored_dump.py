@@ -50,8 +50,10 @@ def test_a_restored_dump_is_primed_anew(
     with EmbeddedPostgres.start(VERSION, {"fsync": "off"}) as other:
         moved_to(other)
         if ahead:
-            sql("DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; "
-                "END LOOP; END $$")  # fmt: skip
+            sql(
+                "DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; "
+                "END LOOP; END $$"
+            )
         run("pg_restore", f"--dbname={other.dsn}", "--exit-on-error", file)
         sql("SET kck_publish.suppress = '*'")
         sql("UPDATE catalog_item SET amount = 8")

@@ -50,11 +50,15 @@ def test_figures() -> None:
     value = SampleFigures.cached.get(group=1, kind="a")
     assert (value["rows"], value["named"], value["dear"]) == (3, 3, 1)
     assert (value["whole"], value["price"], value["lasts"]) == (
-        3, Decimal("1.75"), timedelta(seconds=3)
-    )  # fmt: skip
+        3,
+        Decimal("1.75"),
+        timedelta(seconds=3),
+    )
     assert (value["mean_whole"], value["mean_price"], value["mean_lasts"]) == (
-        1.5, Decimal("0.875"), timedelta(seconds=1.5)
-    )  # fmt: skip
+        1.5,
+        Decimal("0.875"),
+        timedelta(seconds=1.5),
+    )
     assert (value["a_name"], value["z_name"]) == ("B", "ä")  # by code points
     assert (value["first"], value["ratio"]) == (None, None)
 
@@ -77,8 +81,9 @@ def test_tallies_and_lists() -> None:
     assert value["days"] == {"2020-01-02": 1, "2020-01-03": 1, "2020-01-05": 1, "2020-01-06": 1}
     assert value["prices"] == {Decimal(-1), Decimal(0), Decimal(2), Decimal(3)}
     assert SampleLists.cached.get(group=1)["dearest"] == [
-        {"name": "n3", "price": Decimal(3)}, {"name": "n2", "price": Decimal(2)}
-    ]  # fmt: skip
+        {"name": "n3", "price": Decimal(3)},
+        {"name": "n2", "price": Decimal(2)},
+    ]
 
 
 def test_a_value_leaves_with_its_last_row() -> None:
@@ -150,9 +155,10 @@ def test_hooks_see_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 def _declared(model: Any = Sample, where: Any = None, **values: Aggregate) -> None:
     try:
         type(
-            "Wrong", (AggregatePrimer,),
+            "Wrong",
+            (AggregatePrimer,),
             {"key": "wrong", "source": model, "values": values, "where": where or {}},
-        )  # fmt: skip
+        )
         registry.graph()
     finally:
         registry.unregister("wrong")
@@ -196,20 +202,26 @@ def test_wrong_declarations() -> None:
         _declared(Seat, one=Count("pk"))
     with pytest.raises(InvalidPrimer, match="maps no column to group"):
         type(
-            "Wrong", (AggregatePrimer,),
+            "Wrong",
+            (AggregatePrimer,),
             {
-                "key": "wrong", "source": Sample, "values": {"one": Count()},
+                "key": "wrong",
+                "source": Sample,
+                "values": {"one": Count()},
                 "parameters": [IntegerParameter("group")],
             },
-        )  # fmt: skip
+        )
     with pytest.raises(InvalidPrimer, match="augment cannot be written"):
         type(
-            "Wrong", (AggregatePrimer,),
+            "Wrong",
+            (AggregatePrimer,),
             {
-                "key": "wrong", "source": Sample, "values": {"one": Count()},
+                "key": "wrong",
+                "source": Sample,
+                "values": {"one": Count()},
                 "augment": lambda self, value, change: value,
             },
-        )  # fmt: skip
+        )
 
 
 # check_augment

@@ -151,8 +151,9 @@ def test_what_it_reads_is_recorded(stored: bool) -> None:
         cache.get_many(["later/1", "later/2"])
     assert cache.get("later_over/1") == 3
     assert set(sql("SELECT key, read_key FROM kck_publish_edge")) == {
-        ("later_over/1", "later/1"), ("later_over/1", "later/2"),
-    }  # fmt: skip
+        ("later_over/1", "later/1"),
+        ("later_over/1", "later/2"),
+    }
     drain()
     _write(10)
     drain()
@@ -220,9 +221,10 @@ def test_the_linter_looks_at_it(settings: Any) -> None:
 def test_an_error_in_it_is_its_own() -> None:
     with pytest.raises(ZeroDivisionError):
         type(
-            "LaterFailing", (Primer,),
+            "LaterFailing",
+            (Primer,),
             {"key": "later_failing", "compute": _fails, "__module__": __name__},
-        ).cached.get()  # type: ignore[attr-defined]  # fmt: skip
+        ).cached.get()  # type: ignore[attr-defined]
     registry.unregister("later_failing")
     assert not connection.in_atomic_block
 

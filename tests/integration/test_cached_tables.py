@@ -39,10 +39,14 @@ def test_one_value_answers_everything(countries: list[Country]) -> None:
     with reads(store=1):
         assert Country.cached.all() == countries
     for lookup in (
-        {"code": "NL"}, {"pk": netherlands.pk}, {"id": str(netherlands.pk)},
-        {"name": "Netherlands"}, {"code": "NL", "continent": "EU"}, {"pk": netherlands},
+        {"code": "NL"},
+        {"pk": netherlands.pk},
+        {"id": str(netherlands.pk)},
+        {"name": "Netherlands"},
+        {"code": "NL", "continent": "EU"},
+        {"pk": netherlands},
         {"pk": netherlands.pk, "code": "NL"},
-    ):  # fmt: skip
+    ):
         with reads(store=1):
             assert Country.cached.get(**lookup) == netherlands
     with reads(store=1):
@@ -143,10 +147,12 @@ def test_asynchronously(countries: list[Country]) -> None:
     async def read() -> list[Any]:
         cached = Country.cached
         return [
-            await cached.aget(code="NL"), (await cached.afilter(continent="EU"))[0],
-            (await cached.ain_bulk(["NL"], "code"))["NL"], (await cached.aall())[0],
+            await cached.aget(code="NL"),
+            (await cached.afilter(continent="EU"))[0],
+            (await cached.ain_bulk(["NL"], "code"))["NL"],
+            (await cached.aall())[0],
             (await cached.aget_or_create(code="NL"))[0],
-        ]  # fmt: skip
+        ]
 
     assert async_to_sync(read)() == [countries[0]] * 5
 

@@ -29,7 +29,7 @@ from tests.capture_app.models import (
     Seat,
     Shape,
     Tag,
-)  # fmt: skip
+)
 
 BOOK = "capture_app_book"
 TAGS = "capture_app_book_tags"
@@ -256,9 +256,14 @@ def test_types_without_equality_and_settings_of_the_session(db: None) -> None:
             ((_, _, new),) = log.take()
             assert new is not None
             assert [new[name] for name in columns] == [
-                "(1,2)", '{"a": 1}', "2013-01-31 12:00:00+00", "1 day 02:00:00",
-                "0.30000000000000004", "\\x78", "1.0",
-            ]  # fmt: skip
+                "(1,2)",
+                '{"a": 1}',
+                "2013-01-31 12:00:00+00",
+                "1 day 02:00:00",
+                "0.30000000000000004",
+                "\\x78",
+                "1.0",
+            ]
             execute("UPDATE capture_app_shape SET spot = spot, data = data")
             assert log.ops() == []
             execute("UPDATE capture_app_shape SET data = '{\"a\": 2}'")
@@ -291,7 +296,7 @@ def test_partitions_and_rows_that_move_between_them(db: None) -> None:
             ("update", reading(11, 2, 2), reading(11, 2, 3)),
             ("insert", None, reading(12, 3, 3)),
             ("delete", reading(1, 1, 1), None),
-        ]  # fmt: skip
+        ]
         execute("UPDATE capture_app_reading SET day = 2 WHERE day = 11")
         assert sorted(log.ops()) == ["delete", "insert"]
         execute("TRUNCATE r2a")

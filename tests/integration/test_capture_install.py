@@ -68,9 +68,15 @@ def test_installing_twice_does_nothing(log: type[Log]) -> None:
 
 
 def test_migrations_never_see_the_triggers(log: type[Log]) -> None:
-    with declared(BOOK, source(Author, "name"), source(User, "username"), source(Group, "name"),
-                  source(User.groups.through, "user_id"), source(Book.tags.through, "tag_id"),
-                  source(Parcel, "label")):  # fmt: skip
+    with declared(
+        BOOK,
+        source(Author, "name"),
+        source(User, "username"),
+        source(Group, "name"),
+        source(User.groups.through, "user_id"),
+        source(Book.tags.through, "tag_id"),
+        source(Parcel, "label"),
+    ):
         assert len(statuses()) == 28
         for model in (Book, User, User.groups.through):
             assert "triggers" not in model._meta.original_attrs

@@ -56,12 +56,17 @@ def _product(name: str, over: list[str], rows: bool = False, **attributes: Any) 
     if not over or rows:
         on.append(Depends(Item, group="group", columns=["amount"]))
     return type(
-        name, (Primer,),
+        name,
+        (Primer,),
         {
-            "key": name, "parameters": (IntegerParameter("group"),), "compute": compute,
-            "depends_on": on, "__module__": __name__, **attributes,
+            "key": name,
+            "parameters": (IntegerParameter("group"),),
+            "compute": compute,
+            "depends_on": on,
+            "__module__": __name__,
+            **attributes,
         },
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -126,8 +126,14 @@ def listening() -> Iterator[Listener]:
 def test_status_says_what_an_operator_asks(item: Item) -> None:
     found = status()
     assert {
-        "lag_seconds", "queue", "shards", "listeners", "dead_letters", "triggers", "healthy",
-    } <= found.keys()  # fmt: skip
+        "lag_seconds",
+        "queue",
+        "shards",
+        "listeners",
+        "dead_letters",
+        "triggers",
+        "healthy",
+    } <= found.keys()
     assert found["queue"].keys() == {"log", "refreshes", "retries", "deferred"}
     assert found["queue"]["log"] > 0
     assert found["lag_seconds"] > 0

@@ -82,8 +82,10 @@ def world(products: None, transactional_db: None) -> None:
 
 
 def _boards() -> list[str]:
-    return [key for (key,) in sql("SELECT key FROM kck_publish_entry WHERE product = 'board' "
-                                  "ORDER BY key")]  # fmt: skip
+    return [
+        key
+        for (key,) in sql("SELECT key FROM kck_publish_entry WHERE product = 'board' ORDER BY key")
+    ]
 
 
 @pytest.fixture

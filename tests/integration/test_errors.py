@@ -186,9 +186,13 @@ def test_names_that_cannot_be() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"max_retries": -2}, {"delay": 5}, {"include": [KeyError], "exclude": [ValueError]},
-     {"include": ["KeyError"]}],
-)  # fmt: skip
+    [
+        {"max_retries": -2},
+        {"delay": 5},
+        {"include": [KeyError], "exclude": [ValueError]},
+        {"include": ["KeyError"]},
+    ],
+)
 def test_a_retry_that_cannot_work(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"max_retries|delay|include"):
         Retry(**arguments)

@@ -35,11 +35,14 @@ DAYS = some.dates(YEARS[0].date(), YEARS[1].date())
 MOMENTS = some.datetimes(*YEARS, timezones=some.sampled_from([datetime.UTC]))
 NUMBERS = some.decimals(-(10**14), 10**14, places=5, allow_nan=False)
 JSON = some.recursive(
-    some.none() | some.booleans() | some.integers() | TEXT
+    some.none()
+    | some.booleans()
+    | some.integers()
+    | TEXT
     | some.floats(allow_nan=False, allow_infinity=False),
     lambda inner: some.lists(inner, max_size=4) | some.dictionaries(TEXT, inner, max_size=4),
     max_leaves=10,
-)  # fmt: skip
+)
 MONEY = some.builds(Money, some.integers(), some.sampled_from(["EUR", "USD"]))
 
 
@@ -63,16 +66,32 @@ def ranges(ends: some.SearchStrategy[Any]) -> some.SearchStrategy[Any]:
 
 INNER_DAYS = some.dates(datetime.date(1900, 1, 1), datetime.date(2100, 1, 1))
 VALUES: dict[str, some.SearchStrategy[Any]] = {
-    "small": whole(15), "integer": whole(31), "big": whole(63),
-    "positive_small": whole(15, 0), "positive": whole(31, 0), "positive_big": whole(63, 0),
-    "flag": some.booleans(), "char": TEXT, "text": TEXT, "slug": WORD, "email": WORD,
-    "url": WORD, "file_path": WORD, "file": WORD | some.just(""),
+    "small": whole(15),
+    "integer": whole(31),
+    "big": whole(63),
+    "positive_small": whole(15, 0),
+    "positive": whole(31, 0),
+    "positive_big": whole(63, 0),
+    "flag": some.booleans(),
+    "char": TEXT,
+    "text": TEXT,
+    "slug": WORD,
+    "email": WORD,
+    "url": WORD,
+    "file_path": WORD,
+    "file": WORD | some.just(""),
     "ip": some.ip_addresses().map(str),
     "unpacked_ip": some.ip_addresses(v=4).map(lambda one: f"::ffff:{one}"),
-    "uuid": some.uuids(), "number": FLOATS, "price": NUMBERS, "date": DAYS,
-    "time": some.times(), "moment": MOMENTS,
+    "uuid": some.uuids(),
+    "number": FLOATS,
+    "price": NUMBERS,
+    "date": DAYS,
+    "time": some.times(),
+    "moment": MOMENTS,
     "duration": some.timedeltas(datetime.timedelta(-(10**6)), datetime.timedelta(10**6)),
-    "raw": some.binary(max_size=20), "data": JSON, "exact": JSON,
+    "raw": some.binary(max_size=20),
+    "data": JSON,
+    "exact": JSON,
     "words": some.lists(TEXT, max_size=4),
     "matrix": some.integers(1, 3).flatmap(  # before PostgreSQL 17 "{{}}" is no array
         lambda width: some.lists(
@@ -81,12 +100,17 @@ VALUES: dict[str, some.SearchStrategy[Any]] = {
     ),
     "moments": some.lists(some.none() | MOMENTS, max_size=3),
     "numbers": some.lists(FLOATS, max_size=3),
-    "integers_range": ranges(whole(30)), "big_range": ranges(whole(62)),
-    "decimal_range": ranges(NUMBERS), "moment_range": ranges(MOMENTS),
-    "date_range": ranges(INNER_DAYS), "ranges": some.lists(ranges(INNER_DAYS), max_size=3),
-    "money": MONEY, "temper": some.sampled_from(Temper), "loud": TEXT.map(Loud),
+    "integers_range": ranges(whole(30)),
+    "big_range": ranges(whole(62)),
+    "decimal_range": ranges(NUMBERS),
+    "moment_range": ranges(MOMENTS),
+    "date_range": ranges(INNER_DAYS),
+    "ranges": some.lists(ranges(INNER_DAYS), max_size=3),
+    "money": MONEY,
+    "temper": some.sampled_from(Temper),
+    "loud": TEXT.map(Loud),
     "moneys": some.lists(MONEY, max_size=3),
-}  # fmt: skip
+}
 
 thorough = examples(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -35,9 +35,11 @@ def rows(transactional_db: None) -> None:
     box = Box.objects.create(name="box")
     for number in range(6):
         Item.objects.create(
-            name=f"item{number}", group=number % 3, amount=10 * number,
+            name=f"item{number}",
+            group=number % 3,
+            amount=10 * number,
             box=box if number < 3 else None,
-        )  # fmt: skip
+        )
 
 
 def item(number: int = 0) -> Item:
@@ -80,8 +82,10 @@ def bulk_update() -> None:
 def upsert() -> None:
     Item.objects.bulk_create(
         [Item(name="item1", group=2, amount=1), Item(name="new0", group=2, amount=2)],
-        update_conflicts=True, unique_fields=["name"], update_fields=["group", "amount"],
-    )  # fmt: skip
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["group", "amount"],
+    )
 
 
 def copy() -> None:
@@ -200,8 +204,10 @@ def test_a_committed_write_counts(write: Callable[[], Any], warm: None) -> None:
     for pk, row in after["rows"].items():
         assert row == Item.objects.get(pk=pk).__dict__ | {"_state": 0}
     assert set(after["rows"]) == set(Item.objects.values_list("pk", flat=True)) & {
-        *range(1, 20), 70001, *after["rows"],
-    }  # fmt: skip
+        *range(1, 20),
+        70001,
+        *after["rows"],
+    }
     # Written rows are published: nobody need ask for them first.
     for row in Item.objects.all():
         entry = stored(f"catalog.item/{row.pk}")

@@ -84,8 +84,9 @@ def test_b_none_and_nothing_are_values(values: dict[str, Any]) -> None:
 
 def test_c_a_version_is_used_once(values: dict[str, Any]) -> None:
     first = cache.set("by/hand", 0)
-    results = [Session(lambda: cache.set("by/hand", 1, check_version=first.version))
-               for _ in range(8)]  # fmt: skip
+    results = [
+        Session(lambda: cache.set("by/hand", 1, check_version=first.version)) for _ in range(8)
+    ]
     won = 0
     for one in results:
         try:
@@ -285,9 +286,11 @@ def test_m_dependencies_are_a_graph_without_rings_walked_in_order(
     assert cache.get(f"shelf/{edition.book.author_id}") == {"Always": 7}
     undeclared += ["kck_ring_a", "kck_ring_b"]
     for name, other in (("kck_ring_a", "kck_ring_b"), ("kck_ring_b", "kck_ring_a")):
-        type(name, (Primer,), {
-            "key": name, "depends_on": [Depends(other)], "compute": lambda self: 1
-        })  # fmt: skip
+        type(
+            name,
+            (Primer,),
+            {"key": name, "depends_on": [Depends(other)], "compute": lambda self: 1},
+        )
     with pytest.raises(DependencyCycle, match="kck_ring_a -> kck_ring_b -> kck_ring_a"):
         registry.graph()
 
@@ -319,8 +322,9 @@ def test_o_the_delete_of_a_source_reaches_what_is_derived(edition: Edition) -> N
     edition.delete()
     drain()
     assert cache.get_many([f"stock/{book}", f"shelf/{author}"]) == {
-        f"stock/{book}": 0, f"shelf/{author}": {"Always": 0}
-    }  # fmt: skip
+        f"stock/{book}": 0,
+        f"shelf/{author}": {"Always": 0},
+    }
     Author.objects.all().delete()
     drain()
     with pytest.raises(Author.DoesNotExist):

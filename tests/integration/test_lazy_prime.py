@@ -399,8 +399,11 @@ def test_the_serialization_failure_of_two_primes_is_ours_to_handle(
                 "INSERT INTO kck_publish_entry (digest, fingerprint, key, product, bucket, body, "
                 "stamp, by) VALUES (%s, %s, 'item_total/1', 'item_total', %s, %s, "
                 "pg_current_snapshot(), 'reader')",
-                address.digest, address.fingerprint, address.bucket, b'{"count": 1, "amount": 5}',
-            )  # fmt: skip
+                address.digest,
+                address.fingerprint,
+                address.bucket,
+                b'{"count": 1, "amount": 5}',
+            )
         finally:
             desk.close()
 

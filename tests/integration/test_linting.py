@@ -36,13 +36,17 @@ def _product(name: str, read: Any, *on: Any) -> None:
         return read(n)
 
     type(
-        name.title(), (Primer,),
+        name.title(),
+        (Primer,),
         {
-            "key": name, "parameters": (IntegerParameter("n"),), "compute": compute,
-            "depends_on": on or (Depends(Item, n="group"),), "__module__": __name__,
+            "key": name,
+            "parameters": (IntegerParameter("n"),),
+            "compute": compute,
+            "depends_on": on or (Depends(Item, n="group"),),
+            "__module__": __name__,
             "__qualname__": name.title(),
         },
-    )  # fmt: skip
+    )
 
 
 def _items(n: int) -> int:
@@ -76,9 +80,19 @@ def _absent(n: int) -> Any:
 
 
 NAMES = [
-    "honest", "hiding", "joining", "on_purpose", "viewing", "calling", "parted", "over", "over_raw",
-    "swallowing", "absent", "locking",
-]  # fmt: skip
+    "honest",
+    "hiding",
+    "joining",
+    "on_purpose",
+    "viewing",
+    "calling",
+    "parted",
+    "over",
+    "over_raw",
+    "swallowing",
+    "absent",
+    "locking",
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -117,10 +131,15 @@ def world(transactional_db: None) -> Iterator[None]:
 
 
 UNDECLARED = {
-    "hiding": ("catalog_book",), "joining": ("catalog_author",), "viewing": ("catalog_book",),
-    "calling": ("catalog_book",), "parted": ("lint_parted",), "over_raw": ("catalog_publisher",),
-    "absent": ("catalog_book",), "locking": ("catalog_book",),
-}  # fmt: skip
+    "hiding": ("catalog_book",),
+    "joining": ("catalog_author",),
+    "viewing": ("catalog_book",),
+    "calling": ("catalog_book",),
+    "parted": ("lint_parted",),
+    "over_raw": ("catalog_publisher",),
+    "absent": ("catalog_book",),
+    "locking": ("catalog_book",),
+}
 
 
 @pytest.mark.parametrize("name", NAMES)

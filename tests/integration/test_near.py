@@ -406,8 +406,12 @@ def test_what_is_behind_is_judged_by_the_store(
 
 
 def test_an_expired_value_is_not_served(item: Item, held: Any, wait_until: Any) -> None:
-    sql("UPDATE kck_publish_entry SET hard_expire = clock_timestamp() + interval '1 second', "
-        "body = %s WHERE key = %s", b"1", KEY)  # fmt: skip
+    sql(
+        "UPDATE kck_publish_entry SET hard_expire = clock_timestamp() + interval '1 second', "
+        "body = %s WHERE key = %s",
+        b"1",
+        KEY,
+    )
     connection.close()
     wait_until(lambda: held() == b"1")
     assert cache.get(KEY) == 1

@@ -172,8 +172,11 @@ def test_a_value_that_wants_a_refresh_asks_for_it(
     item: Item, held: Any, wait_until: Any, alone: Any
 ) -> None:
     """A soft expiry is judged by the store, which tells the listener."""
-    sql("UPDATE kck_publish_entry SET soft_expire = clock_timestamp() + interval '1 hour' "
-        "WHERE key = %s", KEY)  # fmt: skip
+    sql(
+        "UPDATE kck_publish_entry SET soft_expire = clock_timestamp() + interval '1 hour' "
+        "WHERE key = %s",
+        KEY,
+    )
     connection.close()
     product = registry.get("item_total")
     wait_until(lambda: reading_near.held(product, [KEY]).get(KEY) and soft(product), what="copied")

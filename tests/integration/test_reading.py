@@ -56,9 +56,13 @@ def values(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 def test_get_by_pk_and_by_lookups_in_any_spelling(author: Author) -> None:
     pk = author.pk
     for lookup in (
-        {"pk": pk}, {"id": pk}, {"pk": str(pk)}, {"slug": "le-guin"},
-        {"last": "Le Guin", "first": "Ursula"}, {"first": "Ursula", "last": "Le Guin"},
-    ):  # fmt: skip
+        {"pk": pk},
+        {"id": pk},
+        {"pk": str(pk)},
+        {"slug": "le-guin"},
+        {"last": "Le Guin", "first": "Ursula"},
+        {"first": "Ursula", "last": "Le Guin"},
+    ):
         found = Author.cached.get(**lookup)
         assert found == author
         assert found.__dict__ | {"_state": 0} == author.__dict__ | {"_state": 0}
@@ -310,9 +314,16 @@ def test_get_many_keeps_the_order_and_leaves_out_what_is_absent(
     values |= {"a": 1, "b": None}
     cache.set("by/hand", "h")
     keys = [
-        "anything/b", "by/hand", f"catalog.author/{author.pk}", "anything/a", "nobody/1",
-        "catalog.author/999", "only_primed/x", "item_total/one", "author_page/999",
-    ]  # fmt: skip
+        "anything/b",
+        "by/hand",
+        f"catalog.author/{author.pk}",
+        "anything/a",
+        "nobody/1",
+        "catalog.author/999",
+        "only_primed/x",
+        "item_total/one",
+        "author_page/999",
+    ]
     for _ in range(2):
         found = cache.get_many(keys)
         assert list(found) == keys[:4]
@@ -329,9 +340,16 @@ def test_get_many_of_several_products_is_one_round_trip(
     for number in range(3):
         cache.set(f"by/hand/{number}", number)
     keys = [
-        "by/hand/2", "anything/a", "by/hand/0", f"catalog.author/{author.pk}", "item_total/1",
-        "anything/b", "nobody/1", "by/hand/1", "anything/a/too/much",
-    ]  # fmt: skip
+        "by/hand/2",
+        "anything/a",
+        "by/hand/0",
+        f"catalog.author/{author.pk}",
+        "item_total/1",
+        "anything/b",
+        "nobody/1",
+        "by/hand/1",
+        "anything/a/too/much",
+    ]
     drain()
     expected = {**cache.get_many(keys)}
     drain()
@@ -375,8 +393,9 @@ def test_get_many_in_a_request_asks_for_what_it_has_not_seen(values: dict[str, A
             assert cache.get_many(["anything/a"]) == {"anything/a": 1}
         with reads(store=1):
             assert cache.get_many(["anything/a", "anything/b"]) == {
-                "anything/a": 1, "anything/b": 2
-            }  # fmt: skip
+                "anything/a": 1,
+                "anything/b": 2,
+            }
 
 
 def test_set_entry_and_versions(transactional_db: None) -> None:
@@ -460,8 +479,10 @@ def test_clear(transactional_db: None, values: dict[str, Any]) -> None:
     cache.set("by/hand", 1)
     cache.clear("item_total")
     assert [cache.is_set(key) for key in ("anything/x", "item_total/1", "by/hand")] == [
-        True, False, True,
-    ]  # fmt: skip
+        True,
+        False,
+        True,
+    ]
     cache.clear()
     assert not any(map(cache.is_set, ("anything/x", "item_names/1", "by/hand")))
     assert cache.get("anything/x") == 1
@@ -516,9 +537,14 @@ def test_the_asynchronous_forms(author: Author) -> None:
         ]
 
     assert async_to_sync(read)() == [
-        author, {author.pk: author}, [Item.objects.get()], True,
-        {"count": 1, "amount": 4}, b'{"count":1,"amount":4}', [[]],
-    ]  # fmt: skip
+        author,
+        {author.pk: author},
+        [Item.objects.get()],
+        True,
+        {"count": 1, "amount": 4},
+        b'{"count":1,"amount":4}',
+        [[]],
+    ]
 
 
 def test_a_switched_off_cache_computes(author: Author, settings: Any) -> None:

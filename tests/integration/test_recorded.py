@@ -35,12 +35,17 @@ def _product(name: str, read: Any, *on: Any, **attributes: Any) -> None:
         return value
 
     type(
-        name.title(), (Primer,),
+        name.title(),
+        (Primer,),
         {
-            "key": name, "parameters": (IntegerParameter("n"),), "compute": compute,
-            "depends_on": on, "__module__": __name__, **attributes,
+            "key": name,
+            "parameters": (IntegerParameter("n"),),
+            "compute": compute,
+            "depends_on": on,
+            "__module__": __name__,
+            **attributes,
         },
-    )  # fmt: skip
+    )
 
 
 def _switched(n: int) -> Any:
@@ -70,9 +75,21 @@ def _half(n: int) -> int:
 
 
 NAMES = [
-    "base", "over", "top", "switch", "many", "ring_a", "ring_b", "by_hand", "greeting",
-    "turn", "turn_many", "tree", "half", "whole_of_half",
-]  # fmt: skip
+    "base",
+    "over",
+    "top",
+    "switch",
+    "many",
+    "ring_a",
+    "ring_b",
+    "by_hand",
+    "greeting",
+    "turn",
+    "turn_many",
+    "tree",
+    "half",
+    "whole_of_half",
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,18 +99,21 @@ def products() -> Iterator[None]:
     _product("top", lambda n: 1 + cache.get(f"over/{n}"))
     _product("switch", _switched)
     _product(
-        "many", lambda n: cache.get(f"base/{n}"),
+        "many",
+        lambda n: cache.get(f"base/{n}"),
         compute_many=lambda self, some: [cache.get(f"base/{one['n']}") for one in some],
-    )  # fmt: skip
+    )
     _product("ring_a", lambda n: cache.get(f"ring_b/{n}"))
     _product("ring_b", lambda n: cache.get(f"ring_a/{n}"))
     _product("by_hand", lambda n: cache.get("hand/made"))
     _product("greeting", lambda n: Author.cached.get(pk=n).first)
     _product("turn", _turned, Depends(Item, n="group", columns=["amount"]))
     _product(
-        "turn_many", lambda n: _turned(n, "turn_many"),
-        Depends(Item, n="group", columns=["amount"]), compute_many=_turned_many,
-    )  # fmt: skip
+        "turn_many",
+        lambda n: _turned(n, "turn_many"),
+        Depends(Item, n="group", columns=["amount"]),
+        compute_many=_turned_many,
+    )
     _product("tree", _tree, Depends(Item, n="group", columns=["amount"]))
     _product("half", _half, Depends(Item, n="group", columns=["amount"]))
     _product("whole_of_half", lambda n: 2 * cache.get(f"half/{n}"), Depends("half", n="n"))

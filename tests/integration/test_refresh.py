@@ -241,8 +241,10 @@ def test_a_lazy_value_older_than_the_cursor_is_primed(edition: Edition) -> None:
     # As if a slow reader had added, only now, what it computed before that change.
     sql(
         "UPDATE kck_publish_entry SET body = '10', by = 'reader', stamp = %s::pg_snapshot "
-        "WHERE key = %s", stamp, key,
-    )  # fmt: skip
+        "WHERE key = %s",
+        stamp,
+        key,
+    )
     Edition.objects.update(copies=12)
     with computes() as seen:
         drain()
@@ -310,8 +312,10 @@ def test_a_failing_compute_keeps_the_old_value_and_is_tried_again(fragile: None)
         Item.objects.update(amount=1)
         assert drain().failed == 1
         assert Fragile.cached.get_many([{"group": g} for g in range(3)]) == [
-            [1, 1, 1], [1, 4, 7], [1, 1, 1],
-        ]  # fmt: skip
+            [1, 1, 1],
+            [1, 4, 7],
+            [1, 1, 1],
+        ]
         assert stored("fragile/1").behind  # type: ignore[union-attr]
         assert not stored("fragile/0").behind  # type: ignore[union-attr]
         assert failures() == [("fragile/1", 1, False)]
@@ -542,8 +546,9 @@ def test_values_of_another_version_of_the_code_are_removed_when_a_key_changes(
     columns = "digest, key, product, bucket, body, stamp, by"
     sql(
         f"INSERT INTO kck_publish_entry (fingerprint, {columns}) "
-        f"SELECT 'another', {columns} FROM kck_publish_entry WHERE key = %s", key,
-    )  # fmt: skip
+        f"SELECT 'another', {columns} FROM kck_publish_entry WHERE key = %s",
+        key,
+    )
     if not ours:
         sql("DELETE FROM kck_publish_entry WHERE fingerprint <> 'another'")
     if how == "changed":
@@ -614,8 +619,9 @@ def test_many_changes_of_one_key_are_primed(edition: Edition, settings: Any) -> 
     drain()
     sql(
         "INSERT INTO catalog_edition (book_id, copies, remark) "
-        "SELECT %s, 1, '' FROM generate_series(1, 1500)", edition.book_id,
-    )  # fmt: skip
+        "SELECT %s, 1, '' FROM generate_series(1, 1500)",
+        edition.book_id,
+    )
     with computes() as seen:
         drain()
     assert seen == ["stock"]

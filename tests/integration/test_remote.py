@@ -391,8 +391,10 @@ def test_two_products_do_not_share_a_state(server: Server, declare: Any) -> None
     declare(source=HttpSource(server.url + "/{name}"), parameters=[StringParameter("name")])
     Anything.values = {"a": 1}
     assert cache.get_many(["remote/a", "remote/b", "anything/a"]) == {
-        "remote/a": 1, "remote/b": 1, "anything/a": 1
-    }  # fmt: skip
+        "remote/a": 1,
+        "remote/b": 1,
+        "anything/a": 1,
+    }
     assert server.conditions == [None, None]
     assert sql("SELECT key FROM kck_publish_fetch ORDER BY key") == [("remote/a",), ("remote/b",)]
 
@@ -402,9 +404,10 @@ def test_what_a_source_said_is_forgotten_with_the_value(
 ) -> None:
     server.answer = holds('"1"', b"5")
     declare(
-        source=HttpSource(server.url + "/{name}"), parameters=[StringParameter("name")],
+        source=HttpSource(server.url + "/{name}"),
+        parameters=[StringParameter("name")],
         eager=False,
-    )  # fmt: skip
+    )
     assert list(cache.get_many(["remote/a", "remote/b", "remote/c"]).values()) == [5] * 3
     cache.unset("remote/a")
     cache.unset("remote/b")
@@ -415,5 +418,6 @@ def test_what_a_source_said_is_forgotten_with_the_value(
             house._forget()
             # That of b was just read: its value may be about to be stored.
             assert sql("SELECT key FROM kck_publish_fetch ORDER BY key") == [
-                ("remote/b",), ("remote/c",),
-            ]  # fmt: skip
+                ("remote/b",),
+                ("remote/c",),
+            ]

@@ -99,10 +99,23 @@ def some_request(chance: random.Random, pks: list[int]) -> tuple[str, dict[str, 
     headers = {name: value for name, value in some if chance.random() < 0.15}
     novels = chance.choice(["novels", "guarded", "guarded", "cursor"])
     page = chance.choice(
-        ["", "page=2", "page=99", "page=x", "size=2&page=3", "limit=2&offset=3", "limit=0",
-         "cursor=bad", "search=Novel", "search=tag1&ordering=-title", "search=writer 1",
-         "ordering=price,-title", "ordering=writer__name,title", "format=json"]
-    )  # fmt: skip
+        [
+            "",
+            "page=2",
+            "page=99",
+            "page=x",
+            "size=2&page=3",
+            "limit=2&offset=3",
+            "limit=0",
+            "cursor=bad",
+            "search=Novel",
+            "search=tag1&ordering=-title",
+            "search=writer 1",
+            "ordering=price,-title",
+            "ordering=writer__name,title",
+            "format=json",
+        ]
+    )
     path = chance.choice(
         [
             f"{novels}/{pk}/",
@@ -522,9 +535,13 @@ def test_the_list_of_pks_is_kept_too(library: None) -> None:
 def test_a_date_and_a_decimal_are_as_the_renderer_writes_them(library: None) -> None:
     writer = Writer.objects.all()[0]
     novel = Novel.objects.create(
-        writer=writer, title="é\u2029", price=Decimal("12345.60"), released=date(1999, 12, 31),
-        changed=datetime(2000, 1, 1, tzinfo=UTC), score=1e22,
-    )  # fmt: skip
+        writer=writer,
+        title="é\u2029",
+        price=Decimal("12345.60"),
+        released=date(1999, 12, 31),
+        changed=datetime(2000, 1, 1, tzinfo=UTC),
+        score=1e22,
+    )
     body = NovelV1Primer.cached.get_bytes(pk=novel.pk)
     assert b'"price":"12345.60","genre":"Science","released":"1999-12-31"' in body
     assert b'"changed":"2000-01-01T00:00:00Z","score":1e+22' in body

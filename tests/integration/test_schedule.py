@@ -81,8 +81,10 @@ def test_each_period_refreshes_the_key_the_domain_or_what_is_stored(
     with computes() as seen:
         assert Anything.cached.get(name="x") == 2
         assert cache.get_many(["timed_single", "timed_listed/1", "timed_listed/2"]) == {
-            "timed_single": "x", "timed_listed/1": 1, "timed_listed/2": 2
-        }  # fmt: skip
+            "timed_single": "x",
+            "timed_listed/1": 1,
+            "timed_listed/2": 2,
+        }
         with travel(HOUR):
             drain()  # it has been done
     assert seen == []
@@ -117,8 +119,10 @@ def test_a_changed_declaration_is_planned_anew(declared: dict[str, Any]) -> None
 
 
 def test_what_no_code_declares_is_forgotten(declared: dict[str, Any]) -> None:
-    sql("INSERT INTO kck_publish_schedule VALUES ('gone', '1', now() - interval '31 days', null), "
-        "('rolling_deploy', '1', now() - interval '29 days', null)")  # fmt: skip
+    sql(
+        "INSERT INTO kck_publish_schedule VALUES ('gone', '1', now() - interval '31 days', null), "
+        "('rolling_deploy', '1', now() - interval '29 days', null)"
+    )
     drain()
     assert sql("SELECT product FROM kck_publish_schedule WHERE every = '1'") == [
         ("rolling_deploy",)
@@ -185,9 +189,11 @@ def test_a_key_that_backs_off_is_left_to_its_retry(
 )
 def test_what_cannot_be_kept_is_refused_by_name(wrong: Any) -> None:
     with pytest.raises(InvalidPrimer, match=r"timed_wrong: refresh_every: .+\."):
-        type("Wrong", (Primer,), {
-            "key": "timed_wrong", "refresh_every": wrong, "compute": lambda self: 1
-        })  # fmt: skip
+        type(
+            "Wrong",
+            (Primer,),
+            {"key": "timed_wrong", "refresh_every": wrong, "compute": lambda self: 1},
+        )
 
 
 def test_status_and_explain_show_it(declared: dict[str, Any], capsys: Any) -> None:
@@ -195,8 +201,9 @@ def test_status_and_explain_show_it(declared: dict[str, Any], capsys: Any) -> No
     call_command("kck_status", "--json")
     shown = json.loads(capsys.readouterr().out)["schedule"]
     assert {one["product"]: one["every"] for one in shown} == {
-        "timed_single": "1:00:00", "timed_listed": "1:00:00"
-    }  # fmt: skip
+        "timed_single": "1:00:00",
+        "timed_listed": "1:00:00",
+    }
     call_command("kck_status")
     assert f"schedule   timed_single (1:00:00): {due('timed_single')}" in capsys.readouterr().out
     call_command("kck_explain", "timed_single")

@@ -67,9 +67,12 @@ def steps() -> Iterator[list[Any]]:
 
 def prime(value: int) -> list[Any]:
     return [
-        ("pre_prime", 1), ("compute", 1), ("post_prime", value, 1), ("pre_set", value, 1),
+        ("pre_prime", 1),
+        ("compute", 1),
+        ("post_prime", value, 1),
+        ("pre_set", value, 1),
         ("post_set", value, 1),
-    ]  # fmt: skip
+    ]
 
 
 def test_hooks_in_order(steps: list[Any], transactional_db: None) -> None:

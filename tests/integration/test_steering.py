@@ -432,9 +432,11 @@ def test_the_origin_reaches_the_change() -> None:
         return []
 
     namespace = {
-        "key": "declared_here", "parameters": [IntegerParameter("n")],
-        "depends_on": [Depends(Edition, keys=touched)], "compute": lambda self, n: n,
-    }  # fmt: skip
+        "key": "declared_here",
+        "parameters": [IntegerParameter("n")],
+        "depends_on": [Depends(Edition, keys=touched)],
+        "compute": lambda self, n: n,
+    }
     type("Declared", (Primer,), namespace)
     try:
         with suppress():

@@ -63,8 +63,10 @@ def bulk_expression(item: Item) -> None:
 def upsert(item: Item) -> None:
     Item.objects.bulk_create(
         [Item(name=item.name, amount=50)],
-        update_conflicts=True, unique_fields=["name"], update_fields=["amount"],
-    )  # fmt: skip
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["amount"],
+    )
 
 
 def select_for_update(item: Item) -> None:
@@ -81,9 +83,14 @@ def update_or_create(item: Item) -> None:
 
 
 WRITES: list[Callable[[Item], None]] = [
-    save_some, save_expression, bulk_update, bulk_expression, upsert, select_for_update,
+    save_some,
+    save_expression,
+    bulk_update,
+    bulk_expression,
+    upsert,
+    select_for_update,
     update_or_create,
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda one: one.__name__)

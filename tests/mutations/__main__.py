@@ -52,9 +52,12 @@ class Bench:
         try:
             done = subprocess.run(
                 [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-n", "0", "--tb=no", *tests],
-                cwd=self._folder, capture_output=True, text=True, timeout=SECONDS,
+                cwd=self._folder,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
                 env={**os.environ, "DATABASE_URL": self._server.dsn},
-            )  # fmt: skip
+            )
         except subprocess.TimeoutExpired:
             return f"{tests[0]} (does not end)"
         if found := re.search(r"^FAILED (.+?)(?: - .*)?$", done.stdout, re.MULTILINE):
@@ -75,9 +78,10 @@ def main() -> int:
         TABLE.write_text(render())
         return 0
     guards = [
-        one for one in GUARDS
+        one
+        for one in GUARDS
         if not asked.words or any(word in f"{one.area} {one.name}" for word in asked.words)
-    ]  # fmt: skip
+    ]
     with ExitStack() as stack:
         benches: Queue[Bench] = Queue()
         for _ in range(asked.jobs):

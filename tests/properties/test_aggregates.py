@@ -35,9 +35,13 @@ EXAMPLES = int(os.environ.get("KCK_TEST_EXAMPLES", "15"))
 PRODUCTS = ["sample_figures", "sample_tallies", "sample_lists", "sample_total"]
 KEYS = [
     *(f"sample_figures/{group}/{kind}" for group in (1, 2) for kind in "ab"),
-    "sample_tallies/1", "sample_tallies/2", "sample_lists/1", "sample_lists/2", "sample_lists/~",
+    "sample_tallies/1",
+    "sample_tallies/2",
+    "sample_lists/1",
+    "sample_lists/2",
+    "sample_lists/~",
     "sample_total",
-]  # fmt: skip
+]
 
 floats = st.sampled_from([0.1, 0.2, 0.30000000000000004, -0.0, 0.0, 1e300, -1e300, 1e-300, 5e-324])
 # Few values, so that there are ties, and values that come and go.
@@ -109,10 +113,18 @@ def assert_as_django_says() -> None:
     for (group, kind), rows in _groups():
         value = aggregates.SampleFigures.cached.get(group=group, kind=kind)
         asked = rows.aggregate(
-            x_rows=Count("pk"), x_named=Count("name"), x_whole=Sum("whole"), x_price=Sum("price"),
-            x_lasts=Sum("lasts"), x_first=Min("at"), x_last=Max("at"), x_least=Min("whole"),
-            x_most=Max("price"), x_mean_lasts=Avg("lasts"), x_ratio=Max("ratio"),
-        )  # fmt: skip
+            x_rows=Count("pk"),
+            x_named=Count("name"),
+            x_whole=Sum("whole"),
+            x_price=Sum("price"),
+            x_lasts=Sum("lasts"),
+            x_first=Min("at"),
+            x_last=Max("at"),
+            x_least=Min("whole"),
+            x_most=Max("price"),
+            x_mean_lasts=Avg("lasts"),
+            x_ratio=Max("ratio"),
+        )
         assert {name: value[name[2:]] for name in asked} == asked
         for name, column in (("mean_whole", "whole"), ("mean_price", "price")):
             mean = rows.aggregate(mean=Avg(column))["mean"]

@@ -56,67 +56,88 @@ keys = st.sampled_from(
     + ["author_page/1", "author_page/2", "stock/1", "stock/2", "shelf/1", "shelf/2"]
     + ["shelf_sum/1", "shelf_sum/2", "tag_count/1", "tags_of_item/1", "titles", "fragile/1"]
     + ["catalog.book:title/A", "catalog.book:title/B", "catalog.author:first,last/F/L"]
-)  # fmt: skip
+)
 # TRUNCATE keeps readers waiting until its transaction ends: none in one that stays open.
 truncations = st.sampled_from([("TRUNCATE catalog_edition", ()), ("TRUNCATE catalog_itemtag", ())])
 rows = st.one_of(
     st.builds(
         lambda name, group, amount: (
-            ('INSERT INTO catalog_item (name, "group", amount) VALUES (%s, %s, %s) '
-            'ON CONFLICT (name) DO UPDATE SET "group" = excluded."group", '
-            "amount = catalog_item.amount + excluded.amount"),
+            (
+                'INSERT INTO catalog_item (name, "group", amount) VALUES (%s, %s, %s) '
+                'ON CONFLICT (name) DO UPDATE SET "group" = excluded."group", '
+                "amount = catalog_item.amount + excluded.amount"
+            ),
             (name, group, amount),
         ),
-        names, groups, amounts,
+        names,
+        groups,
+        amounts,
     ),
     st.builds(
         lambda group, other, amount: (
             'UPDATE catalog_item SET "group" = %s, amount = amount + %s WHERE "group" = %s',
             (other, amount, group),
         ),
-        groups, groups, amounts,
+        groups,
+        groups,
+        amounts,
     ),
     st.builds(
         lambda name: ("DELETE FROM catalog_item WHERE name = %s AND id <> 1", (name,)), names
     ),
     st.builds(
         lambda name: (
-            ("UPDATE catalog_item SET id = nextval('catalog_item_id_seq') "
-            "WHERE name = %s AND id <> 1"), (name,),
+            (
+                "UPDATE catalog_item SET id = nextval('catalog_item_id_seq') "
+                "WHERE name = %s AND id <> 1"
+            ),
+            (name,),
         ),
         names,
     ),
     st.builds(
         lambda book, copies: (
-            ("INSERT INTO catalog_edition (book_id, copies, remark) "
-            "SELECT id, %s, '' FROM catalog_book WHERE id = %s"), (copies, book),
+            (
+                "INSERT INTO catalog_edition (book_id, copies, remark) "
+                "SELECT id, %s, '' FROM catalog_book WHERE id = %s"
+            ),
+            (copies, book),
         ),
-        st.integers(1, 2), amounts,
+        st.integers(1, 2),
+        amounts,
     ),
     st.builds(
         lambda book, copies: (
-            ("UPDATE catalog_edition SET copies = copies + %s, book_id = %s "
-            "WHERE EXISTS (SELECT FROM catalog_book WHERE id = %s)"), (copies, book, book),
+            (
+                "UPDATE catalog_edition SET copies = copies + %s, book_id = %s "
+                "WHERE EXISTS (SELECT FROM catalog_book WHERE id = %s)"
+            ),
+            (copies, book, book),
         ),
-        st.integers(1, 2), amounts,
+        st.integers(1, 2),
+        amounts,
     ),
     st.builds(
         lambda book, title, author: (
             "UPDATE catalog_book SET title = %s, author_id = %s WHERE id = %s",
             (title, author, book),
         ),
-        st.integers(1, 2), st.sampled_from("ABC"), st.integers(1, 2),
+        st.integers(1, 2),
+        st.sampled_from("ABC"),
+        st.integers(1, 2),
     ),
     st.builds(
         lambda author, first: (
-            "UPDATE catalog_author SET first = %s WHERE id = %s", (first, author),
+            "UPDATE catalog_author SET first = %s WHERE id = %s",
+            (first, author),
         ),
-        st.integers(1, 2), st.sampled_from("FGH"),
+        st.integers(1, 2),
+        st.sampled_from("FGH"),
     ),
     st.just(("INSERT INTO catalog_itemtag (item_id, tag_id) VALUES (1, 1)", ())),
     st.just(("DELETE FROM catalog_itemtag", ())),
     st.just(("DELETE FROM catalog_edition", ())),
-)  # fmt: skip
+)
 statements = rows | truncations
 
 

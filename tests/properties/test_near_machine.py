@@ -73,8 +73,11 @@ def test_drained_the_copy_is_what_is_stored(with_near: None) -> None:
         run_state_machine_as_test(
             NearDrains,
             settings=settings(
-                max_examples=EXAMPLES, stateful_step_count=15, deadline=None,
-                suppress_health_check=list(HealthCheck), database=None,
+                max_examples=EXAMPLES,
+                stateful_step_count=15,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                database=None,
             ),
-        )  # fmt: skip
+        )
     near_reader.reader(str(ours.NEAR)).close()

@@ -55,23 +55,31 @@ def ticks(text: str, start: datetime, count: int) -> list[str]:
 
 def test_a_local_time_that_does_not_exist_is_taken_later() -> None:
     assert ticks("30 2 * * *", datetime(2026, 3, 28), 3) == [
-        "28 02:30+0100", "29 03:30+0200", "30 02:30+0200"
-    ]  # fmt: skip
+        "28 02:30+0100",
+        "29 03:30+0200",
+        "30 02:30+0200",
+    ]
 
 
 def test_a_local_time_that_comes_twice_is_taken_once() -> None:
     assert ticks("30 2 * * *", datetime(2026, 10, 24), 3) == [
-        "24 02:30+0200", "25 02:30+0200", "26 02:30+0100"
-    ]  # fmt: skip
+        "24 02:30+0200",
+        "25 02:30+0200",
+        "26 02:30+0100",
+    ]
 
 
 def test_a_time_in_every_hour_is_taken_in_every_hour_that_there_is() -> None:
     assert ticks("30 * * * *", datetime(2026, 3, 29, 1), 3) == [
-        "29 01:30+0100", "29 03:30+0200", "29 04:30+0200"
-    ]  # fmt: skip
+        "29 01:30+0100",
+        "29 03:30+0200",
+        "29 04:30+0200",
+    ]
     assert ticks("30 * * * *", datetime(2026, 10, 25, 1, 40), 3) == [
-        "25 02:30+0200", "25 02:30+0100", "25 03:30+0100"
-    ]  # fmt: skip
+        "25 02:30+0200",
+        "25 02:30+0100",
+        "25 03:30+0100",
+    ]
 
 
 @pytest.mark.parametrize(

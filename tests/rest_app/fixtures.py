@@ -21,10 +21,15 @@ def fill() -> None:
     tags = [Tag.objects.create(name=f"tag{n}", weight=3 - n) for n in range(3)]
     for n in range(9):
         novel = Novel.objects.create(
-            writer=writers[n % 3], title=f"Novel {n * 7 % 9} é\u2028", price=Decimal(n) / 4,
-            genre="sc"[n % 3 == 1], visible=n % 5 != 2, released=date(2020, 1, n + 1),
-            changed=datetime(2024, 5, n + 1, 12, 30, 1, n, tzinfo=UTC), score=n / 7,
-        )  # fmt: skip
+            writer=writers[n % 3],
+            title=f"Novel {n * 7 % 9} é\u2028",
+            price=Decimal(n) / 4,
+            genre="sc"[n % 3 == 1],
+            visible=n % 5 != 2,
+            released=date(2020, 1, n + 1),
+            changed=datetime(2024, 5, n + 1, 12, 30, 1, n, tzinfo=UTC),
+            score=n / 7,
+        )
         novel.tags.set(tags[: n % 4])
         for shelf in range(n % 3):
             Copy.objects.create(novel=novel, shelf=f"s{shelf}", owner=n)

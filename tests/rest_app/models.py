@@ -110,9 +110,12 @@ class Offer(models.Model):
     """Points to no primary key."""
 
     shop = models.ForeignKey(
-        Shop, to_field="code", db_constraint=False, on_delete=models.DO_NOTHING,
+        Shop,
+        to_field="code",
+        db_constraint=False,
+        on_delete=models.DO_NOTHING,
         related_name="offers",
-    )  # fmt: skip
+    )
     novel = models.ForeignKey(Novel, null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:

@@ -55,10 +55,14 @@ class Child:
         self._changed = threading.Condition()
         self.popen = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", *WARNINGS, *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log.open("ab"), text=True,
-            cwd=ROOT, env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log.open("ab"),
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
-        )  # fmt: skip
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -30,17 +30,32 @@ PACE = (0.1, 1.5)
 # How long a process is stopped, in seconds: a listener's shards are taken from it after SILENCE.
 STOPPED = (0.2, 10.0)
 KINDS = {
-    "listener killed": 6, "listener stopped": 5, "listener replaced": 3, "writer killed": 4,
-    "writer stopped": 4, "reader killed": 2, "backend terminated": 8, "server restarted": 2,
-    "server crashed": 3, "connection cut": 12, "store emptied": 1, "primer broken": 2,
+    "listener killed": 6,
+    "listener stopped": 5,
+    "listener replaced": 3,
+    "writer killed": 4,
+    "writer stopped": 4,
+    "reader killed": 2,
+    "backend terminated": 8,
+    "server restarted": 2,
+    "server crashed": 3,
+    "connection cut": 12,
+    "store emptied": 1,
+    "primer broken": 2,
     "audited meanwhile": 1,
-}  # fmt: skip
+}
 # What may become of a near store, beside all that.
 NEAR_KINDS = {
-    "follower killed": 5, "follower stopped": 5, "reader stopped": 3, "near reader held": 5,
-    "near file deleted": 2, "near file replaced": 2, "near file cut short": 1,
-    "near file damaged": 1, "near door gone": 3,
-}  # fmt: skip
+    "follower killed": 5,
+    "follower stopped": 5,
+    "reader stopped": 3,
+    "near reader held": 5,
+    "near file deleted": 2,
+    "near file replaced": 2,
+    "near file cut short": 1,
+    "near file damaged": 1,
+    "near door gone": 3,
+}
 _EVERY = KINDS | NEAR_KINDS
 
 

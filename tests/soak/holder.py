@@ -19,8 +19,9 @@ def main() -> None:
     die_with_parent()
     while True:
         with suppress(lmdb.Error, OSError):  # not there just now, or damaged
-            env = lmdb.open(sys.argv[1], subdir=False, readonly=True, create=False, map_size=0,
-                            max_readers=2048)  # fmt: skip
+            env = lmdb.open(
+                sys.argv[1], subdir=False, readonly=True, create=False, map_size=0, max_readers=2048
+            )
             txn = env.begin()
             txn.get(b"\0owner")
             print("holds", flush=True)

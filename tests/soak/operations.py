@@ -186,9 +186,9 @@ def renumber(cursor: Any, hand: Hand) -> list[Deed]:
     cursor.execute("DELETE FROM soak_account_tags WHERE account_id = %s", [account])
     tags = cursor.rowcount
     cursor.execute(
-        "UPDATE soak_account SET id = nextval('soak_account_id_seq') WHERE id = %s "
-        "RETURNING id", [account],
-    )  # fmt: skip
+        "UPDATE soak_account SET id = nextval('soak_account_id_seq') WHERE id = %s RETURNING id",
+        [account],
+    )
     if (row := cursor.fetchone()) is None:
         return []
     cursor.execute(
@@ -254,9 +254,7 @@ def mark(cursor: Any, hand: Hand) -> list[Deed]:
         cursor.execute("TRUNCATE soak_mark")
         return [Deed("truncate", 1)]
     weights = _amounts(hand, 6)
-    cursor.execute(
-        "INSERT INTO soak_mark (weight) SELECT unnest(%s::int[])", [weights]
-    )  # fmt: skip
+    cursor.execute("INSERT INTO soak_mark (weight) SELECT unnest(%s::int[])", [weights])
     return [Deed("mark", len(weights))]
 
 
@@ -277,7 +275,18 @@ def _lock_some(cursor: Any, account: int, number: int) -> dict[int, int]:
 # With how often each is chosen. TRUNCATE holds readers up until its transaction ends, so it is
 # not among those of the long transactions.
 LONG: dict[Operation, int] = {
-    insert: 8, copy: 4, upsert: 6, merge: 5, update: 4, touch: 1, move: 5, delete: 12,
-    renumber: 1, reslug: 3, swap: 2, relocate: 2, rename: 1,
-}  # fmt: skip
+    insert: 8,
+    copy: 4,
+    upsert: 6,
+    merge: 5,
+    update: 4,
+    touch: 1,
+    move: 5,
+    delete: 12,
+    renumber: 1,
+    reslug: 3,
+    swap: 2,
+    relocate: 2,
+    rename: 1,
+}
 SHORT: dict[Operation, int] = {**LONG, mark: 2}

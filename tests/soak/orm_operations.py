@@ -111,6 +111,15 @@ def save_team(cursor: Any, hand: Hand) -> list[Deed]:
 
 
 ORM: dict[Operation, int] = {
-    create: 4, bulk_create: 6, bulk_update: 4, update: 3, save: 3, delete: 5, save_account: 3,
-    open_account: 3, close_account: 1, tag: 4, save_team: 1,
-}  # fmt: skip
+    create: 4,
+    bulk_create: 6,
+    bulk_update: 4,
+    update: 3,
+    save: 3,
+    delete: 5,
+    save_account: 3,
+    open_account: 3,
+    close_account: 1,
+    tag: 4,
+    save_team: 1,
+}

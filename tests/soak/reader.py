@@ -56,9 +56,15 @@ class Reader:
 
     def ways(self) -> list[Callable[[], Any]]:
         return [
-            self.rows, self.lookups, self.lists, self.sums, self.pages, self.diamonds, self.many,
+            self.rows,
+            self.lookups,
+            self.lists,
+            self.sums,
+            self.pages,
+            self.diamonds,
+            self.many,
             self.boards,
-        ]  # fmt: skip
+        ]
 
     def account(self) -> int:
         """Some account, perhaps one that is gone by now."""

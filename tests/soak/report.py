@@ -36,6 +36,8 @@ class Report:
         found = sorted(map(float, lags.read_text().split())) if lags.exists() else []
         if found:
             p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
-            self.say(f"  lag: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, faults included "
-                     f"({len(found):,} measured)")  # fmt: skip
+            self.say(
+                f"  lag: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, faults included "
+                f"({len(found):,} measured)"
+            )
         self.say(f"  {more}")

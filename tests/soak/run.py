@@ -120,12 +120,13 @@ def create_world() -> None:
     Account.objects.bulk_create(
         [
             Account(
-                team_id=number % TEAMS + 1, city=CITIES[number % len(CITIES)],
+                team_id=number % TEAMS + 1,
+                city=CITIES[number % len(CITIES)],
                 slug=f"own-{number}" if number < PRIVATE else SLUGS[number],
             )
             for number in range(ACCOUNTS)
         ]
-    )  # fmt: skip
+    )
     Probe.objects.create(count=0)
     connection.close()
 

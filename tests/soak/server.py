@@ -67,8 +67,11 @@ class Redis:
                     *(sys.executable, "-c", launch, "redis-server", "--port", str(port)),
                     *("--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
                 ],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             with closing(socket.socket()) as probe:

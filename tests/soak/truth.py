@@ -124,8 +124,10 @@ class Truth:
         if team not in self.teams:
             return ABSENT
         return {
-            "name": self.teams[team], "total": self._team_total(team), "ids": self._team_ids(team),
-        }  # fmt: skip
+            "name": self.teams[team],
+            "total": self._team_total(team),
+            "ids": self._team_ids(team),
+        }
 
     def _ranking(self) -> Any:
         return sorted(([self._team_total(pk)["sum"], pk] for pk in self.teams), reverse=True)

@@ -106,10 +106,15 @@ class SerializerProduct(PrimerProduct):
     @cached_property
     def fingerprint(self) -> str:
         return encoding.fingerprint(
-            "serializer", self.name, repr(cast("Any", self.sender).version),
-            self.walk.description, settings_of_form(), repr(self.primer.base_url),
-            django_settings.TIME_ZONE, django_settings.LANGUAGE_CODE,
-        )  # fmt: skip
+            "serializer",
+            self.name,
+            repr(cast("Any", self.sender).version),
+            self.walk.description,
+            settings_of_form(),
+            repr(self.primer.base_url),
+            django_settings.TIME_ZONE,
+            django_settings.LANGUAGE_CODE,
+        )
 
     @property
     def whole_lists(self) -> bool:

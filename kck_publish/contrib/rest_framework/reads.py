@@ -184,8 +184,9 @@ class Reads:
                 yield Joined(last.model, joined, columns, self.model, names, lookup)
             elif last.reverse:
                 field = last.relation.field
-                yield self._by_key(last.model, field.attname, columns, names, start,
-                                   field.target_field)  # fmt: skip
+                yield self._by_key(
+                    last.model, field.attname, columns, names, start, field.target_field
+                )
             else:
                 table, mine, theirs, target = last.through
                 owner = path[-2].model if start else self.model

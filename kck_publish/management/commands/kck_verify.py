@@ -31,9 +31,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--repair", action="store_true", help="refresh what differs")
         parser.add_argument(
-            "--patience", type=float, default=30.0, metavar="SECONDS",
+            "--patience",
+            type=float,
+            default=30.0,
+            metavar="SECONDS",
             help="how long to wait for the listener; 30 by default",
-        )  # fmt: skip
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         loud = options["verbosity"] > 1

@@ -99,8 +99,9 @@ class NearFile:
         except (lmdb.Error, OSError) as error:
             logger.error(
                 "The near store %s cannot be opened (%s): it is set aside.",
-                self.path, type(error).__name__,
-            )  # fmt: skip
+                self.path,
+                type(error).__name__,
+            )
             self._close_environment()
             self.set_aside(keep=True)
         return self._make()
@@ -129,9 +130,16 @@ class NearFile:
     def _environment(self) -> Any:
         self._inodes = inode_of(self.path), inode_of(f"{self.path}-lock")
         return lmdb.open(
-            self.path, subdir=False, map_size=self._size, max_readers=READERS, sync=False,
-            metasync=False, create=False, max_spare_txns=0, mode=0o600,
-        )  # fmt: skip
+            self.path,
+            subdir=False,
+            map_size=self._size,
+            max_readers=READERS,
+            sync=False,
+            metasync=False,
+            create=False,
+            max_spare_txns=0,
+            mode=0o600,
+        )
 
     def set_aside(self, keep: bool) -> None:
         """Take the file away from where readers look; whether it is kept for somebody to see."""
