@@ -38,13 +38,6 @@ if TYPE_CHECKING:
     from .exceptions import UnknownProduct as UnknownProduct
     from .exceptions import Unserializable as Unserializable
     from .exceptions import VersionMismatch as VersionMismatch
-    from .log.keys import BooleanParameter as BooleanParameter
-    from .log.keys import DateParameter as DateParameter
-    from .log.keys import DateTimeParameter as DateTimeParameter
-    from .log.keys import IntegerParameter as IntegerParameter
-    from .log.keys import Parameter as Parameter
-    from .log.keys import StringParameter as StringParameter
-    from .log.keys import UUIDParameter as UUIDParameter
     from .primers.base import Primer as Primer
     from .primers.base import primer as primer
     from .primers.fragment import FragmentPrimer as FragmentPrimer
@@ -56,6 +49,13 @@ if TYPE_CHECKING:
     from .products.depends import ALL as ALL
     from .products.depends import Change as Change
     from .products.depends import Depends as Depends
+    from .products.parameters import BooleanParameter as BooleanParameter
+    from .products.parameters import DateParameter as DateParameter
+    from .products.parameters import DateTimeParameter as DateTimeParameter
+    from .products.parameters import IntegerParameter as IntegerParameter
+    from .products.parameters import Parameter as Parameter
+    from .products.parameters import StringParameter as StringParameter
+    from .products.parameters import UUIDParameter as UUIDParameter
     from .reading.cache import Cache as Cache
     from .reading.cache import Entry as Entry
     from .retry import Retry as Retry
@@ -79,13 +79,13 @@ _NAMES = {
     "FileSource": "primers.remote_sources",
     "HttpSource": "primers.remote_sources",
     "FragmentPrimer": "primers.fragment",
-    "BooleanParameter": "log.keys",
-    "DateParameter": "log.keys",
-    "DateTimeParameter": "log.keys",
-    "IntegerParameter": "log.keys",
-    "Parameter": "log.keys",
-    "StringParameter": "log.keys",
-    "UUIDParameter": "log.keys",
+    "BooleanParameter": "products.parameters",
+    "DateParameter": "products.parameters",
+    "DateTimeParameter": "products.parameters",
+    "IntegerParameter": "products.parameters",
+    "Parameter": "products.parameters",
+    "StringParameter": "products.parameters",
+    "UUIDParameter": "products.parameters",
     "CacheModel": "rows.model",
     "cached_method": "rows.methods",
     "denormalized_field": "rows.methods",

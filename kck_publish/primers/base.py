@@ -15,10 +15,10 @@ from django.apps import apps
 from django.db.models import Model
 from django.db.models.signals import class_prepared
 
-from ..log import keys
-from ..products import registry
+from ..products import keys, registry
 from ..products.depends import Depends
 from ..products.domain import DomainProduct, Membership
+from ..products.parameters import Parameter
 from ..retry import Retry
 from ..rows.readers import PrimerReader, ProductReader
 from .product import ModelPrimerProduct, PrimerProduct, unwritten
@@ -44,7 +44,7 @@ class Primer:
     """
 
     key: ClassVar[Any]
-    parameters: Sequence[keys.Parameter] = ()
+    parameters: Sequence[Parameter] = ()
     depends_on: Sequence[Depends | type[Model] | str] = ()
     eager: bool = False
     prime_on_cache_miss: bool = True

@@ -12,9 +12,9 @@ from django.db.models import Model
 
 from ..conf import settings
 from ..exceptions import InvalidPrimer, Reprime
-from ..log import keys
-from ..products import encoding
+from ..products import encoding, keys
 from ..products.depends import Change, Depends
+from ..products.parameters import Parameter, check_parameters
 from ..products.product import Parameters, Product
 from ..products.run_async import finished
 from ..products.timetable import timetable
@@ -51,9 +51,9 @@ class PrimerProduct(Product):
         if not self._writes("compute"):
             raise InvalidPrimer(f"{self.name}: write compute(self, ...).")
 
-    def _declare(self, name: str, parameters: Sequence[keys.Parameter]) -> None:
+    def _declare(self, name: str, parameters: Sequence[Parameter]) -> None:
         self.name = keys.check_name(name)
-        self.parameters = keys.check_parameters(self.name, parameters)
+        self.parameters = check_parameters(self.name, parameters)
         declared: Any = self.sender
         self.depends_on = [
             one if isinstance(one, Depends) else Depends(one) for one in declared.depends_on

@@ -16,11 +16,11 @@ from typing import Any, ClassVar, TypeAlias
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Model
 
-from ..log import keys
 from ..retry import Retry
 from ..stores import Read
-from . import encoding
+from . import encoding, keys
 from .depends import Change, Depends
+from .parameters import Parameter
 
 Parameters = Mapping[str, Any]
 # Embedded relations by name, each with those that are embedded in it.
@@ -59,7 +59,7 @@ class Product:
     name: str
     # The class that declares it: the sender of the signals.
     sender: type
-    parameters: Sequence[keys.Parameter] = ()
+    parameters: Sequence[Parameter] = ()
     depends_on: Sequence[Depends] = ()
     eager: bool = False
     prime_on_cache_miss: bool = True

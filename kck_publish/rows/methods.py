@@ -13,9 +13,9 @@ from django.apps import apps
 from django.db.models import ForeignKey, ManyToManyField, Model
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch
-from ..log import keys
-from ..products import encoding, registry
+from ..products import encoding, keys, registry
 from ..products.depends import Change, Depends
+from ..products.parameters import Parameter, check_parameters
 from ..products.product import Parameters, Product
 from ..products.run_async import finished
 from ..reading.read import answer_to, value_of
@@ -23,7 +23,7 @@ from .products import is_published, manager_of, pk_parameters
 
 
 @dataclass(frozen=True)
-class ArgumentParameter(keys.Parameter):
+class ArgumentParameter(Parameter):
     """An argument of a cached method: anything small that can be stored."""
 
     takes = "a value that can be stored"
@@ -133,7 +133,7 @@ class MethodProduct(Product):
         self.name = keys.check_name(f"{model._meta.label_lower}.{method.name}")
         self.row_parameters = pk_parameters(model)
         arguments = [ArgumentParameter(one.name, null=True) for one in method.arguments]
-        self.parameters = keys.check_parameters(self.name, [*self.row_parameters, *arguments])
+        self.parameters = check_parameters(self.name, [*self.row_parameters, *arguments])
         own = Depends.by(model, {one.name: one.name for one in self.row_parameters})
         self.depends_on = [own, *(self._resolve(one) for one in method.depends_on)]
 

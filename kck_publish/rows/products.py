@@ -32,9 +32,9 @@ from django.db.models import (
 
 from .. import conf
 from ..conf import settings
-from ..log import keys
 from ..products import encoding
 from ..products.depends import Change, Depends
+from ..products.parameters import Parameter
 from ..products.product import Computed, Parameters, Product
 from . import embedded, peers
 from .prepared_query import PreparedLookup
@@ -50,7 +50,7 @@ _PLAIN: Mapping[Any, type[Any]] = {
 
 
 @dataclass(frozen=True)
-class FieldParameter(keys.Parameter):
+class FieldParameter(Parameter):
     """A parameter that takes what a model's field takes, and writes it in one way only."""
 
     source: Field[Any, Any] = field(kw_only=True)

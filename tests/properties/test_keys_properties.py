@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kck_publish.exceptions import KeyParameterMismatch
-from kck_publish.log.keys import (
+from kck_publish.log.keys import identify, product_of, shard_of
+from kck_publish.products.keys import build, parse, split
+from kck_publish.products.parameters import (
     BooleanParameter,
     DateParameter,
     DateTimeParameter,
@@ -21,12 +23,6 @@ from kck_publish.log.keys import (
     Parameter,
     StringParameter,
     UUIDParameter,
-    build,
-    identify,
-    parse,
-    product_of,
-    shard_of,
-    split,
 )
 from kck_publish.products.product import Product
 

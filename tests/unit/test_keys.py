@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kck_publish.exceptions import InvalidPrimer, KeyParameterMismatch
-from kck_publish.log.keys import (
+from kck_publish.log.keys import identify, product_of, shard_of
+from kck_publish.products.keys import build, check_name, parse, parse_pattern, split
+from kck_publish.products.parameters import (
     BooleanParameter,
     DateParameter,
     DateTimeParameter,
@@ -20,15 +22,7 @@ from kck_publish.log.keys import (
     Parameter,
     StringParameter,
     UUIDParameter,
-    build,
-    check_name,
     check_parameters,
-    identify,
-    parse,
-    parse_pattern,
-    product_of,
-    shard_of,
-    split,
 )
 
 AUTHOR = [IntegerParameter("author")]

@@ -13,10 +13,10 @@ from django.db.models import Model
 from rest_framework.serializers import Serializer
 
 from ...exceptions import InvalidPrimer
-from ...log import keys
 from ...primers.product import PrimerProduct
 from ...products import encoding
 from ...products.depends import Depends
+from ...products.parameters import Parameter
 from ...products.product import Computed, Parameters
 from ...rows.products import FieldParameter, pk_parameters
 from .context import ProductContext, ProductRequest
@@ -39,10 +39,10 @@ class SerializerProduct(PrimerProduct):
     keeps_absence = True
     primer: SerializerPrimer
 
-    def _declare(self, name: str, parameters: Sequence[keys.Parameter]) -> None:
+    def _declare(self, name: str, parameters: Sequence[Parameter]) -> None:
         self.model = self._model_of(name)
         self.row_parameters = pk_parameters(self.model)
-        own: list[keys.Parameter] = list(self.row_parameters)
+        own: list[Parameter] = list(self.row_parameters)
         if self.primer.per_user:
             user: Any = get_user_model()._meta.pk
             own.append(FieldParameter(USER, null=True, source=user))
