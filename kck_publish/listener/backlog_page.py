@@ -12,7 +12,7 @@ from dataclasses import replace
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import stores
-from ..products.registry import Graph
+from ..products.graph import Graph
 from ..refresh.backlog import Deferred
 from ..refresh.dependents import Dependents
 from ..refresh.tasks import Work

@@ -18,8 +18,8 @@ from ..log.keys import product_of
 from ..log.reader import UNSEEN
 from ..log.snapshot import NOTHING
 from ..products import registry
+from ..products.graph import Graph
 from ..products.product import Product
-from ..products.registry import Graph
 from ..refresh import schedule
 from ..rows.products import RowProduct
 from ..rows.table_products import TableProduct

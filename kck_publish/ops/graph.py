@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ..products.depends import All, Depends, Looked
 from ..products.domain import Membership
+from ..products.graph import Graph
 from ..products.product import Product
-from ..products.registry import Graph
 
 FORMATS = ("text", "mermaid", "dot")
 

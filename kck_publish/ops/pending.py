@@ -20,8 +20,8 @@ from ..log import refreshes
 from ..log.keys import shard_of
 from ..log.reader import Decoder, Row, undrained, unseen
 from ..log.snapshot import NOTHING, Snapshot
+from ..products.graph import Graph
 from ..products.product import Parameters, Product
-from ..products.registry import Graph
 from ..refresh.backlog import concerned
 from ..refresh.dependents import Dependents
 from ..refresh.tasks import Work

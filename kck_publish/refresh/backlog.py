@@ -31,7 +31,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..log.reader import COLUMNS, LATE, LATER, Row
 from ..log.snapshot import Snapshot
-from ..products.registry import Graph
+from ..products.graph import Graph
 from ..stores import Query
 
 START = uuid.UUID(int=0)

@@ -19,8 +19,8 @@ from ..log.snapshot import NOTHING, Snapshot
 from ..products import time_limit
 from ..products.compute import compute
 from ..products.depends import Change
+from ..products.graph import Graph
 from ..products.product import Computed, Parameters, Product
-from ..products.registry import Graph
 from ..reading.prime import entry_of
 from ..stores import HAND, LISTENER, READER, Address, Store, Stored
 from . import failures

@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from ..products.compute import Batch, scope
+from ..products.graph import Graph
 from ..products.product import Product
-from ..products.registry import Graph
 from .carry_over import Echoes, Left
 from .results import Session
 from .tasks import Work

@@ -16,8 +16,8 @@ from ..log.keys import product_of
 from ..log.reader import Decoder, Row
 from ..products.depends import All, Change, Depends, Looked
 from ..products.domain import Membership
+from ..products.graph import Graph
 from ..products.product import Product
-from ..products.registry import Graph
 from ..rows.publish import keys_published
 from .carry_over import Echoes
 from .tasks import Task, Work

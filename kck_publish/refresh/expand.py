@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..products.compute import Batch, scope
+from ..products.graph import Graph
 from ..products.product import Parameters, Product
-from ..products.registry import Graph
 from ..stores import Store, edges
 from .results import Session
 from .tasks import Work

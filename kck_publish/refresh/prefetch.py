@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..log.snapshot import Snapshot
-from ..products.registry import Graph
+from ..products.graph import Graph
 from ..stores import Address, Store, Stored, edges
 from . import failures
 from .results import Session

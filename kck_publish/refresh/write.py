@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from .. import signals
 from ..log import refreshes
-from ..products.registry import Graph
+from ..products.graph import Graph
 from ..stores import Address, Outgoing, Store, edges
 from ..stores.near import journal
 from . import failures

@@ -23,6 +23,7 @@ from kck_publish.ops import compare, verify
 from kck_publish.ops.graph import draw
 from kck_publish.ops.verify import audit
 from kck_publish.products import registry
+from kck_publish.products.graph import Graph
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog import primers
 from tests.catalog.fixtures import (
@@ -627,7 +628,7 @@ def test_graph_escapes_names() -> None:
     original = Item._meta.db_table
     Item._meta.db_table = quoted
     try:
-        graph = registry.Graph({"item_names": registry.get("item_names")})
+        graph = Graph({"item_names": registry.get("item_names")})
         for dependency in registry.get("item_names").depends_on:
             graph.by_table[quoted].append((registry.get("item_names"), dependency))
         mermaid, dot = draw(graph, "mermaid"), draw(graph, "dot")

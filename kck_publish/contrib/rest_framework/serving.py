@@ -14,7 +14,7 @@ from rest_framework.settings import api_settings
 from ...conf import settings
 from ...exceptions import ConfigurationError
 from ...products import registry
-from ...products.registry import Graph
+from ...products.graph import Graph
 from .primers import SerializerPrimer
 from .products import USER, SerializerProduct
 
