@@ -1,24 +1,16 @@
 """In a request: the middleware, the current request, functions kept for it, and the fetchers.
 
-The public names of what is kept while a request is answered; ``contexts`` holds it, ``memo`` is the
-part that ``.cached`` uses by itself.
+The public names of the room. In: Django's requests and responses, and the reads of ``reading``.
+Out: what a view may ask for while a request is answered (``context`` holds it). The room must not
+know how a value is computed, stored or refreshed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import inspect
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, TypeVar, cast
-
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import FileResponse, HttpRequest
-from django.http.response import HttpResponseBase, StreamingHttpResponse
-
-from .context import GlobalRequest, clear_request_caches, current, get_request
+from .cached_functions import cache_within_request
+from .context import GlobalRequest, clear_request_caches, get_request
 from .fetcher import DataFetcher, LazyFetchedValue
+from .middleware import GlobalRequestMiddleware
 from .model_fetchers import (
     AbstractChildModelByAttrFetcher,
     AbstractModelByIdFetcher,
@@ -41,137 +33,3 @@ __all__ = [
     "clear_request_caches",
     "get_request",
 ]
-
-logger = logging.getLogger("kck_publish")
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class GlobalRequestMiddleware:
-    """Makes each request the current one while it is answered, and its streamed body is made."""
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        self._is_async = iscoroutinefunction(get_response)
-        if self._is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> Any:
-        if self._is_async:
-            return self._answer(request)
-        context = GlobalRequest(request)
-        with context:
-            return _streamed(self.get_response(request))
-
-    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        with GlobalRequest(request):
-            return _streamed(await self.get_response(request))
-
-
-def _streamed(response: HttpResponseBase) -> HttpResponseBase:
-    """The same response, whose body is made in the request's context, each part of it."""
-    context = current()
-    if (
-        context is None
-        or not isinstance(response, StreamingHttpResponse)
-        or isinstance(response, FileResponse)  # which the server may send without us
-    ):
-        return response
-    content: Any = response.streaming_content
-
-    def parts() -> Iterator[Any]:
-        iterator = iter(content)
-        while True:
-            with context.resumed():
-                try:
-                    part = next(iterator)
-                except StopIteration:
-                    return
-            yield part
-
-    async def aparts() -> AsyncIterator[Any]:
-        iterator = aiter(content)
-        while True:
-            with context.resumed():
-                try:
-                    part = await anext(iterator)
-                except StopAsyncIteration:
-                    return
-            yield part
-
-    response.streaming_content = aparts() if response.is_async else parts()
-    return response
-
-
-def cache_within_request(function: F) -> F:
-    """Keep what a function returns, by its arguments, until the request ends.
-
-    For functions, static and class methods (in either order of the decorators), methods, and
-    coroutine functions. What it returns is shared by all callers; what it raises is not kept. A
-    list, dict or set among the arguments counts by what is in it; with other arguments that
-    cannot be hashed, and outside a request, the function is simply called (the log says so at
-    level debug).
-    """
-    if isinstance(function, classmethod | staticmethod):
-        return cast("F", type(function)(cache_within_request(function.__func__)))
-    signature = inspect.signature(function)
-    place = object()  # this function's own, whatever else is named alike
-
-    def slot(args: Any, kwargs: Any) -> tuple[dict[Any, Any], Any] | None:
-        context = current()
-        if context is None:
-            logger.debug("%s is called outside a request: not kept.", function.__qualname__)
-            return None
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError:
-            return None  # which the function itself says better
-        bound.apply_defaults()
-        try:
-            key = tuple(_frozen(one) for one in bound.arguments.values())
-            hash(key)
-        except TypeError as error:
-            logger.debug("%s is not kept: %s.", function.__qualname__, error)
-            return None
-        return context.kept.setdefault(place, {}), key
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        found = slot(args, kwargs)
-        if found is None:
-            return function(*args, **kwargs)
-        kept, key = found
-        if key not in kept:
-            kept[key] = function(*args, **kwargs)
-        return kept[key]
-
-    @functools.wraps(function)
-    async def acall(*args: Any, **kwargs: Any) -> Any:
-        found = slot(args, kwargs)
-        if found is None:
-            return await function(*args, **kwargs)
-        kept, key = found
-        key = (key, id(asyncio.get_running_loop()))
-        if key not in kept:
-            kept[key] = asyncio.ensure_future(function(*args, **kwargs))
-        task: asyncio.Future[Any] = kept[key]
-        try:
-            return await asyncio.shield(task)
-        finally:
-            if task.done() and (task.cancelled() or task.exception()) and kept.get(key) is task:
-                del kept[key]
-
-    return cast("F", acall if inspect.iscoroutinefunction(function) else call)
-
-
-def _frozen(value: Any) -> Any:
-    """Something that can be hashed, and equal only for equal values of equal types."""
-    if isinstance(value, list | tuple):
-        return type(value), tuple(_frozen(one) for one in value)
-    if isinstance(value, dict):
-        return dict, frozenset((_frozen(key), _frozen(one)) for key, one in value.items())
-    if isinstance(value, set | frozenset):
-        return frozenset, frozenset(_frozen(one) for one in value)
-    return type(value), value
