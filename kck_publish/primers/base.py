@@ -19,9 +19,10 @@ from ..products import keys, registry
 from ..products.depends import Depends
 from ..products.domain import DomainProduct, Membership
 from ..products.parameters import Parameter
+from ..reading.product_reader import ProductReader
 from ..retry import Retry
-from ..rows.readers import PrimerReader, ProductReader
 from .product import ModelPrimerProduct, PrimerProduct, unwritten
+from .reader import PrimerReader
 
 
 class Primer:

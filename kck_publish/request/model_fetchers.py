@@ -15,7 +15,7 @@ from django.db.models import Field, Model, QuerySet
 
 from ..exceptions import FetcherError, KeyParameterMismatch, UndeclaredLookup
 from ..rows.products import lookup_field
-from ..rows.readers import RowReader
+from ..rows.reader import RowReader
 from . import context as request_context
 from .fetcher import DataFetcher
 

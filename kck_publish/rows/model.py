@@ -19,7 +19,7 @@ from . import peers, relations
 from .methods import MethodProduct, cached_methods, denormalized
 from .products import ListProduct, RowProduct, publishes_itself
 from .publish import collector, declared_lookups
-from .readers import RowReader
+from .reader import RowReader
 from .table_products import KeysProduct, TableProduct
 
 Backlog, Change, Consumer = tables.Backlog, tables.Change, tables.Consumer

@@ -20,7 +20,7 @@ from django.db.models.fields.related_descriptors import (
 from ..conf import settings
 from ..exceptions import KeyParameterMismatch, UndeclaredLookup
 from . import peers
-from .readers import RowReader
+from .reader import RowReader
 
 if TYPE_CHECKING:
     Relation: TypeAlias = ForeignKey[Any, Any]

@@ -13,7 +13,7 @@ from ..products.product import Product
 from ..reading.read import answer_to, value_of
 from .model import CacheModel
 from .products import field_parameter, lookup_field, publishes_itself
-from .readers import RowReader
+from .reader import RowReader
 from .table_products import Table, TableProduct
 
 M = TypeVar("M", bound=Model)

@@ -1,4 +1,4 @@
-"""What ``.cached`` is: of a primer, and of a model. Thin; the reading is in ``cache``."""
+"""``Author.cached``: the rows of a model, by pk and by the lookups that it declares."""
 
 from __future__ import annotations
 
@@ -15,98 +15,14 @@ from ..exceptions import KeyParameterMismatch, UndeclaredLookup
 from ..products import registry
 from ..products.product import Product, Wanted
 from ..reading import near as reading_near
-from ..reading.read import answer_to, answers, bytes_of, plain_bodies, plain_body, value_of
+from ..reading.read import answer_to, answers, plain_bodies, plain_body, value_of
 from . import peers
 from .products import lookup_field, manager_of
 
 if TYPE_CHECKING:
-    from ..primers.base import Primer
+    pass
 
 M = TypeVar("M", bound=Model)
-
-
-class ProductReader:
-    """``AuthorPage.cached``: the product's values by its parameters.
-
-    Args:
-        product: the product's name.
-    """
-
-    def __init__(self, product: str) -> None:
-        self._name = product
-        self._known: reading_near.Way | None = None
-
-    @property
-    def product(self) -> Product:
-        """The product that is read."""
-        return registry.get(self._name)
-
-    def _way(self) -> reading_near.Way:
-        self._known = way = reading_near.way_of(self.product)
-        return way
-
-    def get(self, **parameters: Any) -> Any:
-        """The value; computed on a miss where the primer allows it.
-
-        Raises:
-            KeyParameterMismatch: the parameters do not fit.
-            NotPrimed: not stored, and may not be primed.
-            ObjectDoesNotExist: the primer says that there is none.
-        """
-        way = self._known
-        if way is None or way.graph is not registry.made:
-            way = self._way()
-        product, key = way.product, None
-        if len(parameters) == 1 and type(value := parameters.get(way.parameter)) is way.kind:
-            near = reading_near.body(way, value)
-        else:
-            near = reading_near.body_of(way, key := product.key_of(parameters))
-        if near is not None:
-            return product.decode(near, None)
-        key = key or product.key_of(parameters)
-        return value_of(product, key, answer_to(product, key))
-
-    def get_bytes(self, **parameters: Any) -> bytes:
-        """The stored JSON itself. Raises as ``get``."""
-        way = self._known
-        if way is None or way.graph is not registry.made:
-            way = self._way()
-        product, key = way.product, None
-        if len(parameters) == 1 and type(value := parameters.get(way.parameter)) is way.kind:
-            near = reading_near.body(way, value)
-        else:
-            near = reading_near.body_of(way, key := product.key_of(parameters))
-        if near is not None:
-            return near
-        key = key or product.key_of(parameters)
-        return bytes_of(product, key, answer_to(product, key))
-
-    def get_many(self, parameters: Iterable[Mapping[str, Any]], default: Any = None) -> list[Any]:
-        """The values of several keys, as asked; ``default`` where there is none."""
-        product = self.product
-        keys = [product.key_of(each) for each in parameters]
-        found = answers(product, Wanted(product, keys), strict=False)
-        values = []
-        for key in keys:
-            try:
-                values.append(value_of(product, key, found[key]) if key in found else default)
-            except ObjectDoesNotExist:
-                values.append(default)
-        return values
-
-    async def aget(self, **parameters: Any) -> Any:
-        """``get`` for asynchronous code."""
-        return await sync_to_async(self.get)(**parameters)
-
-    async def aget_bytes(self, **parameters: Any) -> bytes:
-        """``get_bytes`` for asynchronous code."""
-        return await sync_to_async(self.get_bytes)(**parameters)
-
-    async def aget_many(
-        self, parameters: Iterable[Mapping[str, Any]], default: Any = None
-    ) -> list[Any]:
-        """``get_many`` for asynchronous code."""
-        return await sync_to_async(self.get_many)(parameters, default=default)
 
 
 class RowReader(Generic[M]):
@@ -367,16 +283,3 @@ class RowReader(Generic[M]):
             row = copy.copy(row)  # the request may have given the row itself to somebody else
             row.__class__ = self.model
         return row  # type: ignore[no-any-return]
-
-
-class PrimerReader:
-    """``cached`` of a Primer that has no ``key`` of its own; as a mixin it is the model's."""
-
-    def __get__(self, instance: Primer | None, owner: type[Primer]) -> Any:
-        return _reader_of(owner) if issubclass(owner, Model) else ProductReader(owner.key)
-
-
-def _reader_of(model: type[M]) -> RowReader[M]:
-    """The ``cached`` of a model that has Primer, with a ``cached`` of its own, before it."""
-    found = (vars(one).get("cached") for one in model.__mro__)
-    return next(one for one in found if isinstance(one, RowReader)).__get__(None, model)

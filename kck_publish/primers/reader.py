@@ -1,0 +1,28 @@
+"""``cached`` of a Primer that has no ``key`` of its own; as a mixin it is the model's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.db.models import Model
+
+from ..reading.product_reader import ProductReader
+from ..rows.reader import RowReader
+
+if TYPE_CHECKING:
+    from .base import Primer
+
+M = TypeVar("M", bound=Model)
+
+
+class PrimerReader:
+    """``cached`` of a Primer that has no ``key`` of its own; as a mixin it is the model's."""
+
+    def __get__(self, instance: Primer | None, owner: type[Primer]) -> Any:
+        return _reader_of(owner) if issubclass(owner, Model) else ProductReader(owner.key)
+
+
+def _reader_of(model: type[M]) -> RowReader[M]:
+    """The ``cached`` of a model that has Primer, with a ``cached`` of its own, before it."""
+    found = (vars(one).get("cached") for one in model.__mro__)
+    return next(one for one in found if isinstance(one, RowReader)).__get__(None, model)
