@@ -181,7 +181,7 @@ def assert_fresh(*products: str) -> None:
                 (fresh,) = compute(product, [product.parameters_of(key)])
                 if fresh.error is not None:
                     raise fresh.error
-                body = None if fresh.absent is not None else product.encode(fresh.value).body
+                body = None if fresh.absent is not None else fresh.encoded(product).body
                 if body != stored.body:
                     stale.append(key)
     if stale:

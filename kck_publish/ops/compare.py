@@ -155,7 +155,7 @@ def _storable(product: Product, computed: Computed) -> Computed:
     """As it is; or, for a value that cannot be stored, the error that says so."""
     try:
         if computed.error is None and computed.absent is None:
-            product.encode(computed.value)
+            computed.encoded(product)
     except Exception as error:  # noqa: BLE001 - Unserializable, or the encoder of a user's product
         return Computed(error=error)
     return computed
@@ -170,7 +170,7 @@ def same(product: Product, entry: Stored, computed: Computed) -> bool:
         return kept and entry.shape == product.absence_shape(computed.absent)
     if entry.body is None:
         return False
-    body, shape = product.encode(computed.value)
+    body, shape = computed.encoded(product)
     if (body, shape) == (entry.body, entry.shape):
         return True
     if isinstance(product, RowProduct):

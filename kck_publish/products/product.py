@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
@@ -40,6 +40,7 @@ class Computed:
     over: frozenset[str] = frozenset()
     # The keys that it was computed from as its batch has them, declared or not.
     saw: frozenset[str] = frozenset()
+    _encoded: encoding.Encoded | None = field(default=None, init=False, repr=False, compare=False)
 
     def get(self) -> Any:
         """The value; raises what the compute raised."""
@@ -48,6 +49,17 @@ class Computed:
         if self.error is not None:
             raise self.error
         return self.value
+
+    def encoded(self, product: Product) -> encoding.Encoded:
+        """The bytes to store, made once for all who ask; raises what the compute raised.
+
+        Raises:
+            Unserializable: the value cannot be stored.
+        """
+        if self._encoded is None:
+            object.__setattr__(self, "_encoded", product.encode(self.get()))
+        assert self._encoded is not None
+        return self._encoded
 
 
 class Product:

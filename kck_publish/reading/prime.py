@@ -260,7 +260,7 @@ def entry_of(
     body, shape = (
         (None, product.absence_shape(one.absent))
         if one.absent is not None
-        else product.encode(one.value)
+        else one.encoded(product)
     )
     check_size(key, body, product.max_bytes)
     return Stored(

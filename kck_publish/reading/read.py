@@ -268,7 +268,7 @@ def _decoded(product: Product | None, key: str, answer: Answer) -> Any:
         return encoding.decode(answer.body, answer.shape)
     if isinstance(answer, Computed):
         # By its bytes, so that a miss and a hit give the same, and nothing is shared.
-        return product.decode(*product.encode(answer.get()))
+        return product.decode(*answer.encoded(product))
     if answer.body is None:
         raise product.absence(answer.shape, key)
     return product.decode(answer.body, answer.shape)
@@ -277,7 +277,7 @@ def _decoded(product: Product | None, key: str, answer: Answer) -> Any:
 def bytes_of(product: Product, key: str, answer: Answer) -> bytes:
     """The stored bytes, not decoded; raises what the answer stands for."""
     if isinstance(answer, Computed):
-        return product.encode(answer.get()).body
+        return answer.encoded(product).body
     if answer.body is None:
         raise product.absence(answer.shape, key)
     return answer.body

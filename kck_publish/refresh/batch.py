@@ -204,7 +204,7 @@ class Refresh:
             value = product.amendable(entry.body, entry.shape)
             value = self._amended(product, key, value, changes, task.parameters)
             computed = Computed(value)
-            product.encode(value)
+            computed.encoded(product)
         except Reprime:
             return False
         except Exception as error:  # noqa: BLE001 - the user's augment: the truth is a prime away

@@ -28,11 +28,11 @@ def checked(
     (computed,) = compute(product, [parameters], batch)
     if computed.error is None and computed.absent is None:
         try:
-            right = product.encode(computed.value)
+            right = computed.encoded(product)
         except Exception as error:  # noqa: BLE001 - Unserializable, or the encoder of a user's product
             computed = Computed(error=error)
         else:
-            amended = product.encode(augmented.value)
+            amended = augmented.encoded(product)
             if amended == right or alike(product.decode(*amended), product.decode(*right)):
                 return augmented
     if computed.error is not None:
