@@ -1,0 +1,1 @@
+"""The protocols as small models, each run through every interleaving."""
