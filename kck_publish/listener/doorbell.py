@@ -112,17 +112,30 @@ class Doorbell:
             self._hears = self.wait(left)
         return self._hears
 
-    def asleep(self, asleep: bool) -> frozenset[int]:
-        """Say whether writers are to ring; the transactions that may have read the old word."""
+    def asleep(self) -> frozenset[int]:
+        """Have writers ring from now on; the transactions that may not have read so.
+
+        A snapshot lists the running transactions below its xmax, and that is past the youngest
+        one that has ended. So a transaction of our own is ended first, whose number is younger
+        than those of all that have read the flag before.
+        """
+        self._flag(True)
+        self._desk.execute("SELECT pg_current_xact_id()")
+        return self.running()
+
+    def awake(self) -> None:
+        """Have nobody ring any more: the log is looked at all the time."""
+        self._flag(False)
+
+    def _flag(self, asleep: bool) -> None:
         self._desk.execute(
             "UPDATE kck_publish_listener SET asleep = %s, seen_at = clock_timestamp() "
             "WHERE id = %s AND asleep <> %s",
             [asleep, self.id, asleep],
         )
-        return self.running() if asleep else frozenset()
 
     def running(self) -> frozenset[int]:
-        """The transactions that are running now."""
+        """The transactions that are running now, as far as the snapshot lists them."""
         cursor = self._desk.execute(
             "SELECT array(SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint)"
         )

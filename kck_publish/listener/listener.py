@@ -243,7 +243,7 @@ class Listener:
 
     def _sleep(self, bell: Doorbell) -> bool:
         """Fall asleep, and wake up for a reason: True when there may be a change."""
-        uncertain = bell.asleep(True)
+        uncertain = bell.asleep()
         pause = CLOSE_POLL
         try:
             # One look: while we say that we sleep, everybody rings.
@@ -256,7 +256,7 @@ class Listener:
                 uncertain &= bell.running()
             return True
         finally:
-            bell.asleep(False)
+            bell.awake()
 
     def _wait_for_ring(self, bell: Doorbell) -> bool:
         """Wait, and drain at once when somebody rings; whether there may be more."""

@@ -187,7 +187,7 @@ class NearFollower:
 
     def _sleep(self, file: Any, bell: Doorbell) -> None:
         """Have writers ring, and look often enough to renew the lease; until there is a reason."""
-        uncertain = bell.asleep(True)
+        uncertain = bell.asleep()
         try:
             while not self.look(file) and not self._stopped.is_set():
                 if bell.wait(settings.AWAKE_POLL if uncertain else self._lease / 4):
@@ -196,7 +196,7 @@ class NearFollower:
                 uncertain = uncertain and uncertain & bell.running()
         finally:
             with suppress(psycopg.Error):
-                bell.asleep(False)
+                bell.awake()
 
     def look(self, file: Any) -> bool:
         """Copy what was written since the last look; whether there was anything."""

@@ -331,22 +331,27 @@ GUARDS = (
     _guard(
         "falling asleep",
         "those who may have read the old word are waited for",
-        "return self.running() if asleep else frozenset()",
-        "return frozenset()",
+        '        self._desk.execute("SELECT pg_current_xact_id()")\n        return self.running()',
+        "        return frozenset()",
         f"{INNER}test_falling_asleep.py",
     ),
-    Guard(
+    _guard(
         "falling asleep",
         "they are asked for after the word is given",
-        (
-            (
-                '        self._desk.execute(\n            "UPDATE kck_publish_listener SET asleep',
-                "        found = self.running() if asleep else frozenset()\n"
-                "        self._desk.execute(\n"
-                '            "UPDATE kck_publish_listener SET asleep',
-            ),
-            ("return self.running() if asleep else frozenset()", "return found"),
-        ),
+        "        self._flag(True)\n"
+        '        self._desk.execute("SELECT pg_current_xact_id()")\n'
+        "        return self.running()",
+        '        self._desk.execute("SELECT pg_current_xact_id()")\n'
+        "        running = self.running()\n"
+        "        self._flag(True)\n"
+        "        return running",
+        f"{INNER}test_falling_asleep.py",
+    ),
+    _guard(
+        "falling asleep",
+        "a younger transaction has ended, so that the snapshot lists them all",
+        '        self._desk.execute("SELECT pg_current_xact_id()")\n        return self',
+        "        return self",
         f"{INNER}test_falling_asleep.py",
     ),
     _guard(
