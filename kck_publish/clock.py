@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from psycopg.types.datetime import TimestamptzLoader
+
+from .postgres import Cursor
 
 _moved = timedelta(0)
 
@@ -16,7 +17,7 @@ def now() -> datetime:
     return datetime.now(UTC) + _moved
 
 
-def aware(cursor: Any) -> Any:
+def aware(cursor: Cursor) -> Cursor:
     """A cursor that tells times as ``now`` does, where USE_TZ has Django's tell naive ones.
 
     Args:

@@ -1,14 +1,21 @@
-"""The listener's own connections, and which of their errors pass by themselves."""
+"""PostgreSQL: cursors, the listener's own connections, and which errors pass by themselves."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, LiteralString, Protocol, Self, TypeAlias
 
 import psycopg
 from django.db import InterfaceError as DjangoInterfaceError
 from django.db import OperationalError as DjangoOperationalError
 from django.db import connections
+from psycopg import sql
+from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+Statement: TypeAlias = LiteralString | sql.SQL | sql.Composed
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
 # How long the listener waits for a lock that somebody else (a TRUNCATE, a migration) holds.
 LOCK_TIMEOUT = "5s"
@@ -22,6 +29,43 @@ KEEPALIVE = {
 }
 # From which execution on a statement is prepared: the listener repeats few statements often.
 PREPARE = 3
+
+
+class Cursor(Protocol):
+    """What this library asks of a cursor: Django's and psycopg's both have it."""
+
+    @property
+    def adapters(self) -> AdaptersMap:
+        """How values are adapted for this cursor only."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the last statement has given or changed."""
+
+    def execute(self, query: Statement, params: Parameters | None = None, /) -> Any:
+        """Send one statement."""
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+
+    def fetchmany(self, size: int = ..., /) -> Sequence[Any]:
+        """As many rows as ``size``, or what is left."""
+
+    def fetchall(self) -> list[Any]:
+        """The rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Row by row."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
 
 
 def connect(alias: str, dsn: str | None = None) -> psycopg.Connection[Any]:

@@ -14,6 +14,7 @@ from .conf import settings
 from .exceptions import StoreMissing
 from .log.consumers import SHARD, SHARD_LOCKS, consumers, held
 from .log.lag import Lags, lags
+from .postgres import Cursor
 from .products import registry
 from .refresh import schedule
 
@@ -181,7 +182,7 @@ _LISTENER = (
 )
 
 
-def _shards(cursor: Any, behind: Lags) -> list[dict[str, Any]]:
+def _shards(cursor: Cursor, behind: Lags) -> list[dict[str, Any]]:
     cursor.execute(_SHARDS, [SHARD_LOCKS])
     shards = [dict(zip(_SHARD, row, strict=True)) for row in cursor.fetchall()]
     for one in shards:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 if TYPE_CHECKING:
     AnyField = models.Field[Any, Any]
@@ -31,7 +32,7 @@ class NativeField(AnyField):
         name, path, args, options = super().deconstruct()
         return name, path, [self.type, *args], options
 
-    def db_type(self, connection: Any) -> str:
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return self.type
 
 

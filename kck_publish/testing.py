@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from . import clock, stores
@@ -17,6 +18,7 @@ from .conf import settings
 from .listener.listener import Listener
 from .log.reader import Decoder, undrained
 from .log.snapshot import NOTHING, take
+from .postgres import Cursor
 from .products import registry
 from .products.compute import compute
 from .refresh import failures as refresh_failures
@@ -55,7 +57,7 @@ class _TestSession:
     shard, shards = 0, 1
     fence: stores.Fence | None = None
 
-    def __init__(self, connection: Any, seq: int) -> None:
+    def __init__(self, connection: BaseDatabaseWrapper, seq: int) -> None:
         self.owed: set[str] = set()
         self._connection = connection
         self._seq = seq
@@ -63,7 +65,7 @@ class _TestSession:
     def owns(self, key: str) -> bool:
         return True
 
-    def cursor(self) -> Any:
+    def cursor(self) -> Cursor:
         return self._connection.cursor()
 
     def ask(self, *queries: stores.Query) -> list[list[Any]]:
@@ -97,7 +99,7 @@ class _TestSession:
                 cursor.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
 
     @contextmanager
-    def writing(self, last: bool) -> Iterator[Any]:
+    def writing(self, last: bool) -> Iterator[Cursor]:
         with transaction.atomic(using=settings.DATABASE), self._connection.cursor() as cursor:
             yield cursor
             # A compute that fails later must not take back what is written here.
@@ -122,12 +124,12 @@ class _TestSession:
             refresh_failures.forget(cursor, settled)
 
 
-def _readers(connection: Any, keys: Iterable[str]) -> list[tuple[str, str]]:
+def _readers(connection: BaseDatabaseWrapper, keys: Iterable[str]) -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
         return edges.readers(cursor, keys)
 
 
-def _drain_transaction(connection: Any, echoes: Echoes) -> tuple[Echoes, Outcome]:
+def _drain_transaction(connection: BaseDatabaseWrapper, echoes: Echoes) -> tuple[Echoes, Outcome]:
     graph, alias = registry.graph(), settings.DATABASE
     with connection.cursor() as cursor:
         until = take(cursor)

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 _WROTE = """
 SELECT name, nullif(current_setting(name, true), '')::bigint FROM unnest(%s::text[]) AS t(name)
 """
@@ -83,7 +85,7 @@ def may_have_written(raw: Any) -> bool:
     return mark is None or mark.statements > 0
 
 
-def last_write(connection: Any, settings: Sequence[str]) -> int | None:
+def last_write(connection: BaseDatabaseWrapper, settings: Sequence[str]) -> int | None:
     """The last transaction of this session that wrote under what the settings stand for.
 
     Args:
@@ -93,7 +95,7 @@ def last_write(connection: Any, settings: Sequence[str]) -> int | None:
     return max(last_writes(connection, settings).values(), default=None)
 
 
-def last_writes(connection: Any, settings: Sequence[str]) -> dict[str, int]:
+def last_writes(connection: BaseDatabaseWrapper, settings: Sequence[str]) -> dict[str, int]:
     """As ``last_write``: for each setting under which something was written, the last one."""
     raw = connection.connection
     if raw is None or not settings:
@@ -124,7 +126,7 @@ def is_known(raw: Any) -> bool:
     return mark is not None and mark.statements == mark.taken_at
 
 
-def take(connection: Any, settings: Sequence[str]) -> dict[str, int]:
+def take(connection: BaseDatabaseWrapper, settings: Sequence[str]) -> dict[str, int]:
     """What a session wrote last under each setting, since it was last taken.
 
     A session outlives a request: what an earlier one wrote is not this one's.
@@ -138,7 +140,7 @@ def take(connection: Any, settings: Sequence[str]) -> dict[str, int]:
     return new
 
 
-def _ask(connection: Any, settings: Sequence[str]) -> dict[str, int | None]:
+def _ask(connection: BaseDatabaseWrapper, settings: Sequence[str]) -> dict[str, int | None]:
     with connection.cursor() as cursor:
         cursor.execute(_WROTE, [list(settings)])
         return dict(cursor.fetchall())

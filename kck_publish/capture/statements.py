@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from . import request_writes, session_writes
@@ -151,7 +152,7 @@ def _watched(factory: Any) -> type[Any]:
     return type(factory.__name__, (_Watched, factory), {"__module__": factory.__module__})
 
 
-def _connected(connection: Any, **_: Any) -> None:
+def _connected(connection: BaseDatabaseWrapper, **_: Any) -> None:
     if connection.vendor != "postgresql":
         return
     raw = connection.connection

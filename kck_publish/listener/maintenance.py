@@ -17,6 +17,7 @@ from ..log.consumers import forget_silent
 from ..log.reader import ANY_UNSEEN
 from ..log.trim import TRIMMED, Trimming
 from ..ops.background_audit import Auditing
+from ..postgres import Cursor
 from ..primers import remote
 from ..stores.near import journal
 from .shard import Place
@@ -91,7 +92,7 @@ class Housekeeping:
             with self._desk.cursor() as cursor:
                 remote.forget_gone(cursor, settings.RETENTION.total_seconds())
 
-    def _waits(self, cursor: Any) -> bool:
+    def _waits(self, cursor: Cursor) -> bool:
         return any(reader.any_unseen(cursor, place.done) for place in self._places.values())
 
     def _audit(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import stores
+from ..postgres import Cursor
 from ..stores import Address, Stored
 from ..stores.near import journal
 
@@ -35,7 +36,7 @@ class Copying:
 
     def copy(
         self,
-        cursor: Any,
+        cursor: Cursor,
         file: NearFile,
         seen: journal.Look,
         hinted: list[Address],
@@ -60,7 +61,7 @@ class Copying:
         gone = held - {(one.address.key, one.address.fingerprint) for one in found}
         self._put(file, found, gone, owner=replace(file.owner, done=seen.until))
 
-    def fill(self, cursor: Any, file: NearFile, asked: Iterable[tuple[str, str]]) -> None:
+    def fill(self, cursor: Cursor, file: NearFile, asked: Iterable[tuple[str, str]]) -> None:
         """Hold what readers have asked for."""
         wanted = [one for one in asked if not file.holds(*one) and one not in self._large]
         if found := self.fetch(cursor, [Address(*one) for one in wanted]):
@@ -71,7 +72,7 @@ class Copying:
             if len(self._large) < LARGE:
                 self._large[one.address.key, one.address.fingerprint] = None
 
-    def fetch(self, cursor: Any, addresses: list[Address]) -> list[Stored]:
+    def fetch(self, cursor: Cursor, addresses: list[Address]) -> list[Stored]:
         """The entries as they are now; one key may be there for two versions of the code."""
         store = stores.current()
         found: list[Stored] = []

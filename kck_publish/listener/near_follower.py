@@ -32,7 +32,7 @@ from ..exceptions import ConfigurationError, Forgotten, StoreUnreachable
 from ..log import consumers
 from ..log.consumers import Consumer
 from ..log.lag import lags
-from ..postgres import connect, name_of
+from ..postgres import Cursor, connect, name_of
 from ..stores.near import journal
 from ..stores.near.format import Lease, clock, door_of
 from ..stores.near.reader import DAMAGED
@@ -241,7 +241,7 @@ class NearFollower:
                 asked[said[16:], said[:16]] = None
         return list(asked)
 
-    def _renew(self, cursor: Any, file: Any, at: float, until: str) -> None:
+    def _renew(self, cursor: Cursor, file: Any, at: float, until: str) -> None:
         """Readers may trust the file a while longer: at that moment everything was copied."""
         lag = lags(cursor).longest
         owner = replace(file.owner, done=until)
@@ -300,7 +300,7 @@ class NearFollower:
     def _name(self, token: str) -> str:
         return f"near:{socket.gethostname()}:{token}"
 
-    def _cluster(self, cursor: Any) -> str:
+    def _cluster(self, cursor: Cursor) -> str:
         cursor.execute(_CLUSTER)
         return str(cursor.fetchone()[0])
 

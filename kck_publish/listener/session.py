@@ -19,6 +19,7 @@ from .. import stores
 from ..conf import settings
 from ..exceptions import Fenced
 from ..log.reader import Row
+from ..postgres import Cursor
 from ..products import registry
 from ..products.product import Product
 from ..refresh import backlog
@@ -92,7 +93,7 @@ class BatchSession:
             yield row
             self.breathe()  # which keys depend on it may have cost the user's code some queries
 
-    def cursor(self) -> Any:
+    def cursor(self) -> Cursor:
         """A cursor that sees the latest committed state."""
         return self._desk.cursor()
 
@@ -153,7 +154,7 @@ class BatchSession:
                 cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
 
     @contextmanager
-    def writing(self, last: bool) -> Iterator[Any]:
+    def writing(self, last: bool) -> Iterator[Cursor]:
         """The write transaction: fenced, and with ``last`` moving the cursor of the log."""
         place = self._place
         until, at = (self._until, self._at) if last else (place.done, None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..exceptions import Forgotten
+from ..postgres import Cursor
 from .reader import UNSEEN
 from .snapshot import take
 
@@ -69,7 +70,7 @@ class Consumer:
     done: str
 
 
-def register(cursor: Any, name: str, kind: str) -> Consumer:
+def register(cursor: Cursor, name: str, kind: str) -> Consumer:
     """Begin to follow the log. Any earlier registration under the name ends.
 
     Commit, and build from a snapshot that is taken afterwards: the log is kept from there on.
@@ -85,7 +86,7 @@ def register(cursor: Any, name: str, kind: str) -> Consumer:
     return Consumer(name, id_, done)
 
 
-def resume(cursor: Any, name: str, id_: int) -> Consumer:
+def resume(cursor: Cursor, name: str, id_: int) -> Consumer:
     """Go on where a registration had come to.
 
     Raises:
@@ -98,7 +99,7 @@ def resume(cursor: Any, name: str, id_: int) -> Consumer:
     return Consumer(name, id_, row[1])
 
 
-def advance(cursor: Any, consumer: Consumer, done: str) -> Consumer:
+def advance(cursor: Cursor, consumer: Consumer, done: str) -> Consumer:
     """Everything up to a snapshot is handled; also the sign of life, so say it when nothing is new.
 
     Raises:
@@ -110,7 +111,7 @@ def advance(cursor: Any, consumer: Consumer, done: str) -> Consumer:
     return Consumer(consumer.name, consumer.id, done)
 
 
-def forget(cursor: Any, name: str) -> bool:
+def forget(cursor: Cursor, name: str) -> bool:
     """Keep the log for it no longer; whether it was there, and (a shard) owned by nobody."""
     if name.startswith(SHARD):
         number = name.removeprefix(SHARD)
@@ -122,19 +123,19 @@ def forget(cursor: Any, name: str) -> bool:
     return bool(cursor.rowcount)
 
 
-def forget_silent(cursor: Any, seconds: float) -> list[str]:
+def forget_silent(cursor: Cursor, seconds: float) -> list[str]:
     """Keep the log no longer for those who have been silent for so long; their names."""
     cursor.execute(_FORGET_SILENT, [seconds])
     return [row[0] for row in cursor.fetchall()]
 
 
-def cursors(cursor: Any) -> list[str]:
+def cursors(cursor: Cursor) -> list[str]:
     """The cursors of all for whom the log is kept."""
     cursor.execute(_CURSORS)
     return [row[0] for row in cursor.fetchall()]
 
 
-def consumers(cursor: Any) -> list[dict[str, Any]]:
+def consumers(cursor: Cursor) -> list[dict[str, Any]]:
     """The consumers that are no shards, with how long silent, and rows held back."""
     cursor.execute(_SILENT)
     rows = cursor.fetchall()
@@ -150,7 +151,7 @@ def consumers(cursor: Any) -> list[dict[str, Any]]:
     ]
 
 
-def held(cursor: Any, done: str, kind: str = "") -> int:
+def held(cursor: Cursor, done: str, kind: str = "") -> int:
     """How many rows of its log a cursor has not seen."""
     cursor.execute(_HELD_NEAR if kind == NEAR else _HELD, {"since": done})
     return int(cursor.fetchone()[0])

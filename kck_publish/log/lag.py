@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import clock
+from ..postgres import Cursor
 
 # So many unhandled rows are looked at. If there are more, the owner's last word is taken: the lag
 # may then be said too long, never too short, and a reader's look stays cheap.
@@ -72,7 +73,7 @@ class Lags:
         return max([self.unfollowed, *self.by_shard.values()])
 
 
-def lags(cursor: Any, under: Sequence[str] | None = None) -> Lags:
+def lags(cursor: Cursor, under: Sequence[str] | None = None) -> Lags:
     """How far each shard is behind: one query, two looks into an index for each shard.
 
     Args:

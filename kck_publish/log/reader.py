@@ -21,6 +21,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
 from ..capture.source import Source, column_of
+from ..postgres import Cursor
 from .change import Change
 
 logger = logging.getLogger("kck_publish")
@@ -110,7 +111,7 @@ def undrained(connection: BaseDatabaseWrapper) -> list[Row]:
         return [Row(*row) for row in cursor.fetchall()]
 
 
-def any_unseen(cursor: Any, since: str) -> bool:
+def any_unseen(cursor: Cursor, since: str) -> bool:
     """Whether there is anything new for a cursor: one look at the end of an index."""
     cursor.execute(ANY_UNSEEN, {"since": since})
     return bool(cursor.fetchone()[0])
@@ -198,7 +199,10 @@ class Decoder:
 
 
 def _loader(
-    load: Callable[[bytes], Any], converters: Sequence[Any], expression: Any, connection: Any
+    load: Callable[[bytes], Any],
+    converters: Sequence[Any],
+    expression: Any,
+    connection: BaseDatabaseWrapper,
 ) -> Load:
     def loaded(text: str) -> Any:
         value = load(text.encode())

@@ -7,8 +7,8 @@ survive crashes and coalesce as changes do.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+from ..postgres import Cursor
 from .keys import product_of
 
 # The source of these rows is a product's name, ``new`` its key, and ``old`` a batch's token.
@@ -22,7 +22,7 @@ SELECT source, %s, ARRAY[%s::text], ARRAY[key],
 """
 
 
-def log(cursor: Any, op: str, keys: Iterable[str], token: str | None = None) -> None:
+def log(cursor: Cursor, op: str, keys: Iterable[str], token: str | None = None) -> None:
     """Record that these keys were refreshed, or are to be; rings as a writer does.
 
     Args:
@@ -50,7 +50,7 @@ SELECT EXISTS (
 """
 
 
-def pending(cursor: Any, key: str, bucket: int) -> bool:
+def pending(cursor: Cursor, key: str, bucket: int) -> bool:
     """Whether a refresh has been asked for that the listener has not yet done."""
     cursor.execute(_PENDING, [product_of(key), key, bucket])
     return bool(cursor.fetchone()[0])

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+
+from ..postgres import Cursor
 
 # Nothing is visible in it: where a cursor starts that has seen none of the log.
 NOTHING = "1:1:"
@@ -45,7 +46,7 @@ class Snapshot:
         return self.age >= other.age
 
 
-def take(cursor: Any) -> str:
+def take(cursor: Cursor) -> str:
     """The snapshot of the cursor's next statement, without what its own transaction does.
 
     PostgreSQL does not list the caller's own transaction among those that run; as soon as a later

@@ -15,8 +15,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
 
+from ..postgres import Cursor
 from .consumers import cursors
 from .reader import LATE
 from .snapshot import NOTHING, Snapshot
@@ -57,7 +57,7 @@ class Trimming:
     _seen: deque[tuple[float, str]] = field(default_factory=deque)
     _begun: bool = False
 
-    def trim(self, cursor: Any) -> int:
+    def trim(self, cursor: Cursor) -> int:
         """Delete some rows; the number. Fewer than ``TRIMMED``: there are no more for now."""
         if self._until is None and not self._next(cursor):
             return 0
@@ -76,7 +76,7 @@ class Trimming:
         self._until = None
         return late + int(count)
 
-    def _next(self, cursor: Any) -> bool:
+    def _next(self, cursor: Cursor) -> bool:
         """Decide up to where the next rows are deleted; False when it is too early for any."""
         found = cursors(cursor)
         if not found:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import stores
 from ..conf import settings
@@ -60,7 +60,7 @@ class Seen:
 class _Batch:
     """The batch that an audit's computes run in: one snapshot, and nothing stored is trusted."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
         self._fresh: dict[str, Computed] = {}
 
@@ -90,7 +90,7 @@ class _Batch:
 
 
 @contextmanager
-def _snapshot(connection: Any) -> Iterator[tuple[_Batch, str]]:
+def _snapshot(connection: BaseDatabaseWrapper) -> Iterator[tuple[_Batch, str]]:
     """One snapshot for what is stored, for the log, and for the computes."""
     nested = connection.in_atomic_block
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:

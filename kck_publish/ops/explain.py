@@ -17,6 +17,7 @@ from ..exceptions import StoreMissing, UnknownProduct
 from ..log.keys import product_of
 from ..log.reader import UNSEEN
 from ..log.snapshot import NOTHING
+from ..postgres import Cursor
 from ..products import registry
 from ..products.graph import Graph
 from ..products.product import Product
@@ -142,13 +143,13 @@ def _inputs(product: Product | None) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def _recorded(cursor: Any, key: str) -> list[dict[str, str]]:
+def _recorded(cursor: Cursor, key: str) -> list[dict[str, str]]:
     address = stores.Address(key, "")
     return [{"name": one, "by": "recorded"} for one in edges.of(cursor, address)]
 
 
 def _entry(
-    cursor: Any, product: Product | None, key: str
+    cursor: Cursor, product: Product | None, key: str
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     fingerprint = product.fingerprint if product else None
     digest = stores.Address(key, "").digest
@@ -170,7 +171,7 @@ def _entry(
     return stored, {"why": why, "change": change or None, "seconds": seconds, "at": at, "by": by}
 
 
-def _place(cursor: Any, key: str) -> tuple[dict[str, Any] | None, str]:
+def _place(cursor: Cursor, key: str) -> tuple[dict[str, Any] | None, str]:
     cursor.execute(_PLACE, [stores.Address(key, "").bucket])
     row = cursor.fetchone()
     if row is None:
@@ -178,7 +179,7 @@ def _place(cursor: Any, key: str) -> tuple[dict[str, Any] | None, str]:
     return {"shard": row[0], "cursor": row[1], "listener": row[2]}, row[1]
 
 
-def _pending(cursor: Any, graph: Graph, key: str, done: str) -> dict[str, int]:
+def _pending(cursor: Cursor, graph: Graph, key: str, done: str) -> dict[str, int]:
     name = product_of(key)
     sources = [*graph.tables(name), *graph.upstream(name)]
     cursor.execute(_PENDING, {"sources": sources, "product": name, "key": key, "since": done})
@@ -186,7 +187,7 @@ def _pending(cursor: Any, graph: Graph, key: str, done: str) -> dict[str, int]:
     return {"changes": changes, "requests": requests}
 
 
-def _failure(cursor: Any, product: Product | None, key: str) -> dict[str, Any] | None:
+def _failure(cursor: Cursor, product: Product | None, key: str) -> dict[str, Any] | None:
     address = stores.Address(key, product.fingerprint if product else "")
     cursor.execute(_FAILURE, [address.digest, address.fingerprint])
     row = cursor.fetchone()
@@ -202,14 +203,14 @@ def _failure(cursor: Any, product: Product | None, key: str) -> dict[str, Any] |
     }
 
 
-def _schedule(cursor: Any, product: Product | None) -> dict[str, Any] | None:
+def _schedule(cursor: Cursor, product: Product | None) -> dict[str, Any] | None:
     if product is None or product.refresh_every is None:
         return None
     plans = schedule.plans(cursor, [product.name])
     return plans[0] if plans else None
 
 
-def _dependents(cursor: Any, graph: Graph, name: str) -> list[dict[str, Any]]:
+def _dependents(cursor: Cursor, graph: Graph, name: str) -> list[dict[str, Any]]:
     names = sorted({product.name for product, _ in graph.by_product.get(name, ())})
     cursor.execute(_STORED, [names])
     stored = dict(cursor.fetchall())

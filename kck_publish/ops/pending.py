@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..clock import now
 from ..conf import settings
@@ -74,7 +75,7 @@ class Pending:
         return any(entry.by == HAND or not stamp.sees(xid) for xid in xids)
 
 
-def pending(connection: Any, graph: Graph, recover: Callable[[], None]) -> Pending:
+def pending(connection: BaseDatabaseWrapper, graph: Graph, recover: Callable[[], None]) -> Pending:
     """Everything that waits for the listener in the current transaction's snapshot.
 
     Args:
@@ -108,7 +109,7 @@ def _owner(shard: int, shards: int) -> Callable[[str], bool]:
     return lambda key: shard_of(key, shards) == shard
 
 
-def _rows(connection: Any, done: str, found: Pending) -> list[Row]:
+def _rows(connection: BaseDatabaseWrapper, done: str, found: Pending) -> list[Row]:
     if any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
         return undrained(connection)
     with closing(unseen(connection, done)) as rows:  # type: ignore[type-var]
@@ -146,7 +147,7 @@ def _cascades(found: Pending, graph: Graph, decoder: Decoder, recover: Callable[
             found.cascade |= {one for tasks in work.tasks.values() for one in tasks}
 
 
-def _recorded(found: Pending, graph: Graph, connection: Any) -> None:
+def _recorded(found: Pending, graph: Graph, connection: BaseDatabaseWrapper) -> None:
     """What was computed, without declaring it, from what waits."""
     with connection.cursor() as cursor:
         waiting = {*found.keys, *found.cascade}

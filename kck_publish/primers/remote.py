@@ -18,7 +18,7 @@ from django.db import connections
 from .. import stores
 from ..conf import settings
 from ..exceptions import InvalidPrimer
-from ..postgres import connect
+from ..postgres import Cursor, connect
 from ..products import registry
 from ..products.product import Product
 from ..stores import Address
@@ -112,7 +112,7 @@ class RemotePrimer(Primer):
         return found.data
 
 
-def forget_gone(cursor: Any, older: float) -> int:
+def forget_gone(cursor: Cursor, older: float) -> int:
     """Forget what the sources of values that are not stored any more have said; how many.
 
     Args:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from django.db import DatabaseError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from ..conf import settings
@@ -180,7 +181,7 @@ def _limited_queries(limit: Limit) -> Iterator[None]:
                 _execute(connection, _RESTORE, before)
 
 
-def _set(connection: Any, limit: Limit) -> str:
+def _set(connection: BaseDatabaseWrapper, limit: Limit) -> str:
     """End queries after what is left of the limit; what was set before. A shorter one holds."""
     milliseconds = max(1, round(limit.left * 1000))
     before, _ = _execute(connection, _SET, str(milliseconds))
@@ -194,7 +195,7 @@ def _in_milliseconds(shown: str) -> int:
     return int(number) * _MILLISECONDS.get(shown.removeprefix(number), 1)
 
 
-def _execute(connection: Any, query: str, timeout: str) -> Any:
+def _execute(connection: BaseDatabaseWrapper, query: str, timeout: str) -> Any:
     """On the raw connection: no limit is looked at, and nobody counts or logs it as the user's."""
     with psycopg.Cursor(connection.connection) as cursor:
         return cursor.execute(query, [timeout]).fetchone()
@@ -213,7 +214,7 @@ def _in_time(execute: Any, sql: str, params: Any, many: bool, context: Any) -> A
         raise
 
 
-def _is_sound(connection: Any) -> bool:
+def _is_sound(connection: BaseDatabaseWrapper) -> bool:
     """Whether something can be asked in the transaction that the compute runs in."""
     raw = connection.connection
     if raw is None or raw.closed or not connection.in_atomic_block or connection.needs_rollback:

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from ..conf import settings
@@ -114,14 +114,14 @@ def declared(product: Product) -> frozenset[str]:
     return frozenset(found)
 
 
-def _is_lost(connection: Any) -> bool:
+def _is_lost(connection: BaseDatabaseWrapper) -> bool:
     """Whether nothing can be asked in this transaction any more."""
     raw = connection.connection
     failed = raw is not None and raw.info.transaction_status == TransactionStatus.INERROR
     return bool(failed or (connection.in_atomic_block and connection.needs_rollback))
 
 
-def _scans(connection: Any) -> Scans:
+def _scans(connection: BaseDatabaseWrapper) -> Scans:
     with connection.cursor() as cursor:
         cursor.execute(_READ)
         return {table: int(scans) for table, scans in cursor.fetchall()}

@@ -17,6 +17,7 @@ from .. import clock, stores
 from ..exceptions import KeyParameterMismatch, NotPrimed, StoreUnreachable, UnknownProduct
 from ..log import keys, refreshes
 from ..log.snapshot import NOTHING
+from ..postgres import Cursor
 from ..products import compute, encoding, registry
 from ..products.product import Parameters, Product
 from ..stores import HAND, Address, Read, Stored
@@ -258,7 +259,7 @@ class Cache:
             raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
         return value_of(None, key, stored)
 
-    def _cursor(self) -> Any:
+    def _cursor(self) -> Cursor:
         return connections[stores.current().alias].cursor()
 
 

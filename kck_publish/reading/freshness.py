@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Any
 
 from django.db import connections, transaction
 
@@ -16,6 +15,7 @@ from ..exceptions import Behind
 from ..log import refreshes
 from ..log.keys import shard_of
 from ..log.lag import Lags, lags
+from ..postgres import Cursor
 from ..products import registry
 from ..products.product import Product
 from ..stores import Address, Own, Store, Stored
@@ -102,7 +102,7 @@ class Serving:
                 _asked.pop(next(iter(_asked)), None)
             _asked[asked] = None
 
-    def _cursor(self) -> Any:
+    def _cursor(self) -> Cursor:
         return connections[self._store.alias].cursor()
 
 

@@ -8,7 +8,6 @@ the listener looks at. Inside one it is written after the commit.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from django.db import connections, transaction
 
@@ -17,6 +16,7 @@ from ..exceptions import VersionMismatch
 from ..log import refreshes
 from ..log.keys import product_of
 from ..log.snapshot import take
+from ..postgres import Cursor
 from ..products import registry
 from ..stores import Address, Outgoing, Store, Stored, edges
 from ..stores.near import journal
@@ -92,7 +92,7 @@ def _put_after(store: Store, entry: Stored) -> None:
         _tell(cursor, entry.address.key)
 
 
-def _tell(cursor: Any, key: str) -> None:
+def _tell(cursor: Cursor, key: str) -> None:
     if registry.graph().by_product.get(product_of(key)):
         refreshes.log(cursor, refreshes.REFRESHED, [key])
     else:

@@ -23,6 +23,7 @@ from ..exceptions import StoreUnreachable, TooLarge
 from ..log import refreshes
 from ..log.keys import shard_of
 from ..log.snapshot import Snapshot, take
+from ..postgres import Cursor
 from ..products.compute import compute
 from ..products.compute import current as current_compute
 from ..products.product import Computed, Parameters, Product
@@ -186,7 +187,7 @@ def _flight(
 
 
 def _stored_meanwhile(
-    cursor: Any, store: Store, addresses: Sequence[Address], stamp: str
+    cursor: Cursor, store: Store, addresses: Sequence[Address], stamp: str
 ) -> dict[str, Stored]:
     """What others have stored since we missed it; what is expired makes way."""
     there = store.meanwhile(cursor, addresses)
@@ -325,6 +326,6 @@ def lock_of(key: str) -> int:
     return int.from_bytes(Address(key, "").digest.bytes[:4], "big", signed=True)
 
 
-def _snapshot(connection: Any) -> str:
+def _snapshot(connection: BaseDatabaseWrapper) -> str:
     with connection.cursor() as cursor:
         return take(cursor)

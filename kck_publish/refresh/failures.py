@@ -15,6 +15,7 @@ from typing import Any
 from .. import clock
 from ..conf import settings
 from ..log import refreshes
+from ..postgres import Cursor
 from ..products.product import Product
 from ..retry import Retry
 from ..stores import Address
@@ -71,7 +72,7 @@ def policy(product: Product) -> Retry:
     return settings.RETRY or Retry()
 
 
-def record(cursor: Any, failures: Sequence[Failure]) -> list[tuple[Failure, datetime | None]]:
+def record(cursor: Cursor, failures: Sequence[Failure]) -> list[tuple[Failure, datetime | None]]:
     """Keep that these failed.
 
     Returns:
@@ -102,12 +103,12 @@ def record(cursor: Any, failures: Sequence[Failure]) -> list[tuple[Failure, date
     return outcome
 
 
-def mark_behind(cursor: Any, addresses: Sequence[Address]) -> None:
+def mark_behind(cursor: Cursor, addresses: Sequence[Address]) -> None:
     """What is stored of these keys is not what it should be, as far as anybody knows."""
     cursor.execute(_BEHIND, identities(addresses))
 
 
-def forget(cursor: Any, addresses: Sequence[Address]) -> None:
+def forget(cursor: Cursor, addresses: Sequence[Address]) -> None:
     """These have been refreshed, or removed: nothing is left to retry."""
     cursor.execute(_FORGET, identities(addresses))
 
@@ -124,7 +125,7 @@ def any_query() -> tuple[str, list[Any]]:
     return _ANY, []
 
 
-def next_due(cursor: Any, owned: Iterable[int], shards: int) -> datetime | None:
+def next_due(cursor: Cursor, owned: Iterable[int], shards: int) -> datetime | None:
     """When the next retry of these shards is due."""
     cursor.execute(_NEXT, [shards, list(owned)])
     found: datetime | None = cursor.fetchone()[0]
@@ -140,7 +141,7 @@ def describe(error: Exception) -> str:
     return "\n".join([name, *lines]).encode(errors="backslashreplace").decode()
 
 
-def dead(cursor: Any) -> list[dict[str, Any]]:
+def dead(cursor: Cursor) -> list[dict[str, Any]]:
     """The dead letters, the oldest first."""
     clock.aware(cursor).execute(
         "SELECT key, product, attempts, first_at, error FROM kck_publish_failure "
@@ -150,7 +151,7 @@ def dead(cursor: Any) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def revive(cursor: Any, keys: Sequence[str] | None) -> list[str]:
+def revive(cursor: Cursor, keys: Sequence[str] | None) -> list[str]:
     """Have dead letters (all when None) tried again, from the first attempt on; their keys."""
     cursor.execute(_REVIVE, [clock.now(), keys, keys])
     found = [row[0] for row in cursor.fetchall()]
@@ -158,7 +159,7 @@ def revive(cursor: Any, keys: Sequence[str] | None) -> list[str]:
     return found
 
 
-def discard(cursor: Any, keys: Sequence[str] | None) -> list[str]:
+def discard(cursor: Cursor, keys: Sequence[str] | None) -> list[str]:
     """Forget dead letters (all when None); what they were keys of stays as it is, behind."""
     cursor.execute(_DISCARD, [keys, keys])
     return [row[0] for row in cursor.fetchall()]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
+from ..postgres import Cursor
 from ..products.product import Parameters, Product
 from ..stores import Address, Fence, Query, Read, Stored
 from . import failures as refresh_failures
@@ -22,7 +23,7 @@ class Session(Protocol):
     def owns(self, key: str) -> bool:
         """Whether a key is of the batch's shard."""
 
-    def cursor(self) -> Any:
+    def cursor(self) -> Cursor:
         """A cursor that sees the latest committed state."""
 
     def ask(self, *queries: Query) -> list[list[Any]]:

@@ -19,6 +19,7 @@ from django.utils.timezone import get_default_timezone
 from .. import clock, stores
 from ..conf import settings
 from ..log import refreshes
+from ..postgres import Cursor
 from ..products import registry
 from ..products.product import Product
 from ..products.timetable import Timetable, timetable
@@ -99,7 +100,7 @@ def _tick(product: Product, due: datetime, now: datetime) -> None:
     logger.debug("tick of %s: %d keys, the next at %s", product.name, len(keys), following)
 
 
-def _keys(product: Product, cursor: Any) -> Iterable[str]:
+def _keys(product: Product, cursor: Cursor) -> Iterable[str]:
     """The domain, if there is one that can be had; else what is stored."""
     try:
         with transaction.atomic(using=settings.DATABASE):
@@ -115,7 +116,7 @@ def _keys(product: Product, cursor: Any) -> Iterable[str]:
     return list(stores.current().enumerate(cursor, product.name, product.fingerprint))
 
 
-def plans(cursor: Any, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
+def plans(cursor: Cursor, names: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """The schedule of these products, or of all: ``every``, ``due_at``, ``last_at``."""
     wanted = [product.name for product in _scheduled()] if names is None else list(names)
     if not wanted:

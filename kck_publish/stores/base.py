@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..log import keys
 from ..log.snapshot import Snapshot
+from ..postgres import Cursor
 
 # A statement and its parameters.
 Query = tuple[str, list[Any]]
@@ -218,18 +219,18 @@ class Store(Protocol):
     def is_behind(self, stored: Stored) -> bool:
         """Whether the last refresh of what was read has failed."""
 
-    def take_soft_expiry(self, cursor: Any, address: Address) -> bool:
+    def take_soft_expiry(self, cursor: Cursor, address: Address) -> bool:
         """Take an entry's soft expiry away; True for the one reader that did."""
 
     # A reader that primes.
 
-    def meanwhile(self, cursor: Any, addresses: Sequence[Address]) -> dict[str, Stored]:
+    def meanwhile(self, cursor: Cursor, addresses: Sequence[Address]) -> dict[str, Stored]:
         """What others have stored, or are just storing, since these were missed."""
 
-    def add_with(self, cursor: Any, entries: Iterable[Stored]) -> None:
+    def add_with(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Keep those that are not there yet; never overwrite. Then commit, then ``deliver``."""
 
-    def write_later(self, cursor: Any, entries: Iterable[Stored]) -> None:
+    def write_later(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Overwrite what is of no later state. Then commit, then ``deliver``."""
 
     def deliver(self, entries: Sequence[Stored], overwrite: bool = False) -> None:
@@ -237,10 +238,10 @@ class Store(Protocol):
 
     # Who overwrites: the listener, and ``cache.set``.
 
-    def announce(self, cursor: Any, entries: Sequence[Stored]) -> None:
+    def announce(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         """Make known, before it is, that something will be stored here."""
 
-    def send(self, cursor: Any, outgoing: Outgoing) -> None:
+    def send(self, cursor: Cursor, outgoing: Outgoing) -> None:
         """Change what is outside; before the transaction that says so.
 
         Raises:
@@ -251,45 +252,47 @@ class Store(Protocol):
     def fence(self, fence: Fence) -> None:
         """From now on no worker of an earlier epoch may write."""
 
-    def write(self, cursor: Any, entries: Iterable[Stored]) -> None:
+    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Keep these, overwriting; each gets a new version."""
 
-    def remove(self, cursor: Any, addresses: Sequence[Address], stamp: str) -> int:
+    def remove(self, cursor: Cursor, addresses: Sequence[Address], stamp: str) -> int:
         """Remove these, as of a state; the number that were there."""
 
-    def remove_foreign(self, cursor: Any, addresses: Sequence[Address]) -> None:
+    def remove_foreign(self, cursor: Cursor, addresses: Sequence[Address]) -> None:
         """Remove what other versions of the code hold of keys that have changed."""
 
-    def remove_foreign_of(self, cursor: Any, product: str, fingerprint: str) -> None:
+    def remove_foreign_of(self, cursor: Cursor, product: str, fingerprint: str) -> None:
         """Remove what other versions of the code hold of a whole product."""
 
-    def clear(self, cursor: Any, product: str | None = None) -> None:
+    def clear(self, cursor: Cursor, product: str | None = None) -> None:
         """Remove everything, or all of one product."""
 
-    def some(self, cursor: Any, fingerprints: Sequence[str], count: int) -> list[tuple[str, str]]:
+    def some(
+        self, cursor: Cursor, fingerprints: Sequence[str], count: int
+    ) -> list[tuple[str, str]]:
         """Product and key of a few entries that primers made, from a random place on."""
 
-    def drop(self, cursor: Any, shard: int, shards: int, by_hand: bool = False) -> None:
+    def drop(self, cursor: Cursor, shard: int, shards: int, by_hand: bool = False) -> None:
         """Remove all of a shard, of whichever state; what was set by hand too, if that is said."""
 
-    def sweep(self, cursor: Any) -> None:
+    def sweep(self, cursor: Cursor) -> None:
         """Forget what readers have announced and never stored."""
 
-    def lock_version(self, cursor: Any, address: Address) -> int | None:
+    def lock_version(self, cursor: Cursor, address: Address) -> int | None:
         """The version that is stored, held still until the transaction ends."""
 
-    def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
+    def adopt(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         """These hold as they were seen: the listener's from now on, and no longer behind."""
 
-    def renew(self, cursor: Any, entries: Iterable[Stored]) -> None:
+    def renew(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """These hold as they are, until a later time."""
 
     # What is stored, for the listener and for tools.
 
-    def look(self, cursor: Any, addresses: Sequence[Address]) -> Reading:
+    def look(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
         """The entries of these addresses."""
 
-    def before(self, cursor: Any, addresses: Sequence[Address]) -> Reading:
+    def before(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
         """As ``look``; where a value was lost that should be there, an empty one of no state."""
 
     def before_query(self, addresses: Sequence[Address]) -> Query:
@@ -304,16 +307,16 @@ class Store(Protocol):
     def lazies(self, rows: Sequence[Any]) -> Iterable[Stored]:
         """What the rows of ``lazy_query`` say; bodies may be left out."""
 
-    def any_stored(self, cursor: Any, product: str) -> bool:
+    def any_stored(self, cursor: Cursor, product: str) -> bool:
         """Whether anything of a product is stored, by any version of the code, or was read."""
 
-    def enumerate(self, cursor: Any, product: str, fingerprint: str) -> Iterable[str]:
+    def enumerate(self, cursor: Cursor, product: str, fingerprint: str) -> Iterable[str]:
         """The keys of a product that are known to be stored."""
 
     def page(
-        self, cursor: Any, product: str, fingerprint: str, after: uuid.UUID, limit: int
+        self, cursor: Cursor, product: str, fingerprint: str, after: uuid.UUID, limit: int
     ) -> list[tuple[uuid.UUID, str]]:
         """The next of these, with their digests, in the order of the digests."""
 
-    def present(self, cursor: Any, addresses: Sequence[Address]) -> set[str]:
+    def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
         """The keys of those of these whose values are really there."""

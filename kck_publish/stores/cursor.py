@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg import Cursor
+import psycopg
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import Format
+
+from ..postgres import Cursor
 
 _KEPT = "kck_publish_cursor"
 
 
 @contextmanager
-def kept_cursor(connection: Any) -> Iterator[Any]:
+def kept_cursor(connection: BaseDatabaseWrapper) -> Iterator[Cursor]:
     """Django's cursor for the store's own statements. After an error it is not kept.
 
     Whatever Django's other cursors do, it sends parameters apart from the statement, and is sent
@@ -31,12 +34,12 @@ def kept_cursor(connection: Any) -> Iterator[Any]:
     connection.close_if_health_check_failed()  # as Django's own cursors do
     connection.ensure_connection()
     kept = vars(connection)
-    found: Cursor[Any] | None = kept.pop(_KEPT, None)  # so that no other thread has it
+    found: psycopg.Cursor[Any] | None = kept.pop(_KEPT, None)  # so that no other thread has it
     if found is None or found.connection is not connection.connection:
         with connection.wrap_database_errors:
-            found = Cursor(connection.connection)
+            found = psycopg.Cursor(connection.connection)
         found.format = Format.BINARY
-    yield connection._prepare_cursor(found)
+    yield connection._prepare_cursor(found)  # type: ignore[attr-defined]
     if found.pgresult is not None:
         found.pgresult.clear()
     kept[_KEPT] = found

@@ -33,6 +33,7 @@ from django.db import connections
 from ..capture import session_writes
 from ..exceptions import StoreUnreachable
 from ..log.snapshot import NOTHING, take
+from ..postgres import Cursor
 from . import index_sql
 from .base import LISTENER, READER, Address, Fence, Outgoing, Query, Reading, Stored
 from .cache_values import REMEMBERED, Frame, Values, values_in
@@ -73,11 +74,11 @@ class CacheStore(PostgresStore):
             cursor.execute(*index_sql.behind(stored.address))
             return cursor.fetchone() is not None
 
-    def look(self, cursor: Any, addresses: Sequence[Address]) -> Reading:
+    def look(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
         entries = self.before(cursor, addresses).entries
         return Reading({key: one for key, one in entries.items() if one.stamp != NOTHING}, None)
 
-    def before(self, cursor: Any, addresses: Sequence[Address]) -> Reading:
+    def before(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
         cursor.execute(*self.before_query(addresses))
         return self.before_of(cursor.fetchall(), addresses)
 
@@ -105,7 +106,7 @@ class CacheStore(PostgresStore):
                 )
         return Reading(entries, None)
 
-    def meanwhile(self, cursor: Any, addresses: Sequence[Address]) -> dict[str, Stored]:
+    def meanwhile(self, cursor: Cursor, addresses: Sequence[Address]) -> dict[str, Stored]:
         end = time.monotonic() + _SOON
         found: dict[str, Stored] = {}
         with suppress(StoreUnreachable):
@@ -118,7 +119,7 @@ class CacheStore(PostgresStore):
                 found |= self._get(missing)
         return found
 
-    def add_with(self, cursor: Any, entries: Iterable[Stored]) -> None:
+    def add_with(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         cursor.execute(*index_sql.add(entries))
 
     write_later = add_with
@@ -131,10 +132,10 @@ class CacheStore(PostgresStore):
             else:
                 values.add(frames)
 
-    def announce(self, cursor: Any, entries: Sequence[Stored]) -> None:
+    def announce(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         super().add_with(cursor, [_bare(one)._replace(by=READER) for one in entries])
 
-    def send(self, cursor: Any, outgoing: Outgoing) -> None:
+    def send(self, cursor: Cursor, outgoing: Outgoing) -> None:
         removals = list(outgoing.removals)
         if outgoing.touched or outgoing.removals:
             cursor.execute(*index_sql.foreign([*outgoing.touched, *outgoing.removals]))
@@ -155,19 +156,19 @@ class CacheStore(PostgresStore):
     def fence(self, fence: Fence) -> None:
         self._write({}, fence)
 
-    def write(self, cursor: Any, entries: Iterable[Stored]) -> None:
+    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         super().write(cursor, [_bare(one) for one in entries])
 
-    def remove(self, cursor: Any, addresses: Sequence[Address], stamp: str) -> int:
+    def remove(self, cursor: Cursor, addresses: Sequence[Address], stamp: str) -> int:
         cursor.execute(*index_sql.remove(addresses, stamp))
         return int(cursor.rowcount)
 
-    def lock_version(self, cursor: Any, address: Address) -> int | None:
+    def lock_version(self, cursor: Cursor, address: Address) -> int | None:
         super().lock_version(cursor, address)
         entry = self._get([address]).get(address.key)
         return None if entry is None else entry.version
 
-    def clear(self, cursor: Any, product: str | None = None) -> None:
+    def clear(self, cursor: Cursor, product: str | None = None) -> None:
         cursor.execute(*index_sql.addresses(product))
         addresses = [Address(*row) for row in cursor.fetchall()]
         stamp = take(cursor)
@@ -175,14 +176,14 @@ class CacheStore(PostgresStore):
             self.send(cursor, Outgoing(stamp, removals=some))
             self.remove(cursor, some, stamp)
 
-    def drop(self, cursor: Any, shard: int, shards: int, by_hand: bool = False) -> None:
+    def drop(self, cursor: Cursor, shard: int, shards: int, by_hand: bool = False) -> None:
         cursor.execute(*index_sql.addresses_of_shard(shard, shards, by_hand))
         for some in _chunks([Address(*row) for row in cursor.fetchall()]):
             with self._reaching() as values:
                 values.delete(map(_name, some))
         super().drop(cursor, shard, shards, by_hand)
 
-    def sweep(self, cursor: Any) -> None:
+    def sweep(self, cursor: Cursor) -> None:
         cursor.execute(*index_sql.orphans(REMEMBERED))
         versions = {Address(key, fingerprint): row for key, fingerprint, row in cursor.fetchall()}
         if not versions:
@@ -202,10 +203,10 @@ class CacheStore(PostgresStore):
                 if (value := values.get(address)) is not None:
                     yield value._replace(body=None, row=version)
 
-    def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
+    def adopt(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         cursor.execute(*index_sql.adopt(entries))
 
-    def present(self, cursor: Any, addresses: Sequence[Address]) -> set[str]:
+    def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
         known = super().present(cursor, addresses)
         found: set[str] = set()
         for some in _chunks([one for one in addresses if one.key in known]):

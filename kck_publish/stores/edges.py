@@ -19,6 +19,7 @@ from typing import Any
 
 from ..log.keys import product_of
 from ..log.refreshes import REFRESH, REFRESHED
+from ..postgres import Cursor
 from . import Address, Read, Stored
 from .arrays import AMONG, digests, identities
 
@@ -93,7 +94,7 @@ def reads_of(entries: Iterable[Stored]) -> Reads:
     return {one.address: one.reads for one in entries if one.reads}
 
 
-def keep(cursor: Any, reads: Reads, stamp: str, replace: bool = False) -> None:
+def keep(cursor: Cursor, reads: Reads, stamp: str, replace: bool = False) -> None:
     """Keep what these values, which are stored, were computed from.
 
     Args:
@@ -129,7 +130,7 @@ def keep(cursor: Any, reads: Reads, stamp: str, replace: bool = False) -> None:
     cursor.execute(_RING)
 
 
-def tell(cursor: Any, keys: Iterable[str]) -> None:
+def tell(cursor: Cursor, keys: Iterable[str]) -> None:
     """Log the refresh of those keys that others were computed from; their rows are held."""
     some = list(dict.fromkeys(keys))
     if some:
@@ -137,33 +138,33 @@ def tell(cursor: Any, keys: Iterable[str]) -> None:
         cursor.execute(_TELL, [REFRESHED, [product_of(key) for key in some], some, whose])
 
 
-def readers(cursor: Any, keys: Iterable[str]) -> list[tuple[str, str]]:
+def readers(cursor: Cursor, keys: Iterable[str]) -> list[tuple[str, str]]:
     """(Key, a key that was computed from it), of those among these keys that were read."""
     cursor.execute(_READERS, [digests([Address(key, "") for key in keys])])
     found: list[tuple[str, str]] = cursor.fetchall()
     return found
 
 
-def readers_of(cursor: Any, product: str) -> list[str]:
+def readers_of(cursor: Cursor, product: str) -> list[str]:
     """The keys that were computed from any key of a product."""
     cursor.execute(_READERS_OF, [product])
     return [key for (key,) in cursor.fetchall()]
 
 
-def read_of(cursor: Any, product: str) -> list[str]:
+def read_of(cursor: Cursor, product: str) -> list[str]:
     """The keys of a product, stored or not, that others were computed from."""
     cursor.execute(_READ_OF, [product])
     return [key for (key,) in cursor.fetchall()]
 
 
-def pairs(cursor: Any) -> list[tuple[str, str]]:
+def pairs(cursor: Cursor) -> list[tuple[str, str]]:
     """(Product, a product that it was computed from without declaring it)."""
     cursor.execute(_PAIRS)
     found: list[tuple[str, str]] = cursor.fetchall()
     return found
 
 
-def of(cursor: Any, address: Address) -> list[str]:
+def of(cursor: Cursor, address: Address) -> list[str]:
     """The keys that a stored value was computed from, beside those that are declared."""
     cursor.execute(_OF, [address.digest])
     return [key for (key,) in cursor.fetchall()]

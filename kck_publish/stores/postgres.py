@@ -19,6 +19,7 @@ from .. import clock
 from ..capture import session_writes
 from ..exceptions import StoreMissing
 from ..log.snapshot import Snapshot
+from ..postgres import Cursor
 from . import sql
 from .arrays import identities, ordered
 from .base import HAND, Address, Fence, Outgoing, Own, Query, Reading, Stored
@@ -79,14 +80,14 @@ class PostgresStore:
     def is_behind(self, stored: Stored) -> bool:
         return stored.behind
 
-    def look(self, cursor: Any, addresses: Sequence[Address]) -> Reading:
+    def look(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
         """The entries of these addresses with all that is known of them."""
         clock.aware(cursor).execute(*self.before_query(addresses))
         return self.before_of(cursor.fetchall(), addresses)
 
     before = look  # here a value is lost with its row
 
-    def meanwhile(self, cursor: Any, addresses: Sequence[Address]) -> dict[str, Stored]:
+    def meanwhile(self, cursor: Cursor, addresses: Sequence[Address]) -> dict[str, Stored]:
         return self.look(cursor, addresses).entries
 
     def before_query(self, addresses: Sequence[Address]) -> Query:
@@ -124,50 +125,50 @@ class PostgresStore:
                 cursor.execute(sql.FORGET_OWN, [list(wrote)])
         return own
 
-    def add_with(self, cursor: Any, entries: Iterable[Stored]) -> None:
+    def add_with(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Keep what is not there yet. In one order always, so that two never deadlock."""
         cursor.execute(sql.ADD, sql.rows(entries))
 
-    def write(self, cursor: Any, entries: Iterable[Stored]) -> None:
+    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Overwrite; each entry gets a new version."""
         cursor.execute(sql.WRITE, sql.rows(entries))
 
-    def write_later(self, cursor: Any, entries: Iterable[Stored]) -> None:
+    def write_later(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Overwrite those whose stored value is not of a later state."""
         cursor.execute(sql.WRITE + sql.UNLESS_LATER, sql.rows(entries))
 
     def deliver(self, entries: Sequence[Stored], overwrite: bool = False) -> None:
         pass
 
-    def announce(self, cursor: Any, entries: Sequence[Stored]) -> None:
+    def announce(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         pass
 
-    def send(self, cursor: Any, outgoing: Outgoing) -> None:
+    def send(self, cursor: Cursor, outgoing: Outgoing) -> None:
         pass
 
     def fence(self, fence: Fence) -> None:
         pass  # the cursor of the log is the fence
 
-    def remove(self, cursor: Any, addresses: Sequence[Address], stamp: str) -> int:
+    def remove(self, cursor: Cursor, addresses: Sequence[Address], stamp: str) -> int:
         cursor.execute(sql.REMOVE, identities(addresses))
         return int(cursor.rowcount)
 
-    def drop(self, cursor: Any, shard: int, shards: int, by_hand: bool = False) -> None:
+    def drop(self, cursor: Cursor, shard: int, shards: int, by_hand: bool = False) -> None:
         """Remove all of a shard, of whichever state; what was set by hand too, if that is said."""
         cursor.execute(sql.DROP, [shards, shard, by_hand])
 
-    def remove_foreign(self, cursor: Any, addresses: Sequence[Address]) -> None:
+    def remove_foreign(self, cursor: Cursor, addresses: Sequence[Address]) -> None:
         """Remove what other versions of the code hold of keys that have changed."""
         cursor.execute(sql.REMOVE_FOREIGN, identities(addresses))
 
-    def remove_foreign_of(self, cursor: Any, product: str, fingerprint: str) -> None:
+    def remove_foreign_of(self, cursor: Cursor, product: str, fingerprint: str) -> None:
         """Remove what other versions of the code hold of a whole product."""
         cursor.execute(
             "DELETE FROM kck_publish_entry WHERE product = %s AND fingerprint <> %s",
             [product, fingerprint],
         )
 
-    def lock_version(self, cursor: Any, address: Address) -> int | None:
+    def lock_version(self, cursor: Cursor, address: Address) -> int | None:
         """The version that is stored, held still until the transaction ends."""
         cursor.execute(
             "SELECT version FROM kck_publish_entry WHERE digest = %s AND fingerprint = %s "
@@ -177,17 +178,17 @@ class PostgresStore:
         row = cursor.fetchone()
         return None if row is None else int(row[0])
 
-    def clear(self, cursor: Any, product: str | None = None) -> None:
+    def clear(self, cursor: Cursor, product: str | None = None) -> None:
         """Remove everything, or all of one product."""
         cursor.execute(
             "DELETE FROM kck_publish_entry WHERE %s::text IS NULL OR product = %s",
             [product, product],
         )
 
-    def sweep(self, cursor: Any) -> None:
+    def sweep(self, cursor: Cursor) -> None:
         pass  # what is announced is stored, here
 
-    def take_soft_expiry(self, cursor: Any, address: Address) -> bool:
+    def take_soft_expiry(self, cursor: Cursor, address: Address) -> bool:
         """Take an entry's soft expiry away; True for the one reader that did."""
         cursor.execute(
             "UPDATE kck_publish_entry SET soft_expire = NULL WHERE soft_expire IS NOT NULL "
@@ -196,7 +197,7 @@ class PostgresStore:
         )
         return bool(cursor.rowcount)
 
-    def renew(self, cursor: Any, entries: Iterable[Stored]) -> None:
+    def renew(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """These hold as they are, until a later time."""
         some = ordered(entries)
         cursor.execute(
@@ -218,11 +219,11 @@ class PostgresStore:
             address = Address(key, fingerprint)
             yield Stored(address, None, None, stamp, by, version)
 
-    def adopt(self, cursor: Any, entries: Sequence[Stored]) -> None:
+    def adopt(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         """These hold as they were seen: the listener's from now on, and no longer behind."""
         cursor.execute(sql.ADOPT, identities([one.address for one in entries]))
 
-    def any_stored(self, cursor: Any, product: str) -> bool:
+    def any_stored(self, cursor: Cursor, product: str) -> bool:
         """Whether anything of a product is stored, by any version of the code, or was read."""
         cursor.execute(
             "SELECT EXISTS (SELECT FROM kck_publish_entry WHERE product = %s) "
@@ -231,7 +232,9 @@ class PostgresStore:
         )
         return bool(cursor.fetchone()[0])
 
-    def some(self, cursor: Any, fingerprints: Sequence[str], count: int) -> list[tuple[str, str]]:
+    def some(
+        self, cursor: Cursor, fingerprints: Sequence[str], count: int
+    ) -> list[tuple[str, str]]:
         """Product and key of a few entries that primers made, from a random place on."""
         start = uuid.uuid4()
         cursor.execute(sql.SOME.format(way=">="), [start, list(fingerprints), HAND, count])
@@ -242,7 +245,7 @@ class PostgresStore:
             found += cursor.fetchall()
         return found
 
-    def enumerate(self, cursor: Any, product: str, fingerprint: str) -> Iterator[str]:
+    def enumerate(self, cursor: Cursor, product: str, fingerprint: str) -> Iterator[str]:
         """The stored keys of a product."""
         cursor.execute(
             "SELECT key FROM kck_publish_entry WHERE product = %s AND fingerprint = %s",
@@ -250,14 +253,14 @@ class PostgresStore:
         )
         return (row[0] for row in cursor.fetchall())
 
-    def present(self, cursor: Any, addresses: Sequence[Address]) -> set[str]:
+    def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
         """The keys of those of these whose values are really there."""
         which, parameters = sql.wanted(addresses)
         cursor.execute(f"SELECT e.key FROM kck_publish_entry e WHERE {which}", parameters)
         return {key for (key,) in cursor.fetchall()}
 
     def page(
-        self, cursor: Any, product: str, fingerprint: str, after: uuid.UUID, limit: int
+        self, cursor: Cursor, product: str, fingerprint: str, after: uuid.UUID, limit: int
     ) -> list[tuple[uuid.UUID, str]]:
         """The next stored keys of a product, with their digests, in the order of these."""
         cursor.execute(sql.PAGE, [product, fingerprint, after, limit])

@@ -22,7 +22,7 @@ from kck_publish.listener.listener import Listener
 from kck_publish.log.snapshot import take
 from kck_publish.ops.repair import repair
 from kck_publish.ops.verify import audit
-from kck_publish.postgres import connect
+from kck_publish.postgres import Cursor, connect
 from kck_publish.products import registry
 from kck_publish.stores import LISTENER, READER, Address, Fence, Outgoing, Stored
 from kck_publish.testing import assert_fresh, travel
@@ -488,7 +488,7 @@ def test_a_batch_that_is_cut_off_is_repeated_and_augments_once(
     store = type(stores.current())
     original = store.send
 
-    def send(self: Any, cursor: Any, outgoing: Outgoing) -> None:
+    def send(self: Any, cursor: Cursor, outgoing: Outgoing) -> None:
         if after:
             original(self, cursor, outgoing)
         raise Crash

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from kck_publish import Behind, Cache, ConfigurationError, KeyParameterMismatch
 from kck_publish.listener.near_copy import Copying
 from kck_publish.listener.near_follower import NearFollower, following
+from kck_publish.postgres import Cursor
 from kck_publish.products import registry
 from kck_publish.request import GlobalRequest
 from kck_publish.stores.near import journal
@@ -292,7 +293,7 @@ def test_what_is_hinted_at_comes_with_the_look(path: str, held: Any) -> None:
     fetched: list[str] = []
 
     class Spied(Copying):
-        def fetch(self, cursor: Any, addresses: Any) -> Any:
+        def fetch(self, cursor: Cursor, addresses: Any) -> Any:
             fetched.extend(one.key for one in addresses)
             return super().fetch(cursor, addresses)
 
@@ -338,7 +339,7 @@ def test_a_fill_that_was_read_before_a_change_is_put_right(
         drain()
         fetch, fetched, gate = follower.copying.fetch, threading.Event(), threading.Event()
 
-        def slowly(cursor: Any, addresses: Any) -> Any:
+        def slowly(cursor: Cursor, addresses: Any) -> Any:
             found = fetch(cursor, addresses)
             if found and not fetched.is_set():
                 fetched.set()

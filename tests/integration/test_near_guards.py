@@ -24,6 +24,7 @@ from kck_publish.capture.request_writes import OwnWrites, Writes
 from kck_publish.listener.near_follower import NearFollower, following
 from kck_publish.log.consumers import register
 from kck_publish.log.snapshot import take
+from kck_publish.postgres import Cursor
 from kck_publish.products import registry
 from kck_publish.reading import near as reading_near
 from kck_publish.request import GlobalRequest
@@ -242,7 +243,7 @@ def test_the_lease_counts_from_before_the_look(
         begun.append(clock())
         return unseen(*arguments)
 
-    def renewed(cursor: Any, file: Any, at: float, until: str) -> None:
+    def renewed(cursor: Cursor, file: Any, at: float, until: str) -> None:
         renew(cursor, file, at, until)
         counted.append((begun[-1], lease_of(path).at))
 

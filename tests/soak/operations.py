@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kck_publish.postgres import Cursor
+
 CITIES = ["Bern", "Brno", "Graz", "Lyon", "Oslo", "Turku", "Vaasa"]
 SLUGS = [f"slug-{number}" for number in range(260)]
 TAGS = range(1, 9)
@@ -65,11 +67,11 @@ class Hand:
     def amount(self) -> int:
         return self.random.randrange(-50, 100)
 
-    def account(self, cursor: Any) -> int:
+    def account(self, cursor: Cursor) -> int:
         """Some account that is there; 0 if there is none."""
         return next(iter(self.accounts(cursor, 1)), 0)
 
-    def accounts(self, cursor: Any, number: int) -> list[int]:
+    def accounts(self, cursor: Cursor, number: int) -> list[int]:
         cursor.execute("SELECT id FROM soak_account WHERE id > %s ORDER BY id", [self.private])
         found = [row[0] for row in cursor.fetchall()]
         return self.random.sample(found, min(number, len(found)))
@@ -81,7 +83,7 @@ class Hand:
 Operation = Callable[[Any, Hand], list[Deed]]
 
 
-def insert(cursor: Any, hand: Hand) -> list[Deed]:
+def insert(cursor: Cursor, hand: Hand) -> list[Deed]:
     """One statement, some rows."""
     account, amounts = hand.account(cursor), _amounts(hand, 12)
     cursor.execute(
@@ -92,10 +94,10 @@ def insert(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("insert", len(amounts), account, len(amounts), sum(amounts))]
 
 
-def copy(cursor: Any, hand: Hand) -> list[Deed]:
+def copy(cursor: Cursor, hand: Hand) -> list[Deed]:
     """COPY, to several accounts."""
     deeds = []
-    raw = getattr(cursor, "cursor", cursor)  # Django's cursor has psycopg's inside
+    raw: Any = getattr(cursor, "cursor", cursor)  # Django's cursor has psycopg's inside
     accounts = hand.accounts(cursor, hand.random.randint(1, 8))
     statement = "COPY soak_posting (account_id, uid, amount, note) FROM STDIN"
     with raw.copy(statement) as into:
@@ -107,7 +109,7 @@ def copy(cursor: Any, hand: Hand) -> list[Deed]:
     return deeds
 
 
-def upsert(cursor: Any, hand: Hand) -> list[Deed]:
+def upsert(cursor: Cursor, hand: Hand) -> list[Deed]:
     """Some new rows, some that are there already."""
     account = hand.account(cursor)
     old = _lock_some(cursor, account, hand.random.randint(0, 10))
@@ -122,7 +124,7 @@ def upsert(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("upsert", len(rows), account, len(rows) - len(old), grown)]
 
 
-def merge(cursor: Any, hand: Hand) -> list[Deed]:
+def merge(cursor: Cursor, hand: Hand) -> list[Deed]:
     """MERGE: updates, inserts and deletes in one statement."""
     account = hand.account(cursor)
     old = _lock_some(cursor, account, hand.random.randint(0, 10))
@@ -140,7 +142,7 @@ def merge(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("merge", len(rows), account, len(rows) - len(old) - len(gone), grown)]
 
 
-def update(cursor: Any, hand: Hand) -> list[Deed]:
+def update(cursor: Cursor, hand: Hand) -> list[Deed]:
     """All of an account's postings at once."""
     account, more = hand.account(cursor), hand.random.randrange(1, 5)
     cursor.execute(
@@ -149,7 +151,7 @@ def update(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("update", cursor.rowcount, account, 0, cursor.rowcount * more)]
 
 
-def touch(cursor: Any, hand: Hand) -> list[Deed]:
+def touch(cursor: Cursor, hand: Hand) -> list[Deed]:
     """A column that nobody depends on, and an update that changes nothing: no changes at all."""
     account = hand.account(cursor)
     cursor.execute("UPDATE soak_posting SET note = 'n' WHERE account_id = %s", [account])
@@ -157,7 +159,7 @@ def touch(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("touch", 0)]
 
 
-def move(cursor: Any, hand: Hand) -> list[Deed]:
+def move(cursor: Cursor, hand: Hand) -> list[Deed]:
     """Postings of one account become another's."""
     accounts = hand.accounts(cursor, 2)
     old = _lock_some(cursor, accounts[0], 15)
@@ -169,7 +171,7 @@ def move(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("move", 0, accounts[0], -count, -total), there]
 
 
-def delete(cursor: Any, hand: Hand) -> list[Deed]:
+def delete(cursor: Cursor, hand: Hand) -> list[Deed]:
     """Some, or half of many."""
     account = hand.account(cursor)
     cursor.execute("SELECT count(*) FROM soak_posting WHERE account_id = %s", [account])
@@ -179,7 +181,7 @@ def delete(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("delete", len(old), account, -len(old), -sum(old.values()))]
 
 
-def renumber(cursor: Any, hand: Hand) -> list[Deed]:
+def renumber(cursor: Cursor, hand: Hand) -> list[Deed]:
     """An account's own primary key changes, and its postings follow."""
     account = hand.account(cursor)
     cursor.execute("SELECT FROM soak_account WHERE id = %s FOR UPDATE", [account])
@@ -201,7 +203,7 @@ def renumber(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("renumber", 0, account, -count, -total), there]
 
 
-def reslug(cursor: Any, hand: Hand) -> list[Deed]:
+def reslug(cursor: Cursor, hand: Hand) -> list[Deed]:
     """Another slug, perhaps one that another account has just given up."""
     cursor.execute(
         "UPDATE soak_account SET slug = %s WHERE id = %s",
@@ -210,7 +212,7 @@ def reslug(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("reslug", cursor.rowcount)]
 
 
-def swap(cursor: Any, hand: Hand) -> list[Deed]:
+def swap(cursor: Cursor, hand: Hand) -> list[Deed]:
     """Two accounts swap their slugs."""
     pks = hand.accounts(cursor, 2)
     cursor.execute("SELECT id, slug FROM soak_account WHERE id = ANY (%s) FOR UPDATE", [pks])
@@ -223,7 +225,7 @@ def swap(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("swap", 3)]
 
 
-def relocate(cursor: Any, hand: Hand) -> list[Deed]:
+def relocate(cursor: Cursor, hand: Hand) -> list[Deed]:
     """Another city and another team; sometimes all of a city move, and the city is no more."""
     if hand.random.random() < 0.2:
         cities = hand.random.sample(CITIES, 2)
@@ -239,7 +241,7 @@ def relocate(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("relocate", cursor.rowcount)]
 
 
-def rename(cursor: Any, hand: Hand) -> list[Deed]:
+def rename(cursor: Cursor, hand: Hand) -> list[Deed]:
     """A team's name: many pages show it."""
     cursor.execute(
         "UPDATE soak_team SET name = %s WHERE id = %s",
@@ -248,7 +250,7 @@ def rename(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("rename", cursor.rowcount)]
 
 
-def mark(cursor: Any, hand: Hand) -> list[Deed]:
+def mark(cursor: Cursor, hand: Hand) -> list[Deed]:
     """Rows of a table that is truncated now and then."""
     if hand.random.random() < 0.15:
         cursor.execute("TRUNCATE soak_mark")
@@ -262,7 +264,7 @@ def _amounts(hand: Hand, most: int) -> list[int]:
     return [hand.amount() for _ in range(hand.random.randint(1, most))]
 
 
-def _lock_some(cursor: Any, account: int, number: int) -> dict[int, int]:
+def _lock_some(cursor: Cursor, account: int, number: int) -> dict[int, int]:
     """The amounts of some of an account's postings, by uid; nobody else changes them now."""
     cursor.execute(
         "SELECT uid, amount FROM soak_posting WHERE account_id = %s ORDER BY uid LIMIT %s "

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import F
 
+from kck_publish.postgres import Cursor
 from tests.soak.models import Account, Posting, Tag, Team
 from tests.soak.operations import CITIES, SLUGS, TAGS, Deed, Hand, Operation
 
 
-def create(cursor: Any, hand: Hand) -> list[Deed]:
+def create(cursor: Cursor, hand: Hand) -> list[Deed]:
     account, amount = hand.account(cursor), hand.amount()
     Posting.objects.create(account_id=account, uid=hand.uid(), amount=amount)
     return [Deed("create", 1, account, 1, amount)]
 
 
-def bulk_create(cursor: Any, hand: Hand) -> list[Deed]:
+def bulk_create(cursor: Cursor, hand: Hand) -> list[Deed]:
     rows = [
         Posting(account_id=account, uid=hand.uid(), amount=hand.amount())
         for account in hand.accounts(cursor, 4)
@@ -26,7 +25,7 @@ def bulk_create(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("bulk_create", 1, row.account_id, 1, row.amount) for row in rows]
 
 
-def bulk_update(cursor: Any, hand: Hand) -> list[Deed]:
+def bulk_update(cursor: Cursor, hand: Hand) -> list[Deed]:
     account = hand.account(cursor)
     rows = list(Posting.objects.filter(account_id=account).select_for_update().order_by("uid")[:10])
     before = sum(row.amount for row in rows)
@@ -37,14 +36,14 @@ def bulk_update(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("bulk_update", len(rows), account, 0, grown)]
 
 
-def update(cursor: Any, hand: Hand) -> list[Deed]:
+def update(cursor: Cursor, hand: Hand) -> list[Deed]:
     account = hand.account(cursor)
     rows = Posting.objects.filter(account_id=account)
     count = rows.update(amount=F("amount") - 1)
     return [Deed("queryset update", count, account, 0, -count)]
 
 
-def save(cursor: Any, hand: Hand) -> list[Deed]:
+def save(cursor: Cursor, hand: Hand) -> list[Deed]:
     account = hand.account(cursor)
     row = Posting.objects.filter(account_id=account).select_for_update().order_by("?").first()
     if row is None:
@@ -54,7 +53,7 @@ def save(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("save", 1, account, 0, row.amount - before)]
 
 
-def delete(cursor: Any, hand: Hand) -> list[Deed]:
+def delete(cursor: Cursor, hand: Hand) -> list[Deed]:
     account = hand.account(cursor)
     rows = list(Posting.objects.filter(account_id=account).select_for_update().order_by("uid")[:8])
     for row in rows:
@@ -62,14 +61,14 @@ def delete(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("instance delete", len(rows), account, -len(rows), -sum(r.amount for r in rows))]
 
 
-def save_account(cursor: Any, hand: Hand) -> list[Deed]:
+def save_account(cursor: Cursor, hand: Hand) -> list[Deed]:
     row = Account.objects.select_for_update().get(pk=hand.account(cursor))
     row.slug, row.city = hand.random.choice(SLUGS), hand.random.choice(CITIES)
     row.save()
     return [Deed("save account", 1)]
 
 
-def open_account(cursor: Any, hand: Hand) -> list[Deed]:
+def open_account(cursor: Cursor, hand: Hand) -> list[Deed]:
     if Account.objects.count() > len(SLUGS) // 2:
         return []
     row = Account.objects.create(
@@ -79,7 +78,7 @@ def open_account(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("open account", 4)]
 
 
-def close_account(cursor: Any, hand: Hand) -> list[Deed]:
+def close_account(cursor: Cursor, hand: Hand) -> list[Deed]:
     """The cascade takes the postings along."""
     if Account.objects.count() < len(SLUGS) // 3:
         return []
@@ -90,7 +89,7 @@ def close_account(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed("close account", count, pk, -len(amounts), -sum(amounts))]
 
 
-def tag(cursor: Any, hand: Hand) -> list[Deed]:
+def tag(cursor: Cursor, hand: Hand) -> list[Deed]:
     row = Account.objects.get(pk=hand.account(cursor))
     some = hand.random.sample(TAGS, 2)
     way = hand.random.choice(["add", "remove", "set", "clear"])
@@ -103,7 +102,7 @@ def tag(cursor: Any, hand: Hand) -> list[Deed]:
     return [Deed(f"tags {way}", 2)]
 
 
-def save_team(cursor: Any, hand: Hand) -> list[Deed]:
+def save_team(cursor: Cursor, hand: Hand) -> list[Deed]:
     row = Team.objects.select_for_update().get(pk=hand.team())
     row.name = f"team {hand.random.randrange(10**6)}"
     row.save(update_fields=["name"])

@@ -12,9 +12,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
+
 from ...exceptions import Forgotten
 from ...log.consumers import NEAR, Consumer, register
 from ...log.reader import LATE, LATER
+from ...postgres import Cursor
 from .. import Query
 
 # From so many keys on, it is cheaper to begin with an empty store.
@@ -70,20 +73,20 @@ class Look:
     keys: list[str] | None
 
 
-def begin(cursor: Any, name: str) -> Consumer:
+def begin(cursor: Cursor, name: str) -> Consumer:
     """Follow from now on; an earlier registration under the name ends."""
     consumer = register(cursor, name, NEAR)
     cursor.execute(_MARK, [consumer.id])
     return consumer
 
 
-def is_unbroken(cursor: Any, id_: int) -> bool:
+def is_unbroken(cursor: Cursor, id_: int) -> bool:
     """Whether the server has not crashed since this registration."""
     cursor.execute(_MARKED, [id_])
     return bool(cursor.fetchone()[0])
 
 
-def writers(cursor: Any) -> frozenset[str]:
+def writers(cursor: Cursor) -> frozenset[str]:
     """The transactions that have written entries and are not ended.
 
     One that began before a near store was registered tells it nothing: whoever has just registered
@@ -94,14 +97,15 @@ def writers(cursor: Any) -> frozenset[str]:
 
 
 def unseen(
-    desk: Any, consumer: Consumer, since: str, beside: Query | None = None
+    desk: psycopg.Connection[Any], consumer: Consumer, since: str, beside: Query | None = None
 ) -> tuple[Look, list[Any]]:
     """What a cursor has not seen; and the rows of a query that is asked after it, for one wait.
 
     Raises:
         Forgotten: nothing was kept for it: begin anew.
     """
-    look, other = desk.cursor(), desk.cursor()
+    look: Cursor = desk.cursor()
+    other = desk.cursor()
     with desk.pipeline() if beside else nullcontext():
         look.execute(_UNSEEN, {"since": since, "id": consumer.id})
         if beside:
@@ -113,13 +117,13 @@ def unseen(
     return Look(until, None if len(keys) > MANY or "" in keys else keys), rows
 
 
-def tell(cursor: Any, keys: Iterable[str]) -> None:
+def tell(cursor: Cursor, keys: Iterable[str]) -> None:
     """The values of these keys have changed outside the database."""
     if some := list(keys):
         cursor.execute(_TELL, [some])
 
 
-def trim(cursor: Any, silence: float) -> None:
+def trim(cursor: Cursor, silence: float) -> None:
     """Delete what all have seen; who was silent for so long begins anew, and holds nothing."""
     cursor.execute(_SILENT, [silence])
     cursor.execute(_TRIM)
