@@ -11,11 +11,13 @@ from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django.utils.cache import patch_cache_control
 from rest_framework.exceptions import APIException
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...exceptions import Behind
 from ...reading.http import conditional
+from .actions import Action, Plain
 from .listing import rows
 from .primers import SerializerPrimer
 from .rendering import envelope, is_plain, parse
@@ -29,15 +31,86 @@ else:
     _View = object
 
 
+class _Behind(APIException):
+    status_code = 503
+    default_detail = "The answer is being refreshed; ask again."
+    default_code = "behind"
+    wait = 1  # seconds; the exception handler makes Retry-After of it
+
+
+def _retrieve(view: Any, plain: Plain, request: Any, *args: Any, **kwargs: Any) -> Any:
+    """One row's stored bytes."""
+    product = product_for(view)
+    if product is None:
+        return plain(request, *args, **kwargs)
+    try:
+        found = retrieve(view, product)
+    except (PlainWay, ObjectDoesNotExist):
+        return plain(request, *args, **kwargs)
+    except Behind:
+        raise _Behind from None
+    response = StoredResponse(found.body, lambda: parse(found.body))
+    return _validated(view, response, found.etag, found.modified)
+
+
+def _list(view: Any, plain: Plain, request: Any, *args: Any, **kwargs: Any) -> Any:
+    """The stored bytes of the list's rows, put together."""
+    product = product_for(view)
+    if product is None:
+        return plain(request, *args, **kwargs)
+    try:
+        found, paged = rows(view, product)
+    except PlainWay:
+        return plain(request, *args, **kwargs)
+    except Behind:
+        raise _Behind from None
+    if not paged:
+        return _listed(view, StoredResponse(found.render(), lambda: list(found)))
+    response = view.get_paginated_response(found)
+    body = envelope(response.data, found) if type(response) is Response else None
+    if body is None:  # an envelope of a form not known: it is given the data itself
+        return view.get_paginated_response(list(found))
+    data = response.data
+    stored = StoredResponse(
+        body,
+        lambda: (
+            list(found)
+            if data is found
+            else {name: list(found) if value is found else value for name, value in data.items()}
+        ),
+        status=response.status_code,
+        headers=response.headers,
+    )
+    return _listed(view, stored)
+
+
+def _listed(view: Any, response: StoredResponse) -> HttpResponseBase:
+    digest = blake2b(response._body or b"", digest_size=12).hexdigest()
+    # No Last-Modified: a row that left the list leaves no newer one behind.
+    return _validated(view, response, f'"{digest}"', None)
+
+
+def _validated(view: Any, response: Any, etag: str, modified: int | None) -> HttpResponseBase:
+    """The response with its validators, or 304; just as it is when more may be done to it."""
+    request = view.request
+    ours = type(view).finalize_response is APIView.finalize_response
+    if not ours or not is_plain(request.accepted_renderer, request.accepted_media_type):
+        return response
+    # With a Last-Modified a browser would keep it for a while without asking.
+    patch_cache_control(response, no_cache=True)
+    return conditional(request._request, response, etag, modified)
+
+
 class CachedViewMixin(_View):
-    """Put it before the generic view; ``list`` and ``retrieve`` then answer from the product.
+    """Put it before the generic view; its ``list`` and ``retrieve`` then answer from the product.
 
         class BookViewSet(CachedViewMixin, ModelViewSet):
             queryset = Book.objects.all()
             serializer_class = BookSerializer      # which a SerializerPrimer makes a product of
 
     Authentication, permissions, throttles, filters, pagination and content negotiation are the
-    view's own. Writes, other actions and the browsable API go the plain way.
+    view's own. Writes, other actions and the browsable API go the plain way, and so does a ``list``
+    or ``retrieve`` that a class behind the mixin has written itself.
 
     Attributes:
         primer: the SerializerPrimer, where the serializer alone does not tell.
@@ -58,68 +131,5 @@ class CachedViewMixin(_View):
         """
         return None
 
-    def retrieve(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """One row's stored bytes."""
-        product = product_for(self)
-        if product is None:
-            return super().retrieve(request, *args, **kwargs)
-        try:
-            found = retrieve(self, product)
-        except (PlainWay, ObjectDoesNotExist):
-            return super().retrieve(request, *args, **kwargs)
-        except Behind:
-            raise _Behind from None
-        response = StoredResponse(found.body, lambda: parse(found.body))
-        return self._validated(response, found.etag, found.modified)
-
-    def list(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """The stored bytes of the list's rows, put together."""
-        product = product_for(self)
-        if product is None:
-            return super().list(request, *args, **kwargs)
-        try:
-            found, paged = rows(self, product)
-        except PlainWay:
-            return super().list(request, *args, **kwargs)
-        except Behind:
-            raise _Behind from None
-        if not paged:
-            return self._listed(StoredResponse(found.render(), lambda: list(found)))
-        response = self.get_paginated_response(found)
-        body = envelope(response.data, found) if type(response) is Response else None
-        if body is None:  # an envelope of a form not known: it is given the data itself
-            return self.get_paginated_response(list(found))
-        data = response.data
-        stored = StoredResponse(
-            body,
-            lambda: (
-                list(found)
-                if data is found
-                else {name: list(found) if one is found else one for name, one in data.items()}
-            ),
-            status=response.status_code,
-            headers=response.headers,
-        )
-        return self._listed(stored)
-
-    def _listed(self, response: StoredResponse) -> HttpResponseBase:
-        digest = blake2b(response._body or b"", digest_size=12).hexdigest()
-        # No Last-Modified: a row that left the list leaves no newer one behind.
-        return self._validated(response, f'"{digest}"', None)
-
-    def _validated(self, response: Any, etag: str, modified: int | None) -> HttpResponseBase:
-        """The response with its validators, or 304; just as it is when more may be done to it."""
-        request = self.request
-        ours = type(self).finalize_response is APIView.finalize_response
-        if not ours or not is_plain(request.accepted_renderer, request.accepted_media_type):
-            return response
-        # With a Last-Modified a browser would keep it for a while without asking.
-        patch_cache_control(response, no_cache=True)
-        return conditional(request._request, response, etag, modified)
-
-
-class _Behind(APIException):
-    status_code = 503
-    default_detail = "The answer is being refreshed; ask again."
-    default_code = "behind"
-    wait = 1  # seconds; the exception handler makes Retry-After of it
+    retrieve = Action(_retrieve, RetrieveModelMixin.retrieve)
+    list = Action(_list, ListModelMixin.list)
