@@ -19,6 +19,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "pgtrigger",
     "kck_publish",
+    "tests.testbed",
     "tests.capture_app",
     "tests.capture_moving",
     "example_app",

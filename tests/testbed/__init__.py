@@ -1,0 +1,1 @@
+"""What the suite changes in Django: the command ``flush``, which ends each test that commits."""
