@@ -18,6 +18,7 @@ import pytest
 
 from example_app import embedded_postgres
 from example_app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from tests.optional import needs
 
 Wait = Callable[..., Any]
 Start = Callable[..., subprocess.Popen[str]]
@@ -120,8 +121,8 @@ def test_nothing_is_left_when_the_holder_is_killed_while_starting(
 
 def test_an_ordinary_user_has_a_server_too(start_holder: Start, wait_until: Wait) -> None:
     """When the tests run as root, the other tests show root's way, and this one the user's."""
-    if os.geteuid() == 0 and not shutil.which("setpriv"):
-        pytest.skip("setpriv (util-linux) is needed to become an ordinary user")
+    if os.geteuid() == 0:
+        needs("setpriv", "util-linux")
     holder = start_holder(*(AS_NOBODY if os.geteuid() == 0 else []))
     folder, port = read_address(holder)
     assert folder.stat().st_uid == (65534 if os.geteuid() == 0 else os.geteuid())

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_requests_in_greenlets(process_environment: dict[str, str]) -> None:
-    pytest.importorskip("gevent")
     for group in range(10):
         Item.objects.create(name=str(group), group=group, amount=group)
         ItemTotal.cached.get(group=group)

@@ -1,14 +1,11 @@
 """Every store behind one suite: PostgreSQL, a local-memory cache, a real Redis, a real Memcached.
 
-The servers are started on free ports when the first test asks for them, and killed at the end. A
-program that is not installed skips its tests, saying so; under CI that is a failure.
+The servers are started on free ports when the first test asks for them, and killed at the end.
 """
 
 from __future__ import annotations
 
 import gc
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +21,10 @@ from django.core.cache import caches
 
 from kck_publish import stores
 from tests.catalog.fixtures import followed
+from tests.optional import needs
+from tests.with_parent import with_parent
 
+ROOT = Path(__file__).parents[2]
 STORES = ("postgres", "locmem", "redis", "memcached", "postgres+near", "redis+near")
 
 
@@ -38,7 +39,10 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self.process = subprocess.Popen(
-            self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            with_parent(*self.command),
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 20
         while True:
@@ -58,15 +62,11 @@ class Server:
 
 
 def _server(program: str, *arguments: str) -> Iterator[Server]:
-    if shutil.which(program) is None:
-        reason = f"{program} is not installed (apt-get install {program})"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    path = needs(program)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Server([program, *(one.format(port=port) for one in arguments)], port)
+    server = Server([path, *(one.format(port=port) for one in arguments)], port)
     server.start()
     try:
         yield server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import psycopg
 
 from example_app.embedded_postgres import EmbeddedPostgres
+from tests.with_parent import with_parent
 
 # No crash of the machine is among the faults, so nothing need reach the disk. What an immediate
 # restart loses is what the server had not yet given to the kernel.
@@ -59,14 +59,12 @@ class Redis:
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
-        launch = "from tests.soak.children import die_with_parent; import os, sys; "
-        launch += "die_with_parent(); os.execvp(sys.argv[1], sys.argv[1:])"
         with (folder / "redis.log").open("wb") as log:
             process = subprocess.Popen(
-                [
-                    *(sys.executable, "-c", launch, "redis-server", "--port", str(port)),
-                    *("--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
-                ],
+                with_parent(
+                    *("redis-server", "--port", str(port), "--bind", "127.0.0.1"),
+                    *("--save", "", "--appendonly", "no"),
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
