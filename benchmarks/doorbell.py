@@ -35,7 +35,7 @@ UPDATE {table} SET count = count + 1 WHERE id = :id;
 def main() -> None:
     """Measure and print."""
     with world("doorbell: 16 writers, one update a transaction") as found, found.connect() as desk:
-        ring = desk.execute("SELECT prosrc FROM pg_proc WHERE proname = 'kck_publish_ring'")
+        ring = desk.execute("SELECT prosrc FROM pg_proc WHERE proname = 'kck_publish_ring_v1'")
         as_it_is = ring.fetchone()[0]  # type: ignore[index]
         for table in ("benchmarks_counter", "benchmarks_ticker"):
             desk.execute(
@@ -51,7 +51,7 @@ def _round(found: World, desk: psycopg.Connection[Any], as_it_is: str, commit: s
     def run(ring: str, table: str, listen: bool) -> Callable[[], float]:
         def measure() -> float:
             desk.execute(
-                "CREATE OR REPLACE FUNCTION kck_publish_ring() RETURNS void LANGUAGE plpgsql "
+                "CREATE OR REPLACE FUNCTION kck_publish_ring_v1() RETURNS void LANGUAGE plpgsql "
                 f"AS $body${ring}$body$"
             )
             forget(desk)

@@ -2,6 +2,23 @@ BEGIN;
 --
 -- Custom state/database change combination
 --
+-- Snapshots in statements. PostgreSQL inlines these functions (each is one expression without a
+-- subquery), so that a condition on an indexed xid stays an index scan.
+
+-- The transactions below its xmax that a snapshot does not see, as an array.
+CREATE FUNCTION kck_publish_running_v1(pg_snapshot) RETURNS xid8[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN string_to_array(split_part($1::text, ':', 3), ',')::xid8[];
+
+-- How many transactions had ended: orders the snapshots of one cluster.
+CREATE FUNCTION kck_publish_age_v1(pg_snapshot) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN pg_snapshot_xmax($1)::text::bigint - cardinality(kck_publish_running_v1($1));
+
+-- NOT pg_visible_in_snapshot, in a form that an index on the xid serves.
+CREATE FUNCTION kck_publish_unseen_v1(xid8, pg_snapshot) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN $1 >= pg_snapshot_xmax($2) OR $1 = ANY (kck_publish_running_v1($2));
 
 -- Append-only. Read by the xid of the writing transaction, a page at a time where it wrote much.
 CREATE TABLE kck_publish_change (
@@ -41,6 +58,7 @@ CREATE TABLE kck_publish_entry (
 ) WITH (fillfactor = 80);
 CREATE INDEX kck_publish_entry_product ON kck_publish_entry (product);
 CREATE INDEX kck_publish_entry_lazy ON kck_publish_entry (bucket) WHERE by = 'reader';
+
 -- What a value was computed from, key by key, beside what its product declares.
 CREATE TABLE kck_publish_edge (
     digest uuid NOT NULL,
@@ -129,7 +147,8 @@ CREATE TABLE kck_publish_schedule (
     due_at timestamptz NOT NULL,
     last_at timestamptz
 ) WITH (fillfactor = 50);
--- What a remote source said of itself (an ETag, a time) when this value, told by its hash, was read.
+-- What a remote source said of itself (an ETag, a time) when this value, told by its hash, was
+-- read.
 CREATE TABLE kck_publish_fetch (
     digest uuid PRIMARY KEY,
     key text NOT NULL,
@@ -139,7 +158,9 @@ CREATE TABLE kck_publish_fetch (
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
-CREATE FUNCTION kck_publish_ring() RETURNS void LANGUAGE plpgsql AS $body$
+-- Wakes a listener that sleeps. Writers above READ COMMITTED may see an old flag, so they always
+-- ring.
+CREATE FUNCTION kck_publish_ring_v1() RETURNS void LANGUAGE plpgsql AS $body$
 BEGIN
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted')
        OR EXISTS (SELECT FROM kck_publish_listener WHERE asleep) THEN
@@ -148,13 +169,21 @@ BEGIN
 END
 $body$;
 
-CREATE FUNCTION kck_publish_announce(wrote text) RETURNS void LANGUAGE plpgsql AS $body$
+-- Called by every capture trigger that has logged something. A session setting remembers, for the
+-- session's own reads, the last transaction that wrote the source: a rollback undoes it, to a
+-- savepoint too.
+CREATE FUNCTION kck_publish_announce_v1(wrote text) RETURNS void LANGUAGE plpgsql AS $body$
 BEGIN
     PERFORM set_config(wrote, pg_current_xact_id()::text, false);
-    PERFORM kck_publish_ring();
+    PERFORM kck_publish_ring_v1();
 END
 $body$;
 
+-- What near stores follow: the keys whose entries were written or removed; NULL is all of them.
+-- Filled only while there is a near store (above READ COMMITTED its row may be too new to be seen,
+-- so: always). A crash of the server takes back what was written last, and gives its transactions'
+-- numbers a second time: it empties the table, and a near store that misses its own row in it
+-- begins anew.
 CREATE UNLOGGED TABLE kck_publish_copy (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
@@ -162,7 +191,7 @@ CREATE UNLOGGED TABLE kck_publish_copy (
     consumer bigint
 );
 CREATE INDEX kck_publish_copy_xid ON kck_publish_copy (xid);
-CREATE FUNCTION kck_publish_copy() RETURNS trigger LANGUAGE plpgsql AS $body$
+CREATE FUNCTION kck_publish_copy_v1() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
     IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
        AND NOT EXISTS (SELECT FROM kck_publish_consumer WHERE kind = 'near') THEN
@@ -178,18 +207,18 @@ BEGIN
         INSERT INTO kck_publish_copy (key) SELECT key FROM kck_kept WHERE by <> 'reader';
     END IF;
     IF FOUND THEN
-        PERFORM kck_publish_announce('kck_publish.stored');
+        PERFORM kck_publish_announce_v1('kck_publish.stored');
     END IF;
     RETURN NULL;
 END
 $body$;
 CREATE TRIGGER kck_publish_copy_insert AFTER INSERT ON kck_publish_entry
-    REFERENCING NEW TABLE AS kck_kept FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy();
+    REFERENCING NEW TABLE AS kck_kept FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy_v1();
 CREATE TRIGGER kck_publish_copy_update AFTER UPDATE ON kck_publish_entry
-    REFERENCING NEW TABLE AS kck_kept FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy();
+    REFERENCING NEW TABLE AS kck_kept FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy_v1();
 CREATE TRIGGER kck_publish_copy_delete AFTER DELETE ON kck_publish_entry
-    REFERENCING OLD TABLE AS kck_gone FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy();
+    REFERENCING OLD TABLE AS kck_gone FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy_v1();
 CREATE TRIGGER kck_publish_copy_truncate AFTER TRUNCATE ON kck_publish_entry
-    FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy();
+    FOR EACH STATEMENT EXECUTE FUNCTION kck_publish_copy_v1();
 
 COMMIT;

@@ -17,7 +17,7 @@ from kck_publish.capture.sql import OPS, quoted
 
 HAS_LOG = """
 SELECT to_regclass('kck_publish_change') IS NOT NULL
-   AND to_regprocedure('kck_publish_announce(text)') IS NOT NULL
+   AND to_regprocedure('kck_publish_announce_v1(text)') IS NOT NULL
 """
 
 # One row for each wanted trigger on its table and on each partition of it, however deep. Nothing

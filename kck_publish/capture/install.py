@@ -127,7 +127,7 @@ def install(using: str, sources: Iterable[Source], *, only_missing: bool = False
             if any(cure.missed_writes for cure in cures):
                 cursor.execute(CATCH_UP, [table])
                 if cursor.rowcount:
-                    cursor.execute("SELECT kck_publish_announce(%s)", [wrote_setting(table)])
+                    cursor.execute("SELECT kck_publish_announce_v1(%s)", [wrote_setting(table)])
     if only_missing:
         return done
     return done + remove(using, keep=[one.compiled.sql.pgid for one in allowed])

@@ -30,8 +30,7 @@ SELECT (SELECT system_identifier::text FROM pg_control_system()), pg_current_sna
        AND NOT EXISTS (SELECT FROM kck_publish_backlog)
        AND NOT EXISTS (
            SELECT FROM kck_publish_shard s, kck_publish_change c
-            WHERE c.xid >= pg_snapshot_xmax(s.done)
-               OR c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.done))))
+            WHERE kck_publish_unseen_v1(c.xid, s.done))
 """
 _LATER = "SELECT pg_current_xact_id()::text::bigint"
 

@@ -53,7 +53,7 @@ BEGIN
     END IF;
     {body}
     IF FOUND THEN
-        PERFORM kck_publish_announce({wrote});
+        PERFORM kck_publish_announce_v1({wrote});
     END IF;
     RETURN NULL;
 END

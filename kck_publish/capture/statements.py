@@ -60,7 +60,8 @@ _WORDS = """
 
     bigint char character decimal int integer interval numeric text time timestamp varchar
 
-    current_database current_setting kck_publish_ring pg_advisory_xact_lock_shared pg_backend_pid
+    current_database current_setting kck_publish_age_v1 kck_publish_ring_v1 kck_publish_running_v1
+    kck_publish_unseen_v1 pg_advisory_xact_lock_shared pg_backend_pid
     pg_control_system pg_current_snapshot pg_current_xact_id pg_current_xact_id_if_assigned
     pg_partition_root pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin pg_stat_get_xact_numscans
     pg_try_advisory_xact_lock pg_visible_in_snapshot set_config starts_with

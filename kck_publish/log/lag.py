@@ -43,7 +43,7 @@ SELECT s.shard, s.shards, extract(epoch FROM clock_timestamp() + %(moved)s - CAS
  CROSS JOIN LATERAL (
     SELECT min(committed) AS since, count(*) AS seen
       FROM (SELECT {_COMMITTED} AS committed FROM kck_publish_change
-             WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.done))) LIMIT {LOOKED_AT}) looked) late
+             WHERE xid = ANY (kck_publish_running_v1(s.done)) LIMIT {LOOKED_AT}) looked) late
 """
 # Where no shard has ever been owned. What a test has drained in its own transaction is handled.
 _UNFOLLOWED = f"""

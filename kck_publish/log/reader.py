@@ -29,8 +29,8 @@ logger = logging.getLogger("kck_publish")
 # What a cursor has not seen: two arms, each a scan of the index on xid, and disjoint. The rows are
 # visible to the reading statement, whose snapshot is the other half of the condition.
 LATER = "xid >= pg_snapshot_xmax(%(since)s::pg_snapshot)"
-LATE = "xid = ANY (ARRAY(SELECT pg_snapshot_xip(%(since)s::pg_snapshot)))"
-UNSEEN = f"({LATER} OR {LATE})"
+LATE = "xid = ANY (kck_publish_running_v1(%(since)s::pg_snapshot))"
+UNSEEN = "kck_publish_unseen_v1(xid, %(since)s::pg_snapshot)"
 # Inside a test's transaction: what it has itself written since it was last drained.
 UNDRAINED = """
     xid = pg_current_xact_id_if_assigned()

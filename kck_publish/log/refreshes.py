@@ -31,7 +31,7 @@ def log(cursor: Cursor, op: str, keys: Iterable[str], token: str | None = None) 
     keys = list(dict.fromkeys(keys))
     if keys:
         cursor.execute(_LOG, [op, token, [product_of(key) for key in keys], keys])
-        cursor.execute("SELECT kck_publish_ring()")
+        cursor.execute("SELECT kck_publish_ring_v1()")
 
 
 _PENDING = """

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.db import migrations
+
+SQL = Path(__file__).parents[1] / "sql"
+
+
+def read_sql(migration: str, *names: str) -> str:
+    """The text of these files of ``kck_publish/sql/<migration>``, in this order."""
+    return "\n".join((SQL / migration / f"{name}.sql").read_text() for name in names)
 
 
 class PostgresSQL(migrations.RunSQL):

@@ -38,7 +38,6 @@ SELECT e.digest, e.fingerprint, e.key, n.read, n.read_key, n.read_product
   JOIN kck_publish_entry e USING (digest, fingerprint)
     ON CONFLICT DO NOTHING
 """
-# The number of transactions that had ended orders the snapshots of a cluster: see snapshots.
 _MOVED = """
 INSERT INTO kck_publish_change (source, op, new)
 WITH seen AS (
@@ -56,10 +55,7 @@ SELECT DISTINCT s.product, %s, ARRAY[s.key]
   LEFT JOIN held h ON h.digest = s.read AND h.fingerprint = s.fingerprint
  WHERE CASE WHEN h.digest IS NULL THEN s.stored OR e.digest IS NOT NULL
        WHEN s.version IS NOT NULL THEN h.version <> s.version
-       ELSE pg_snapshot_xmax(h.stamp)::text::bigint
-                - (SELECT count(*) FROM pg_snapshot_xip(h.stamp))
-          > pg_snapshot_xmax(s.stamp)::text::bigint
-                - (SELECT count(*) FROM pg_snapshot_xip(s.stamp)) END
+       ELSE kck_publish_age_v1(h.stamp) > kck_publish_age_v1(s.stamp) END
 """
 _TELL = """
 WITH told AS (
@@ -69,9 +65,9 @@ WITH told AS (
      WHERE EXISTS (SELECT FROM kck_publish_edge g WHERE g.read = row.digest)
     RETURNING 1
 )
-SELECT kck_publish_ring() FROM told LIMIT 1
+SELECT kck_publish_ring_v1() FROM told LIMIT 1
 """
-_RING = "SELECT kck_publish_ring()"
+_RING = "SELECT kck_publish_ring_v1()"
 _READERS = """
 SELECT DISTINCT read_key, key FROM kck_publish_edge WHERE read = ANY (%s::uuid[])
 """

@@ -49,10 +49,8 @@ ON CONFLICT (digest, fingerprint) DO UPDATE SET by = excluded.by, stamp = exclud
 # What a reader has announced for this state or a later one stays.
 _REMOVE = f"""
 DELETE FROM kck_publish_entry
- WHERE {AMONG} AND NOT (by = 'reader'
-   AND pg_snapshot_xmax(stamp)::text::bigint - (SELECT count(*) FROM pg_snapshot_xip(stamp))
-    >= pg_snapshot_xmax(%s::pg_snapshot)::text::bigint
-       - (SELECT count(*) FROM pg_snapshot_xip(%s::pg_snapshot)))
+ WHERE {AMONG} AND NOT (
+       by = 'reader' AND kck_publish_age_v1(stamp) >= kck_publish_age_v1(%s::pg_snapshot))
 """
 _ORPHANS = f"""
 SELECT key, fingerprint, version FROM kck_publish_entry
@@ -121,7 +119,7 @@ def adopt(entries: Sequence[Stored]) -> Query:
 
 def remove(addresses: Sequence[Address], stamp: str) -> Query:
     """Remove the rows of these, as of a state."""
-    return _REMOVE, [*identities(addresses), stamp, stamp]
+    return _REMOVE, [*identities(addresses), stamp]
 
 
 def orphans(seconds: int) -> Query:

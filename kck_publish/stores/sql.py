@@ -48,8 +48,7 @@ WITH own AS (SELECT unnest(%s::text[])::xid8 AS xid)
 SELECT pg_current_xact_id_if_assigned() IN (SELECT xid FROM own), s.shard, s.shards, s.done::text,
        CASE WHEN (SELECT bool_and(pg_visible_in_snapshot(xid, s.done)) FROM own) THEN EXISTS (
            SELECT FROM kck_publish_change
-            WHERE op = 'refreshed' AND (xid >= pg_snapshot_xmax(s.done)
-               OR xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.done)))))
+            WHERE op = 'refreshed' AND kck_publish_unseen_v1(xid, s.done))
            OR EXISTS (SELECT FROM kck_publish_backlog)
        ELSE true END,
        EXISTS (
@@ -79,12 +78,8 @@ ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, shape = ex
     hard_expire = excluded.hard_expire, behind = excluded.behind, reason = excluded.reason,
     seconds = excluded.seconds, over = excluded.over"""
 
-# The number of transactions that had ended orders the snapshots of a cluster: see snapshots.
 UNLESS_LATER = """
- WHERE pg_snapshot_xmax(kck_publish_entry.stamp)::text::bigint
-           - (SELECT count(*) FROM pg_snapshot_xip(kck_publish_entry.stamp))
-    <= pg_snapshot_xmax(excluded.stamp)::text::bigint
-           - (SELECT count(*) FROM pg_snapshot_xip(excluded.stamp))
+ WHERE kck_publish_age_v1(kck_publish_entry.stamp) <= kck_publish_age_v1(excluded.stamp)
 """
 REMOVE = f"DELETE FROM kck_publish_entry WHERE {AMONG}"
 DROP = """

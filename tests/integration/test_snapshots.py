@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from kck_publish import Cache, StoreMissing
+from kck_publish.log.reader import UNSEEN
 from kck_publish.log.snapshot import Snapshot, take
 from kck_publish.testing import assert_fresh, drain, travel
 from tests.catalog.fixtures import another_session
@@ -28,6 +29,38 @@ def test_a_later_transaction_does_not_hide_that_ours_is_open(transactional_db: N
         cursor.execute("SELECT pg_current_snapshot()::text")
         assert Snapshot.parse(cursor.fetchone()[0]).sees(own)  # what PostgreSQL says
         assert not Snapshot.parse(take(cursor)).sees(own)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["1:1:", "7:7:", "5:9:5,7", "4:12:4,5,11"])
+def test_the_sql_functions_say_what_a_snapshot_says(text: str) -> None:
+    snapshot = Snapshot.parse(text)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT kck_publish_age_v1(%s), kck_publish_running_v1(%s)::text[]", [text, text]
+        )
+        assert cursor.fetchone() == (snapshot.age, [str(xid) for xid in sorted(snapshot.running)])
+        cursor.execute(
+            "SELECT kck_publish_unseen_v1(g::text::xid8, %s) FROM generate_series(1, 14) g", [text]
+        )
+        assert [unseen for (unseen,) in cursor] == [not snapshot.sees(xid) for xid in range(1, 15)]
+
+
+@pytest.mark.django_db
+def test_unseen_rows_of_the_log_are_found_by_the_index_on_xid() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO kck_publish_change (xid, source, op)"
+            " SELECT g::text::xid8, 'source', 'insert' FROM generate_series(1, 5000) g"
+        )
+        cursor.execute("ANALYZE kck_publish_change")
+        cursor.execute(
+            f"EXPLAIN (COSTS OFF) SELECT FROM kck_publish_change WHERE {UNSEEN}",
+            {"since": "4900:4990:4900,4950"},
+        )
+        plan = "\n".join(line for (line,) in cursor)
+    assert "Index Cond: (xid >= " in plan
+    assert "Index Cond: (xid = ANY (" in plan
 
 
 @pytest.mark.django_db

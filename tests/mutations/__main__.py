@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import Queue
 
 from example_app.embedded_postgres import EmbeddedPostgres
-from tests.mutations.guards import GUARDS, ROOT, Guard
+from tests.mutations.guards import GUARDS, ROOT, Guard, check_syntax
 from tests.mutations.table import TABLE, render
 
 SECONDS = 240  # a test that has not ended by then has noticed too: without a guard it may wait
@@ -41,7 +41,7 @@ class Bench:
         try:
             for path, (old, new) in zip(paths, guard.without, strict=True):
                 path.write_text(path.read_text().replace(old, new))
-                compile(path.read_text(), path, "exec")
+                check_syntax(path, path.read_text())
             return self.run(guard.test)
         finally:
             for path, text in before.items():

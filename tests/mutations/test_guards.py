@@ -6,16 +6,16 @@ import ast
 
 import pytest
 
-from tests.mutations.guards import GUARDS, ROOT, Guard
+from tests.mutations.guards import GUARDS, ROOT, Guard, check_syntax
 from tests.mutations.table import TABLE, render
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda one: one.name)
 def test_a_guard_is_still_in_the_code_and_has_its_test(guard: Guard) -> None:
-    """Its text is found exactly once, what takes its place is Python, and the test exists."""
+    """Its text is found exactly once, what takes its place is code, and the test exists."""
     for path, (old, new) in zip(guard.files, guard.without, strict=True):
         assert old != new
-        compile(path.read_text().replace(old, new), path, "exec")
+        check_syntax(path, path.read_text().replace(old, new))
     file, _, test = guard.test.partition("::")
     names = {
         node.name
