@@ -8,7 +8,10 @@ from django.conf import settings as django_settings
 
 from ..conf import settings
 from ..exceptions import ConfigurationError
-from .base import (
+from .cache_store import CacheStore
+from .frame import new_version
+from .table_store import PostgresStore, named_errors
+from .types import (
     HAND,
     LISTENER,
     READER,
@@ -22,9 +25,6 @@ from .base import (
     Store,
     Stored,
 )
-from .django_cache import CacheStore
-from .frame import new_version
-from .postgres import PostgresStore, named_errors
 
 __all__ = [
     "HAND",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .base import Address, Stored
+from .types import Address, Stored
 
 # The rows of these ``identities``.
 AMONG = "(digest, fingerprint) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))"

@@ -18,8 +18,8 @@ from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 
 from ..exceptions import Fenced
-from .base import Fence
 from .frame import makes_way, may_replace
+from .types import Fence
 
 logger = logging.getLogger("kck_publish")
 

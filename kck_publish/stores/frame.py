@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 from ..clock import now
 from ..log.snapshot import Snapshot
-from .base import HAND, LISTENER, READER, Address, Stored
+from .types import HAND, LISTENER, READER, Address, Stored
 
 FORMAT = b"1"
 VALUE, ABSENT, TOMBSTONE = b"v", b"n", b"t"

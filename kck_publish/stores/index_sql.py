@@ -1,4 +1,4 @@
-"""The statements of the table ``kck_publish_entry`` where values are outside: see ``django_cache``.
+"""The statements of the table ``kck_publish_entry`` where values are outside: see ``cache_store``.
 
 Each function gives a statement and its parameters.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .arrays import AMONG, array, identities, ordered
-from .base import HAND, LISTENER, READER, Address, Query, Stored
+from .types import HAND, LISTENER, READER, Address, Query, Stored
 
 # How long a row without a value may be that of a reader who is about to add it.
 _JUST_NOW = "1 second"

@@ -169,7 +169,7 @@ def test_added_between_the_claim_and_the_look(
     """The listener has claimed, the reader adds, the listener looks: it primes what is old."""
     gate = Gate(product)
     primers.interfere.append(gate)
-    original = stores.postgres.PostgresStore.lazy_query
+    original = stores.table_store.PostgresStore.lazy_query
 
     def lazy(self: Any, *args: Any) -> Any:
         gate.open()
@@ -180,7 +180,7 @@ def test_added_between_the_claim_and_the_look(
         reader = Session(KINDS[product])
         gate.wait()
         change()
-        monkeypatch.setattr(stores.postgres.PostgresStore, "lazy_query", lazy)
+        monkeypatch.setattr(stores.table_store.PostgresStore, "lazy_query", lazy)
         drain()
     finally:
         primers.interfere.remove(gate)

@@ -14,7 +14,6 @@ import lmdb
 import pytest
 
 from kck_publish.clock import now
-from kck_publish.stores.base import LISTENER, Address, Stored
 from kck_publish.stores.near import reader as near_reader
 from kck_publish.stores.near.format import (
     OWNER,
@@ -27,6 +26,7 @@ from kck_publish.stores.near.format import (
     write_owner,
 )
 from kck_publish.stores.near.writer import NearFile
+from kck_publish.stores.types import LISTENER, Address, Stored
 
 SIZE = 4 * 2**20
 FP, OTHER = "0123456789abcdef", "fedcba9876543210"

@@ -18,8 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from ...log.keys import identify
-from ..base import Address, Stored
 from ..frame import frame, unframe
+from ..types import Address, Stored
 
 MAGIC, FORMAT = "kck_publish near store", 2
 # Longer names are refused by LMDB, as it is built by default; one byte is for the body's.

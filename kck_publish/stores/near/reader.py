@@ -20,7 +20,7 @@ from typing import Any
 
 from ...conf import settings
 from ...log.snapshot import NOTHING, Snapshot
-from ..base import Stored
+from ..types import Stored
 from .format import (
     CLOCK,
     LEASE,

@@ -18,7 +18,7 @@ from typing import Any
 
 import lmdb
 
-from ..base import Stored
+from ..types import Stored
 from . import reader
 from .format import (
     LEASE,

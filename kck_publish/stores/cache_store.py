@@ -35,11 +35,11 @@ from ..exceptions import StoreUnreachable
 from ..log.snapshot import NOTHING, take
 from ..postgres import Cursor
 from . import index_sql
-from .base import LISTENER, READER, Address, Fence, Outgoing, Query, Reading, Stored
 from .cache_values import REMEMBERED, Frame, Values, values_in
 from .frame import frame, tombstone, unframe
-from .postgres import PostgresStore
 from .reachability import Reach
+from .table_store import PostgresStore
+from .types import LISTENER, READER, Address, Fence, Outgoing, Query, Reading, Stored
 
 # How many values go over the wire at once.
 CHUNK = 500

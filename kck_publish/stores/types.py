@@ -1,7 +1,7 @@
 """What every store gives: entries by key and fingerprint, and who wrote them last.
 
 A store never expires a value by itself. The listener writes; readers only ``add``. The default is
-``postgres``; ``django_cache`` is any cache of CACHES.
+``table_store``; ``cache_store`` is any cache of CACHES.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The statements of the table ``kck_publish_entry`` where values are in it: see ``postgres``."""
+"""The statements of the table ``kck_publish_entry`` where values are in it: see ``table_store``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from .arrays import AMONG, array, digests, identities, ordered
-from .base import Address, Stored
+from .types import Address, Stored
 
 # What the listener needs of an entry; reason and duration are for kck_explain.
 COLUMNS = """e.key, e.body, e.shape, e.stamp::text, e.by, e.version, e.primed_at,

@@ -20,11 +20,11 @@ from ..capture import session_writes
 from ..exceptions import StoreMissing
 from ..log.snapshot import Snapshot
 from ..postgres import Cursor
-from . import sql
+from . import table_sql as sql
 from .arrays import identities, ordered
-from .base import HAND, Address, Fence, Outgoing, Own, Query, Reading, Stored
 from .cursor import kept_cursor
 from .near import reader
+from .types import HAND, Address, Fence, Outgoing, Own, Query, Reading, Stored
 
 # What nobody asks for who reads: reason, seconds, row, reads.
 _REST = ("", 0.0, 0, ())
