@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .capture.suppress import origin as origin
     from .capture.suppress import suppress as suppress
     from .capture.suppress import unsuppress as unsuppress
+    from .exceptions import BatchMismatch as BatchMismatch
     from .exceptions import Behind as Behind
     from .exceptions import CaptureMissing as CaptureMissing
     from .exceptions import ComputeTimeout as ComputeTimeout
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     from .exceptions import DependencyCycle as DependencyCycle
     from .exceptions import DuplicateProduct as DuplicateProduct
     from .exceptions import Fenced as Fenced
+    from .exceptions import FetcherError as FetcherError
     from .exceptions import FetchFailed as FetchFailed
+    from .exceptions import Forgotten as Forgotten
     from .exceptions import InvalidPrimer as InvalidPrimer
     from .exceptions import KckPublishError as KckPublishError
     from .exceptions import KeyParameterMismatch as KeyParameterMismatch
     from .exceptions import MissingProduct as MissingProduct
+    from .exceptions import MissingRequestContext as MissingRequestContext
+    from .exceptions import NoBatchLoad as NoBatchLoad
     from .exceptions import NotPrimed as NotPrimed
     from .exceptions import Reprime as Reprime
     from .exceptions import RequestNeeded as RequestNeeded
@@ -97,6 +102,41 @@ _NAMES = {
     "suppress": "capture.suppress",
     "unsuppress": "capture.suppress",
     "ProductView": "views",
+    **dict.fromkeys(
+        [
+            "BatchMismatch",
+            "Behind",
+            "CaptureMissing",
+            "ComputeTimeout",
+            "ConfigurationError",
+            "DependencyCycle",
+            "DuplicateProduct",
+            "Fenced",
+            "FetchFailed",
+            "FetcherError",
+            "Forgotten",
+            "InvalidPrimer",
+            "KckPublishError",
+            "KeyParameterMismatch",
+            "MissingProduct",
+            "MissingRequestContext",
+            "NoBatchLoad",
+            "NotPrimed",
+            "Reprime",
+            "RequestNeeded",
+            "StoreMissing",
+            "StoreUnreachable",
+            "TooLarge",
+            "UndeclaredLookup",
+            "UndeclaredRead",
+            "UndeclaredReadWarning",
+            "Undecodable",
+            "UnknownProduct",
+            "Unserializable",
+            "VersionMismatch",
+        ],
+        "exceptions",
+    ),
 }
 
 
@@ -104,18 +144,12 @@ __all__ = sorted(_NAMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        found = getattr(import_module(f".{_NAMES[name]}", __name__), name)
-    elif not name.startswith("_") and hasattr(
-        errors := import_module(".exceptions", __name__), name
-    ):
-        found = getattr(errors, name)
-    else:
+    if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found
-    return found
+    thing = getattr(import_module(f".{_NAMES[name]}", __name__), name)
+    globals()[name] = thing
+    return thing
 
 
 def __dir__() -> list[str]:
-    errors = [name for name in vars(import_module(".exceptions", __name__)) if name[0].isupper()]
-    return sorted({*globals(), *_NAMES, *errors})
+    return sorted({*globals(), *_NAMES})

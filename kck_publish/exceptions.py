@@ -39,16 +39,20 @@ attributes. All survive pickling, so they cross process boundaries in tests and 
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 
-def _rebuild(cls: type[KckPublishError], args: tuple[Any, ...]) -> KckPublishError:
-    return cls.__new__(cls, *args)
-
-
 class KckPublishError(Exception):
     """Root of all errors here. Catch it to catch whatever this library raises."""
+
+    __module__ = "kck_publish"  # what pickles and tracebacks write down
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__ == __name__:
+            cls.__module__ = "kck_publish"
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -59,7 +63,7 @@ class KckPublishError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would call the constructor with the finished message.
-        return _rebuild, (type(self), self.args), self.__dict__
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class UndeclaredLookup(KckPublishError):

@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from .public import public_in
+
 # However often it fails, a key is looked at again within this time.
 LONGEST = timedelta(hours=1)
 
 
+@public_in("kck_publish")
 @dataclass(frozen=True)
 class Retry:
     """How often, and how long after, a failed refresh is tried again.

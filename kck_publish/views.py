@@ -13,9 +13,11 @@ from .exceptions import Behind, ConfigurationError, KeyParameterMismatch, NotPri
 from .primers.base import Primer
 from .products import registry
 from .products.product import Product
+from .public import public_in
 from .reading.http import Tagged, conditional, tagged
 
 
+@public_in("kck_publish")
 class ProductView(View):
     """Serves a product; the parameters of the URL are those of the primer.
 

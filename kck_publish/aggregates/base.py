@@ -12,11 +12,13 @@ from typing import Any, Self
 
 from django.db.models import Model
 
+from ..public import public_in
 from . import conditions
 from .columns import Column
 from .conditions import Where
 
 
+@public_in("kck_publish.aggregates")
 class Aggregate:
     """One value of an ``AggregatePrimer``.
 

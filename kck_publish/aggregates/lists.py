@@ -9,12 +9,14 @@ from typing import Any
 from django.db.models import Model
 
 from ..exceptions import InvalidPrimer, Reprime
+from ..public import public_in
 from .base import Listed
 from .columns import Column, Place, order
 
 Row = list[Any]
 
 
+@public_in("kck_publish.aggregates")
 class Ordered(Listed):
     """All rows in an order.
 
@@ -106,6 +108,7 @@ class Ordered(Listed):
         return held, more
 
 
+@public_in("kck_publish.aggregates")
 class Top(Ordered):
     """The first rows of an order.
 

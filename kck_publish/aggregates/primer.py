@@ -12,10 +12,12 @@ from ..primers.base import Primer
 from ..products import registry
 from ..products.depends import Depends
 from ..products.product import Parameters
+from ..public import public_in
 from .base import Aggregate
 from .product import AggregateProduct
 
 
+@public_in("kck_publish.aggregates")
 class AggregatePrimer(Primer):
     """A product of aggregates: what SQL would give with GROUP BY, amended change by change.
 

@@ -12,6 +12,7 @@ from django.db.models import Min as SQLMin
 from django.db.models import Sum as SQLSum
 
 from ..exceptions import Reprime
+from ..public import public_in
 from . import sums
 from .base import OfColumn, Scalar, Tallied
 from .columns import Column
@@ -28,6 +29,7 @@ _ORDERED = (
 )
 
 
+@public_in("kck_publish.aggregates")
 class Count(Scalar):
     """How many rows there are; with a column, how many have a value in it."""
 
@@ -57,6 +59,7 @@ class Count(Scalar):
         return state + sign
 
 
+@public_in("kck_publish.aggregates")
 class Sum(OfColumn, Scalar):
     """The sum of a column of integers, decimals or durations; None of no values.
 
@@ -116,6 +119,7 @@ class FloatSum(Sum, Tallied):
         return [state[0] + sign, self.sums.plus(state[1], value, sign)]
 
 
+@public_in("kck_publish.aggregates")
 class Average(Sum):
     """The mean, from the exact sum: a float of integers and floats, a Decimal of 28 digits of
     decimals, a timedelta of durations. None of no values.
@@ -134,6 +138,7 @@ class FloatAverage(Average, FloatSum):
     """Average of a column of floats."""
 
 
+@public_in("kck_publish.aggregates")
 class Min(OfColumn, Scalar):
     """The least value, or None. When it leaves, the product is primed. Texts go by code points."""
 
@@ -178,6 +183,7 @@ class Min(OfColumn, Scalar):
         return bool(one < other)
 
 
+@public_in("kck_publish.aggregates")
 class Max(Min):
     """The greatest value, or None. When it leaves, the product is primed."""
 

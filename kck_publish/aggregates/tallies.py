@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Model
 
 from ..exceptions import InvalidPrimer, Reprime
+from ..public import public_in
 from .base import Tallied
 from .columns import OTHER
 
@@ -51,6 +52,7 @@ class _Counted(Tallied):
         return dict(stored)
 
 
+@public_in("kck_publish.aggregates")
 class Histogram(_Counted):
     """How often each value comes: a dict in the order of the values.
 
@@ -85,6 +87,7 @@ class Histogram(_Counted):
         return {value: state[value] for value in sorted(state)}
 
 
+@public_in("kck_publish.aggregates")
 class Set(_Counted):
     """The distinct values of a column. A value leaves with the last row that has it."""
 

@@ -20,6 +20,8 @@ from django.db.backends.signals import connection_created
 from django.db.models import Model
 from psycopg.pq import TransactionStatus
 
+from ..public import public_in
+
 _SUPPRESS, _ORIGIN = "kck_publish.suppress", "kck_publish.origin"
 _EVERYTHING = "*"
 _CANNOT = (TransactionStatus.INERROR, TransactionStatus.UNKNOWN)
@@ -70,6 +72,7 @@ class _Steering(ContextDecorator):
         return steered
 
 
+@public_in("kck_publish")
 class suppress(_Steering):  # noqa: N801 - used as a function
     """Capture no changes of these models, or none at all without arguments.
 
@@ -105,6 +108,7 @@ class suppress(_Steering):  # noqa: N801 - used as a function
         return lambda: _suppressed.set(before)
 
 
+@public_in("kck_publish")
 class origin(_Steering):  # noqa: N801 - used as a function
     """Name who writes: changes are captured, and relays that ignore this origin skip them.
 
@@ -130,6 +134,7 @@ class origin(_Steering):  # noqa: N801 - used as a function
         return lambda: _origin.set(before)
 
 
+@public_in("kck_publish")
 def unsuppress() -> None:
     """Capture everything again, until the surrounding block ends."""
     _suppressed.set(frozenset())

@@ -8,7 +8,10 @@ from typing import Any
 
 from django.db.models import Model
 
+from ..public import public_in
 
+
+@public_in("kck_publish")
 @dataclass(frozen=True)
 class Change:
     """One committed change, as ``augment`` and the callables of Depends see it.

@@ -19,12 +19,14 @@ from ..products import keys, registry
 from ..products.depends import Depends
 from ..products.domain import DomainProduct, Membership
 from ..products.parameters import Parameter
+from ..public import public_in
 from ..reading.product_reader import ProductReader
 from ..retry import Retry
 from .product import ModelPrimerProduct, PrimerProduct, unwritten
 from .reader import PrimerReader
 
 
+@public_in("kck_publish")
 class Primer:
     """Declares a product.
 
@@ -126,6 +128,7 @@ class Primer:
         """``post_set(value, **parameters)``: called after a value was stored."""
 
 
+@public_in("kck_publish")
 def primer(
     pattern: str,
     *,

@@ -10,6 +10,7 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.template.loader_tags import ExtendsNode, IncludeNode
 
+from ..public import public_in
 from .base import Primer
 
 
@@ -29,6 +30,7 @@ class TemplateVersion:
         return digest.hexdigest()
 
 
+@public_in("kck_publish")
 class FragmentPrimer(Primer):
     """A primer whose value is what a template renders.
 

@@ -21,6 +21,7 @@ from ..exceptions import InvalidPrimer
 from ..postgres import Cursor, connect
 from ..products import registry
 from ..products.product import Product
+from ..public import public_in
 from ..stores import Address
 from .base import Primer
 from .remote_sources import Fetched, FileSource, HttpSource, Unchanged
@@ -49,6 +50,7 @@ class _Last:
     state: Mapping[str, Any] | None = None
 
 
+@public_in("kck_publish")
 class RemotePrimer(Primer):
     """A product of a remote source.
 

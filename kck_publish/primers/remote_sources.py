@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 from django.core.exceptions import ObjectDoesNotExist
 
 from ..exceptions import FetchFailed, InvalidPrimer
+from ..public import public_in
 
 _CHUNK = 64 * 1024
 
@@ -35,6 +36,7 @@ class Unchanged:
 UNCHANGED: Final = Unchanged()
 
 
+@public_in("kck_publish")
 @dataclass(frozen=True)
 class Fetched:
     """What a source gave.
@@ -48,6 +50,7 @@ class Fetched:
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
+@public_in("kck_publish")
 @dataclass(frozen=True)
 class HttpSource:
     """A URL, read by GET.
@@ -124,6 +127,7 @@ class HttpSource:
         return Fetched(data, {name: one for name, one in said.items() if one is not None})
 
 
+@public_in("kck_publish")
 @dataclass(frozen=True)
 class FileSource:
     """A file that another program writes.

@@ -17,6 +17,7 @@ from django.db.models import Model
 
 from ..exceptions import InvalidPrimer
 from ..log.change import Change as Change
+from ..public import public_in
 
 
 class All:
@@ -32,6 +33,7 @@ ALL: All = All()
 Keys = Iterable[Mapping[str, Any]] | Mapping[str, Any] | All
 
 
+@public_in("kck_publish")
 class Depends:
     """One dependency of a primer.
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch
 from ..log.keys import shorten
+from ..public import public_in
 
 # Names that Depends and augment use for themselves, and `self` of compute.
 RESERVED = frozenset({"keys", "columns", "reads", "value", "change", "self"})
@@ -31,6 +32,7 @@ _DATETIME = re.compile(
 )
 
 
+@public_in("kck_publish")
 @dataclass(frozen=True)
 class Parameter:
     """One typed parameter of a key. Subclass it to teach keys another type.
@@ -87,6 +89,7 @@ class Parameter:
         )
 
 
+@public_in("kck_publish")
 class StringParameter(Parameter):
     """Text, as it is."""
 
@@ -100,6 +103,7 @@ class StringParameter(Parameter):
         raise self.refuse(value)
 
 
+@public_in("kck_publish")
 class IntegerParameter(Parameter):
     """An integer, or its digits as a URL gives them: "7", but not "007", True or 7.0."""
 
@@ -117,6 +121,7 @@ class IntegerParameter(Parameter):
         raise self.refuse(value)
 
 
+@public_in("kck_publish")
 class BooleanParameter(Parameter):
     """True or False; as text `true` and `false`."""
 
@@ -133,6 +138,7 @@ class BooleanParameter(Parameter):
         return "true" if value else "false"
 
 
+@public_in("kck_publish")
 class DateParameter(Parameter):
     """A date (not a datetime), or its ISO text `2024-01-31`."""
 
@@ -155,6 +161,7 @@ class DateParameter(Parameter):
         return value.isoformat()
 
 
+@public_in("kck_publish")
 class DateTimeParameter(Parameter):
     """A datetime, to the microsecond. Aware ones become UTC (`...Z`), naive ones stay naive."""
 
@@ -183,6 +190,7 @@ class DateTimeParameter(Parameter):
         return text if value.tzinfo is None else text[: -len("+00:00")] + "Z"
 
 
+@public_in("kck_publish")
 class UUIDParameter(Parameter):
     """A UUID, or its 32 hexadecimal digits with or without hyphens."""
 

@@ -20,6 +20,7 @@ from ..log.snapshot import NOTHING
 from ..postgres import Cursor
 from ..products import compute, encoding, registry
 from ..products.product import Parameters, Product
+from ..public import public_in
 from ..stores import HAND, Address, Read, Stored
 from . import manual_write
 from .freshness import expired
@@ -33,6 +34,7 @@ logger = logging.getLogger("kck_publish")
 _HAND_MADE = encoding.fingerprint("hand")
 
 
+@public_in("kck_publish")
 @dataclass(frozen=True)
 class Entry:
     """One stored value with what is known of it.
@@ -54,6 +56,7 @@ class Entry:
     hard_expire: datetime | None
 
 
+@public_in("kck_publish")
 class Cache:
     """Products by key text. Stateless; ``Cache.get_instance()`` gives the one there is."""
 

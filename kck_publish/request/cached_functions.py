@@ -9,12 +9,14 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from ..public import public_in
 from .context import current
 
 logger = logging.getLogger("kck_publish")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+@public_in("kck_publish.request")
 def cache_within_request(function: F) -> F:
     """Keep what a function returns, by its arguments, until the request ends.
 

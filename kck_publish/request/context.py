@@ -13,6 +13,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from ..public import public_in
 from ..reading import request_memo
 
 
@@ -52,12 +53,14 @@ def current() -> Context | None:
     return found if isinstance(found, Context) else None
 
 
+@public_in("kck_publish.request")
 def get_request() -> HttpRequest | None:
     """The request that is being answered here; None outside one."""
     found = current()
     return None if found is None else found.request
 
 
+@public_in("kck_publish.request")
 def clear_request_caches() -> None:
     """Forget what the request has read, its fetchers' values and its cached functions'."""
     found = current()
@@ -65,6 +68,7 @@ def clear_request_caches() -> None:
         found.clear()
 
 
+@public_in("kck_publish.request")
 class GlobalRequest:
     """Makes a request current: ``with GlobalRequest(): ...`` in tests, tasks and commands.
 

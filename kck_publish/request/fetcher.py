@@ -14,10 +14,12 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
 from ..exceptions import BatchMismatch, FetcherError, MissingRequestContext, NoBatchLoad
+from ..public import public_in
 from . import context as request_context
 from .async_batches import Key, Loaded, Values
 
 
+@public_in("kck_publish.request")
 class DataFetcher:
     """Loads values by key in batches; within a request each key once.
 
@@ -252,6 +254,7 @@ def _concerns_a_key(error: Exception) -> bool:
     return not isinstance(error, DatabaseError | FetcherError)
 
 
+@public_in("kck_publish.request")
 class LazyFetchedValue:
     """A value that is loaded once it is needed, together with all that wait by then."""
 

@@ -9,9 +9,11 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
+from ..public import public_in
 from .context import GlobalRequest, current
 
 
+@public_in("kck_publish.request")
 class GlobalRequestMiddleware:
     """Makes each request the current one while it is answered, and its streamed body is made."""
 

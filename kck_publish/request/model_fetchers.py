@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
 
 from ..exceptions import FetcherError, KeyParameterMismatch, UndeclaredLookup
+from ..public import public_in
 from ..rows.products import lookup_field
 from ..rows.reader import RowReader
 from . import context as request_context
@@ -46,6 +47,7 @@ def _clean(field: Field[Any, Any], value: Any) -> Any:
         raise KeyParameterMismatch(f"{value!r} is not a value of {field}", str(field)) from None
 
 
+@public_in("kck_publish.request")
 class AbstractModelByIdFetcher(DataFetcher):
     """Rows by primary key; None where there is none.
 
@@ -95,6 +97,7 @@ class AbstractModelByIdFetcher(DataFetcher):
         return rows
 
 
+@public_in("kck_publish.request")
 class AbstractChildModelByAttrFetcher(DataFetcher):
     """The rows that have a value, in pk order: those of a parent. An empty list where none.
 
@@ -146,6 +149,7 @@ class AbstractChildModelByAttrFetcher(DataFetcher):
         return found
 
 
+@public_in("kck_publish.request")
 class PrimaryKeyFetcherFactory:
     """Fetchers of rows by pk, without writing a class for each."""
 
@@ -162,6 +166,7 @@ class PrimaryKeyFetcherFactory:
         return found
 
 
+@public_in("kck_publish.request")
 class ValueBoundDataFetcher(DataFetcher):
     """A fetcher that knows a value besides its keys, a user for instance, as ``bound_value``."""
 

@@ -29,6 +29,7 @@ from ..capture.request_writes import OwnWrites, Writes
 from ..capture.source import wrote_setting
 from ..conf import settings
 from ..products import registry
+from ..public import public_in
 
 logger = logging.getLogger("kck_publish")
 PREFIX = "kck_own_"
@@ -40,6 +41,7 @@ _SALT = "kck_publish.read_your_writes"
 _SOURCES, _TOKENS = 60, 20
 
 
+@public_in("kck_publish.request")
 class ReadYourWritesMiddleware:
     """A browser that has written is never shown, by ``.cached``, what is older than its write.
 

@@ -18,6 +18,7 @@ from ..products.depends import Change, Depends
 from ..products.parameters import Parameter, check_parameters
 from ..products.product import Parameters, Product
 from ..products.run_async import finished
+from ..public import public_in
 from ..reading.read import answer_to, value_of
 from .products import is_published, manager_of, pk_parameters
 
@@ -40,6 +41,7 @@ class ArgumentParameter(Parameter):
         return encoding.decode(body.encode(), shape.encode() or None)
 
 
+@public_in("kck_publish")
 class cached_method:  # noqa: N801 - used as a decorator
     """The value of a method, stored for each row and each set of arguments, and kept true.
 
@@ -197,6 +199,7 @@ def cached_methods(model: type[Model]) -> dict[str, cached_method]:
     return found
 
 
+@public_in("kck_publish")
 def denormalized_field(field_name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What the method gives is stored in a field of the row at each ``save()``.
 

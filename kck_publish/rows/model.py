@@ -15,6 +15,7 @@ from ..exceptions import InvalidPrimer
 from ..log import refreshes
 from ..products import registry
 from ..products.product import Product
+from ..public import public_in
 from . import peers, relations
 from .methods import MethodProduct, cached_methods, denormalized
 from .products import ListProduct, RowProduct, publishes_itself
@@ -28,6 +29,7 @@ Listener, Shard = tables.Listener, tables.Shard
 Fetch, Schedule = tables.Fetch, tables.Schedule
 
 
+@public_in("kck_publish")
 class CacheModel(models.Model):
     """Abstract: adds ``.cached`` beside ``.objects``, and captures the table's changes.
 

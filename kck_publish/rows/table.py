@@ -10,6 +10,7 @@ from django.db.models import Model
 from ..exceptions import InvalidPrimer, KeyParameterMismatch, UndeclaredLookup
 from ..products import registry
 from ..products.product import Product
+from ..public import public_in
 from ..reading.read import answer_to, value_of
 from .model import CacheModel
 from .products import field_parameter, lookup_field, publishes_itself
@@ -124,6 +125,7 @@ class TableReader(RowReader[M]):
             raise UndeclaredLookup(self.model, [name], known) from None
 
 
+@public_in("kck_publish")
 class CachedTable(CacheModel):
     """Abstract, for small tables: all rows are kept as one value, and any column is a lookup.
 

@@ -17,6 +17,7 @@ PACKAGE = "kck_publish"
 
 LAYERS: list[str] = [
     "exceptions",
+    "public",
     "retry",
     "conf",
     "signals",

@@ -14,9 +14,11 @@ from ...conf import settings
 from ...primers.base import Primer
 from ...products import registry
 from ...products.product import Computed, Parameters
+from ...public import public_in
 from .products import USER, SerializerProduct
 
 
+@public_in("kck_publish.contrib.rest_framework")
 class SerializerPrimer(Primer):
     """Declares what a serializer makes of a row as a product. Its parameter is the row's pk.
 

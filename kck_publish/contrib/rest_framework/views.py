@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...exceptions import Behind
+from ...public import public_in
 from ...reading.http import conditional
 from .actions import Action, Plain
 from .listing import rows
@@ -101,6 +102,7 @@ def _validated(view: Any, response: Any, etag: str, modified: int | None) -> Htt
     return conditional(request._request, response, etag, modified)
 
 
+@public_in("kck_publish.contrib.rest_framework")
 class CachedViewMixin(_View):
     """Put it before the generic view; its ``list`` and ``retrieve`` then answer from the product.
 
