@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-
-from django.db.backends.base.base import BaseDatabaseWrapper
+from uuid import UUID
 
 from .. import stores
-from ..products.graph import Graph
+from ..products import registry
 from ..refresh.backlog import Deferred
-from ..refresh.dependents import Dependents
-from ..refresh.tasks import Work
+from ..refresh.batch import Batch
 from .session import BatchSession
 
 # What a page is meant to take, in seconds, and how few rows or keys it has at the least.
@@ -40,34 +38,33 @@ def paced(pace: int, seconds: float, most: int) -> int:
     return min(most, max(LEAST, int(pace * factor)))
 
 
-def take_rows(
-    part: Deferred,
-    limit: int,
-    connection: BaseDatabaseWrapper,
-    session: BatchSession,
-    dependents: Dependents,
-    work: Work,
-) -> Deferred:
-    """Put what a page of a source's changes touches into the work.
+def take(part: Deferred, limit: int, session: BatchSession, batch: Batch) -> Deferred:
+    """Add what a page touches to a batch.
 
     Returns:
-        the part, with the products that it has by now touched as a whole: the snapshot of their
-        refresh includes all rows of the part, so once is enough, and no matter for which row.
+        the part, with what is to be remembered of it.
     """
-    rows = part.rows(connection, limit)
-    dependents.collect(session.breathing(rows), work)
+    return (_take_keys if part.stored else _take_rows)(part, limit, session, batch)
+
+
+def _take_rows(part: Deferred, limit: int, session: BatchSession, batch: Batch) -> Deferred:
+    """A page of a source's changes.
+
+    Products that the part has touched as a whole are refreshed once: the snapshot of their refresh
+    includes all rows of the part, no matter for which row.
+    """
+    work, rows = batch.work, part.rows(session.connection, limit)
+    batch.collect(rows)
     work.changes += not rows
     session.at_last(part.after_rows(rows, limit))
     work.whole = {name: [{}] for name in work.whole if name not in part.spread}
     return replace(part, spread=part.spread | work.whole.keys())
 
 
-def take_keys(
-    part: Deferred, limit: int, graph: Graph, session: BatchSession, work: Work
-) -> Deferred:
-    """Put a page of a product's stored keys into the work."""
-    product = graph.products.get(part.name)
-    page = []
+def _take_keys(part: Deferred, limit: int, session: BatchSession, batch: Batch) -> Deferred:
+    """A page of a product's stored keys."""
+    product, work = registry.graph().products.get(part.name), batch.work
+    page: list[tuple[UUID, str]] = []
     if product is not None:  # else this code does not know it any more
         with session.cursor() as cursor:
             page = stores.current().page(

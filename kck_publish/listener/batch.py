@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -20,20 +19,22 @@ from django.db import DatabaseError, connections, transaction
 from .. import clock, stores
 from ..conf import settings
 from ..exceptions import Fenced, StoreUnreachable
-from ..log.reader import ANY_UNSEEN, FETCH, FIRST_UNSEEN, Decoder, unseen
+from ..log.reader import ANY_UNSEEN, FETCH, FIRST_UNSEEN, unseen
 from ..log.snapshot import NOTHING
 from ..postgres import is_passing
 from ..products import registry
 from ..products.domain import pages
 from ..products.product import Product
 from ..refresh import backlog
-from ..refresh.batch import Refresh
-from ..refresh.dependents import Dependents
-from ..refresh.results import Outcome
+from ..refresh.backlog import Deferred
+from ..refresh.batch import Batch
+from ..refresh.compute_transaction import KEEP
+from ..refresh.outcome import Outcome
+from ..refresh.refresher import Span
 from ..refresh.tasks import Work
 from ..stores import Address
 from . import backlog_page
-from .session import SAVEPOINT, BatchSession
+from .session import BatchSession
 from .shard import Place, owner
 
 logger = logging.getLogger("kck_publish")
@@ -89,65 +90,50 @@ def batch(
     Raises:
         Fenced: the shard has moved to another worker; nothing was written.
     """
-    alias = settings.DATABASE
-    connection = connections[alias]
-    graph = registry.graph()
+    connection = connections[settings.DATABASE]
     start = time.monotonic()
-    with transaction.atomic(using=alias):
+    with transaction.atomic(using=settings.DATABASE):
         until, at, rows = _open(connection.connection, place.done)
         part = backlog_page.turn(place.backlog, place.turn)
-        session = BatchSession(desk, place, until, at, breathe, part, stored)
+        session = BatchSession(desk, connection, place, until, at, breathe, part, stored)
         # Claimed before anybody looks which keys are stored: see prime.
         _claim(desk, place, until)
-        dependents = Dependents(
-            graph,
-            Decoder(connection, graph.sources),
-            session.owns,
-            alias,
-            session.recover,
-            session.any_stored,
-            session.readers,
-            place.echoes,
-        )
-        work = Work()
-        if part is not None and part.stored:
-            part = backlog_page.take_keys(part, place.pace, graph, session, work)
-        elif part is not None:
-            part = backlog_page.take_rows(part, place.pace, connection, session, dependents, work)
         aside = backlog.flood(connection, place.done, rows, FETCH, settings.MAX_CHANGES)
         session.at_last(*backlog.put_aside(place.shard, place.done, until, aside))
-        dependents.collect(session.breathing(unseen(connection, place.done, rows, aside)), work)
-        _add_first(work, first)
+        changes = Batch(session, _span(place, until, aside), place.echoes)
+        if part is not None:
+            part = backlog_page.take(part, place.pace, session, changes)
+        changes.collect(unseen(connection, place.done, rows, aside))
+        _add_first(changes.work, first)
         for key in place.owed if owed else ():
-            dependents.request(work, key, "retry")
-        behind = backlog.behind(graph, place.backlog, aside, until)
-        refresh = Refresh(
-            graph,
-            stores.current(),
-            session,
-            place.done,
-            until,
-            settings.MAX_BATCH,
-            behind,
-            place.floor,
-            place.echoes,
-        )
-        retry = partial(dependents.request, work, reason="retry")
-        outcome = refresh.run(work, retry, dependents.over)
+            changes.request(key, "retry")
+        outcome = changes.run()
     place = replace(
-        place,
-        done=until,
-        floor=NOTHING,
-        owed=frozenset(session.owed),
-        echoes=refresh.cascading.echoes(),
+        place, done=until, floor=NOTHING, owed=frozenset(session.owed), echoes=changes.echoes()
     )
+    return _with_backlog(place, desk, session, part, time.monotonic() - start), outcome
+
+
+def _span(place: Place, until: str, aside: Iterable[str]) -> Span:
+    behind = backlog.behind(registry.graph(), place.backlog, aside, until)
+    return Span(place.done, until, place.floor, behind)
+
+
+def _with_backlog(
+    place: Place,
+    desk: psycopg.Connection[Any],
+    session: BatchSession,
+    part: Deferred | None,
+    seconds: float,
+) -> Place:
+    """The place with what is left of the backlog, after a page of a part took so long."""
     if part is not None:
-        pace = backlog_page.paced(place.pace, time.monotonic() - start, settings.MAX_CHANGES)
+        pace = backlog_page.paced(place.pace, seconds, settings.MAX_CHANGES)
         place = replace(place, turn=part.id, pace=pace)
     if session.puts_aside:
         known = [*place.backlog, *([part] if part else [])]
         place = replace(place, backlog=backlog.load(desk, place.shard, known))
-    return place, outcome
+    return place
 
 
 def _claim(desk: psycopg.Connection[Any], place: Place, until: str) -> None:
@@ -165,7 +151,7 @@ def _open(raw: psycopg.Connection[Any], since: str) -> tuple[str, datetime, list
     snapshot, rows = psycopg.Cursor(raw), psycopg.Cursor(raw)
     with raw.pipeline():
         raw.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        raw.execute(f"SAVEPOINT {SAVEPOINT}")
+        raw.execute(KEEP)
         # now() is when the transaction began: all that was committed before is in the snapshot.
         snapshot.execute("SELECT pg_current_snapshot()::text, now()")
         rows.execute(FIRST_UNSEEN, {"since": since})

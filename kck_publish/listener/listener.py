@@ -27,7 +27,7 @@ from ..log import reader
 from ..postgres import PREPARE, connect, is_passing, name_of
 from ..products import registry
 from ..refresh import failures, schedule
-from ..refresh.results import Outcome
+from ..refresh.outcome import Outcome
 from . import batch, shard
 from .assignment import BEAT, Sharing
 from .doorbell import Doorbell, listener_name

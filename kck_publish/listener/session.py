@@ -7,30 +7,27 @@ was paused while its shard moved rolls back, values and all.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
-from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .. import stores
 from ..conf import settings
 from ..exceptions import Fenced
-from ..log.reader import Row
 from ..postgres import Cursor
-from ..products import registry
-from ..products.product import Product
-from ..refresh import backlog
-from ..refresh import failures as refresh_failures
+from ..refresh import backlog, failures
 from ..refresh.backlog import Deferred
-from ..stores import Address, Fence, Query, edges
-from .shard import Place, owner
+from ..refresh.failures import Failure, Try
+from ..refresh.session import Session
+from ..stores import Address, Query
+from .shard import Place
 
-logger = logging.getLogger("kck_publish")
+logger = logging.getLogger(__name__)
 
-SAVEPOINT = "kck_publish_batch"
+T = TypeVar("T")
 
 # Fails, and with it the transaction that it ends, when the cursor is not where we have read it.
 _MOVE = """
@@ -50,11 +47,12 @@ _SPOIL = "SELECT 1 / 0"
 RECORD_TIMEOUT = "200ms"
 
 
-class BatchSession:
+class BatchSession(Session):
     """Where one batch computes (Django's connection) and writes (the desk).
 
     Args:
         desk: the worker's own connection, in autocommit.
+        connection: Django's, in the batch's transaction.
         place: the shard and its cursor.
         until: the batch's snapshot.
         at: when that was taken.
@@ -66,6 +64,7 @@ class BatchSession:
     def __init__(
         self,
         desk: psycopg.Connection[Any],
+        connection: BaseDatabaseWrapper,
         place: Place,
         until: str,
         at: datetime,
@@ -73,43 +72,31 @@ class BatchSession:
         part: Deferred | None,
         stored: Callable[[Sequence[str]], None],
     ) -> None:
-        self.breathe = breathe
-        self.stored = stored
-        self.shard = place.shard
-        self.shards = place.shards
-        self.owed = set(place.owed)
-        self._at = at
-        self.fence: Fence | None = place.fence
+        super().__init__(connection, place.shard, place.shards, place.fence, place.owed)
+        self._breathe = breathe
+        self._tell_stored = stored
         self._desk = desk
         self._place = place
         self._until = until
+        self._at = at
         self._part = part
         self._at_last: list[Query] = []
-        self.owns = owner(place)
 
-    def breathing(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows, with a sign of life between them, if one is due."""
-        for row in rows:
-            yield row
-            self.breathe()  # which keys depend on it may have cost the user's code some queries
+    def breathe(self, seconds: float = 0.0) -> None:
+        self._breathe(seconds)
+
+    def stored(self, keys: Sequence[str]) -> None:
+        self._tell_stored(keys)
 
     def cursor(self) -> Cursor:
-        """A cursor that sees the latest committed state."""
         return self._desk.cursor()
 
     def ask(self, *queries: Query) -> list[list[Any]]:
-        """The rows of several queries, for one wait."""
         cursors = [self._desk.cursor() for _ in queries]
         with self._desk.pipeline():
             for cursor, query in zip(cursors, queries, strict=True):
                 cursor.execute(*query)
         return [cursor.fetchall() for cursor in cursors]
-
-    def due_query(self) -> Query | None:
-        """Asks the keys whose retry is due."""
-        return refresh_failures.due_query(
-            registry.graph().fingerprints, self.shard, self.shards, settings.MAX_BATCH
-        )
 
     def at_last(self, *queries: Query) -> None:
         """Run these with the last write of the batch."""
@@ -121,37 +108,15 @@ class BatchSession:
         return bool(self._at_last)
 
     def any_room(self, keys: int) -> bool:
-        """Whether a batch has room for so many stored keys of a product that is touched whole."""
         return keys <= settings.MAX_CHANGES
 
     def defer(self, product: str) -> None:
-        """Have the stored keys of a product handled by later batches."""
         since = self._part.since if self._part else self._place.done
         self.at_last(
             backlog.put_aside_stored(
                 self._place.backlog, self._part, self.shard, product, since, self._until
             )
         )
-
-    def any_stored(self, product: Product) -> bool:
-        """Whether anything of a product is stored."""
-        with self._desk.cursor() as cursor:
-            return stores.current().any_stored(cursor, product.name)
-
-    def readers(self, keys: Iterable[str]) -> list[tuple[str, str]]:
-        """Which keys were computed from these."""
-        with self._desk.cursor() as cursor:
-            return edges.readers(cursor, keys)
-
-    def recover(self) -> None:
-        """After an error in the computing transaction: back to its start, the snapshot kept."""
-        connection = connections[settings.DATABASE]
-        if connection.connection is None or connection.connection.broken:
-            raise psycopg.OperationalError("the computing connection is lost")
-        connection.needs_rollback = False  # as an atomic(savepoint=False), a save() too, leaves it
-        if connection.connection.info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
-            with connection.cursor() as cursor:
-                cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
 
     @contextmanager
     def writing(self, last: bool) -> Iterator[Cursor]:
@@ -174,26 +139,24 @@ class BatchSession:
         except psycopg.errors.DivisionByZero:
             raise Fenced(place.shard) from None
 
-    def record(self, failures: Sequence[refresh_failures.Failure]) -> None:
+    def record(self, failed: Sequence[Failure]) -> Mapping[str, Try]:
         """Keep that these failed; what cannot be kept is owed, and stops nothing else."""
-        keys = {one.address.key for one in failures}
-        if self._written(lambda cursor: refresh_failures.record(cursor, failures), keys):
-            self.owed -= keys
-        else:
-            self.owed |= keys
+        keys = {failure.address.key for failure in failed}
+        tries = self._written(lambda cursor: failures.record(cursor, failed), keys)
+        self.owed = self.owed | keys if tries is None else self.owed - keys
+        return tries or {}
 
     def forget(self, settled: Sequence[Address]) -> None:
-        """These are no failures any more; if that cannot be written, they are tried once more."""
-        self._written(
-            lambda cursor: refresh_failures.forget(cursor, settled), {one.key for one in settled}
-        )
+        keys = {address.key for address in settled}
+        self._written(lambda cursor: failures.forget(cursor, settled), keys)
 
-    def _written(self, write: Callable[[Any], object], keys: set[str]) -> bool:
+    def _written(self, write: Callable[[Cursor], T], keys: set[str]) -> T | None:
+        """What was written in a fenced transaction of its own; None: it could not be."""
         try:
             with self._desk.pipeline(), self._desk.cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [RECORD_TIMEOUT])
                 cursor.execute(_OURS, [self.shard, self._place.epoch])
-                write(cursor)
+                return write(cursor)
         except psycopg.errors.DivisionByZero:
             raise Fenced(self.shard) from None
         except psycopg.Error as error:
@@ -204,5 +167,4 @@ class BatchSession:
                 type(error).__name__,
                 ", ".join(sorted(keys)[:10]),
             )
-            return False
-        return True
+            return None

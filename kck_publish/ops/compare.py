@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import psycopg
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -21,11 +20,10 @@ from ..products import registry
 from ..products.compute import compute
 from ..products.product import Computed, Parameters, Product
 from ..refresh.check_augment import alike
+from ..refresh.compute_transaction import KEEP, ComputeTransaction
 from ..rows.products import RowProduct
 from ..stores import HAND, Address, Stored
 from .pending import pending
-
-_SAVEPOINT = "kck_publish_audit"
 
 
 @dataclass(frozen=True)
@@ -63,13 +61,7 @@ class _Batch:
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
         self._fresh: dict[str, Computed] = {}
-
-    def recover(self) -> None:
-        status = self._connection.connection.info.transaction_status
-        if status == psycopg.pq.TransactionStatus.INERROR:
-            with self._connection.cursor() as cursor:
-                cursor.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
-            self._connection.needs_rollback = False
+        self.recover = ComputeTransaction(connection).recover
 
     def breathe(self, seconds: float = 0.0) -> None:
         """Nobody waits for an auditor."""
@@ -98,7 +90,7 @@ def _snapshot(connection: BaseDatabaseWrapper) -> Iterator[tuple[_Batch, str]]:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute("SELECT pg_current_snapshot()::text")
         snapshot = str(cursor.fetchone()[0])
-        cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
+        cursor.execute(KEEP)
         yield _Batch(connection), snapshot
 
 

@@ -14,7 +14,7 @@ from ..products.compute import Batch, scope
 from ..products.graph import Graph
 from ..products.product import Product
 from .carry_over import Echoes, Left
-from .results import Session
+from .session import Session
 from .tasks import Work
 
 # Finds what depends on such keys of a product, each given with a transaction that touched it.

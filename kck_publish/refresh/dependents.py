@@ -76,7 +76,7 @@ class Dependents:
         work = work or Work()
         for row in rows:
             work.changes += 1
-            work.seq = max(work.seq, row.seq)
+            work.oldest = min(work.oldest or row.at, row.at)
             if row.op == refreshes.REFRESH:
                 self.request(work, (row.new or [""])[0] or "", "request")
             elif row.op == refreshes.REFRESHED:

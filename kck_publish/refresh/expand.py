@@ -14,7 +14,7 @@ from ..products.compute import Batch, scope
 from ..products.graph import Graph
 from ..products.product import Parameters, Product
 from ..stores import Store, edges
-from .results import Session
+from .session import Session
 from .tasks import Work
 
 logger = logging.getLogger("kck_publish")

@@ -72,35 +72,39 @@ def policy(product: Product) -> Retry:
     return settings.RETRY or Retry()
 
 
-def record(cursor: Cursor, failures: Sequence[Failure]) -> list[tuple[Failure, datetime | None]]:
-    """Keep that these failed.
+@dataclass(frozen=True)
+class Try:
+    """How often a key's refresh has failed, and when it is tried again; never: a dead letter."""
 
-    Returns:
-        each with the time of its next try; None: it has become a dead letter.
-    """
-    addresses = [one.address for one in failures]
-    cursor.execute(_ATTEMPTS, identities(addresses))
+    attempts: int
+    due_at: datetime | None
+
+
+def record(cursor: Cursor, failures: Sequence[Failure]) -> dict[str, Try]:
+    """Keep that these failed; what comes next, by key."""
+    cursor.execute(_ATTEMPTS, identities([failure.address for failure in failures]))
     before: Mapping[Any, int] = dict(cursor.fetchall())
-    outcome = []
-    for one in failures:
-        attempts = before.get(one.address.digest, 0) + 1
-        retry = policy(one.product)
-        due = clock.now() + retry.wait(attempts) if retry.allows(one.error, attempts) else None
+    tries = {}
+    for failure in failures:
+        address, retry = failure.address, policy(failure.product)
+        attempts = before.get(address.digest, 0) + 1
+        again = retry.allows(failure.error, attempts)
+        then = Try(attempts, clock.now() + retry.wait(attempts) if again else None)
         cursor.execute(
             _FAILED,
             [
-                one.address.digest,
-                one.address.fingerprint,
-                one.address.key,
-                one.product.name,
-                one.address.bucket,
+                address.digest,
+                address.fingerprint,
+                address.key,
+                failure.product.name,
+                address.bucket,
                 attempts,
-                due,
-                describe(one.error),
+                then.due_at,
+                describe(failure.error),
             ],
         )
-        outcome.append((one, due))
-    return outcome
+        tries[address.key] = then
+    return tries
 
 
 def mark_behind(cursor: Cursor, addresses: Sequence[Address]) -> None:

@@ -9,7 +9,7 @@ from ..log.snapshot import Snapshot
 from ..products.graph import Graph
 from ..stores import Address, Store, Stored, edges
 from . import failures
-from .results import Session
+from .session import Session
 from .tasks import Work
 
 

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from django.utils.timezone import is_aware, make_aware
+
+from .. import clock
 from ..products.depends import Change
 from ..products.product import Parameters, Product
 
@@ -56,8 +60,9 @@ class Work:
         removed: keys that only the old version of a row published.
         publishing: by key, the pks of the rows of this batch that publish it now.
         domains: products whose domain has changed.
+        oldest: when the oldest change was made.
         swept: products of which other versions of the code are to keep nothing.
-        seq: the last row that was read.
+        changes: rows of the log.
     """
 
     tasks: dict[str, dict[str, Task]] = field(default_factory=lambda: defaultdict(dict))
@@ -67,7 +72,7 @@ class Work:
     domains: dict[str, None] = field(default_factory=dict)
     swept: list[str] = field(default_factory=list)
     changes: int = 0
-    seq: int = 0
+    oldest: datetime | None = None
 
     def want(
         self,
@@ -96,6 +101,13 @@ class Work:
         mine.changes, mine.last, mine.news = None, task.last, True
         mine.named = mine.named or task.named
         mine.xids.clear()  # no stamp tells that it was reached
+
+    def lag(self) -> float | None:
+        """Seconds since the oldest change was made; None when there is none."""
+        if self.oldest is None:
+            return None
+        oldest = self.oldest if is_aware(self.oldest) else make_aware(self.oldest)
+        return (clock.now() - oldest).total_seconds()
 
     @property
     def size(self) -> int:

@@ -18,7 +18,7 @@ from kck_publish.listener.listener import Listener
 from kck_publish.listener.near_follower import NearFollower, following
 from kck_publish.log.snapshot import take
 from kck_publish.products import registry
-from kck_publish.refresh.results import Outcome
+from kck_publish.refresh.outcome import Outcome
 from kck_publish.stores import Address, Stored
 from kck_publish.stores.near import reader as near_reader
 from kck_publish.stores.near.format import LEASE, Lease, read_lease

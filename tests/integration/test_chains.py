@@ -21,8 +21,7 @@ from django.db import connection, transaction
 from kck_publish import Cache, Depends, IntegerParameter, Primer
 from kck_publish.listener import batch as listener_batch
 from kck_publish.products import registry
-from kck_publish.refresh import batch as refresh_batch
-from kck_publish.refresh import write as refresh_write
+from kck_publish.refresh.write import Writer
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import Session, drain, sql
 from tests.catalog.models import Item
@@ -267,7 +266,7 @@ def test_a_batch_that_is_cut_off_between_two_writes(
     """The first products are written, the others are not: all of it is done again."""
     settings.KCK_PUBLISH = {"MAX_BATCH": 1}
 
-    real, left = refresh_write.write, [3]
+    real, left = Writer.write, [3]
 
     def write(*args: Any) -> int:
         left[0] -= 1
@@ -277,7 +276,7 @@ def test_a_batch_that_is_cut_off_between_two_writes(
 
     _write(1000)
     with monkeypatch.context() as patch:
-        patch.setattr(refresh_batch, "write", write)
+        patch.setattr(Writer, "write", write)
         with pytest.raises(CutOffError):
             drain()
     drain()

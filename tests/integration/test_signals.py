@@ -9,7 +9,7 @@ import pytest
 
 from kck_publish import Cache, Depends, IntegerParameter, Primer, signals
 from kck_publish.products import registry
-from tests.catalog.fixtures import drain, interfering
+from tests.catalog.fixtures import drain, interfering, stored
 from tests.catalog.models import Author, Item
 from tests.catalog.primers import Fragile, ItemTotal
 
@@ -110,18 +110,27 @@ def test_signals(told: list[Told]) -> None:
         row.save()
         drain()
     key = f"catalog.item/{row.pk}"
-    assert ("published", Item, "catalog.item", key, {}) in told
-    assert ("augmented", ItemTotal, "item_total", "item_total/1", {}) in told
+    said = {(name, sender, product, key): more for name, sender, product, key, more in told}
+    published = said["published", Item, "catalog.item", key]
+    assert published.keys() == {"seconds", "bytes", "changes", "reason", "lag"}
+    assert (published["bytes"], published["changes"]) == (len(stored(key).body), None)  # type: ignore[union-attr, arg-type]
+    augmented = said["augmented", ItemTotal, "item_total", "item_total/1"]
+    assert augmented["reason"].startswith("change: update of catalog_item, xid ")
+    assert augmented["changes"] == 1
+    assert augmented["lag"] > 0
     ((sender, failed, more),) = [
         (sender, key, more) for name, sender, _, key, more in told if name == "failed"
     ]
     assert (sender, failed) == (Fragile, "fragile/1")
     assert isinstance(more["error"], OSError)
+    assert more["attempts"] == 1
+    assert more["due_at"] is not None
     told.clear()
     cache.refresh("fragile/1")
     sender_of_author = Author.objects.create(slug="a", first="A", last="A")
     cache.get(f"author_page/{sender_of_author.pk}")
     row.delete()
     drain()
-    assert ("primed", Fragile, "fragile", "fragile/1", {}) in told
-    assert ("removed", Item, "catalog.item", key, {}) in told
+    said = {(name, sender, product, key): more for name, sender, product, key, more in told}
+    assert said["primed", Fragile, "fragile", "fragile/1"]["seconds"] > 0
+    assert said["removed", Item, "catalog.item", key]["reason"].startswith("change: delete of ")

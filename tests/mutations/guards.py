@@ -77,8 +77,8 @@ GUARDS = (
                 "",
             ),
             (
-                "        outcome = refresh.run(work, retry, dependents.over)\n    place",
-                "        outcome = refresh.run(work, retry, dependents.over)\n"
+                "        outcome = changes.run()\n    place",
+                "        outcome = changes.run()\n"
                 "        desk.execute(_CLAIM, [until, place.shard, place.epoch])\n    place",
             ),
         ),
@@ -152,7 +152,7 @@ GUARDS = (
     _guard(
         "stamps",
         "a change that the value's stamp sees is skipped",
-        "changes = [one for one in task.changes if not stamp.sees(one.xid)]",
+        "changes = [change for change in task.changes if not stamp.sees(change.xid)]",
         "changes = list(task.changes)",
         f"{INNER}test_refresh.py::test_a_batch_that_is_repeated_augments_once",
     ),
@@ -407,8 +407,8 @@ GUARDS = (
     _guard(
         "unchanged stops",
         "equal bytes are not written",
-        "        if before is not None and _same(before, entry):",
-        "        if False:",
+        "    if before is None or not _same(before, entry):",
+        "    if True:",
         f"{INNER}test_refresh.py::test_an_unchanged_value_is_not_written_and_wakes_nobody",
     ),
     # --- failures
@@ -422,7 +422,7 @@ GUARDS = (
     _guard(
         "failures",
         "a computing connection that an error has spoiled is recovered",
-        'cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")',
+        "cursor.execute(_BACK)",
         "pass",
         f"{INNER}test_refresh.py::test_a_database_error_spoils_no_other_key",
     ),
@@ -475,7 +475,7 @@ GUARDS = (
     _guard(
         "old and new code",
         "what other code holds of a key that has changed is removed",
-        "if results.touched or results.removals:",
+        "if chunk.touched or chunk.removals:",
         "if False:",
         f"{INNER}test_refresh.py::"
         "test_values_of_another_version_of_the_code_are_removed_when_a_key_changes",
@@ -498,7 +498,7 @@ GUARDS = (
     _guard(
         "recorded dependencies",
         "a refresh of what was read is logged",
-        "        edges.tell(cursor, [one.key for one in told if one.key not in known])",
+        "        edges.tell(cursor, others)",
         "        pass",
         f"{INNER}test_recorded.py::test_a_refresh_reaches_those_who_have_read_it",
     ),

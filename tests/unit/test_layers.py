@@ -21,6 +21,7 @@ LAYERS: list[str] = [
     "retry",
     "conf",
     "signals",
+    "chunks",
     "postgres",
     "clock",
     "tables",

@@ -1,0 +1,120 @@
+"""Where a batch computes, reads what is stored, and writes: what its surroundings give it.
+
+A listener's batch has two connections (see ``listener.session``); one of ``drain()`` in a test has
+the test's own (see ``drain``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .. import stores
+from ..conf import settings
+from ..log.keys import shard_of
+from ..postgres import Cursor
+from ..products import registry
+from ..products.product import Product
+from ..stores import Address, Fence, Query, edges
+from . import failures
+from .compute_transaction import ComputeTransaction
+from .failures import Failure, Try
+
+
+class Session(ABC):
+    """The surroundings of one batch.
+
+    Args:
+        connection: Django's, in the transaction that the batch computes in.
+        shard: whose keys the batch refreshes.
+        shards: how many there are.
+        fence: keeps a worker that has lost the shard from writing outside the database.
+        owed: keys whose failure could not be recorded.
+    """
+
+    def __init__(
+        self,
+        connection: BaseDatabaseWrapper,
+        shard: int = 0,
+        shards: int = 1,
+        fence: Fence | None = None,
+        owed: Iterable[str] = (),
+    ) -> None:
+        self.connection = connection
+        self.shard = shard
+        self.shards = shards
+        self.fence = fence
+        self.owed = set(owed)
+        self._transaction = ComputeTransaction(connection)
+
+    @abstractmethod
+    def cursor(self) -> Cursor:
+        """A cursor that sees the latest committed state."""
+
+    @abstractmethod
+    def ask(self, *queries: Query) -> list[list[Any]]:
+        """The rows of several queries, for one wait."""
+
+    @abstractmethod
+    def writing(self, last: bool) -> AbstractContextManager[Cursor]:
+        """The write transaction, as a cursor; with ``last`` the cursor of the log moves in it.
+
+        Raises:
+            Fenced: the shard is not ours any more.
+        """
+
+    @abstractmethod
+    def record(self, failed: Sequence[Failure]) -> Mapping[str, Try]:
+        """Keep that these failed, apart from what else is written; else they are ``owed``.
+
+        Returns:
+            by key, what comes next; nothing of what could not be kept.
+        """
+
+    @abstractmethod
+    def forget(self, settled: Sequence[Address]) -> None:
+        """These are no failures any more; if that cannot be written, they are tried once more."""
+
+    def owns(self, key: str) -> bool:
+        """Whether a key is of the batch's shard."""
+        return self.shards == 1 or shard_of(key, self.shards) == self.shard
+
+    def recover(self) -> None:
+        """Make the computing transaction usable again after an error in it."""
+        self._transaction.recover()
+
+    @abstractmethod
+    def breathe(self, seconds: float = 0.0) -> None:
+        """Give a sign of life, if one is due; there may be none for so long."""
+
+    @abstractmethod
+    def stored(self, keys: Sequence[str]) -> None:
+        """The entries of these keys have just been written: for who follows the store."""
+
+    def any_room(self, keys: int) -> bool:
+        """Whether a batch has room for so many stored keys of a product that is touched whole."""
+        return True
+
+    def defer(self, product: str) -> None:
+        """Have the stored keys of a product handled by later batches."""
+        raise NotImplementedError
+
+    def due_query(self) -> Query:
+        """Asks the keys whose retry is due."""
+        return failures.due_query(
+            registry.graph().fingerprints, self.shard, self.shards, settings.MAX_BATCH
+        )
+
+    def any_stored(self, product: Product) -> bool:
+        """Whether anything of a product is stored."""
+        with self.cursor() as cursor:
+            return stores.current().any_stored(cursor, product.name)
+
+    def readers(self, keys: Iterable[str]) -> list[tuple[str, str]]:
+        """Which keys were computed from these, each after the key that it was computed from."""
+        with self.cursor() as cursor:
+            return edges.readers(cursor, keys)
