@@ -1,4 +1,4 @@
-"""Retry: what is done when a refresh fails. A value; ``retries`` acts on it."""
+"""Retry: what is done when a refresh fails. A value; ``refresh.failures`` acts on it."""
 
 from __future__ import annotations
 

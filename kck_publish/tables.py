@@ -1,6 +1,6 @@
 """The library's own tables as Django sees them: the change log, the store, cursors, failures.
 
-The DDL is in the migrations; the protocols on these tables are in ``changes``, ``stores`` and
+The DDL is in the migrations; the protocols on these tables are in ``log``, ``stores`` and
 ``listener``. The models serve the admin, ``dbshell``-like curiosity, and a test's flush.
 """
 

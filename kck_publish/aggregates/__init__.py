@@ -1,4 +1,4 @@
-"""Products of aggregates, declared instead of written: see ``primer``. Above primers.py.
+"""Products of aggregates, declared instead of written: see ``primer``. Above ``primers``.
 
 ``columns`` and ``conditions`` say what SQL and Python see alike, ``base`` what an aggregate is;
 ``scalars``, ``tallies`` and ``lists`` are the aggregates, ``gathering`` computes them and

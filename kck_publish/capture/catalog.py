@@ -1,6 +1,7 @@
-"""What PostgreSQL's catalogue says about the capture: which triggers are there, in which state.
+"""What PostgreSQL's catalog says about the capture: which triggers are there, in which state.
 
-Asked by ``capture`` (to install and to find faults) and by ``triggers`` (for ``pgtrigger ls``).
+``install`` asks it (to install and to find faults), and ``pgtrigger_adapter`` (for
+``manage.py pgtrigger ls``).
 Only triggers whose function is on the search path are ours: another project in the same database,
 with a schema of its own, is left alone.
 """

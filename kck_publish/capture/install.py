@@ -1,8 +1,8 @@
 """The capture in the database: what the registry declares is installed, and faults are found.
 
-``apps`` calls ``register`` so that django-pgtrigger's commands know the triggers; ``migrating``
-installs after each ``migrate``; the listener calls ``install`` and ``faults`` when it starts, and
-``checks`` calls ``faults``. These two ask the registry anew each time.
+``apps`` calls ``register`` so that django-pgtrigger's commands know the triggers; ``migrate``
+installs after each migration; the listener calls ``install`` and ``faults`` when it starts, and
+``checks`` calls ``faults``.
 
 What no trigger can see: ATTACH PARTITION, DETACH PARTITION and DROP of a partition add and remove
 rows without a write. After one, say so by hand, in the same transaction::

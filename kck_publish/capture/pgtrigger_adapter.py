@@ -1,8 +1,8 @@
 """The capture triggers as django-pgtrigger sees them: four statement triggers a source.
 
-Made by ``capture`` from the registry's sources and put into django-pgtrigger's registry, so that
-``manage.py pgtrigger ls``, ``install``, ``disable`` and ``enable`` know them. They are kept out of
-every model's Meta: no migration ever mentions them, so models of any app can be sources.
+``install`` makes them from the registry's sources and puts them into django-pgtrigger's registry,
+so that ``manage.py pgtrigger ls``, ``install``, ``disable`` and ``enable`` know them. They are kept
+out of every model's Meta: no migration ever mentions them, so models of any app can be sources.
 """
 
 from __future__ import annotations

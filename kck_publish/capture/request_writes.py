@@ -1,9 +1,9 @@
 """The writes of one context that its database session does not tell of.
 
-A session knows what it wrote last (see ``triggers``). A request may have written in several
+A session knows what it wrote last (see ``session_writes``). A request may have written in several
 sessions, some of them closed by now; and the same browser's earlier requests wrote in others, which
-the browser itself says, by the tokens of ``read_your_writes``. ``settling`` asks here for those
-that count for a read; ``watching`` notes here which sessions may have written.
+the browser itself says, by the tokens of ``request.read_your_writes``. ``reading.own_writes`` asks
+here for those that count for a read; ``statements`` notes here which sessions may have written.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class OwnWrites:
 
         Args:
             alias: the database.
-            settings: names of session settings, as ``registry`` gives them.
+            settings: names of session settings, as the graph of products gives them.
             shown: whether what was stored up to a snapshot is what readers see.
         """
         if not settings or not (self.brought or self.has_written):

@@ -1,10 +1,10 @@
 """Which sessions may have written, and what of that the server has said already.
 
-A trigger leaves the number of a writing transaction in a setting of the session (see ``triggers``).
-The PostgreSQL store asks for it with each read, at no cost. A store that is read without asking
-PostgreSQL must not pay a round trip only to learn that nothing was written: ``watching`` notes here
-each statement that may have written, and a session that has made none since it was last asked is
-not asked again.
+A trigger leaves the number of a writing transaction in a setting of the session (see ``sql``). The
+PostgreSQL store asks for it with each read, at no cost. A store that is read without asking
+PostgreSQL must not pay a round trip only to learn that nothing was written: ``statements`` notes
+here each statement that may have written, and a session that has made none since it was last asked
+is not asked again.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def last_write(connection: BaseDatabaseWrapper, settings: Sequence[str]) -> int 
 
     Args:
         connection: Django's. One that is not open has written nothing.
-        settings: names of session settings, as ``registry`` gives them.
+        settings: names of session settings, as the graph of products gives them.
     """
     return max(last_writes(connection, settings).values(), default=None)
 

@@ -1,7 +1,7 @@
 """What is captured of one table.
 
-Made by the registry from what is declared; read by ``triggers`` to write the capture, and by
-``dependents`` to read it back.
+Made by the registry from what is declared; read by ``sql`` to write the capture, and by
+``log.reader`` to read it back.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The SQL of the capture: the trigger functions of one source, and the commands on its triggers.
 
-Pure text, made from a ``Source``; ``triggers`` hands it to django-pgtrigger and ``capture`` runs
-it. Every function writes the rows of one statement to the change log with one INSERT.
+Pure text, made from a ``Source``: ``pgtrigger_adapter`` hands it to django-pgtrigger, and
+``install`` runs it. Every function writes the rows of one statement to the change log with one
+INSERT.
 
 Each function is SECURITY DEFINER, so that a program with any role can write; therefore its search
 path is pinned to the installing session's, temporary tables last. The other settings pin how values

@@ -1,10 +1,10 @@
 """Notices what is written: every statement on every PostgreSQL connection of Django's.
 
 The server answers each statement with a command tag. Only a few tags stand for statements that
-change no row; any other makes the request's memo forget, and marks the session (see ``marks``). A
-SELECT may write too, by a function or a WITH: it is trusted only when it holds nothing that could
-(no such keyword, no function that is not known), which is a condition that a writing one cannot
-meet, not a guess at which do write.
+change no row; any other makes the request's memo forget, and marks the session (see
+``session_writes``). A SELECT may write too, by a function or a WITH: it is trusted only when it
+holds nothing that could (no such keyword, no function that is not known), which is a condition that
+a writing one cannot meet, not a guess at which do write.
 
 What is not noticed: a view, operator, cast or policy whose definition calls a function that
 writes; and what is sent past psycopg's cursors. ``clear_request_caches()`` is for these.

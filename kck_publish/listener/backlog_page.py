@@ -1,4 +1,4 @@
-"""A page of the backlog, which a batch takes along. Between ``backlog`` and ``following``.
+"""A page of the backlog, which a batch takes along. Between ``refresh.backlog`` and ``batch``.
 
 The parts of the backlog take turns, and a page is as large as half a second's work, so that the
 changes that came meanwhile never wait for long.

@@ -1,7 +1,7 @@
-"""One shard's place in the log: its cursor, and its owner's epoch. ``sharing`` gives them out.
+"""One shard's place in the log: its cursor, and its owner's epoch. ``assignment`` gives them out.
 
 A worker owns a shard through a session advisory lock. What it writes is fenced by the epoch: see
-``sessions``.
+``session``.
 """
 
 from __future__ import annotations

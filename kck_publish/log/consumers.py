@@ -48,7 +48,8 @@ SELECT name, kind, done::text, extract(epoch FROM clock_timestamp() - seen_at)::
 """
 _HELD = f"SELECT count(*) FROM kck_publish_change WHERE {UNSEEN}"
 _HELD_NEAR = f"SELECT count(*) FROM kck_publish_copy WHERE consumer IS NULL AND {UNSEEN}"
-# What kind of consumer follows the writes to the store, not the changes: see ``copies``.
+# What kind of consumer follows the writes to the store, not the changes: see
+# ``stores.near.journal``.
 NEAR = "near"
 # The namespace of the shards' locks: who holds one owns the shard.
 SHARD_LOCKS = 0x6B64

@@ -26,7 +26,7 @@ def log(cursor: Cursor, op: str, keys: Iterable[str], token: str | None = None) 
     """Record that these keys were refreshed, or are to be; rings as a writer does.
 
     Args:
-        token: of the batch that has refreshed them (see ``echoes``).
+        token: of the batch that has refreshed them (see ``refresh.carry_over``).
     """
     keys = list(dict.fromkeys(keys))
     if keys:

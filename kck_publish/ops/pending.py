@@ -1,4 +1,4 @@
-"""Which keys the listener still has to look at: what ``auditor`` must not judge yet.
+"""Which keys the listener still has to look at: what ``verify`` must not judge yet.
 
 In one snapshot, the log rows that a shard's cursor has not seen are turned into keys exactly as
 the listener will do it, and from these to the products that depend on them. A key that is not

@@ -1,7 +1,7 @@
 """Priming whole domains before anybody asks: ``kck_prime``.
 
-The members are streamed: what of them is not stored is handed in portions to who computes (here,
-or the processes of ``workers``). So an interrupted run is gone on with by running it again.
+The members are streamed: what of them is not stored is handed in portions to what computes (this
+process, or those of ``prime_workers``). So an interrupted run is continued by running it again.
 """
 
 from __future__ import annotations

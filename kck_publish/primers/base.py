@@ -2,7 +2,7 @@
 
 A user subclasses ``Primer``, or writes a function under ``@primer``; classes with a ``key`` are
 registered as they are declared. As a mixin on a model, its parameter is the row's pk and its
-``self`` the row. ``declared`` turns either into a product.
+``self`` the row. ``product`` turns either into a product.
 """
 
 from __future__ import annotations

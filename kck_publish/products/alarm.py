@@ -1,8 +1,8 @@
 """An alarm that cuts off a call: only the main thread can be interrupted from outside.
 
-``limits`` sets it for a compute. SIGALRM's handler runs in the main thread between two steps of its
-Python code, also while that waits in a system call, and raises there. So a busy loop, a sleep and a
-read of a socket are cut off; a call into C that neither ends nor looks for signals is not.
+``time_limit`` sets it for a compute. SIGALRM's handler runs in the main thread between two steps of
+its Python code, also while that waits in a system call, and raises there. So a busy loop, a sleep
+and a read of a socket are cut off; a call into C that neither ends nor looks for signals is not.
 
 Elsewhere nothing is set: Python has no way to interrupt another thread's system call, and to raise
 in it at any step of its code would leave the locks of whatever it holds as they are.

@@ -1,7 +1,7 @@
 """Rings that are found only when they are run: a value that is computed from itself.
 
 What is declared to depend on each other is refused at start (``registry``), and a compute within a
-compute of the same key where it begins (``computing``). Here are those rings of which a part is
+compute of the same key where it begins (``compute``). Here are those rings of which a part is
 stored: a compute reads a stored value that was itself computed, through any number of others, from
 the key being computed. Its refresh would bring on its own refresh, without end.
 """

@@ -1,6 +1,6 @@
 """Depends: from a changed row, or a refreshed product, to the keys that depend on it. Pure.
 
-A primer lists its dependencies; the registry asks them what to capture, and ``dependents`` asks
+A primer lists its dependencies; the registry asks them what to capture, and ``refresh`` asks
 them which keys a change touches.
 """
 

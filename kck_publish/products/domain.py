@@ -2,7 +2,7 @@
 
 So what ``domain()`` reads of other products is recorded, as what a compute reads is; and when one
 of these changes, the members are looked at anew. Its value tells only whether they have changed:
-who has joined is then primed, and who has left is removed (see ``spreading``).
+a member that has joined is then primed, one that has left is removed (see ``refresh.expand``).
 """
 
 from __future__ import annotations

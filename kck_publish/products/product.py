@@ -1,7 +1,7 @@
 """What a product is to the layers that store, read and refresh it. Pure.
 
-``rows`` makes the products of a model's rows and ``primer`` those of a Primer; the registry
-holds both, and ``cache``, ``prime`` and ``refresh`` know only this.
+``rows`` makes the products of a model's rows and ``primers`` those of a Primer; the registry
+holds both, and ``reading`` and ``refresh`` know only this.
 """
 
 from __future__ import annotations

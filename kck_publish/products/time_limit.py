@@ -1,4 +1,4 @@
-"""The time limit of a compute: what hangs is cut off. ``computing`` runs each compute in it.
+"""The time limit of a compute: what hangs is cut off. ``compute`` runs each compute in it.
 
 Three hands hold it. PostgreSQL ends a query of the compute (``statement_timeout``, set for the
 transaction alone, so that it holds behind a transaction pooler and in any thread). Before each of

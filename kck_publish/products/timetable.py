@@ -1,7 +1,7 @@
 """When a product is to be refreshed by the clock: every so often, or as a cron string says. Pure.
 
-A small parser of our own: five fields of numbers cost less than a dependency. ``declared`` refuses
-what cannot be read, ``schedule`` keeps the times.
+A small parser of our own: five fields of numbers cost less than a dependency. ``primers.product``
+refuses what cannot be read, ``refresh.schedule`` keeps the times.
 
     minute  hour  day of month  month  day of week          "*/10 8-18 * * mon-fri"
 

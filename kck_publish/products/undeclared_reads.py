@@ -1,6 +1,6 @@
 """The linter of computes: which tables one reads that its product does not declare.
 
-``computing`` runs each compute in it, under STRICT and where DEBUG is on; elsewhere it costs
+``compute`` runs each compute in it, under STRICT and where DEBUG is on; elsewhere it costs
 nothing. PostgreSQL itself is asked, so raw SQL, views and functions are seen through: a relation
 that the compute has locked, or scanned, has been read. A lock stays until the transaction ends and
 so hides what was read before; a counter of scans does not, but a part of a plan that was never run

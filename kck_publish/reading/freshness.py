@@ -1,6 +1,6 @@
 """Whether a stored value may be served: expired, behind, or older than the reader's own write.
 
-``cache`` asks for each value it has read; products that declare nothing special cost nothing.
+``read`` asks for each value it has read; products that declare nothing special cost nothing.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Reading the near store: what of it may be served, without asking anybody.
 
-``managers`` looks here first, by a *way* (``body``, ``bodies``): a bare entry (see ``near_format``)
-that is asked for outside a request and a compute is served in about a microsecond. So these
-functions are flat, and what does not change between two reads is in the way.
+``rows.reader`` looks here first, by a *way* (``body``, ``bodies``): a bare entry (see
+``stores.near.format``) that is asked for outside a request and a compute is served in about a
+microsecond. So these functions are flat, and what does not change between two reads is in the way.
 
-``reading`` looks here before it asks the store (``held``). What is not plain goes on to the store,
+``read`` looks here before it asks the store (``held``). What is not plain goes on to the store,
 which judges it: what the session has itself written under, a value that expires or is behind, a
 product that must not be served when the listener is behind. So does everything that is read inside
 a compute: what is computed must not be older than its stamp says.

@@ -1,7 +1,7 @@
 """A reader's own writes: what is stored is read in an order that never hides them.
 
-``reading`` reads by it, and ``serving`` judges what it gives. Nothing is asked for those who have
-not written, and only those wait who bring a write along from an earlier request.
+``read`` reads by it, and ``freshness`` judges what it gives. Nothing is asked for a session that
+has not written, and only a request waits that brings a write along from an earlier one.
 """
 
 from __future__ import annotations

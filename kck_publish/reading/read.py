@@ -1,6 +1,6 @@
 """The read path: what is stored if it may be served, else a lazy prime.
 
-``managers``, ``methods`` and ``cache`` read by it; the request's memo is looked at first.
+``cache``, ``product_reader`` and ``rows`` read by it; the request's memo is looked at first.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What a request has read already, and when that must be forgotten. Stands below the read path.
 
-``cache`` asks the memo of the current request before it asks the store; ``request`` opens one.
+``read`` asks the memo of the current request before it asks the store; ``request`` opens one.
 Whatever this request writes makes it forget everything: which rows a statement touched, only the
 server knows, and to drop too much costs one more read. What tells of a write is the server's own
-command tag of each statement on each of Django's connections (see ``watching``).
+command tag of each statement on each of Django's connections (see ``capture.statements``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the log will tell a batch of the batch before it, and it knows already. Pure.
 
 A refreshed key is logged for those that depend on it, whatever their shard, and for what a reader
-is just adding. Those of the same shard are refreshed in the same batch, after it (see ``refresh``);
+is just adding. Those of the same shard are refreshed in the same batch, after it (see ``batch``);
 so of what the next batch reads about them there is nothing to be done, as long as it is still
 stored as it was left, and its compute was given the new value of the key.
 """

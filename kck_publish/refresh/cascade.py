@@ -1,6 +1,6 @@
 """How a batch goes on: what depends on what it refreshes is refreshed in it, too.
 
-``refresh`` notes here what it has changed and how it has left things. After each product those that
+``batch`` notes here what it has changed and how it has left things. After each product those that
 depend on it get more work, which comes later in the order of dependence; and the next batch is told
 what it need not do again.
 """

@@ -1,6 +1,6 @@
 """``check_augment``: a share of the augmented values is compared with a compute.
 
-Called by ``refresh`` for each value it has augmented, in the batch's snapshot, where both must be
+Called by ``batch`` for each value it has augmented, in the batch's snapshot, where both must be
 the same.
 """
 

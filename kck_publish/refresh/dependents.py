@@ -1,6 +1,6 @@
 """From changes to the keys that depend on them: what one batch has to refresh.
 
-Reads the graph of the registry; ``refresh`` does what is found here.
+Reads the graph of the registry; ``batch`` does what is found here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What one batch has to do: the keys that its changes touch. Pure.
 
-``dependents`` collects it, ``refresh`` does it.
+``dependents`` collects it, ``batch`` does it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Task:
         named: whether it is to be primed although it is not stored.
         reason: why, in a word, for ``kck_explain``.
         last: the last change that touched it.
-        news: whether any of it is news to who has done the batch before (see ``echoes``).
+        news: whether any of it is news to who has done the batch before (see ``carry_over``).
     """
 
     product: Product

@@ -1,6 +1,6 @@
 """What a fetcher knows in one request, and the batches of its asynchronous reads.
 
-``fetchers`` has the fetcher itself; here is what it keeps, and when it loads.
+``fetcher`` has the fetcher itself; here is what it keeps, and when it loads.
 """
 
 from __future__ import annotations

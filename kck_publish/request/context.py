@@ -1,6 +1,6 @@
 """The context of a request: which request runs here, and what is kept until it ends.
 
-``request`` has the middleware that opens one, ``fetchers`` keeps its values in it.
+``middleware`` opens one, ``fetcher`` keeps its values in it.
 """
 
 from __future__ import annotations

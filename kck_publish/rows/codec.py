@@ -1,6 +1,6 @@
 """A model instance <-> a JSON list of its column values, compiled once a model.
 
-What comes back equals ``objects.get()`` field by field and type by type. Used by ``rows``.
+What comes back equals ``objects.get()`` field by field and type by type. Used by ``products``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``cached_related``: rows that are stored together with the rows that they point to.
 
-``rows`` and ``whole`` make the bytes of a row by the codec from here, and depend on each row that
-is embedded: when it changes, every row that it is embedded in is made anew.
+``products`` and ``table_products`` make the bytes of a row by the codec from here, and depend on
+each row that is embedded: when it changes, every row that it is embedded in is made anew.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One column's value <-> what JSON holds of it, chosen once a field. Below ``instances``.
+"""One column's value <-> what JSON holds of it, chosen once a field. Below ``codec``.
 
 Django's own fields have a converter each, or none where JSON says it all. The value of any other
 field is kept in the first way that gives it back, in value and in type; else it is refused.

@@ -1,6 +1,6 @@
 """Rows that one read of ``.cached`` has given, and that fetch their relations together.
 
-``managers`` marks what it gives; ``related`` asks which rows came together. The mark stands in the
+``reader`` marks what it gives; ``relations`` asks which rows came together. The mark stands in the
 row's ``_state``, beside what Django keeps there of where a row is from.
 """
 

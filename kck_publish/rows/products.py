@@ -1,6 +1,6 @@
 """The products of a model's rows: the row by its pk, by each lookup, and lists of rows.
 
-A ``CacheModel`` declares them; ``managers`` reads them. They are ordinary products, so that the
+A ``CacheModel`` declares them; ``reader`` reads them. They are ordinary products, so that the
 log, the refresh and the store know no special case for rows.
 """
 

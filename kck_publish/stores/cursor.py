@@ -25,8 +25,8 @@ def kept_cursor(connection: BaseDatabaseWrapper) -> Iterator[Cursor]:
 
     Whatever Django's other cursors do, it sends parameters apart from the statement, and is sent
     bytes as bytes. It prepares statements on the server where ``prepare_threshold`` in the
-    database's OPTIONS says that nothing in between minds, and Django's never do. ``watching`` need
-    not look at what is known to read.
+    database's OPTIONS says that nothing in between minds, and Django's never do.
+    ``capture.statements`` need not look at what is known to read.
 
     Args:
         connection: Django's.

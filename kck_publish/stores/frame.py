@@ -3,7 +3,7 @@
     "1" kind order version | times, by, lengths | stamp ("|" over) | shape | body
 
 The first 34 bytes are text of fixed width, so that a script in the server can compare them:
-``order`` is the number of transactions that had ended in the stamp (see ``snapshots``). A
+``order`` is the number of transactions that had ended in the stamp (see ``log.snapshot``). A
 *tombstone* says that what was there has been removed, and by which state: what a slow reader
 computed before that must not come back.
 """

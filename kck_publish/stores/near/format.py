@@ -1,7 +1,7 @@
 """What is in the near store's file: names, entries, who it belongs to, the lease. Pure.
 
 An entry's name is its key text, a zero byte and the fingerprint; what is too long for LMDB is named
-by its digest instead. The bytes of an entry are flags, and what ``framing`` makes of it.
+by its digest instead. The bytes of an entry are flags, and what ``stores.frame`` makes of it.
 
 The body of a *bare* entry is a record of its own, whose name ends in one more zero byte: what JSON
 says all of, and what need not be looked at twice. A reader that finds it needs nothing else.

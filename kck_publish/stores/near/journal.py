@@ -2,7 +2,8 @@
 
 A trigger on ``kck_publish_entry`` fills it while any near store is registered, so whoever writes
 there is followed: listeners, readers, ``cache.set``, psql. Values that are outside the database are
-told of here by those who write them. ``nearby`` reads it as the change log is read: by a cursor.
+told of here by those who write them. ``listener.near_follower`` reads it as the change log is read:
+by a cursor.
 """
 
 from __future__ import annotations

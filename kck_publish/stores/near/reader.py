@@ -1,4 +1,4 @@
-"""The near store as its readers see it: an LMDB file that they only ever read. See ``near_file``.
+"""The near store as its readers see it: an LMDB file that only ``writer`` writes.
 
 One open environment a process, which threads share; it is closed before a fork and opened again
 when it is next read. While the lease holds, what is in the file is true as of at most its length
@@ -82,7 +82,7 @@ class NearReader:
         return unpack(key, fingerprint, data, body)
 
     def read(self, name: bytes) -> bytes | None:
-        """A record (see ``near_format``), mostly a body; None: as ``get``."""
+        """A record (see ``format``), mostly a body; None: as ``get``."""
         if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
             return None
         try:
