@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .capture.suppress import unsuppress as unsuppress
     from .exceptions import BatchMismatch as BatchMismatch
     from .exceptions import Behind as Behind
-    from .exceptions import CaptureMissing as CaptureMissing
     from .exceptions import ComputeTimeout as ComputeTimeout
     from .exceptions import ConfigurationError as ConfigurationError
     from .exceptions import DependencyCycle as DependencyCycle
@@ -106,7 +105,6 @@ _NAMES = {
         [
             "BatchMismatch",
             "Behind",
-            "CaptureMissing",
             "ComputeTimeout",
             "ConfigurationError",
             "DependencyCycle",

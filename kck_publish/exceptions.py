@@ -18,7 +18,6 @@
     ├── UndeclaredRead          STRICT: a compute read what it does not declare
     ├── UndeclaredReadWarning   (also a UserWarning) the same where DEBUG is on
     ├── ConfigurationError      KCK_PUBLISH, or an argument of a command, is wrong
-    ├── CaptureMissing          triggers missing, disabled or outdated
     ├── StoreMissing            the store's table is not there
     ├── StoreUnreachable        the cache that STORE names does not answer
     ├── FetchFailed             a remote source did not answer, or not well
@@ -250,19 +249,6 @@ class UndeclaredReadWarning(KckPublishError, UserWarning):
 
 class ConfigurationError(KckPublishError):
     """A setting or an argument is wrong: correct it as the message says."""
-
-
-class CaptureMissing(KckPublishError):
-    """Triggers are missing, disabled or outdated: run `makemigrations` and `migrate`."""
-
-    def __init__(self, triggers: Iterable[str], state: str = "missing or outdated") -> None:
-        self.triggers = tuple(triggers)
-        self.state = state
-        super().__init__(
-            f"Triggers {state}: {', '.join(self.triggers)}. Changes of these tables are not "
-            "captured. Run `manage.py makemigrations` and `manage.py migrate` (disabled ones: "
-            "`manage.py pgtrigger enable`)."
-        )
 
 
 class StoreMissing(KckPublishError):
