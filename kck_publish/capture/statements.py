@@ -20,8 +20,10 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from psycopg.errors import InvalidTransactionTermination
+from psycopg.pq import TransactionStatus
 
-from . import request_writes, session_writes
+from . import local_settings, request_writes, session_writes
 
 _READING = (
     "SHOW",
@@ -103,40 +105,72 @@ def _unsure(query: str) -> bool:
 
 
 class _Watched:
-    """Laid over psycopg's cursor class: tells the memo of each statement."""
+    """Laid over psycopg's cursor class: looks at each statement, before and after it.
+
+    Not Django's ``execute_wrapper``: it sees neither COPY, nor ``stream``, nor what is sent on
+    psycopg's connection itself.
+    """
 
     connection: Any
     statusmessage: str | None
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
-        tag: str | None = None
+        raw, tag = self.connection, None
         try:
-            result = super().execute(query, *args, **options)  # type: ignore[misc]
+            if local_settings.concerns(raw) and local_settings.may_fire(query):
+                result = self._execute_within(query, *args, **options)
+            else:
+                result = super().execute(query, *args, **options)  # type: ignore[misc]
             tag = self.statusmessage
         finally:
             if may_write(tag, query):
-                _note(self.connection)
+                _note(raw)
         return result
 
+    def _execute_within(self, query: Any, *args: Any, **options: Any) -> Any:
+        """As ``execute``, with the settings of this context."""
+        try:
+            with self._settings(query):
+                return super().execute(query, *args, **options)  # type: ignore[misc]
+        except InvalidTransactionTermination:
+            if self.connection.info.transaction_status != TransactionStatus.IDLE:
+                raise
+            # A procedure that commits: no transaction can hold settings for it.
+            return super().execute(query, *args, **options)  # type: ignore[misc]
+
     def executemany(self, query: Any, *args: Any, **options: Any) -> Any:
-        with self._writing():
+        with self._writing(query):
             return super().executemany(query, *args, **options)  # type: ignore[misc]
 
-    def stream(self, *args: Any, **options: Any) -> Iterator[Any]:
-        with self._writing():
-            yield from super().stream(*args, **options)  # type: ignore[misc]
+    def stream(self, query: Any, *args: Any, **options: Any) -> Iterator[Any]:
+        with self._writing(query):
+            yield from super().stream(query, *args, **options)  # type: ignore[misc]
 
     @contextmanager
-    def copy(self, *args: Any, **options: Any) -> Iterator[Any]:
-        with self._writing(), super().copy(*args, **options) as copy:  # type: ignore[misc]
+    def copy(self, statement: Any, *args: Any, **options: Any) -> Iterator[Any]:
+        with (
+            self._writing(statement),
+            super().copy(statement, *args, **options) as copy,  # type: ignore[misc]
+        ):
             yield copy
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self, query: Any) -> Iterator[None]:
         try:
-            yield
+            with self._settings(query):
+                yield
         finally:
             _note(self.connection)
+
+    @contextmanager
+    def _settings(self, query: Any) -> Iterator[None]:
+        raw = self.connection
+        if not (local_settings.concerns(raw) and local_settings.may_fire(query)):
+            yield
+            return
+        with local_settings.own_transaction(raw):
+            local_settings.put(raw)
+            yield
 
 
 def _note(raw: Any) -> None:

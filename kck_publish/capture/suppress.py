@@ -1,79 +1,71 @@
-"""Steering what is announced: ``suppress`` the capture for a bulk load, name the ``origin``.
+"""``suppress`` the capture for a bulk load, name the ``origin`` of what is written.
 
-Both are settings of the database session that the capture triggers read. They are put in place
-when the block is entered, on the thread's open connections and on those that it opens inside.
+A block changes only what its own context says of its writes; ``local_settings`` puts that into each
+transaction in which the context writes. Other threads, tasks and programs are never touched.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
 from contextlib import ContextDecorator
-from contextvars import ContextVar
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 from django.db.models import Model
-from psycopg.pq import TransactionStatus
 
 from ..public import public_in
-
-_SUPPRESS, _ORIGIN = "kck_publish.suppress", "kck_publish.origin"
-_EVERYTHING = "*"
-_CANNOT = (TransactionStatus.INERROR, TransactionStatus.UNKNOWN)
-
-# The tables suppressed now, or None for all; and the origin named now.
-_suppressed: ContextVar[frozenset[str] | None] = ContextVar("suppressed", default=frozenset())
-_origin: ContextVar[str] = ContextVar("origin", default="")
+from . import local_settings
+from .local_settings import Local
 
 
-class _Steering(ContextDecorator):
-    """A block, or a decorated function, with other session settings. Not shared by threads."""
+class _Block(ContextDecorator):
+    """A block, or a decorated function, that says something else of what it writes."""
 
     def __init__(self) -> None:
-        self._undo: list[Callable[[], object]] = []
+        self._before: list[Local] = []
 
-    def _recreate_cm(self) -> _Steering:
+    def _recreate_cm(self) -> _Block:
         # A decorator makes a block of its own for each call, so that calls may nest.
         raise NotImplementedError
 
-    def _enter(self) -> Callable[[], object]:
+    def _within(self, before: Local) -> Local:
+        """What is said inside, by what is said around the block."""
         raise NotImplementedError
 
-    def __enter__(self) -> _Steering:
-        self._undo.append(self._enter())
-        _apply_to_all()
+    def __enter__(self) -> _Block:
+        before = local_settings.current.get()
+        self._before.append(before)
+        local_settings.current.set(self._within(before))
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._undo.pop()()
-        _apply_to_all()
+        local_settings.current.set(self._before.pop())
+        _lift()
 
-    async def __aenter__(self) -> _Steering:
-        # In the thread that the asynchronous ORM works in, whose connections these are.
-        return await sync_to_async(self.__enter__)()
+    async def __aenter__(self) -> _Block:
+        return self.__enter__()
 
     async def __aexit__(self, *error: object) -> None:
-        await sync_to_async(self.__exit__)(*error)
+        local_settings.current.set(self._before.pop())
+        # In the thread that the asynchronous ORM works in, whose connections these are.
+        await sync_to_async(_lift)()
 
     def __call__(self, function: Any) -> Any:
         if not inspect.iscoroutinefunction(function):
             return super().__call__(function)
 
         @functools.wraps(function)
-        async def steered(*args: Any, **options: Any) -> Any:
+        async def within(*args: Any, **options: Any) -> Any:
             async with self._recreate_cm():
                 return await function(*args, **options)
 
-        return steered
+        return within
 
 
 @public_in("kck_publish")
-class suppress(_Steering):  # noqa: N801 - used as a function
+class suppress(_Block):  # noqa: N801 - used as a function
     """Capture no changes of these models, or none at all without arguments.
 
     For a bulk load that primes afterwards: what was stored before stays as it was. Nested blocks
@@ -96,20 +88,52 @@ class suppress(_Steering):  # noqa: N801 - used as a function
     def _recreate_cm(self) -> suppress:
         return suppress(*self._models)
 
-    def _enter(self) -> Callable[[], object]:
-        before = _suppressed.get()
+    def _within(self, before: Local) -> Local:
+        if before.suppressed is None or not self._models:
+            return before._replace(suppressed=None)
         tables = {
-            one._meta.db_table
+            table._meta.db_table
             for model in self._models
-            for one in [model, *model._meta.all_parents]
+            for table in [model, *model._meta.all_parents]
         }
-        after = None if before is None or not self._models else before | tables
-        _suppressed.set(after)
-        return lambda: _suppressed.set(before)
+        return before._replace(suppressed=before.suppressed | tables)
 
 
 @public_in("kck_publish")
-class origin(_Steering):  # noqa: N801 - used as a function
+class unsuppress(_Block):  # noqa: N801 - used as a function
+    """Capture everything again.
+
+    Called, until the surrounding block ends; as a context manager or decorator, within it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before_call = local_settings.current.get()
+        self._called = self._within(self._before_call)
+        local_settings.current.set(self._called)
+
+    def _recreate_cm(self) -> unsuppress:
+        return unsuppress()
+
+    def _within(self, before: Local) -> Local:
+        return before._replace(suppressed=frozenset())
+
+    def _undo_call(self) -> None:
+        """As a context manager or decorator, the call alone was to change nothing."""
+        if local_settings.current.get() is self._called:
+            local_settings.current.set(self._before_call)
+
+    def __enter__(self) -> _Block:
+        self._undo_call()
+        return super().__enter__()
+
+    def __call__(self, function: Any) -> Any:
+        self._undo_call()
+        return super().__call__(function)
+
+
+@public_in("kck_publish")
+class origin(_Block):  # noqa: N801 - used as a function
     """Name who writes: changes are captured, and relays that ignore this origin skip them.
 
     Args:
@@ -128,47 +152,11 @@ class origin(_Steering):  # noqa: N801 - used as a function
     def _recreate_cm(self) -> origin:
         return origin(self._name)
 
-    def _enter(self) -> Callable[[], object]:
-        before = _origin.get()
-        _origin.set(self._name)
-        return lambda: _origin.set(before)
+    def _within(self, before: Local) -> Local:
+        return before._replace(origin=self._name)
 
 
-@public_in("kck_publish")
-def unsuppress() -> None:
-    """Capture everything again, until the surrounding block ends."""
-    _suppressed.set(frozenset())
-    _apply_to_all()
-
-
-def _wanted() -> tuple[str, str]:
-    tables = _suppressed.get()
-    if tables is None:
-        return _EVERYTHING, _origin.get()
-    return "".join(f"|{table}|" for table in sorted(tables)), _origin.get()
-
-
-def _apply(connection: BaseDatabaseWrapper) -> None:
-    if connection.vendor != "postgresql" or connection.needs_rollback:
-        return  # a rollback brings back what was set before
-    if connection.connection.info.transaction_status in _CANNOT:
-        return  # likewise; and a lost connection takes its settings with it
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config(%s, %s, false), set_config(%s, %s, false)",
-            [_SUPPRESS, _wanted()[0], _ORIGIN, _wanted()[1]],
-        )
-
-
-def _apply_to_all() -> None:
+def _lift() -> None:
     for connection in connections.all(initialized_only=True):
-        if connection.connection is not None:
-            _apply(connection)
-
-
-def _connected(sender: Any, connection: BaseDatabaseWrapper, **_: Any) -> None:
-    if _wanted() != ("", ""):
-        _apply(connection)
-
-
-connection_created.connect(_connected, dispatch_uid="kck_publish.steering")
+        if connection.connection is not None and not connection.needs_rollback:
+            local_settings.lift(connection.connection)

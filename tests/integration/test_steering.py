@@ -7,6 +7,7 @@ for good: whoever suppresses primes afterwards.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,15 @@ from contextlib import suppress as suppress_error
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
-from django.db import DataError, OperationalError, connection, transaction
+from asgiref.sync import async_to_sync, sync_to_async
+from django.db import (
+    DataError,
+    InternalError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 
 from kck_publish import (
     Cache,
@@ -211,6 +219,44 @@ def test_unsuppress_lifts_all_until_the_block_ends() -> None:
     assert logged() == {"item", "publisher"}
 
 
+def test_unsuppress_as_a_context_manager() -> None:
+    with suppress(Item):
+        with unsuppress():
+            write()
+            assert logged() == {"item", "publisher"}
+        write()
+        assert logged() == {"publisher"}
+        block = unsuppress()  # a call, ...
+        write()
+        assert logged() == {"item", "publisher"}
+    with block:  # ... and whose block it was has ended
+        write()
+    write()
+    assert logged() == {"item", "publisher"}
+
+
+@unsuppress()
+def loudly() -> set[str]:
+    write()
+    return logged()
+
+
+def test_unsuppress_as_a_decorator() -> None:
+    with suppress():
+        assert loudly() == {"item", "publisher"}
+
+        @unsuppress()
+        def declared_inside() -> set[str]:
+            write()
+            return logged()
+
+        write()
+        assert logged() == set()
+        assert declared_inside() == {"item", "publisher"}
+        write()
+    assert logged() == set()
+
+
 # Decorators (fault a)
 
 
@@ -344,6 +390,95 @@ def test_a_block_that_ends_in_a_broken_savepoint() -> None:
             sql("SELECT 1 / 0")
         write()
     assert logged() == {"item", "publisher"}
+
+
+def test_a_savepoint_that_is_rolled_back_inside_does_not_lift_it() -> None:
+    """The settings are the transaction's, and may be younger than the savepoint."""
+    with transaction.atomic():
+        savepoint = transaction.savepoint()
+        with suppress(Item):
+            write()
+            transaction.savepoint_rollback(savepoint)
+            write()
+            assert logged() == {"publisher"}
+    write()
+    assert logged() == {"item", "publisher"}
+
+
+def test_a_savepoint_of_the_block_that_is_rolled_back_after_it() -> None:
+    with transaction.atomic():
+        with suppress(Item):
+            write()
+            savepoint = transaction.savepoint()
+        transaction.savepoint_rollback(savepoint)
+        write()
+        assert logged() == {"item", "publisher"}
+
+
+def test_unsuppress_is_not_rolled_back() -> None:
+    with transaction.atomic(), suppress():
+        write()
+        savepoint = transaction.savepoint()
+        unsuppress()
+        write()
+        transaction.savepoint_rollback(savepoint)
+        write()
+        assert logged() == {"item", "publisher"}
+
+
+def test_what_the_commit_fires_is_of_nobodys_block() -> None:
+    sql(
+        "CREATE FUNCTION pg_temp.late() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN INSERT INTO catalog_publisher (name) VALUES (NEW.name); RETURN NULL; END'"
+    )
+    sql(
+        "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON catalog_item DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION pg_temp.late()"
+    )
+    try:
+        with transaction.atomic(), suppress():
+            Item.objects.create(name="x")
+        assert logged() == {"publisher"}
+        with suppress():
+            Item.objects.create(name="y")  # and its commit is within
+    finally:
+        sql("DROP TRIGGER late ON catalog_item")
+    assert logged() == set()
+
+
+def test_a_transaction_begun_by_hand() -> None:
+    with suppress(Item):
+        sql("BEGIN")
+        write()
+        sql("ROLLBACK")
+        sql("/* by hand */ BEGIN")
+        write()
+        sql("COMMIT")
+    assert logged() == {"publisher"}
+    assert Item.objects.count() == 1
+
+
+def test_the_isolation_level_may_be_set_inside() -> None:
+    with suppress(Item), transaction.atomic():
+        sql("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+        write()
+    assert logged() == {"publisher"}
+
+
+def test_what_runs_in_no_transaction() -> None:
+    """VACUUM; and a procedure that commits, whose writes are captured rather than refused."""
+    sql(
+        "CREATE OR REPLACE PROCEDURE twice() LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO catalog_tag (name) VALUES ('a'); COMMIT; "
+        "INSERT INTO catalog_tag (name) VALUES ('b'); END $$"
+    )
+    with suppress(Item):
+        sql("VACUUM catalog_item")
+        sql("CALL twice()")
+        with transaction.atomic(), pytest.raises(InternalError, match="invalid transaction"):
+            sql("CALL twice()")
+    sql("DROP PROCEDURE twice")
+    assert Tag.objects.count() == 2
 
 
 def test_a_connection_lost_inside_the_block() -> None:
@@ -514,3 +649,66 @@ def test_an_asynchronous_function_is_steered(transactional_db: None) -> None:
     assert sql("SELECT origin FROM kck_publish_change WHERE source = 'catalog_item'") == [
         ("async",)
     ]
+
+
+def test_another_task_is_captured(transactional_db: None) -> None:
+    """The tasks of an event loop share a connection."""
+
+    async def quietly(entered: asyncio.Event, leave: asyncio.Event) -> None:
+        async with suppress(Item):
+            await Item.objects.acreate(name="quiet")
+            entered.set()
+            await leave.wait()
+            await Item.objects.acreate(name="quiet too")
+
+    async def both() -> None:
+        entered, leave = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(quietly(entered, leave))
+        await entered.wait()
+        await Item.objects.acreate(name="loud")
+        leave.set()
+        await task
+
+    async_to_sync(both)()
+    assert names() == ["loud"]
+
+
+def test_a_plain_block_in_a_coroutine(transactional_db: None) -> None:
+    async def load() -> None:
+        with suppress(Item):
+            await Item.objects.acreate(name="quiet")
+        await Item.objects.acreate(name="loud")
+
+    async_to_sync(load)()
+    assert names() == ["loud"]
+
+
+def test_a_connection_that_another_task_opens(transactional_db: None) -> None:
+    """When the block is entered there is none."""
+
+    async def quietly(entered: asyncio.Event, opened: asyncio.Event) -> None:
+        async with suppress(Item):
+            entered.set()
+            await opened.wait()
+            await Item.objects.acreate(name="quiet")
+
+    async def both() -> None:
+        await sync_to_async(lambda: connections["default"].close())()
+        entered, opened = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(quietly(entered, opened))
+        await entered.wait()
+        await Item.objects.acreate(name="loud")
+        opened.set()
+        await task
+
+    async_to_sync(both)()
+    assert names() == ["loud"]
+
+
+def names() -> list[str]:
+    """Of the items that were captured."""
+    rows = sql(
+        "DELETE FROM kck_publish_change WHERE source = 'catalog_item' "
+        "RETURNING new[array_position(columns, 'name')]"
+    )
+    return [str(row[0]) for row in rows]

@@ -471,6 +471,20 @@ GUARDS = (
         "            ",
         f"{INNER}test_capture_install.py::test_several_may_install_at_once",
     ),
+    _guard(
+        "capture",
+        "suppress is of the transaction, not of the session",
+        "set_config('kck_publish.suppress', %s, true)",
+        "set_config('kck_publish.suppress', %s, false)",
+        "tests/deployments/test_steering.py",
+    ),
+    _guard(
+        "capture",
+        "a transaction that a block has spoken to is told again that nothing is suppressed",
+        "(local == NOTHING and raw not in _holding)",
+        "local == NOTHING",
+        f"{INNER}test_steering.py::test_a_savepoint_of_the_block_that_is_rolled_back_after_it",
+    ),
     # --- old and new code
     _guard(
         "old and new code",

@@ -1,0 +1,98 @@
+"""What the current context says of its writes, as settings of the transaction that writes.
+
+The capture triggers read two settings (see ``sql``): which tables are suppressed, and the origin.
+They are set for one transaction only, right before a statement that may write: a session may be
+shared, by the tasks of an event loop or by the clients of a pooler, and outlives the block. What a
+rollback to a savepoint undoes, the next statement sets again, so nothing is remembered here but
+that the transaction holds settings at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+from psycopg import Cursor
+from psycopg.pq import TransactionStatus
+
+_SET = """
+SELECT set_config('kck_publish.suppress', %s, true), set_config('kck_publish.origin', %s, true)
+"""
+_EVERYTHING = "*"
+_OVER = (TransactionStatus.INERROR, TransactionStatus.UNKNOWN)
+# Statements that can fire a trigger, by their first word. Not those that begin or end a
+# transaction, and not those that run in none (VACUUM, CREATE INDEX CONCURRENTLY).
+_FIRES = re.compile(
+    r"(?:\s|\(|/\*.*?\*/|--[^\n]*\n|set\b[^;]*;)*"
+    r"(?:insert|update|delete|merge|truncate|copy|with|select|values|table|explain|do|call|execute)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class Local(NamedTuple):
+    """The settings of one context.
+
+    Attributes:
+        suppressed: the tables whose changes are not captured; None for all.
+        origin: the writer's name; "" for none.
+    """
+
+    suppressed: frozenset[str] | None = frozenset()
+    origin: str = ""
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """The values of the two settings."""
+        if self.suppressed is None:
+            return _EVERYTHING, self.origin
+        return "".join(f"|{table}|" for table in sorted(self.suppressed)), self.origin
+
+
+NOTHING = Local()
+current: ContextVar[Local] = ContextVar("kck_publish_local_settings", default=NOTHING)
+# The sessions whose transaction holds, or may get back, settings that are not empty.
+_holding: WeakSet[Any] = WeakSet()
+
+
+def may_fire(query: Any) -> bool:
+    """Whether a statement can fire a trigger, by its text; anything but a str is believed to."""
+    return not isinstance(query, str) or _FIRES.match(query) is not None
+
+
+def concerns(raw: Any) -> bool:
+    """Whether the next statement on a connection of psycopg's needs ``within``."""
+    local = current.get()
+    return (local is not NOTHING and local != NOTHING) or (bool(_holding) and raw in _holding)
+
+
+def put(raw: Any) -> None:
+    """Set what this context says, in the transaction that is open, or that psycopg opens now."""
+    status = raw.info.transaction_status
+    if status == TransactionStatus.IDLE:
+        _holding.discard(raw)
+    local = current.get()
+    if status in _OVER or (local == NOTHING and raw not in _holding):
+        return
+    if local != NOTHING:
+        _holding.add(raw)
+    Cursor(raw).execute(_SET, local.texts, prepare=False)
+
+
+def lift(raw: Any) -> None:
+    """End what a block has said, at once: the commit itself may fire deferred triggers."""
+    if raw in _holding and raw.info.transaction_status == TransactionStatus.INTRANS:
+        put(raw)
+
+
+@contextmanager
+def own_transaction(raw: Any) -> Iterator[None]:
+    """A transaction around one statement, where it would have none that outlives it."""
+    if raw.autocommit and raw.info.transaction_status == TransactionStatus.IDLE:
+        with raw.transaction():
+            yield
+    else:
+        yield

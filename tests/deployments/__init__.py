@@ -1,0 +1,1 @@
+"""The library behind the other programs that stand between Django and PostgreSQL."""
