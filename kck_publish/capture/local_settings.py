@@ -64,7 +64,7 @@ def may_fire(query: Any) -> bool:
 
 
 def concerns(raw: Any) -> bool:
-    """Whether the next statement on a connection of psycopg's needs ``within``."""
+    """Whether the next statement on a connection of psycopg's may have to be told its settings."""
     local = current.get()
     return (local is not NOTHING and local != NOTHING) or (bool(_holding) and raw in _holding)
 

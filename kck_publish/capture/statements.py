@@ -107,7 +107,7 @@ def _unsure(query: str) -> bool:
 class _Watched:
     """Laid over psycopg's cursor class: looks at each statement, before and after it.
 
-    Not Django's ``execute_wrapper``: it sees neither COPY, nor ``stream``, nor what is sent on
+    Not a wrapper of Django's (execute_wrapper): that sees neither COPY, nor ``stream``, nor what is sent on
     psycopg's connection itself.
     """
 
