@@ -10,6 +10,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).resolve().parents[2] / "kck_publish"
 FILES = sorted(PACKAGE.rglob("*.py"))
 DEFINITION = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -67,3 +69,11 @@ def test_what_docstrings_name_exists() -> None:
             if not exists and not set(name.split(".")) <= here:
                 lies.append(f"{path.relative_to(PACKAGE)}: {name}")
     assert not lies, "\n".join(lies)
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_paths_that_a_page_names_exist(name: str) -> None:
+    root = PACKAGE.parent
+    paths = re.findall(r"`([\w.]+/[\w./]*)`", (root / name).read_text())
+    assert paths
+    assert not [path for path in paths if not any((at / path).exists() for at in (root, PACKAGE))]
