@@ -107,8 +107,8 @@ def _unsure(query: str) -> bool:
 class _Watched:
     """Laid over psycopg's cursor class: looks at each statement, before and after it.
 
-    Not a wrapper of Django's (execute_wrapper): that sees neither COPY, nor ``stream``, nor what is sent on
-    psycopg's connection itself.
+    Not a wrapper of Django's (execute_wrapper): that sees neither COPY, nor ``stream``, nor what is
+    sent on psycopg's connection itself.
     """
 
     connection: Any
