@@ -6,13 +6,10 @@ import json
 from datetime import datetime, time, timedelta, timezone
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kck_publish.products.encoding import decode, encode, fingerprint
-
-# The machine may be busy, and the first text drawn builds a table.
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # Zones within a second of UTC are refused: Python reads them back as UTC.
 OFFSETS = (
@@ -94,7 +91,6 @@ def shuffled(value: Any) -> Any:
     return value
 
 
-@unhurried
 @given(VALUES)
 def test_values_come_back_as_they_were(value: Any) -> None:
     before = typed(value)
@@ -103,7 +99,6 @@ def test_values_come_back_as_they_were(value: Any) -> None:
     assert typed(value) == before  # encoding changes nothing
 
 
-@unhurried
 @given(VALUES)
 def test_equal_values_have_equal_bytes(value: Any) -> None:
     encoded = encode(value)
@@ -111,7 +106,6 @@ def test_equal_values_have_equal_bytes(value: Any) -> None:
     assert encode(decode(*encoded)) == encoded
 
 
-@unhurried
 @given(VALUES)
 def test_bodies_are_json(value: Any) -> None:
     encoded = encode(value)
@@ -119,7 +113,6 @@ def test_bodies_are_json(value: Any) -> None:
     assert encoded.shape is None or json.loads(encoded.shape)
 
 
-@unhurried
 @given(PLAIN)
 def test_plain_values_are_the_json_of_the_standard_library(value: Any) -> None:
     encoded = encode(value)
@@ -128,7 +121,6 @@ def test_plain_values_are_the_json_of_the_standard_library(value: Any) -> None:
     assert typed(json.loads(encoded.body)) == typed(json.loads(json.dumps(value)))
 
 
-@unhurried
 @given(ROWS)
 def test_rows_come_back_and_share_one_shape(rows: list[tuple[Any, ...]]) -> None:
     for make in (tuple, list, lambda row: {f"c{i}": item for i, item in enumerate(row)}):
@@ -138,7 +130,6 @@ def test_rows_come_back_and_share_one_shape(rows: list[tuple[Any, ...]]) -> None
         assert encoded.shape is None or set(json.loads(encoded.shape)) == {"*"}
 
 
-@unhurried
 @given(st.lists(st.text()), st.lists(st.text()))
 def test_fingerprints_differ_with_their_parts(one: list[str], other: list[str]) -> None:
     assert (fingerprint(*one) == fingerprint(*other)) == (one == other)

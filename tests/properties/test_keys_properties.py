@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.utils.safestring import mark_safe
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kck_publish.exceptions import KeyParameterMismatch
@@ -25,9 +25,6 @@ from kck_publish.products.parameters import (
     UUIDParameter,
 )
 from kck_publish.products.product import Product
-
-# The machine may be busy, and the first text drawn builds a table.
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 ZONES: st.SearchStrategy[tzinfo | None] = st.none() | OFFSETS | st.just(UTC)
@@ -73,7 +70,6 @@ def declared(fields: Fields) -> tuple[list[Parameter], dict[str, Any]]:
     return parameters, {f"p{i}": value for i, (_, value) in enumerate(fields)}
 
 
-@unhurried
 @given(FIELDS)
 def test_parse_is_the_inverse_of_build(fields: Fields) -> None:
     parameters, values = declared(fields)
@@ -85,7 +81,6 @@ def test_parse_is_the_inverse_of_build(fields: Fields) -> None:
     assert product_of(key) == "product"
 
 
-@unhurried
 @given(FIELDS)
 def test_texts_of_a_url_give_the_same_key(fields: Fields) -> None:
     parameters, values = declared(fields)
@@ -94,7 +89,6 @@ def test_texts_of_a_url_give_the_same_key(fields: Fields) -> None:
     assert build("product", parameters, texts) == key
 
 
-@unhurried
 @given(FIELDS, st.data())
 def test_different_values_have_different_keys(fields: Fields, data: st.DataObject) -> None:
     parameters, values = declared(fields)
@@ -103,7 +97,6 @@ def test_different_values_have_different_keys(fields: Fields, data: st.DataObjec
     assert same == (values == others)
 
 
-@unhurried
 @given(st.lists(st.text(), max_size=4))
 def test_any_text_is_safe_in_a_key(texts: list[str]) -> None:
     parameters = [StringParameter(f"p{i}") for i in range(len(texts))]
@@ -113,7 +106,6 @@ def test_any_text_is_safe_in_a_key(texts: list[str]) -> None:
     assert split(key) == ("p", tuple(texts))
 
 
-@unhurried
 @given(st.text().map("p/".__add__), st.sampled_from(list(VALUES)))
 def test_any_text_given_as_a_key_is_canonical_or_refused(key: str, kind: type[Parameter]) -> None:
     """Otherwise one product would be stored under two keys."""
@@ -125,7 +117,6 @@ def test_any_text_given_as_a_key_is_canonical_or_refused(key: str, kind: type[Pa
     assert build("p", parameters, values) == key
 
 
-@unhurried
 @given(DATETIMES.filter(lambda value: value.tzinfo is not None), OFFSETS)
 def test_an_instant_has_one_key_in_any_zone(value: datetime, zone: timezone) -> None:
     parameters = [DateTimeParameter("when")]
@@ -133,21 +124,18 @@ def test_an_instant_has_one_key_in_any_zone(value: datetime, zone: timezone) -> 
     assert one == build("p", parameters, {"when": value.astimezone(zone)})
 
 
-@unhurried
 @given(st.text(), st.integers(1, 1000))
 def test_shards_are_in_range_and_digests_short(key: str, shards: int) -> None:
     assert 0 <= shard_of(key, shards) < shards
     assert len(identify(key)) == 32
 
 
-@unhurried
 @given(st.one_of(st.floats(), st.binary(), st.booleans(), st.lists(st.integers())))
 def test_other_types_are_not_taken_for_integers(value: object) -> None:
     with pytest.raises(KeyParameterMismatch):
         build("p", [IntegerParameter("x")], {"x": value})
 
 
-@unhurried
 @given(kind=st.sampled_from(list(VALUES)), value=ANYTHING, null=st.booleans())
 def test_a_product_has_the_keys_that_build_makes(
     kind: type[Parameter], value: object, null: bool

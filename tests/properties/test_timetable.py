@@ -36,7 +36,7 @@ CRONS = st.tuples(*(field(*one) for one in LIMITS)).map(" ".join)
 MOMENTS = st.datetimes(datetime(1999, 1, 1), datetime(2049, 1, 1), timezones=st.just(UTC))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=CRONS, moment=MOMENTS)
 def test_it_reads_them_as_cronsim_does(text: str, moment: datetime) -> None:
     theirs = next(CronSim(text.upper(), moment))
