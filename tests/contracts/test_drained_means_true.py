@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.conftest import Backend
-from tests.properties.test_drain_machine import test_drained_means_true as drained_means_true
-from tests.properties.test_near_machine import (
-    test_drained_the_copy_is_what_is_stored as drained_the_copy_is_true,
-)
+from tests.properties.test_drain_machine import EXAMPLES, Drains, run_histories
+from tests.properties.test_near_machine import run_near_histories
 from tests.properties.test_near_machine import with_near as with_near
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +22,7 @@ def itself(external: Backend) -> Backend:
 
 def test_drained_means_true(itself: Backend) -> None:
     """Whatever happens in whatever order, values lost on the way included."""
-    drained_means_true()
+    run_histories(Drains, EXAMPLES // 3)
 
 
 # Sockets that pymemcache drops may be collected in any of the follower's threads.
@@ -33,4 +31,4 @@ def test_drained_means_true(itself: Backend) -> None:
 )
 def test_with_a_near_store_too(itself: Backend, with_near: None) -> None:
     """The copy of what is outside the database is what is there."""
-    drained_the_copy_is_true(None)
+    run_near_histories(EXAMPLES // 3)

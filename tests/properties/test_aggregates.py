@@ -25,7 +25,7 @@ from kck_publish.log.keys import product_of
 from kck_publish.products import registry
 from kck_publish.stores import Address
 from tests.catalog import aggregates
-from tests.catalog.fixtures import drain, sql
+from tests.catalog.fixtures import OURS, drain, empty, sql
 from tests.catalog.models import Author, Sample
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -149,9 +149,8 @@ def _groups() -> Sequence[tuple[tuple[int, str], Any]]:
 )
 @given(batches)
 def test_amended_is_computed(some: list[list[Change]]) -> None:
-    sql("TRUNCATE catalog_sample RESTART IDENTITY")
-    sql("TRUNCATE kck_publish_entry, kck_publish_edge, kck_publish_change")
-    sql("TRUNCATE kck_publish_failure, kck_publish_shard")
+    empty("catalog_sample", *OURS)
+    sql("SELECT setval('catalog_sample_id_seq', 1, false)")
     Author.objects.get_or_create(pk=1, slug="one", first="F", last="L")
     drain()
     cache.get_many(KEYS)

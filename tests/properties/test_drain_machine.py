@@ -32,7 +32,7 @@ from kck_publish.conf import settings as ours
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
 from tests.catalog.crashes import Crash, dying
-from tests.catalog.fixtures import Gate, Session, drain, sql, stored
+from tests.catalog.fixtures import OURS, Gate, Session, drain, empty, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item, ItemTag, Tag
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +41,7 @@ cache = Cache.get_instance()
 EXAMPLES = int(os.environ.get("KCK_TEST_EXAMPLES", "20"))
 GROUPS = range(3)
 NAMES = [f"n{number}" for number in range(4)]
-TABLES = "catalog_itemtag, catalog_item, catalog_edition, catalog_book, catalog_author CASCADE"
+TABLES = ("catalog_itemtag", "catalog_item", "catalog_edition", "catalog_book", "catalog_author")
 
 names = st.sampled_from(NAMES)
 groups = st.sampled_from(GROUPS)
@@ -157,9 +157,7 @@ class Drains(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        sql(f"TRUNCATE {TABLES}")
-        sql("TRUNCATE kck_publish_entry, kck_publish_edge, kck_publish_change, kck_publish_failure")
-        sql("TRUNCATE kck_publish_shard, kck_publish_backlog")
+        empty(*TABLES, *OURS)
         caches["shared" if "shared" in django_settings.CACHES else "default"].clear()
         self.flushed = False
         for number, (first, title) in enumerate([("F", "A"), ("G", "B")], start=1):
@@ -335,14 +333,19 @@ class Drains(RuleBasedStateMachine):
         self.stored_is_true()
 
 
-def test_drained_means_true() -> None:
+def run_histories(machine: type[Drains], examples: int = EXAMPLES) -> None:
+    """So many histories of a machine."""
     run_state_machine_as_test(
-        Drains,
+        machine,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,
         ),
     )
+
+
+def test_drained_means_true() -> None:
+    run_histories(Drains)

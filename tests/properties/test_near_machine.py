@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import invariant, run_state_machine_as_test
+from hypothesis.stateful import invariant
 
 from kck_publish.conf import settings as ours
 from kck_publish.listener.near_follower import NearFollower, following
@@ -21,7 +20,7 @@ from kck_publish.products import registry
 from kck_publish.products.compute import compute
 from kck_publish.stores.near import reader as near_reader
 from tests.catalog.fixtures import stored
-from tests.properties.test_drain_machine import EXAMPLES, Drains, keys
+from tests.properties.test_drain_machine import EXAMPLES, Drains, keys, run_histories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,18 +65,14 @@ def with_near(tmp_path: Path, settings: Any) -> None:
 ALL = frozenset(keys.elements)  # type: ignore[attr-defined]
 
 
-def test_drained_the_copy_is_what_is_stored(with_near: None) -> None:
+def run_near_histories(examples: int = EXAMPLES) -> None:
+    """So many histories, while the store is followed."""
     follower = NearFollower("default")
     with following(follower):
         assert follower.following.wait(20)
-        run_state_machine_as_test(
-            NearDrains,
-            settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=15,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-                database=None,
-            ),
-        )
+        run_histories(NearDrains, examples)
     near_reader.reader(str(ours.NEAR)).close()
+
+
+def test_drained_the_copy_is_what_is_stored(with_near: None) -> None:
+    run_near_histories()
