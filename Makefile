@@ -4,7 +4,11 @@ PYTHON ?= $(shell .ci/find-python)
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
-WORKERS ?= auto
+# A test waits for processes as often as it computes: more workers than processors.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
+EXAMPLES ?= 60
+MUTATIONS ?= 1/4
+CORNER ?= 3.13+6.1+18
 SOAK_CHANGES ?= 1000000
 SOAK_SEED ?= 1
 SOAK_STORE ?= postgres
@@ -13,20 +17,32 @@ SOAK_NEAR ?=
 python = .venv/bin/python
 pip = $(python) -m pip install --disable-pip-version-check -q
 
-.PHONY: help demo test soak lint matrix mutations bench sql
+pytest = $(python) -m pytest -n $(WORKERS) --dist worksteal
+histories = tests/properties tests/contracts/test_drained_means_true.py
+
+.PHONY: help demo test test-all soak lint matrix mutations bench sql
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 	@printf '  %s\n' 'make bench-read, -http, -push, -write, -drain, -growth ...: one of them' \
 		'DEMO_ARGS, TEST_ARGS, BENCH_ARGS are passed on; PYTHON=... picks the interpreter' \
+		'WORKERS=... tests at once; EXAMPLES=..., MUTATIONS=1/1, CORNER=...: how much test-all does' \
 		'SOAK_CHANGES=..., SOAK_SEED=..., SOAK_STORE=postgres|redis, SOAK_NEAR=1 say how to soak'
 
 demo: .venv/.has-demo ## the live departure boards, with a PostgreSQL of their own
 	@$(python) -m example_app.demo $(DEMO_ARGS)
 
-test: .venv/.has-test ## the whole suite, against a throw-away PostgreSQL
-	$(python) -m pytest -n $(WORKERS) $(TEST_ARGS)
+# A test starts processes that import the library: compiled once, whatever the shell would have.
+test test-all: export PYTHONDONTWRITEBYTECODE =
+test: .venv/.has-test ## every promise, against a throw-away PostgreSQL (minutes)
+	$(pytest) -m 'not long' $(TEST_ARGS)
+
+test-all: .venv/.has-test ## what make test leaves out: long tests, other corner, some mutations
+	$(pytest) -m long $(TEST_ARGS)
+	KCK_TEST_EXAMPLES=$(EXAMPLES) $(pytest) $(histories) $(TEST_ARGS)
+	$(python) -m tests.mutations --jobs 2 --share $(MUTATIONS)
+	@TEST_ARGS='$(TEST_ARGS)' WORKERS='$(WORKERS)' .ci/matrix $(CORNER)
 
 soak: .venv/.has-test ## a million changes with faults at random, everything compared
 	$(python) -m tests.soak --changes $(SOAK_CHANGES) --seed $(SOAK_SEED) --store $(SOAK_STORE) \
@@ -37,7 +53,7 @@ lint: .venv/.has-lint .venv/.has-test ## ruff and mypy
 	$(python) -m ruff format --check .
 	$(python) -m mypy
 
-matrix: ## the suite on the oldest and the newest Python, Django and PostgreSQL
+matrix: ## make test on the oldest and the newest Python, Django and PostgreSQL
 	@TEST_ARGS='$(TEST_ARGS)' WORKERS='$(WORKERS)' .ci/matrix
 
 mutations: .venv/.has-test ## take out each guard of docs/guards.md: its test must fail (minutes)

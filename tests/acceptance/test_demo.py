@@ -99,6 +99,7 @@ def start(demo_environment: dict[str, str]) -> Iterator[Callable[..., subprocess
 # The story
 
 
+@pytest.mark.long
 def test_the_demo_tells_its_story_and_every_claim_holds(
     start: Callable[..., subprocess.Popen[str]],
 ) -> None:

@@ -85,10 +85,11 @@ def drained() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_two_versions_read_and_write_at_once(
-    versions: Environments, listeners: list[Process], wait_until: Callable[..., Any]
+    versions: Environments, listeners: list[Process], wait_until: Callable[..., Any], rounds: int
 ) -> None:
-    for _ in range(2):
+    for _ in range(rounds):
         running = [worker(versions[version], 60) for version in (OLD, NEW) for _ in range(2)]
         for process in running:
             outcome(process)

@@ -71,7 +71,14 @@ def failing() -> dict[str, str]:
     return {key: error.partition("\n")[0].rpartition(".")[2] for key, error in rows}
 
 
-@pytest.mark.parametrize("how", ["query", "socket", "loop"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "query",
+        pytest.param("socket", marks=pytest.mark.long),  # in one process: test_time_limit
+        pytest.param("loop", marks=pytest.mark.long),
+    ],
+)
 def test_it_is_cut_off_and_tried_again_and_the_others_go_on(
     start: Callable[..., Process], how: str, wait_until: Any
 ) -> None:

@@ -72,6 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
     parser.add_argument("words", nargs="*", help="only guards whose area or name holds one")
     parser.add_argument("--jobs", type=int, default=1, help="how many at once")
+    parser.add_argument("--share", default="1/1", help="1/4: the first guard of each four")
     parser.add_argument("--table", action="store_true", help="only write docs/guards.md")
     asked = parser.parse_args()
     if asked.table:
@@ -82,6 +83,8 @@ def main() -> int:
         for one in GUARDS
         if not asked.words or any(word in f"{one.area} {one.name}" for word in asked.words)
     ]
+    nth, of = map(int, asked.share.split("/"))
+    guards = guards[nth - 1 :: of]
     with ExitStack() as stack:
         benches: Queue[Bench] = Queue()
         for _ in range(asked.jobs):
