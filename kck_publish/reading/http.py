@@ -16,7 +16,7 @@ from django.utils.http import http_date as _http_date
 from ..products.product import Product
 from ..stores import Stored
 from ..stores.near.format import unpack
-from . import near as reading_near
+from .near import lookup_of
 from .read import answer_to, bytes_of
 
 # The headers by which a request says what its reader has already, as WSGI and ASGI name them.
@@ -49,7 +49,7 @@ def tagged(product: Product, key: str) -> Tagged:
         ObjectDoesNotExist: the product says that there is none.
         NotPrimed, Behind: see ``answer_to``.
     """
-    near = reading_near.record(product, key)
+    near = lookup_of(product).record(key)
     if near is not None and (tags := _tags_of(key, product.fingerprint, near[0])) is not None:
         return Tagged(near[1], *tags)
     answer = answer_to(product, key)

@@ -1,19 +1,19 @@
-"""Reading the near store: what of it may be served, without asking anybody.
+"""The near store as readers enter it: what it may serve without a question to the database.
 
-``rows.reader`` looks here first, by a *way* (``body``, ``bodies``): a bare entry (see
-``stores.near.format``) that is asked for outside a request and a compute is served in about a
-microsecond. So these functions are flat, and what does not change between two reads is in the way.
+``.cached`` asks a ``NearLookup`` first: a bare entry (see ``stores.near.format``) that is read
+outside a request and a compute is served in about a microsecond. So these methods are flat, and
+what does not change between two reads is kept in the lookup.
 
-``read`` looks here before it asks the store (``held``). What is not plain goes on to the store,
-which judges it: what the session has itself written under, a value that expires or is behind, a
-product that must not be served when the listener is behind. So does everything that is read inside
-a compute: what is computed must not be older than its stamp says.
+``read`` asks ``held`` before the store. An entry that is not plain goes on to the store, which
+judges it: a key that the session itself has written under, a value that expires or is behind, a
+product that must not be served when the listener is behind. So does every read inside a compute:
+what is computed must not be older than its stamp says.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,114 +23,160 @@ from .. import clock, conf
 from ..capture import request_writes, session_writes
 from ..conf import kept
 from ..products import compute, registry
-from ..products.product import Product
+from ..products.product import Parameters, Product
 from ..stores import Stored
 from ..stores.near.format import body_name, name_of
 from ..stores.near.reader import NearReader, reader
 from . import request_memo
 from .freshness import expired
 
-# How many names of bodies are at hand, of each product.
+# How many names of bodies are kept, of each lookup.
 NAMES = 4096
 # The session's last transaction that stored or removed something itself (see the migration).
 STORED = "kck_publish.stored"
 
 
-class Way:
-    """How the entries of one product are found.
+class NearLookup:
+    """One way to look up values of a product in the near store.
+
+    Args:
+        product: whose values they are.
+        parameter: the name by which the one parameter is given; the parameter's own when "".
+        key_of: the key text of what ``find`` is asked for; the product's own when None.
 
     Attributes:
-        product: whose they are.
-        graph: of the registry, whose product it is: another one has other ways.
+        graph: the registry's when the lookup was made; another graph needs another lookup.
         name: the product's.
         declared: see ``Product.declared``.
-        parameter: the name of the product's one parameter; "" when it has none, or several.
-        kind: the type of its plain values (see ``Product.plain``); None: there are none.
-        name_of: the name of the body of a plain value; None for another one. Those of the values
-            that are read over and over are at hand.
+        kind: the type of the product's plain values (see ``Product.plain``); None: it has none.
+        name_of: the name of a plain value's body; None for another value. The names of the values
+            that are read most are kept.
     """
 
-    __slots__ = ("declared", "graph", "kind", "name", "name_of", "parameter", "product")
+    __slots__ = (
+        "declared",
+        "graph",
+        "key_of",
+        "kind",
+        "name",
+        "name_of",
+        "parameter",
+        "product",
+    )
 
-    def __init__(self, product: Product) -> None:
+    def __init__(
+        self,
+        product: Product,
+        parameter: str = "",
+        key_of: Callable[[Parameters], str] | None = None,
+    ) -> None:
+        single = len(product.parameters) == 1
         self.product = product
         self.graph = registry.graph()
         self.name = product.name
         self.declared = product.declared
-        self.parameter = product.parameters[0].name if len(product.parameters) == 1 else ""
+        self.parameter = parameter or (product.parameters[0].name if single else "")
+        self.key_of = key_of or product.key_of
         self.kind = product.plain
         self.name_of = lru_cache(NAMES)(self._name_of)
+
+    def find(self, parameters: Parameters) -> bytes | None:
+        """The stored JSON of an entry that may be served as it is; None: ask the store.
+
+        Raises:
+            KeyParameterMismatch: the parameters do not fit.
+        """
+        near = self.reader()
+        if near is None:
+            return None
+        if len(parameters) == 1 and type(value := parameters.get(self.parameter)) is self.kind:
+            try:
+                name = self.name_of(value)
+            except (ValueError, TypeError):  # it cannot be: the store's path says why
+                return None
+            if name is not None:
+                return near.read(name)
+        key = self.key_of(parameters)
+        return near.read(body_name(name_of(key, self.product.fingerprint)))
+
+    def find_many(self, values: Sequence[Any]) -> Sequence[bytes | None]:
+        """As ``find``, of many values of the one parameter, all of one moment.
+
+        No value is found if one of them is not plain.
+        """
+        nothing = [None] * len(values)
+        near = self.reader()
+        if near is None:
+            return nothing
+        try:
+            names = [name for name in map(self.name_of, values) if name is not None]
+        except (ValueError, TypeError):
+            return nothing
+        return near.read_many(names) if len(names) == len(values) else nothing
+
+    def record(self, key: str) -> tuple[bytes, bytes] | None:
+        """The body of a key, with the record that says the rest of the entry before it."""
+        near = self.reader()
+        if near is None:
+            return None
+        name = name_of(key, self.product.fingerprint)
+        rest, body = near.read_many([name, body_name(name)])
+        return None if rest is None or body is None else (rest, body)
+
+    def reader(self, looked: bool = False) -> NearReader | None:
+        """The near store if it may be read; None where the store has to be asked.
+
+        Args:
+            looked: whether the caller has seen to the memo of a request, which would have to know
+                what is read, and to a compute (see above).
+        """
+        if not looked and (request_memo.current() is not None or compute.current() is not None):
+            return None
+        now = conf.last  # as conf.current does, without a call
+        if (
+            now is not _settings
+            or now.source is not kept.get("KCK_PUBLISH")
+            or now.copy != now.source
+        ):
+            _look_again()
+        near = _near
+        if near is None:
+            return None
+        context = request_writes.current()
+        if context is not None and (context.brings or context.has_written):
+            return None
+        if self.declared.when_behind != "serve":
+            behind = self.product.max_lag - clock.moved()
+            if near.lag > behind.total_seconds():
+                return None
+        if self.name not in session_writes.here.quiet and not _is_quiet(self.product, near):
+            return None
+        return near
 
     def _name_of(self, value: Any) -> bytes | None:
         key = self.product.plain_key(value)
         return None if key is None else body_name(name_of(key, self.product.fingerprint))
 
 
-def way_of(product: Product) -> Way:
-    """The way of a product."""
-    found = _ways.get(product.name)
-    if found is None or found.product is not product or found.graph is not registry.made:
-        found = _ways[product.name] = Way(product)
-    return found
+def lookup_of(product: Product) -> NearLookup:
+    """The lookup of a product by its own parameters."""
+    lookup = _lookups.get(product.name)
+    if lookup is None or lookup.product is not product or lookup.graph is not registry.made:
+        lookup = _lookups[product.name] = NearLookup(product)
+    return lookup
 
 
-_ways: dict[str, Way] = {}
-
-
-def body(way: Way, value: Any) -> bytes | None:
-    """The stored JSON of an entry, where it says all, and need not be looked at twice; else None.
-
-    Args:
-        way: of the product.
-        value: of its one parameter.
-    """
-    near = _reader(way)
-    if near is None:
-        return None
-    try:
-        name = way.name_of(value)
-    except (ValueError, TypeError):  # it cannot be: the store's path says why
-        return None
-    return None if name is None else near.read(name)
-
-
-def body_of(way: Way, key: str) -> bytes | None:
-    """As ``body``, by the key."""
-    near = _reader(way)
-    return None if near is None else near.read(body_name(name_of(key, way.product.fingerprint)))
-
-
-def record(product: Product, key: str) -> tuple[bytes, bytes] | None:
-    """What ``body_of`` gives, with the record that says the rest of the entry before it."""
-    near = _reader(way_of(product))
-    if near is None:
-        return None
-    name = name_of(key, product.fingerprint)
-    rest, body = near.read_many([name, body_name(name)])
-    return None if rest is None or body is None else (rest, body)
-
-
-def bodies(way: Way, values: Sequence[Any]) -> Sequence[bytes | None]:
-    """As ``body``, of many values, all of one moment; none at all if one of them is not plain."""
-    nothing = [None] * len(values)
-    near = _reader(way)
-    if near is None:
-        return nothing
-    try:
-        names = [name for name in map(way.name_of, values) if name is not None]
-    except (ValueError, TypeError):
-        return nothing
-    return near.read_many(names) if len(names) == len(values) else nothing
+_lookups: dict[str, NearLookup] = {}
 
 
 def held(product: Product, keys: Iterable[str]) -> dict[str, Stored]:
     """The entries of these keys that may be served."""
-    found = _reader(way_of(product), looked=True)
-    if found is None:
+    near = lookup_of(product).reader(looked=True)
+    if near is None:
         return {}
     fingerprint, entries = product.fingerprint, {}
     for key in keys:
-        entry = found.get(key, fingerprint)
+        entry = near.get(key, fingerprint)
         if entry is not None and not _is_doubtful(product, entry):
             entries[key] = entry
     return entries
@@ -166,31 +212,6 @@ def _look_again() -> None:
     path = None if now.wrong or not now.values.ENABLED else now.values.NEAR
     _near = None if path is None else reader(path)
     _settings = now  # the last: another thread may be reading
-
-
-def _reader(way: Way, looked: bool = False) -> NearReader | None:
-    """Where to read; None where the store has to be asked.
-
-    Args:
-        looked: whether the caller has seen to the memo of a request, which would have to know what
-            is read, and to a compute (see above).
-    """
-    if not looked and (request_memo.current() is not None or compute.current() is not None):
-        return None
-    now = conf.last  # as conf.current does, without a call
-    if now is not _settings or now.source is not kept.get("KCK_PUBLISH") or now.copy != now.source:
-        _look_again()
-    near = _near
-    if near is None:
-        return None
-    context = request_writes.current()
-    if context is not None and (context.brings or context.has_written):
-        return None
-    if way.declared.when_behind != "serve":
-        behind = way.product.max_lag - clock.moved()
-        if near.lag > behind.total_seconds():
-            return None
-    return near if way.name in session_writes.here.quiet or _is_quiet(way.product, near) else None
 
 
 def _is_quiet(product: Product, near: NearReader) -> bool:

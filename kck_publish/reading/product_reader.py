@@ -10,7 +10,7 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from ..products import registry
 from ..products.product import Product, Wanted
-from . import near as reading_near
+from .near import NearLookup, lookup_of
 from .read import answer_to, answers, bytes_of, value_of
 
 
@@ -23,16 +23,16 @@ class ProductReader:
 
     def __init__(self, product: str) -> None:
         self._name = product
-        self._known: reading_near.Way | None = None
+        self._known: NearLookup | None = None
 
     @property
     def product(self) -> Product:
         """The product that is read."""
         return registry.get(self._name)
 
-    def _way(self) -> reading_near.Way:
-        self._known = way = reading_near.way_of(self.product)
-        return way
+    def _lookup(self) -> NearLookup:
+        self._known = near = lookup_of(self.product)
+        return near
 
     def get(self, **parameters: Any) -> Any:
         """The value; computed on a miss where the primer allows it.
@@ -42,33 +42,25 @@ class ProductReader:
             NotPrimed: not stored, and may not be primed.
             ObjectDoesNotExist: the primer says that there is none.
         """
-        way = self._known
-        if way is None or way.graph is not registry.made:
-            way = self._way()
-        product, key = way.product, None
-        if len(parameters) == 1 and type(value := parameters.get(way.parameter)) is way.kind:
-            near = reading_near.body(way, value)
-        else:
-            near = reading_near.body_of(way, key := product.key_of(parameters))
-        if near is not None:
-            return product.decode(near, None)
-        key = key or product.key_of(parameters)
+        near = self._known
+        if near is None or near.graph is not registry.made:
+            near = self._lookup()
+        product, body = near.product, near.find(parameters)
+        if body is not None:
+            return product.decode(body, None)
+        key = product.key_of(parameters)
         return value_of(product, key, answer_to(product, key))
 
     def get_bytes(self, **parameters: Any) -> bytes:
         """The stored JSON itself. Raises as ``get``."""
-        way = self._known
-        if way is None or way.graph is not registry.made:
-            way = self._way()
-        product, key = way.product, None
-        if len(parameters) == 1 and type(value := parameters.get(way.parameter)) is way.kind:
-            near = reading_near.body(way, value)
-        else:
-            near = reading_near.body_of(way, key := product.key_of(parameters))
-        if near is not None:
-            return near
-        key = key or product.key_of(parameters)
-        return bytes_of(product, key, answer_to(product, key))
+        near = self._known
+        if near is None or near.graph is not registry.made:
+            near = self._lookup()
+        body = near.find(parameters)
+        if body is not None:
+            return body
+        key = near.product.key_of(parameters)
+        return bytes_of(near.product, key, answer_to(near.product, key))
 
     def get_many(self, parameters: Iterable[Mapping[str, Any]], default: Any = None) -> list[Any]:
         """The values of several keys, as asked; ``default`` where there is none."""

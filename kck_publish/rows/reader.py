@@ -5,22 +5,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Model
 
-from ..exceptions import KeyParameterMismatch, UndeclaredLookup
 from ..products import registry
 from ..products.product import Product, Wanted
-from ..reading import near as reading_near
+from ..reading.near import NearLookup
 from ..reading.read import answer_to, answers, plain_bodies, plain_body, value_of
 from . import peers
+from .lookups import parameters_of, product_of
 from .products import lookup_field, manager_of
-
-if TYPE_CHECKING:
-    pass
 
 M = TypeVar("M", bound=Model)
 
@@ -31,7 +29,7 @@ class RowReader(Generic[M]):
     def __init__(self, model: type[M] | None = None) -> None:
         self._model = model
         self._is_proxy = model is not None and model._meta.proxy
-        self._ways: dict[str, reading_near.Way] = {}
+        self._near: dict[tuple[str, ...], NearLookup] = {}
         self._bound: dict[type[Model], RowReader[Any]] = {}
 
     def __get__(self, instance: M | None, owner: type[M]) -> RowReader[M]:
@@ -54,26 +52,14 @@ class RowReader(Generic[M]):
             UndeclaredLookup: not a lookup that the model declares.
             KeyParameterMismatch: a value that the field does not take.
         """
-        key = None
-        product: Any  # a RowProduct
-        if len(lookup) == 1:
-            ((name, value),) = lookup.items()
-            way = self._ways.get(name)
-            if way is None or way.graph is not registry.made:
-                way = self._way(name)
-            product = way.product
-            if type(value) is way.kind:
-                near = reading_near.body(way, value)
-            else:
-                key = self._key(product, name, value)
-                near = reading_near.body_of(way, key)
-        else:
-            product = self.product_of(tuple(lookup))
-            key = product.key_of(self._parameters(product, lookup))
-            near = reading_near.body_of(reading_near.way_of(product), key)
-        if near is None:
-            return self._asked(product, key or self._key(product, name, value))
-        row = product.row(near)
+        near = self._near.get(names := tuple(lookup))
+        if near is None or near.graph is not registry.made:
+            near = self._lookup(names)
+        product: Any = near.product  # a RowProduct
+        body = near.find(lookup)
+        if body is None:
+            return self._asked(product, near.key_of(lookup))
+        row: M = product.row(body)
         return self._fresh(row) if self._is_proxy else row
 
     def _asked(self, product: Any, key: str) -> M:
@@ -95,19 +81,25 @@ class RowReader(Generic[M]):
 
     def in_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
         """Rows by the values of one lookup, in their order, in one round trip; missing: absent."""
-        asked, way = list(values), self._way(field_name)
-        product: Any = way.product
-        name = self._attribute(field_name)
-        near: Sequence[Any] = reading_near.bodies(way, asked)
-        if None in near:
-            rows = self._present(product, [self._key(product, field_name, one) for one in asked])
+        asked, near = list(values), self._lookup((field_name,))
+        product: Any = near.product
+        bodies: Sequence[Any] = near.find_many(asked)
+        if None in bodies:
+            plain = product.plain_key
+            keys = [plain(value) or near.key_of({field_name: value}) for value in asked]
+            rows = self._present(product, keys)
         else:
-            rows = self._built(product, near)
+            rows = self._built(product, bodies)
+        name = self._attribute(field_name)
         return {getattr(row, name): row for row in rows}
 
-    def _way(self, name: str) -> reading_near.Way:
-        found = self._ways[name] = reading_near.way_of(self.product_of((name,)))
-        return found
+    def _lookup(self, names: tuple[str, ...]) -> NearLookup:
+        known = self._near.get(names)
+        if known is not None and known.graph is registry.made:
+            return known
+        product = self.product_of(names)
+        near = self._near[names] = NearLookup(product, names[0], partial(self._key, product))
+        return near
 
     def _present(self, product: Product, asked: Iterable[str]) -> list[M]:
         """The rows of these keys that there are."""
@@ -137,14 +129,17 @@ class RowReader(Generic[M]):
             return pks[0].attname if len(pks) == 1 else name
         return lookup_field(self.model, name).attname
 
-    def _key(self, product: Product, name: str, value: Any) -> str:
-        key = product.plain_key(value)
-        return product.key_of(self._parameters(product, {name: value})) if key is None else key
+    def _key(self, product: Product, lookup: Mapping[str, Any]) -> str:
+        if len(lookup) == 1:
+            (value,) = lookup.values()
+            if (key := product.plain_key(value)) is not None:
+                return key
+        return product.key_of(parameters_of(self.model, product, lookup))
 
     def filter(self, **lookup: Any) -> list[M]:
         """The rows of a declared list (``cached_lists``), in pk order."""
         product = self.product_of(tuple(lookup), lists=True)
-        key = product.key_of(self._parameters(product, lookup))
+        key = self._key(product, lookup)
         return self.given(product, value_of(product, key, answer_to(product, key)))
 
     def all(self) -> list[M]:
@@ -158,7 +153,7 @@ class RowReader(Generic[M]):
     def filter_many(self, name: str, values: Iterable[Any]) -> dict[Any, list[M]]:
         """The lists of a declared list by several values of its one field, in one round trip."""
         product = self.product_of((name,), lists=True)
-        keys = {product.key_of(self._parameters(product, {name: one})): one for one in values}
+        keys = {self._key(product, {name: value}): value for value in values}
         found = {
             keys[key]: value_of(product, key, answer)
             for key, answer in answers(product, Wanted(product, keys)).items()
@@ -204,72 +199,8 @@ class RowReader(Generic[M]):
         place = (self._model, tuple(names), lists)
         found = known.get(place)
         if found is None:
-            found = known[place] = self._product_of(names, lists)
+            found = known[place] = product_of(self.model, names, lists)
         return found
-
-    def _product_of(self, names: Sequence[str], lists: bool) -> Product:
-        concrete = self.model._meta.concrete_model or self.model
-        pk = tuple(field.attname for field in concrete._meta.pk_fields)
-        try:
-            found = {lookup_field(concrete, name).attname for name in names if name != "pk"}
-        except KeyError:
-            raise self._undeclared(names, lists) from None
-        attnames = tuple(sorted(found | (set(pk) if "pk" in names else set())))
-        label = concrete._meta.label_lower
-        if lists:
-            name = f"{label}[{','.join(attnames)}]"
-        else:
-            name = label if set(attnames) == set(pk) else f"{label}:{','.join(attnames)}"
-        product = registry.graph().products.get(name)
-        if product is None or not names:
-            raise self._undeclared(names, lists)
-        return product
-
-    def _undeclared(self, names: Sequence[str], lists: bool) -> UndeclaredLookup:
-        label = f"{(self.model._meta.concrete_model or self.model)._meta.label_lower}"
-        opening = "[" if lists else ":"
-        declared = [
-            name[len(label) + 1 :].rstrip("]").split(",")
-            for name in registry.graph().products
-            if name.startswith(label + opening) and name != f"{label}[]"
-        ]
-        return UndeclaredLookup(self.model, names, [*([] if lists else [["pk"]]), *declared])
-
-    def _parameters(self, product: Product, lookup: Mapping[str, Any]) -> dict[str, Any]:
-        names = [one.name for one in product.parameters]
-        parameters: dict[str, Any] = {}
-        for name, value in lookup.items():
-            if name == "pk" and len(names) > 1:  # a composite primary key
-                if not isinstance(value, Sequence) or len(value) != len(names):
-                    raise KeyParameterMismatch(
-                        f"pk takes ({', '.join(names)}), not {value!r}", product.name
-                    )
-                parameters.update(zip(names, value, strict=True))
-            elif names == ["pk"]:
-                parameters["pk"] = self._pk_of(value, product)
-            else:
-                field: Any = lookup_field(self.model, name)
-                if isinstance(value, Model) and field.remote_field is not None:
-                    value = self._target_of(field, value, product)
-                parameters[field.attname] = value
-        return parameters
-
-    def _pk_of(self, value: Any, product: Product) -> Any:
-        if not isinstance(value, Model):
-            return value
-        if not isinstance(value, self.model._meta.concrete_model or self.model):
-            raise KeyParameterMismatch(
-                f"pk takes a {self.model.__name__} or its key, not {value!r}", product.name
-            )
-        return value.pk
-
-    def _target_of(self, field: Any, row: Model, product: Product) -> Any:
-        """What a foreign key to this row holds."""
-        if not isinstance(row, field.related_model):
-            raise KeyParameterMismatch(
-                f"{field.name} takes a {field.related_model.__name__}, not {row!r}", product.name
-            )
-        return getattr(row, field.target_field.attname)
 
     def given(self, product: Product, rows: Iterable[Any]) -> list[M]:
         """What one read gives: instances of this very model, which fetch relations together."""

@@ -12,6 +12,7 @@ from ..products import registry
 from ..products.product import Product
 from ..public import public_in
 from ..reading.read import answer_to, value_of
+from .lookups import pk_of, target_of
 from .model import CacheModel
 from .products import field_parameter, lookup_field, publishes_itself
 from .reader import RowReader
@@ -110,9 +111,9 @@ class TableReader(RowReader[M]):
     def _clean(self, field: Any, value: Any) -> Any:
         """A value as the model's instances have it; None stands for NULL, as for the ORM."""
         if isinstance(value, Model) and field.remote_field is not None:
-            value = self._target_of(field, value, self.product)
+            value = target_of(field, value, self.product)
         elif isinstance(value, Model) and field.primary_key:
-            value = self._pk_of(value, self.product)
+            value = pk_of(self.model, value, self.product)
         return None if value is None else field_parameter(field).clean(value)
 
     def _fields(self, name: str) -> Sequence[Any]:

@@ -163,7 +163,7 @@ def test_a_product_that_is_declared_anew_is_read_in_its_own_way(item: Item, alon
 def near_has(item: Item) -> bool:
     from kck_publish.reading import near as reading_near
 
-    return reading_near.body(reading_near.way_of(registry.get("catalog.item")), item.pk) is not None
+    return reading_near.lookup_of(registry.get("catalog.item")).find_many([item.pk])[0] is not None
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_own_writes_are_visible_at_once_and_until_the_copy_has_them(
 def is_quiet() -> bool:
     from kck_publish.reading import near as reading_near
 
-    return reading_near.body(reading_near.way_of(registry.get("item_total")), 1) is not None
+    return reading_near.lookup_of(registry.get("item_total")).find_many([1])[0] is not None
 
 
 class paused:  # noqa: N801 - a context manager

@@ -142,7 +142,7 @@ def test_where_much_is_committed_who_has_written_reads_the_copy_again(
         Item.objects.update(amount=6)
         Session(drain_of_the_store).result()
         product = registry.get("item_total")
-        wait_until(lambda: total() == 6 and reading_near.body(reading_near.way_of(product), 1))
+        wait_until(lambda: total() == 6 and reading_near.lookup_of(product).find_many([1])[0])
     finally:
         ended.set()
         busy.result()

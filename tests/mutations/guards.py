@@ -650,8 +650,9 @@ GUARDS = (
     _guard(
         "reading the near store",
         "a session that has written asks the store",
-        "return near if way.name in session_writes.here.quiet or _is_quiet(way.product, near) else None",
-        "return near",
+        "        if self.name not in session_writes.here.quiet and not _is_quiet(self.product, near):\n"
+        "            return None\n",
+        "",
         f"{NEAR}.py::test_own_writes_are_visible_at_once_and_until_the_copy_has_them",
     ),
     _guard(
@@ -678,8 +679,8 @@ GUARDS = (
     _guard(
         "reading the near store",
         "also for what could be served as it is",
-        "(request_memo.current() is not None or compute.current() is not None):\n        return None",
-        "request_memo.current() is not None:\n        return None",
+        "(request_memo.current() is not None or compute.current() is not None):\n            return None",
+        "request_memo.current() is not None:\n            return None",
         f"{NEAR}.py::test_a_compute_never_reads_the_copy",
     ),
     _guard(

@@ -17,7 +17,7 @@ from rest_framework.pagination import (
 from ...exceptions import KeyParameterMismatch, NotPrimed
 from ...products.compute import compute
 from ...products.product import Wanted
-from ...reading import near as reading_near
+from ...reading.near import lookup_of
 from ...reading.read import answers, bytes_of
 from .products import SerializerProduct
 from .querysets import bare, fits
@@ -82,7 +82,7 @@ def _is_column(queryset: QuerySet[Any], name: str) -> bool:
 def _bodies(view: Any, product: SerializerProduct, pks: Sequence[Any]) -> Bodies:
     """The bytes of these rows, in this order; a row deleted meanwhile is left out."""
     user = user_of(product, view.request)
-    near: Sequence[Any] = [None] if user else reading_near.bodies(reading_near.way_of(product), pks)
+    near: Sequence[Any] = [None] if user else lookup_of(product).find_many(pks)
     if None not in near:
         return Bodies(near)
     try:
