@@ -23,6 +23,8 @@ from .depends import Change, Depends
 from .parameters import Parameter
 
 Parameters = Mapping[str, Any]
+# The parameters of wanted keys, by key.
+Wanted: TypeAlias = Mapping[str, Parameters]
 # Embedded relations by name, each with those that are embedded in it.
 Tree: TypeAlias = Mapping[str, "Tree"]
 
@@ -209,8 +211,8 @@ class Product:
         return self.eager
 
 
-class Wanted(Mapping[str, Parameters]):
-    """The parameters of some keys of a product; a key that is found stored is never parsed."""
+class UnparsedKeys(Wanted):
+    """Wanted keys of a product that are parsed one by one: a key that is stored never is."""
 
     def __init__(self, product: Product, keys: Iterable[str]) -> None:
         self._product = product

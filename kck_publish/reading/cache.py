@@ -26,7 +26,8 @@ from . import manual_write
 from .freshness import expired
 from .own_writes import Ask
 from .prime import anew, check_size, in_transaction
-from .read import answers, note, reading_ahead, value_of
+from .read import answers, note, reading_ahead
+from .values import value_of
 
 logger = logging.getLogger("kck_publish")
 

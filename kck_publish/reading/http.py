@@ -17,7 +17,8 @@ from ..products.product import Product
 from ..stores import Stored
 from ..stores.near.format import unpack
 from .near import lookup_of
-from .read import answer_to, bytes_of
+from .read import answer_to
+from .values import bytes_of
 
 # The headers by which a request says what its reader has already, as WSGI and ASGI name them.
 _CONDITIONS = (

@@ -4,7 +4,7 @@
 outside a request and a compute is served in about a microsecond. So these methods are flat, and
 what does not change between two reads is kept in the lookup.
 
-``read`` asks ``held`` before the store. An entry that is not plain goes on to the store, which
+``tiers`` asks ``held`` before the store. An entry that is not plain goes on to the store, which
 judges it: a key that the session itself has written under, a value that expires or is behind, a
 product that must not be served when the listener is behind. So does every read inside a compute:
 what is computed must not be older than its stamp says.

@@ -26,7 +26,7 @@ from ..log.snapshot import Snapshot, take
 from ..postgres import Cursor
 from ..products.compute import compute
 from ..products.compute import current as current_compute
-from ..products.product import Computed, Parameters, Product
+from ..products.product import Computed, Parameters, Product, Wanted
 from ..products.time_limit import LATE, seconds_of
 from ..stores import READER, Address, Outgoing, Store, Stored, edges
 from ..stores.near import journal
@@ -40,8 +40,6 @@ LOCKS = 0x6B63
 PATIENCE = 3
 _TRY = "SELECT pg_try_advisory_xact_lock(%s, lock) FROM unnest(%s::int[]) AS lock"
 _WAIT = "SELECT pg_advisory_xact_lock_shared(%s, lock) FROM unnest(%s::int[]) AS lock"
-
-Wanted = Mapping[str, Parameters]
 
 
 def prime(product: Product, wanted: Wanted, uncommitted: bool) -> dict[str, Computed | Stored]:

@@ -9,9 +9,10 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import ObjectDoesNotExist
 
 from ..products import registry
-from ..products.product import Product, Wanted
+from ..products.product import Product, UnparsedKeys
 from .near import NearLookup, lookup_of
-from .read import answer_to, answers, bytes_of, value_of
+from .read import answer_to, answers
+from .values import bytes_of, value_of
 
 
 class ProductReader:
@@ -66,7 +67,7 @@ class ProductReader:
         """The values of several keys, as asked; ``default`` where there is none."""
         product = self.product
         keys = [product.key_of(each) for each in parameters]
-        found = answers(product, Wanted(product, keys), strict=False)
+        found = answers(product, UnparsedKeys(product, keys), strict=False)
         values = []
         for key in keys:
             try:

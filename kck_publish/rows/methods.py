@@ -19,7 +19,8 @@ from ..products.parameters import Parameter, check_parameters
 from ..products.product import Parameters, Product
 from ..products.run_async import finished
 from ..public import public_in
-from ..reading.read import answer_to, value_of
+from ..reading.read import answer_to
+from ..reading.values import value_of
 from .products import is_published, manager_of, pk_parameters
 
 

@@ -13,9 +13,10 @@ from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Model
 
 from ..products import registry
-from ..products.product import Product, Wanted
+from ..products.product import Product, UnparsedKeys
 from ..reading.near import NearLookup
-from ..reading.read import answer_to, answers, plain_bodies, plain_body, value_of
+from ..reading.read import answer_to, answers
+from ..reading.values import plain_bodies, plain_body, value_of
 from . import peers
 from .lookups import parameters_of, product_of
 from .products import lookup_field, manager_of
@@ -103,7 +104,7 @@ class RowReader(Generic[M]):
 
     def _present(self, product: Product, asked: Iterable[str]) -> list[M]:
         """The rows of these keys that there are."""
-        found = answers(product, Wanted(product, asked))
+        found = answers(product, UnparsedKeys(product, asked))
         bodies = plain_bodies(found.values())
         if bodies is not None:
             return self._built(product, bodies)
@@ -156,7 +157,7 @@ class RowReader(Generic[M]):
         keys = {self._key(product, {name: value}): value for value in values}
         found = {
             keys[key]: value_of(product, key, answer)
-            for key, answer in answers(product, Wanted(product, keys)).items()
+            for key, answer in answers(product, UnparsedKeys(product, keys)).items()
         }
         rows = iter(self.given(product, [row for some in found.values() for row in some]))
         return {value: [next(rows) for _ in some] for value, some in found.items()}

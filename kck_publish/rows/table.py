@@ -11,7 +11,8 @@ from ..exceptions import InvalidPrimer, KeyParameterMismatch, UndeclaredLookup
 from ..products import registry
 from ..products.product import Product
 from ..public import public_in
-from ..reading.read import answer_to, value_of
+from ..reading.read import answer_to
+from ..reading.values import value_of
 from .lookups import pk_of, target_of
 from .model import CacheModel
 from .products import field_parameter, lookup_field, publishes_itself

@@ -11,7 +11,8 @@ from django.utils.safestring import mark_safe
 
 from ..primers.fragment import FragmentPrimer
 from ..products import registry
-from ..reading.read import answer_to, value_of
+from ..reading.read import answer_to
+from ..reading.values import value_of
 
 register = template.Library()
 

@@ -16,8 +16,7 @@ from django.db import OperationalError, connection, transaction
 from kck_publish import Cache, NotPrimed, Unserializable, stores
 from kck_publish.listener import session
 from kck_publish.postgres import connect
-from kck_publish.reading import prime
-from kck_publish.reading import read as reading_read
+from kck_publish.reading import prime, tiers
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
 from tests.catalog.fixtures import (
@@ -87,7 +86,7 @@ def test_what_was_stored_between_the_miss_and_the_lock_is_taken(
         Session(KINDS[product]).result()
         return original(*args)
 
-    monkeypatch.setattr(reading_read, "prime", late)
+    monkeypatch.setattr(tiers, "prime", late)
     with computes() as seen:
         assert KINDS[product]() == value(product, 5)
     assert seen == [product]

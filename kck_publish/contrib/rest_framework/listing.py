@@ -16,9 +16,10 @@ from rest_framework.pagination import (
 
 from ...exceptions import KeyParameterMismatch, NotPrimed
 from ...products.compute import compute
-from ...products.product import Wanted
+from ...products.product import UnparsedKeys
 from ...reading.near import lookup_of
-from ...reading.read import answers, bytes_of
+from ...reading.read import answers
+from ...reading.values import bytes_of
 from .products import SerializerProduct
 from .querysets import bare, fits
 from .rendering import Bodies
@@ -87,7 +88,7 @@ def _bodies(view: Any, product: SerializerProduct, pks: Sequence[Any]) -> Bodies
         return Bodies(near)
     try:
         keys = [product.key_of(parameters(product, pk) | user) for pk in pks]
-        found = answers(product, Wanted(product, keys)) if keys else {}
+        found = answers(product, UnparsedKeys(product, keys)) if keys else {}
     except (KeyParameterMismatch, NotPrimed):
         raise PlainWay from None
     bodies: dict[str, bytes] = {}
