@@ -60,6 +60,17 @@ class Novel(CacheModel):
         return self.title
 
 
+class Loud(Novel):
+    """The same rows, with a property of its own."""
+
+    class Meta:
+        proxy = True
+
+    @property
+    def label(self) -> str:
+        return super().label.upper()
+
+
 class Copy(models.Model):
     novel = models.ForeignKey(Novel, on_delete=models.CASCADE, related_name="copies")
     shelf = models.CharField(max_length=10)

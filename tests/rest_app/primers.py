@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from django.db.models import Count, QuerySet
+
 from kck_publish import Depends, primer
 from kck_publish.contrib.rest_framework import SerializerPrimer
 from tests.rest_app.models import Copy, Novel, Tag
 from tests.rest_app.serializers import (
     ColonSerializer,
     ComicSerializer,
+    CountedSerializer,
     EmptySerializer,
     FestivalSerializer,
     LinkSerializer,
     MineSerializer,
     NovelV1,
     NovelV2,
+    OfferKeySerializer,
     PrizedSerializer,
     ShopSerializer,
     TagSerializer,
+    TitleSerializer,
     WriterSerializer,
 )
 
@@ -83,6 +88,25 @@ class FestivalPrimer(SerializerPrimer):
             "guests.novels.tags.name",
         ]
     }
+
+
+class TitlePrimer(SerializerPrimer):
+    key = "api.title"
+    serializer_class = TitleSerializer
+
+
+class CountedPrimer(SerializerPrimer):
+    key = "api.counted"
+    serializer_class = CountedSerializer
+    sources = {"count": ["copies.novel"]}
+
+    def get_queryset(self) -> QuerySet[Novel]:
+        return Novel.objects.annotate(count=Count("copies"))
+
+
+class OfferKeyPrimer(SerializerPrimer):
+    key = "api.offer_key"
+    serializer_class = OfferKeySerializer
 
 
 class EmptyPrimer(SerializerPrimer):

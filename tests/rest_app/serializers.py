@@ -172,3 +172,32 @@ class ColonSerializer(serializers.ModelSerializer):
 
     def get_fields(self) -> Any:
         return {**super().get_fields(), "name:Date": serializers.CharField(source="name")}
+
+
+class TitleSerializer(serializers.ModelSerializer):
+    """It shows columns alone."""
+
+    class Meta:
+        model = Novel
+        fields = ("id", "title", "price", "writer")
+
+
+class CountedSerializer(serializers.ModelSerializer):
+    """It shows what the queryset has counted."""
+
+    count = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Novel
+        fields = ("id", "title", "count")
+
+    def get_count(self, novel: Any) -> int | None:
+        return getattr(novel, "count", None)
+
+
+class OfferKeySerializer(serializers.ModelSerializer):
+    """It shows where a relation points to, be there something or not."""
+
+    class Meta:
+        model = Offer
+        fields = ("id", "shop")

@@ -35,6 +35,12 @@ class Hop:
         return isinstance(self.relation, ForeignKey)
 
     @property
+    def dangles(self) -> bool:
+        """Whether the key may be of no row, which an inner join would leave out."""
+        field = self.relation
+        return self.forward and not (field.null or field.db_constraint)
+
+    @property
     def reverse(self) -> bool:
         """Whether the other row holds the key of this one."""
         return isinstance(self.relation, ManyToOneRel)

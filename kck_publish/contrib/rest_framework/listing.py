@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from rest_framework.generics import GenericAPIView
 from rest_framework.pagination import (
@@ -49,26 +50,45 @@ def rows(view: Any, product: SerializerProduct) -> tuple[Bodies, bool]:
 
 
 def _page(view: Any, queryset: QuerySet[Any]) -> list[Any] | None:
-    """The primary keys of the page; None where there are no pages."""
+    """The primary keys of the page; None where there are no pages.
+
+    Raises:
+        PlainWay: the pages are made in a way of their own.
+    """
     paginator = view.paginator
     if paginator is None:
         return None
+    if type(view).paginate_queryset is not GenericAPIView.paginate_queryset:
+        raise PlainWay
     method = type(paginator).paginate_queryset
-    known = type(view).paginate_queryset is GenericAPIView.paginate_queryset
-    if known and method in (
-        PageNumberPagination.paginate_queryset,
-        LimitOffsetPagination.paginate_queryset,
-    ):
-        pks = view.list_pks(queryset)
-        pks = bare(queryset).values_list("pk", flat=True) if pks is None else list(pks)
-        page: Sequence[Any] | None = view.paginate_queryset(pks)
-        return None if page is None else list(page)
-    if known and method is CursorPagination.paginate_queryset:
-        name = paginator.get_ordering(view.request, queryset, view)[0].lstrip("-")
-        if _is_column(queryset, name):
-            page = view.paginate_queryset(bare(queryset).values("pk", name))
-            return None if page is None else [row["pk"] for row in page]
-    page = view.paginate_queryset(queryset)  # a way of its own: it may look at whole rows
+    if method is CursorPagination.paginate_queryset:
+        return _following(view, queryset)
+    numbered = method is PageNumberPagination.paginate_queryset and _cuts(paginator)
+    if not numbered and method is not LimitOffsetPagination.paginate_queryset:
+        raise PlainWay
+    pks = view.list_pks(queryset)
+    pks = bare(queryset).values_list("pk", flat=True) if pks is None else list(pks)
+    page: Sequence[Any] | None = view.paginate_queryset(pks)
+    return None if page is None else list(page)
+
+
+def _cuts(paginator: Any) -> bool:
+    """Whether Django's own code cuts the pages, so that it takes keys for rows."""
+    kind = paginator.django_paginator_class
+    return all(getattr(kind, name) is getattr(Paginator, name) for name in ("page", "_get_page"))
+
+
+def _following(view: Any, queryset: QuerySet[Any]) -> list[Any] | None:
+    """The primary keys of a cursor's page: it looks at the column that the rows are ordered by."""
+    paginator = view.paginator
+    name = paginator.get_ordering(view.request, queryset, view)[0].lstrip("-")
+    position = type(paginator)._get_position_from_instance
+    if position is not CursorPagination._get_position_from_instance:
+        raise PlainWay
+    if _is_column(queryset, name):
+        page = view.paginate_queryset(bare(queryset).values("pk", name))
+        return None if page is None else [row["pk"] for row in page]
+    page = view.paginate_queryset(queryset)  # it asks a row for what is no column
     return None if page is None else [row.pk for row in page]
 
 

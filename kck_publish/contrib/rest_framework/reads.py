@@ -121,6 +121,10 @@ class Reads:
             if last.many:
                 self._in_order(part)
 
+    def loads(self, relation: Any) -> bool:
+        """Whether rows that this relation leads to are loaded."""
+        return any(path[0].relation == relation for path in self._loaded if path)
+
     def _column(self, path: Path, name: str) -> None:
         known = self._columns.setdefault(path, {})
         if known is not None:
@@ -164,7 +168,7 @@ class Reads:
     def rows(self, queryset: QuerySet[Model]) -> QuerySet[Model]:
         """The queryset with all that is read loaded in as few queries as there are tables."""
         for path in self._loaded:
-            if any(one.many for one in path):
+            if any(one.many or one.dangles for one in path):
                 queryset = queryset.prefetch_related(_prefetch(path))
             else:
                 queryset = queryset.select_related("__".join(one.query for one in path))

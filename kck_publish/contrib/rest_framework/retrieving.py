@@ -35,14 +35,14 @@ def retrieve(view: Any, product: SerializerProduct) -> Tagged:
         Http404, PermissionDenied, ...: as the view raises without a product.
     """
     if type(view).get_object is not GenericAPIView.get_object:
-        return _answer(view, product, view.get_object().pk)
+        raise PlainWay  # it may give another row than the one that is stored, or change it
     queryset = view.filter_queryset(view.get_queryset())
     if not fits(queryset, product):
         raise PlainWay
     name, value = _lookup(view)
     by_pk = name in ("pk", product.model._meta.pk.name)
     asked = asks_for_objects(view)
-    if is_whole(queryset) and not (asked and queryset.query.annotations):
+    if is_whole(queryset):
         row: Any = None
         if not by_pk and (row := _cached(queryset, name, value)) is None:
             pk = _member(queryset, name, value)

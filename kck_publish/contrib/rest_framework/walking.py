@@ -53,6 +53,11 @@ class Walk:
         return "\n".join(self._described)
 
     @property
+    def opaque(self) -> bool:
+        """Whether a field runs code that may look at all of a row, whatever it is said to read."""
+        return bool(self._used)
+
+    @property
     def unused(self) -> set[str]:
         """The names in ``sources`` that are no field which hides what it reads."""
         return set(self._sources) - self._used
