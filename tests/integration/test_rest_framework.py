@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,9 +14,10 @@ from django.core import checks
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
 from django.utils import timezone, translation
 from rest_framework import serializers
-from rest_framework.test import APIClient
+from rest_framework.test import APIClient, APIRequestFactory
 
 from kck_publish import ConfigurationError, Depends, InvalidPrimer, RequestNeeded
 from kck_publish.contrib.rest_framework import SerializerPrimer
@@ -178,6 +180,21 @@ def test_a_row_asks_nothing_of_the_sources(client: APIClient, library: None) -> 
     warm(client, f"/cached/guarded/{pk}/", X_Adult="1")
     assert source_queries(client, f"/cached/guarded/{pk}/", X_Adult="1") == 1
     assert source_queries(client, f"/cached/guarded/{pk}/", X_Adult="1", X_All="1") == 0
+
+
+def test_an_answer_that_a_cache_keeps_names_no_class_of_ours(
+    client: APIClient, library: None
+) -> None:
+    path = f"/cached/novels/{Novel.objects.order_by('pk')[1].pk}/"
+    warm(client, path)
+    view = resolve(path)
+    answer = view.func(APIRequestFactory().get(path), *view.args, **view.kwargs).render()
+    data = pickle.dumps(answer)
+    again = pickle.loads(data)
+    assert b"kck_publish" not in data
+    assert again.content == answer.content
+    assert again.headers == answer.headers
+    assert again.data == answer.data
 
 
 def test_a_list_of_100_asks_one_query(client: APIClient, library: None) -> None:

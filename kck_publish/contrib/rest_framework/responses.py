@@ -44,7 +44,10 @@ class StoredResponse(Response):
             return self._body
         return bytes(super().rendered_content)
 
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        state.pop("_decode", None)  # the content is rendered by now
-        return state
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """As the framework's own Response: a page that a cache keeps names no class of ours."""
+        state: Any = self.__getstate__()
+        data = self._data if self._body is None else self._decode()
+        for name in ("_data", "_body", "_decode"):
+            state.pop(name, None)
+        return Response, (), {**state, "data": data}
