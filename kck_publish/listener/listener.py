@@ -23,6 +23,7 @@ from ..capture.install import faults, install
 from ..clock import now
 from ..conf import settings
 from ..exceptions import ConfigurationError, Fenced, StoreMissing, StoreUnreachable
+from ..following.doorbell import Doorbell, listener_name
 from ..log import reader
 from ..postgres import PREPARE, connect, is_passing, name_of
 from ..products import registry
@@ -30,7 +31,6 @@ from ..refresh import failures, schedule
 from ..refresh.outcome import Outcome
 from . import batch, shard
 from .assignment import BEAT, Sharing
-from .doorbell import Doorbell, listener_name
 from .maintenance import Housekeeping
 from .pause import patience
 from .shard import Place

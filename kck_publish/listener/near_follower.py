@@ -29,6 +29,7 @@ from django.db import DatabaseError
 from .. import stores
 from ..conf import settings
 from ..exceptions import ConfigurationError, Forgotten, StoreUnreachable
+from ..following.doorbell import Doorbell, listener_name
 from ..log import consumers
 from ..log.consumers import Consumer
 from ..log.lag import lags
@@ -37,7 +38,6 @@ from ..stores.near import journal
 from ..stores.near.format import Lease, clock, door_of
 from ..stores.near.reader import DAMAGED
 from .assignment import BEAT
-from .doorbell import Doorbell, listener_name
 from .near_copy import Copying
 
 logger = logging.getLogger("kck_publish")

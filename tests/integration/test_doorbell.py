@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from kck_publish.listener.doorbell import Doorbell
+from kck_publish.following.doorbell import Doorbell
 from tests.catalog.fixtures import another_session
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from kck_publish.following.doorbell import Doorbell
 from kck_publish.listener import batch
-from kck_publish.listener.doorbell import Doorbell
 from kck_publish.listener.listener import Listener
 from tests.catalog.fixtures import another_session, sql, stored
 from tests.catalog.models import Item

@@ -37,6 +37,7 @@ LAYERS: list[str] = [
     "refresh",
     "ops",
     "status",
+    "following",
     "listener",
     "models",
     "request",
