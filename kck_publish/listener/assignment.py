@@ -18,9 +18,6 @@ from .shard import Place
 
 logger = logging.getLogger("kck_publish")
 
-# Seconds between two signs of life.
-BEAT = 1.0
-
 _BEAT = """
 UPDATE kck_publish_listener SET seen_at = clock_timestamp(), busy_until = NULL, shards = %s,
        seat_belt = %s, audited = %s, differing = %s
@@ -47,8 +44,8 @@ SELECT l.name, pg_terminate_backend(a.pid) FROM kck_publish_listener l
 _LIVING = "SELECT count(*) FROM kck_publish_listener WHERE kind = 'listener'"
 
 
-class Sharing:
-    """One listener's part in the sharing.
+class Assignment:
+    """Which shards one listener owns.
 
     Args:
         desk: the connection that holds the locks.

@@ -23,13 +23,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import psycopg
-from django.db import DatabaseError
-
 from .. import stores
 from ..conf import settings
-from ..exceptions import ConfigurationError, Forgotten, StoreUnreachable
+from ..exceptions import ConfigurationError, Forgotten
 from ..following.doorbell import Doorbell, listener_name
+from ..following.loop import BEAT, CLOSE_POLL, Loop
+from ..following.moments import Moments
+from ..following.process import Following, OccupiedError
 from ..log import consumers
 from ..log.consumers import Consumer
 from ..log.lag import lags
@@ -37,17 +37,12 @@ from ..postgres import Cursor, connect, name_of
 from ..stores.near import journal
 from ..stores.near.format import Lease, clock, door_of
 from ..stores.near.reader import DAMAGED
-from .assignment import BEAT
 from .near_copy import Copying
 
 logger = logging.getLogger("kck_publish")
 
-# Looks right after something was found are this close together, in seconds; they widen.
-CLOSE_POLL = 0.001
 # How many keys are fetched for readers at once.
 FILL = 200
-# Seconds between two tries to connect, or to become the one who follows.
-PAUSE = 0.5
 # A damaged file is set aside at most so often, in seconds.
 DAMAGES = 10.0
 
@@ -57,7 +52,7 @@ SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || current_dat
 _ALIVE = "UPDATE kck_publish_listener SET seen_at = clock_timestamp() WHERE id = %s"
 
 
-class NearFollower:
+class NearFollower(Following):
     """Keeps the near store of this host a true copy, until told to stop.
 
     Args:
@@ -72,6 +67,7 @@ class NearFollower:
     def __init__(
         self, alias: str, poll: bool = False, say: Callable[[str], None] = lambda line: None
     ) -> None:
+        super().__init__()
         if settings.NEAR is None:
             raise ConfigurationError("KCK_PUBLISH['NEAR'] names no file: nothing to follow for.")
         try:
@@ -86,18 +82,12 @@ class NearFollower:
         self._lease: float = settings.NEAR_LEASE
         self._alias = alias
         self._poll = poll
-        self._stopped = threading.Event()
         self.following = threading.Event()
         self._bell: Doorbell | None = None
         self._nudged = False
         self._hinted: deque[str] = deque(maxlen=FILL)
         self._beaten = self._renewed = self._damaged = 0.0
         self.copying = Copying()
-
-    def stop(self) -> None:
-        """Return from ``run``; may be called from a signal handler."""
-        self._stopped.set()
-        self.nudge()
 
     def nudge(self, keys: Iterable[str] = ()) -> None:
         """Look at once: something has just been stored. May be called from another thread.
@@ -107,36 +97,37 @@ class NearFollower:
         """
         self._nudged = True
         self._hinted.extend(keys)
-        bell = self._bell
-        if bell is not None:
-            with suppress(OSError):
-                bell.wake()
+        self.wake()
 
-    def run(self) -> None:
-        """Follow until ``stop``; what fails is begun again."""
-        lost = ""
-        while not self._stopped.is_set():
-            try:
-                with self._file() as file:
-                    if lost:
-                        logger.warning("The near store is followed again.")
-                    lost = ""
-                    self._follow(file)
-            except BlockingIOError:
-                pass  # another process of this host follows
-            except (DatabaseError, psycopg.Error, StoreUnreachable, OSError) as error:
-                if not lost:
-                    logger.warning(
-                        "The near store cannot be followed (%s): readers ask the store.",
-                        name_of(error),
-                    )
-                lost = name_of(error)
-            self._stopped.wait(PAUSE)
+    @contextmanager
+    def connected(self) -> Iterator[Loop]:
+        """The file and the connections, with what has been missed made good."""
+        with self._file() as file:
+            assert self._bell is not None
+            self._consumer = self._resumed(file) or self._begun(file)
+            yield NearLoop(self, file, self._bell, self._stopped, self.moments)
+
+    def passes(self, error: Exception) -> bool:
+        """Always: readers ask the store meanwhile."""
+        return True
+
+    def lost(self, error: Exception) -> None:
+        """Say so."""
+        logger.warning(
+            "The near store cannot be followed (%s): readers ask the store.", name_of(error)
+        )
+
+    def found(self) -> None:
+        """Say so."""
+        logger.warning("The near store is followed again.")
 
     @contextmanager
     def _file(self) -> Iterator[Any]:
         """The file and the door, for as long as nobody else has them; and the connections."""
-        file = self._make(self._path, settings.NEAR_SIZE)
+        try:
+            file = self._make(self._path, settings.NEAR_SIZE)
+        except BlockingIOError:  # another process of this host follows
+            raise OccupiedError from None
         door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             with suppress(FileNotFoundError):
@@ -166,37 +157,21 @@ class NearFollower:
             door.close()
             file.close()
 
-    def _follow(self, file: Any) -> None:
-        assert self._bell is not None
-        self._consumer = self._resumed(file) or self._begun(file)
-        last, pause = time.monotonic(), CLOSE_POLL
-        while not self._stopped.is_set():
-            nudged, self._nudged = self._nudged, False
-            if self.look(file):
-                # Who nudges will do so again: to look in between would only be in their way.
-                last, pause = time.monotonic(), settings.AWAKE_POLL if nudged else CLOSE_POLL
-            if not self.following.is_set():
-                self.following.set()
-                self._say(f"kck_listen ready: the near store {self._path}")
-            if time.monotonic() - last < settings.LINGER or not self._bell.can_sleep:
-                self._bell.wait(pause)
-                pause = min(pause * 1.2, settings.AWAKE_POLL)
-            else:
-                self._sleep(file, self._bell)
-                last, pause = time.monotonic(), CLOSE_POLL
+    @property
+    def nap(self) -> float:
+        """How long readers can do without a look, in seconds."""
+        return self._lease / 4
 
-    def _sleep(self, file: Any, bell: Doorbell) -> None:
-        """Have writers ring, and look often enough to renew the lease; until there is a reason."""
-        uncertain = bell.asleep()
-        try:
-            while not self.look(file) and not self._stopped.is_set():
-                if bell.wait(settings.AWAKE_POLL if uncertain else self._lease / 4):
-                    return
-                # First who has ended, then the look: the other order is late to find a write.
-                uncertain = uncertain and uncertain & bell.running()
-        finally:
-            with suppress(psycopg.Error):
-                bell.awake()
+    def take_nudge(self) -> bool:
+        """Whether somebody has nudged since this was last asked."""
+        nudged, self._nudged = self._nudged, False
+        return nudged
+
+    def announce(self) -> None:
+        """It follows now: say so, the first time."""
+        if not self.following.is_set():
+            self.following.set()
+            self._say(f"kck_listen ready: the near store {self._path}")
 
     def look(self, file: Any) -> bool:
         """Copy what was written since the last look; whether there was anything."""
@@ -319,6 +294,39 @@ def following(near: NearFollower | None) -> Iterator[None]:
     finally:
         near.stop()
         thread.join()
+
+
+class NearLoop(Loop):
+    """The loop of the near store's follower: a look copies what was written."""
+
+    def __init__(
+        self,
+        follower: NearFollower,
+        file: Any,
+        bell: Doorbell,
+        stopped: threading.Event,
+        moments: Moments,
+    ) -> None:
+        super().__init__(bell, stopped, moments)
+        self._follower = follower
+        self._file = file
+
+    def look(self, rung: bool = False, once: bool = False) -> bool:
+        """Copy what was written since the last look; whether there was anything."""
+        nudged = self._follower.take_nudge()
+        # Who nudges will do so again: to look in between would only be in their way.
+        self.first_pause = settings.AWAKE_POLL if nudged else CLOSE_POLL
+        found = self._follower.look(self._file)
+        self._follower.announce()
+        return found
+
+    def nap(self) -> float:
+        """Often enough to renew the lease."""
+        return self._follower.nap
+
+    def unasked(self) -> bool:
+        """Look, and renew the lease."""
+        return self.look()
 
 
 def _full() -> type[Exception]:

@@ -53,7 +53,10 @@ _DISCARD = """
 DELETE FROM kck_publish_failure
  WHERE due_at IS NULL AND (%s::text[] IS NULL OR key = ANY (%s)) RETURNING key
 """
-_NEXT = "SELECT min(due_at) FROM kck_publish_failure WHERE bucket %% %s = ANY (%s)"
+_NEXT = """
+SELECT min(due_at) FROM kck_publish_failure
+ WHERE bucket %% %s = ANY (%s) AND fingerprint = ANY (%s)
+"""
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,11 @@ def any_query() -> tuple[str, list[Any]]:
     return _ANY, []
 
 
-def next_due(cursor: Cursor, owned: Iterable[int], shards: int) -> datetime | None:
-    """When the next retry of these shards is due."""
-    cursor.execute(_NEXT, [shards, list(owned)])
+def next_due(
+    cursor: Cursor, owned: Iterable[int], shards: int, fingerprints: list[str]
+) -> datetime | None:
+    """When the next retry of these shards, of values of this code, is due."""
+    cursor.execute(_NEXT, [shards, list(owned), fingerprints])
     found: datetime | None = cursor.fetchone()[0]
     return found
 

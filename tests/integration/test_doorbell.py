@@ -8,9 +8,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.test import override_settings
 
 from kck_publish.following.doorbell import Doorbell
-from tests.catalog.fixtures import another_session
+from kck_publish.listener.listener import Listener
+from tests.catalog.fixtures import Session, another_session, sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,3 +56,17 @@ def test_a_listener_that_has_just_ended_may_be_told_to_stop() -> None:
         bell = Doorbell(lambda: ear, desk, "here")
         bell.close()
         bell.wake()
+
+
+def test_a_change_that_nobody_rang_for_is_found_and_counted() -> None:
+    """By the seat belt's look; it should never be, so that one that was has to be known of."""
+    listener = Listener("default", say=lambda line: None)
+    with override_settings(KCK_PUBLISH={"POLL_INTERVAL": 1.0}):
+        running = Session(listener.run)
+        try:
+            assert listener.moments.asleep.wait(20)
+            sql("INSERT INTO kck_publish_change (source, op) VALUES ('catalog_item', 'truncate')")
+            assert listener.moments.seat_belt.wait(20)
+        finally:
+            listener.stop()
+            running.result()

@@ -16,8 +16,8 @@ import pytest
 from django.db import connections
 
 from kck_publish.following.doorbell import Doorbell
-from kck_publish.listener import batch
-from kck_publish.listener.listener import Listener
+from kck_publish.listener import batch, listener
+from kck_publish.listener.listener import ShardLoop
 from tests.catalog.fixtures import another_session, sql, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
@@ -72,46 +72,44 @@ class Desk:
         return None
 
 
-class Sleeper(Listener):
-    """A listener that stops where it would wait to be woken."""
+class Sleeper(ShardLoop):
+    """A listener's loop that stops where it would wait to be woken."""
 
     schedule: Schedule
 
-    def drain(self, rounds: int | None = None, rung: bool = False) -> Any:
-        self.schedule.before("drain")
-        return super().drain(rounds, rung)
+    def look(self, rung: bool = False, once: bool = False) -> bool:
+        self.schedule.before("look")
+        return super().look(rung, once)
 
-    def _wait_for_ring(self, bell: Doorbell) -> bool:
+    def wait_for_ring(self) -> bool:
         self.schedule.before("wait for a ring")
         self.schedule.finish()
-        (place,) = self.places.values()
-        if batch.waits(self._desk, place):
+        (place,) = self.worker.places.values()
+        if batch.waits(self.worker.desk, place):
             # What is not handled now has rung, or nobody will ever tell: no time is enough then.
-            assert bell.wait(5), f"nobody rang: {self.schedule.trace}"
+            assert self.bell.wait(5), f"nobody rang: {self.schedule.trace}"
         return True
 
 
 @pytest.fixture
-def sleeper(transactional_db: None) -> Iterator[Sleeper]:
+def sleeper(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sleeper]:
     """A listener that follows the log, in this thread."""
     Item.objects.create(name="one", group=1, amount=0)
     ItemTotal.cached.get(group=1)
-    listener = Sleeper("default", say=lambda line: None)
-    listener.schedule = Schedule()
-    bell = listener._open()
-    try:
-        wait = bell.wait
-        bell._desk = Desk(bell._desk, listener.schedule)  # type: ignore[assignment]
+    monkeypatch.setattr(listener, "ShardLoop", Sleeper)
+    with listener.Listener("default", say=lambda line: None).connected() as loop:
+        assert isinstance(loop, Sleeper)
+        loop.schedule = Schedule()
+        bell, wait = loop.bell, loop.bell.wait
+        monkeypatch.setattr(bell, "_desk", Desk(bell._desk, loop.schedule))
 
         def waited(seconds: float) -> bool:
-            listener.schedule.before("wait a moment")
+            loop.schedule.before("wait a moment")
             return wait(min(seconds, 0.001) if seconds < 1 else seconds)
 
-        bell.wait = waited  # type: ignore[method-assign]
-        yield listener
-    finally:
-        listener._finish()
-        connections["default"].close()
+        monkeypatch.setattr(bell, "wait", waited)
+        yield loop
+    connections["default"].close()
 
 
 @contextmanager
@@ -149,16 +147,15 @@ ROUNDS = {"READ COMMITTED": 11, "REPEATABLE READ": 8, "SERIALIZABLE": 6}
 
 @pytest.mark.parametrize("level", ROUNDS)
 def test_a_writer_is_seen_or_rings_wherever_it_commits(sleeper: Sleeper, level: str) -> None:
-    bell, turns = sleeper._bell, 0
-    assert bell is not None
+    bell, turns = sleeper.bell, 0
     with writing(level) as steps:
         for turns, moments in enumerate(
             combinations_with_replacement(range(ROUNDS[level]), len(steps)), 1
         ):
             sleeper.schedule.begin(list(zip(moments, steps, strict=True)))
-            assert sleeper._sleep(bell)
+            assert sleeper.sleep()
             sleeper.schedule.finish()
-            sleeper.drain()
+            sleeper.worker.drain()
             assert sql("SELECT asleep FROM kck_publish_listener") == [(False,)]
             forget_rings(bell, turns)
             entry = stored("item_total/1")

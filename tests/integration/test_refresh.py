@@ -518,17 +518,14 @@ def test_a_shard_has_one_owner(transactional_db: None) -> None:
 def test_the_loop_lets_go_of_a_shard_that_has_moved(edition: Edition) -> None:
     """And takes it again, under an epoch of its own, when nobody holds it."""
     listener = Listener("default")
-    listener._start()
-    try:
-        listener._take_shards()
+    with listener.working() as worker:
+        worker.take_shards()
         before = listener.places[0]
         sql("UPDATE kck_publish_shard SET epoch = epoch + 1")
         Edition.objects.update(copies=3)
-        assert listener.drain().changes > 0
+        assert worker.drain().changes > 0
         assert listener.places[0].epoch == before.epoch + 2
         assert_fresh()
-    finally:
-        listener._finish()
 
 
 # Who else keeps values of the key

@@ -29,7 +29,7 @@ from kck_publish import (
     Retry,
     StringParameter,
 )
-from kck_publish.listener.maintenance import Housekeeping
+from kck_publish.listener.maintenance.forget import Forgetting
 from kck_publish.products import registry
 from kck_publish.testing import travel
 from tests.catalog.fixtures import another_session, computes, drain, physical, sql
@@ -413,9 +413,9 @@ def test_what_a_source_said_is_forgotten_with_the_value(
     cache.unset("remote/b")
     sql("UPDATE kck_publish_fetch SET at = at - interval '1 day' WHERE key <> 'remote/b'")
     with another_session() as desk:
-        house = Housekeeping(desk, {})
+        forgetting = Forgetting(desk, {})
         for _ in range(2):
-            house._forget()
+            forgetting.forget_fetches()
             # That of b was just read: its value may be about to be stored.
             assert sql("SELECT key FROM kck_publish_fetch ORDER BY key") == [
                 ("remote/b",),

@@ -1,4 +1,4 @@
-"""Sharing, one step at a time: who counts, who is ended, what is let go of. See ``sharing``."""
+"""Assignment, one step at a time: who counts, who is ended, what is let go of. See ``sharing``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kck_publish.listener.assignment import Sharing
+from kck_publish.listener.assignment import Assignment
 from kck_publish.listener.shard import Place
 from kck_publish.postgres import connect
 from tests.catalog.fixtures import sql
@@ -22,7 +22,7 @@ class Member:
     def __init__(self, most: int | None = None) -> None:
         self.desk = connect("default")
         self.places: dict[int, Place] = {}
-        self.sharing = Sharing(self.desk, self.places, most)
+        self.sharing = Assignment(self.desk, self.places, most)
         self.pid = self.desk.info.backend_pid
         row = self.desk.execute(
             "INSERT INTO kck_publish_listener (name, backend) VALUES ('x', %s) RETURNING id",

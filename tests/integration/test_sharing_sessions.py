@@ -11,7 +11,7 @@ from django.db.models import Value
 from django.db.models.functions import Concat
 from django.test import override_settings
 
-from kck_publish.listener.assignment import Sharing
+from kck_publish.listener.assignment import Assignment
 from kck_publish.listener.listener import Listener
 from tests.catalog.fixtures import Session, another_session, interfering, sql, stored
 from tests.catalog.models import Item
@@ -38,7 +38,7 @@ def test_a_session_with_a_dead_listeners_process_id_is_spared(began: str, spared
     """Process ids come again: what began after the listener is somebody else's session."""
     with another_session() as session, another_session() as desk:
         sql(SILENT, session.info.backend_pid, began)
-        Sharing(desk, {}, None).beat(0, 0)
+        Assignment(desk, {}, None).beat(0, 0)
         assert lives(session) is spared
 
 
@@ -58,7 +58,7 @@ def test_a_long_batch_is_not_silent(wait_until: Any, caplog: pytest.LogCaptureFi
         wait_until(lambda: listener.announced, 20)
         Item.objects.update(name=Concat("name", Value("x")))
         with another_session() as desk:
-            other = Sharing(desk, {}, None)
+            other = Assignment(desk, {}, None)
 
             def all_are_new() -> bool:
                 other.beat(0, 0)  # as another listener would

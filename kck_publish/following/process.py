@@ -1,0 +1,91 @@
+"""A process, or a thread, that follows until told to stop, and connects again when it must."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager
+
+import psycopg
+from django.db import DatabaseError
+
+from ..exceptions import StoreUnreachable
+from .loop import Loop
+from .moments import Moments
+
+# Seconds between two tries to connect; each is twice the one before.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+# Seconds between two tries to become the one who follows.
+OCCUPIED_PAUSE = 0.5
+
+
+class OccupiedError(Exception):
+    """Another process follows in this one's place; its turn comes when that has ended."""
+
+
+class Following:
+    """Follows until ``stop``; a subclass says what is connected, and what is said of a loss."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+        self._loop: Loop | None = None
+        self.moments = Moments()
+
+    def connected(self) -> AbstractContextManager[Loop]:
+        """Everything that is open while it follows, and the loop that uses it.
+
+        Raises:
+            OccupiedError: another process follows.
+        """
+        raise NotImplementedError
+
+    def passes(self, error: Exception) -> bool:
+        """Whether to connect again after such an error."""
+        raise NotImplementedError
+
+    def lost(self, error: Exception) -> None:
+        """The connection is lost, and was not before, or not for this reason."""
+
+    def found(self) -> None:
+        """It is connected again."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` has been called."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Finish what is in hand and return from ``run``; a signal handler may call it."""
+        self._stopped.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at once, if it follows; another thread may call it."""
+        if (loop := self._loop) is not None:
+            loop.bell.wake()
+
+    def run(self) -> None:
+        """Follow until ``stop``; a lost connection is made anew, and all is looked at."""
+        pause = FIRST_PAUSE
+        lost: set[bool] = set()
+        while not self.stopping:
+            try:
+                with self.connected() as self._loop:
+                    if lost:
+                        self.found()
+                    pause = FIRST_PAUSE
+                    lost.clear()
+                    self.moments.connected.happens()
+                    self._loop.follow()
+            except OccupiedError:
+                self._stopped.wait(OCCUPIED_PAUSE)
+            except (DatabaseError, psycopg.Error, StoreUnreachable, OSError) as error:
+                if not self.passes(error):
+                    raise
+                if (reason := isinstance(error, StoreUnreachable)) not in lost:
+                    self.lost(error)
+                    self.moments.lost.happens()
+                lost.add(reason)
+                self._stopped.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            finally:
+                self._loop = None

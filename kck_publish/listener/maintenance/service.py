@@ -1,0 +1,45 @@
+"""What a maintenance service is, and how long it may take of a beat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import psycopg
+
+from ..shard import Place
+
+# Of each beat, seconds: while nothing waits, and at least.
+IDLE, BUSY = 0.5, 0.1
+
+Desk = psycopg.Connection[Any]
+Owned = dict[int, Place]
+
+
+class Budget:
+    """The time that the services have in one beat.
+
+    Args:
+        waits: whether there is anything to do for the shards.
+    """
+
+    def __init__(self, waits: Callable[[], bool]) -> None:
+        self._waits = waits
+        self._start = time.monotonic()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether what can wait for the next beat has to."""
+        took = time.monotonic() - self._start
+        return took > IDLE or (took > BUSY and self._waits())
+
+
+class Service(Protocol):
+    """Something that a listener does beside its batches, in portions."""
+
+    def beat(self, budget: Budget) -> None:
+        """Do what is due."""
+
+    def close(self) -> None:
+        """End what runs in the background."""
