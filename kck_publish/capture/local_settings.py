@@ -9,7 +9,6 @@ that the transaction holds settings at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,13 +23,6 @@ SELECT set_config('kck_publish.suppress', %s, true), set_config('kck_publish.ori
 """
 _EVERYTHING = "*"
 _OVER = (TransactionStatus.INERROR, TransactionStatus.UNKNOWN)
-# Statements that can fire a trigger, by their first word. Not those that begin or end a
-# transaction, and not those that run in none (VACUUM, CREATE INDEX CONCURRENTLY).
-_FIRES = re.compile(
-    r"(?:\s|\(|/\*.*?\*/|--[^\n]*\n|set\b[^;]*;)*"
-    r"(?:insert|update|delete|merge|truncate|copy|with|select|values|table|explain|do|call|execute)\b",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 class Local(NamedTuple):
@@ -56,11 +48,6 @@ NOTHING = Local()
 current: ContextVar[Local] = ContextVar("kck_publish_local_settings", default=NOTHING)
 # The sessions whose transaction holds, or may get back, settings that are not empty.
 _holding: WeakSet[Any] = WeakSet()
-
-
-def may_fire(query: Any) -> bool:
-    """Whether a statement can fire a trigger, by its text; anything but a str is believed to."""
-    return not isinstance(query, str) or _FIRES.match(query) is not None
 
 
 def concerns(raw: Any) -> bool:

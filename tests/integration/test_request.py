@@ -14,13 +14,15 @@ import pytest
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.db import connection, transaction
 from django.db.models import Count, F
+from django.db.utils import ProgrammingError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
+import kck_publish
 from kck_publish import Cache
-from kck_publish.capture import statements
+from kck_publish.capture.statement_kind import may_write
 from kck_publish.reading import request_memo
 from kck_publish.request import (
     GlobalRequest,
@@ -313,10 +315,13 @@ def test_reads_forget_nothing(author: Author) -> None:
         ("SELECT 1", 'SELECT COUNT(*) AS "n" FROM (SELECT 1) subquery', False),
         ("SELECT 1", "SELECT 1 FROM unnest(%s) a (b) LEFT JOIN c USING (d)", False),
         ("SELECT 1", "SELECT 1 FROM unnest(%s) AS a(b)", False),
-        ("SELECT 1", "SELECT (1), f (2)", True),
-        ("SELECT 1", "SELECT 1 WHERE (1=1) AND f (2)", True),
-        ("SELECT 1", "SELECT my_count(*)", True),
-        ("SELECT 1", "SELECT own.count(*)", True),
+        ("SELECT 1", "SELECT jsonb_path_query(%s, '$'), upper(%s) FROM a WHERE b IN (1)", False),
+        ("SELECT 1", "SELECT numeric(3, 1), EXTRACT('year' FROM now()), random()", False),
+        ("SELECT 1", "SELECT (1), rename_all (2)", True),
+        ("SELECT 1", "SELECT 1 WHERE (1=1) AND Rename_All (2)", True),
+        ("SELECT 1", "SELECT public.rename_all(2)", True),
+        ("SELECT 1", "SELECT nextval('a')", True),
+        ("SELECT 1", "SELECT query_to_xml('SELECT rename_all(2)', true, true, '')", True),
         ("SELECT 1", 'SELECT "Count" (1)', True),
         ("SELECT 1", "SELECT f/**/(1)", True),
         ("SELECT 1", "SELECT f--\n(1)", True),
@@ -335,7 +340,36 @@ def test_reads_forget_nothing(author: Author) -> None:
     ],
 )
 def test_which_statements_may_write(tag: str | None, query: Any, writes: bool) -> None:
-    assert statements.may_write(tag, query) is writes
+    sql(
+        "CREATE OR REPLACE FUNCTION rename_all(new text) RETURNS integer LANGUAGE sql AS 'SELECT 1'"
+    )
+    assert may_write(tag, query, connection.connection) is writes
+
+
+def test_a_function_is_looked_up_once() -> None:
+    """A transaction that has failed cannot be asked any more, and need not be."""
+    sql("SELECT 1")
+    raw = connection.connection
+    with transaction.atomic():
+        assert not may_write("SELECT 1", "SELECT covar_pop(1, 2)", raw)
+        with suppress(ProgrammingError):
+            sql("SELECT no_such_column")
+        assert not may_write("SELECT 1", "SELECT covar_pop(1, 2)", raw)
+        assert may_write("SELECT 1", "SELECT covar_samp(1, 2)", raw)
+        transaction.set_rollback(True)
+
+
+def test_a_name_that_does_not_exist_yet_is_looked_up_again() -> None:
+    """A statement that fails says nothing of the names in it."""
+    query = "SELECT made_later()"
+    with kck_publish.suppress(Publisher), suppress(ProgrammingError):
+        sql(query)
+    sql("CREATE FUNCTION made_later() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    try:
+        sql(query)
+        assert may_write("SELECT 1", query, connection.connection)
+    finally:
+        sql("DROP FUNCTION made_later")
 
 
 def test_the_memo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
