@@ -8,7 +8,6 @@ registered as they are declared. As a mixin on a model, its parameter is the row
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.apps import apps
@@ -18,48 +17,28 @@ from django.db.models.signals import class_prepared
 from ..products import keys, registry
 from ..products.depends import Depends
 from ..products.domain import DomainProduct, Membership
+from ..products.options import Options
 from ..products.parameters import Parameter
 from ..public import public_in
 from ..reading.product_reader import ProductReader
-from ..retry import Retry
 from .product import ModelPrimerProduct, PrimerProduct, unwritten
 from .reader import PrimerReader
 
 
 @public_in("kck_publish")
-class Primer:
-    """Declares a product.
+class Primer(Options):
+    """Declares a product; see ``Options`` for what else may be set.
 
     Attributes:
         key: the product's name.
         parameters: what tells its values from one another, in the order of the key.
         depends_on: sources and other products; a bare model means "any of its rows".
-        eager: keep the whole ``domain`` primed.
-        prime_on_cache_miss: whether a read computes what is not stored.
-        soft_expire, hard_expire: for products fed from outside the database; None for never.
-        refresh_every: a timedelta or a cron string; None for never.
-        when_behind: ``"serve"``, ``"compute"`` or ``"raise"`` once the lag passes ``max_lag``.
-        retry: what is done when a refresh fails; None for the settings' default.
-        max_bytes: the largest value that is stored; None: the setting MAX_VALUE_BYTES.
-        time_limit: the longest time of a compute; None: the setting TIME_LIMIT.
-        check_augment: the share of augmented values that are compared with a compute, 0 to 1.
         version: part of the fingerprint; raise it when ``compute`` gives another form.
     """
 
     key: ClassVar[Any]
     parameters: Sequence[Parameter] = ()
     depends_on: Sequence[Depends | type[Model] | str] = ()
-    eager: bool = False
-    prime_on_cache_miss: bool = True
-    soft_expire: timedelta | None = None
-    hard_expire: timedelta | None = None
-    refresh_every: timedelta | str | None = None
-    when_behind: str = "serve"
-    max_lag: timedelta = timedelta(seconds=30)
-    retry: Retry | None = None
-    max_bytes: int | None = None
-    time_limit: timedelta | None = None
-    check_augment: float = 0.0
     version: int = 1
     # Any, so that a model may have both: there it is the reader of its rows.
     cached: ClassVar[Any] = PrimerReader()

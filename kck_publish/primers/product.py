@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,11 +13,10 @@ from ..conf import settings
 from ..exceptions import InvalidPrimer, Reprime
 from ..products import encoding, keys
 from ..products.depends import Change, Depends
+from ..products.options import OPTIONS, check_options
 from ..products.parameters import Parameter, check_parameters
 from ..products.product import Parameters, Product
 from ..products.run_async import finished
-from ..products.timetable import timetable
-from ..retry import Retry
 from ..rows.products import is_published, pk_parameters
 
 if TYPE_CHECKING:
@@ -31,9 +29,6 @@ def unwritten(method: Any) -> Any:
     return method
 
 
-_BEHIND = ("serve", "compute", "raise")
-
-
 class PrimerProduct(Product):
     """The product of a Primer.
 
@@ -43,6 +38,8 @@ class PrimerProduct(Product):
     Raises:
         InvalidPrimer: for a declaration that cannot work.
     """
+
+    sender: type[Primer]
 
     def __init__(self, primer: Primer) -> None:
         self.primer = primer
@@ -54,85 +51,19 @@ class PrimerProduct(Product):
     def _declare(self, name: str, parameters: Sequence[Parameter]) -> None:
         self.name = keys.check_name(name)
         self.parameters = check_parameters(self.name, parameters)
-        declared: Any = self.sender
         self.depends_on = [
-            one if isinstance(one, Depends) else Depends(one) for one in declared.depends_on
+            source if isinstance(source, Depends) else Depends(source)
+            for source in self.sender.depends_on
         ]
-        if declared.when_behind not in _BEHIND:
-            raise InvalidPrimer(
-                f"{self.name}: when_behind is one of {', '.join(map(repr, _BEHIND))}, "
-                f"not {declared.when_behind!r}."
-            )
-        most = declared.max_bytes
-        if most is not None and (type(most) is not int or most < 1):
-            raise InvalidPrimer(f"{self.name}: max_bytes is a number of bytes, not {most!r}.")
-        limit = declared.time_limit
-        if limit is not None and not (isinstance(limit, timedelta) and limit > timedelta(0)):
-            raise InvalidPrimer(f"{self.name}: time_limit is a timedelta, not {limit!r}.")
-        if declared.refresh_every is not None:
-            try:
-                timetable(declared.refresh_every, UTC)
-            except ValueError as wrong:
-                raise InvalidPrimer(f"{self.name}: refresh_every: {wrong}.") from None
-        share = declared.check_augment
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise InvalidPrimer(
-                f"{self.name}: check_augment is a share from 0 to 1, not {share!r}."
-            )
-
-    # Read when used, so that a test or a project may change them on the class.
+        check_options(self.name, self.sender)
 
     @property
-    def declared(self) -> Any:
+    def options(self) -> type[Primer]:
         return self.sender
-
-    @property
-    def eager(self) -> bool:  # type: ignore[override]
-        return bool(cast("Any", self.sender).eager)
-
-    @property
-    def prime_on_cache_miss(self) -> bool:  # type: ignore[override]
-        return bool(cast("Any", self.sender).prime_on_cache_miss)
-
-    @property
-    def soft_expire(self) -> timedelta | None:  # type: ignore[override]
-        return cast("timedelta | None", cast("Any", self.sender).soft_expire)
-
-    @property
-    def hard_expire(self) -> timedelta | None:  # type: ignore[override]
-        return cast("timedelta | None", cast("Any", self.sender).hard_expire)
-
-    @property
-    def refresh_every(self) -> timedelta | str | None:  # type: ignore[override]
-        return cast("timedelta | str | None", cast("Any", self.sender).refresh_every)
-
-    @property
-    def when_behind(self) -> str:  # type: ignore[override]
-        return str(cast("Any", self.sender).when_behind)
-
-    @property
-    def max_lag(self) -> timedelta:  # type: ignore[override]
-        return cast("timedelta", cast("Any", self.sender).max_lag)
-
-    @property
-    def retry(self) -> Retry | None:  # type: ignore[override]
-        return cast("Retry | None", cast("Any", self.sender).retry)
-
-    @property
-    def max_bytes(self) -> int | None:  # type: ignore[override]
-        return cast("int | None", cast("Any", self.sender).max_bytes)
-
-    @property
-    def time_limit(self) -> timedelta | None:  # type: ignore[override]
-        return cast("timedelta | None", cast("Any", self.sender).time_limit)
-
-    @property
-    def check_augment(self) -> float:  # type: ignore[override]
-        return float(cast("Any", self.sender).check_augment)
 
     @cached_property
     def fingerprint(self) -> str:
-        return encoding.fingerprint("primer", self.name, repr(cast("Any", self.sender).version))
+        return encoding.fingerprint("primer", self.name, repr(self.sender.version))
 
     @cached_property
     def augmentable(self) -> bool:
@@ -191,12 +122,28 @@ class PrimerProduct(Product):
         return f"{self.sender.__module__}.{self.sender.__qualname__}"
 
 
+class _Option:
+    """An option of a PrimerProduct: its Primer's, as it is now."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, product: PrimerProduct, owner: type) -> Any:
+        return getattr(product.sender, self._name)
+
+
+for _name in OPTIONS:
+    setattr(PrimerProduct, _name, _Option(_name))
+
+
 class ModelPrimerProduct(PrimerProduct):
     """The product of a model with Primer as a mixin: one value a row, computed by the row."""
 
+    eager = False  # written rows are primed (see named_by), not the whole table
+
     def __init__(self, model: type[Model]) -> None:
         self.model = model
-        self.sender = model
+        self.sender = cast("type[Primer]", model)
         name = vars(model).get("key")
         name = name if isinstance(name, str) else f"{model._meta.label_lower}.product"
         parameters = pk_parameters(model)
@@ -222,10 +169,6 @@ class ModelPrimerProduct(PrimerProduct):
         for change in changes:
             value = row.augment(value, change)
         return value
-
-    @property
-    def eager(self) -> bool:  # type: ignore[override]
-        return False  # written rows are primed (see named_by), not the whole table
 
     def named_by(self, change: Change, dependency: Depends) -> bool:
         return dependency is self.depends_on[0] and is_published(self.model)

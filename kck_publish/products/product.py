@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Model
 
-from ..retry import Retry
 from ..stores import Read
 from . import encoding, keys
 from .depends import Change, Depends
+from .options import Options
 from .parameters import Parameter
 
 Parameters = Mapping[str, Any]
@@ -64,28 +63,14 @@ class Computed:
         return self._encoded
 
 
-class Product:
-    """A named family of values, one a key.
-
-    The attributes are those that a user sets on a Primer; api-level documentation is there.
-    """
+class Product(Options):
+    """A named family of values, one a key."""
 
     name: str
     # The class that declares it: the sender of the signals.
     sender: type
     parameters: Sequence[Parameter] = ()
     depends_on: Sequence[Depends] = ()
-    eager: bool = False
-    prime_on_cache_miss: bool = True
-    soft_expire: timedelta | None = None
-    hard_expire: timedelta | None = None
-    refresh_every: timedelta | str | None = None
-    when_behind: str = "serve"
-    max_lag: timedelta = timedelta(seconds=30)
-    retry: Retry | None = None
-    max_bytes: int | None = None
-    time_limit: timedelta | None = None
-    check_augment: float = 0.0
     # What the listener announces when a value was computed: a name in ``signals``.
     announces: ClassVar[str] = "primed"
     # The model whose ``publish`` is to be run for each changed row, when it has an own one.
@@ -103,8 +88,8 @@ class Product:
         raise NotImplementedError
 
     @property
-    def declared(self) -> Any:
-        """What has the attributes above as they are now, if a user may change them."""
+    def options(self) -> Options | type[Options]:
+        """The object that has the product's options: its class where a user may change them."""
         return self
 
     @property

@@ -47,19 +47,19 @@ class NearLookup:
     Attributes:
         graph: the registry's when the lookup was made; another graph needs another lookup.
         name: the product's.
-        declared: see ``Product.declared``.
+        options: see ``Product.options``.
         kind: the type of the product's plain values (see ``Product.plain``); None: it has none.
         name_of: the name of a plain value's body; None for another value. The names of the values
             that are read most are kept.
     """
 
     __slots__ = (
-        "declared",
         "graph",
         "key_of",
         "kind",
         "name",
         "name_of",
+        "options",
         "parameter",
         "product",
     )
@@ -74,7 +74,7 @@ class NearLookup:
         self.product = product
         self.graph = registry.graph()
         self.name = product.name
-        self.declared = product.declared
+        self.options = product.options
         self.parameter = parameter or (product.parameters[0].name if single else "")
         self.key_of = key_of or product.key_of
         self.kind = product.plain
@@ -145,8 +145,8 @@ class NearLookup:
         context = request_writes.current()
         if context is not None and (context.brings or context.has_written):
             return None
-        if self.declared.when_behind != "serve":
-            behind = self.product.max_lag - clock.moved()
+        if self.options.when_behind != "serve":
+            behind = self.options.max_lag - clock.moved()
             if near.lag > behind.total_seconds():
                 return None
         if self.name not in session_writes.here.quiet and not _is_quiet(self.product, near):

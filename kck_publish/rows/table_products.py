@@ -82,6 +82,7 @@ class TableProduct(Product):
         self.model = model
         self.sender = model
         self.name = f"{model._meta.label_lower}[]"
+        self.eager = is_published(model)
         self.embedded = embedded.tree_of(model)
         self.codec = embedded.codec_of(model, self.embedded)
         self.depends_on = [
@@ -92,10 +93,6 @@ class TableProduct(Product):
     @cached_property
     def fingerprint(self) -> str:
         return encoding.fingerprint("table", self.name, self.codec.description)
-
-    @property
-    def eager(self) -> bool:  # type: ignore[override]
-        return is_published(self.model)
 
     @property
     def warm(self) -> bool:

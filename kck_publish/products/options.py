@@ -1,0 +1,69 @@
+"""What a user may set on a Primer, declared once: names, types, defaults, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+
+from ..exceptions import InvalidPrimer
+from ..retry import Retry
+from .timetable import timetable
+
+_BEHIND = ("serve", "compute", "raise")
+
+
+class Options:
+    """The options of a product, as attributes of a class.
+
+    They are read when used and never copied: a test or a project may change them on the class.
+
+    Attributes:
+        eager: keep the whole ``domain`` primed.
+        prime_on_cache_miss: whether a read computes what is not stored.
+        soft_expire, hard_expire: for products fed from outside the database; None for never.
+        refresh_every: a timedelta or a cron string; None for never.
+        when_behind: ``"serve"``, ``"compute"`` or ``"raise"`` once the lag passes ``max_lag``.
+        retry: what is done when a refresh fails; None for the settings' default.
+        max_bytes: the largest value that is stored; None: the setting MAX_VALUE_BYTES.
+        time_limit: the longest time of a compute; None: the setting TIME_LIMIT.
+        check_augment: the share of augmented values that are compared with a compute, 0 to 1.
+    """
+
+    eager: bool = False
+    prime_on_cache_miss: bool = True
+    soft_expire: timedelta | None = None
+    hard_expire: timedelta | None = None
+    refresh_every: timedelta | str | None = None
+    when_behind: str = "serve"
+    max_lag: timedelta = timedelta(seconds=30)
+    retry: Retry | None = None
+    max_bytes: int | None = None
+    time_limit: timedelta | None = None
+    check_augment: float = 0.0
+
+
+OPTIONS = tuple(Options.__annotations__)
+
+
+def check_options(product: str, options: type[Options]) -> None:
+    """Raise InvalidPrimer for the first option of a product that cannot work."""
+    for problem in _problems(options):
+        raise InvalidPrimer(f"{product}: {problem}.")
+
+
+def _problems(options: type[Options]) -> Iterator[str]:
+    behind, most, limit = options.when_behind, options.max_bytes, options.time_limit
+    if behind not in _BEHIND:
+        yield f"when_behind is one of {', '.join(map(repr, _BEHIND))}, not {behind!r}"
+    if most is not None and (type(most) is not int or most < 1):
+        yield f"max_bytes is a number of bytes, not {most!r}"
+    if limit is not None and not (isinstance(limit, timedelta) and limit > timedelta(0)):
+        yield f"time_limit is a timedelta, not {limit!r}"
+    if options.refresh_every is not None:
+        try:
+            timetable(options.refresh_every, UTC)
+        except ValueError as wrong:
+            yield f"refresh_every: {wrong}"
+    share = options.check_augment
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        yield f"check_augment is a share from 0 to 1, not {share!r}"
