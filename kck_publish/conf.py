@@ -12,7 +12,6 @@ check.
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -23,196 +22,97 @@ from django.conf import settings as django_settings
 
 from .exceptions import ConfigurationError
 from .retry import Retry
-
-# A socket's name is at most 107 bytes long.
-LONGEST_PATH = 90
-RETRY_KEYS = ("max_retries", "delay", "backoff", "include", "exclude")
+from .setting import (
+    boolean,
+    duration,
+    lease,
+    path,
+    positive,
+    retry,
+    seconds,
+    setting,
+    size,
+    store,
+    text,
+)
 
 
 @dataclass(frozen=True)
 class Settings:
     """All settings with their defaults. Durations may be given as timedelta or in seconds."""
 
-    STORE: str = "postgres"
+    STORE: str = setting("postgres", store)
     """Where values live: "postgres" (a table of DATABASE) or "cache:<alias>" (of CACHES)."""
 
-    NEAR: str | None = None
+    NEAR: str | None = setting(None, path)
     """Path of the host-local near store (an LMDB file); None = no near store."""
 
-    NEAR_SIZE: int = 256 * 1024 * 1024
+    NEAR_SIZE: int = setting(256 * 1024 * 1024, size)
     """Largest size of the near store, in bytes; what is read least makes way. At least 1 MiB."""
 
-    NEAR_LEASE: float = 2.0
+    NEAR_LEASE: float = setting(2.0, lease)
     """Seconds for which readers trust a near store whose follower is gone. At least 0.1."""
 
-    ENABLED: bool = True
+    ENABLED: bool = setting(True, boolean)
     """False: every read computes, and readers store nothing; changes are still captured."""
 
-    STRICT: bool = False
+    STRICT: bool = setting(False, boolean)
     """True: a compute that reads a table it does not declare raises, instead of warning."""
 
-    SHARDS: int = 1
+    SHARDS: int = setting(1, positive)
     """Parts of the key space, over all listeners; at least 1."""
 
-    RETRY: Retry | None = None
+    RETRY: Retry | None = setting(None, retry)
     """The default `Retry`; a dict of its arguments will do; None = its own defaults."""
 
-    MAX_BATCH: int = 1000
+    MAX_BATCH: int = setting(1000, positive)
     """Changes handled in one refresh chunk, in rows; at least 1."""
 
-    MAX_CHANGES: int = 5000
+    MAX_CHANGES: int = setting(5000, positive)
     """Changes handled in one batch; a source that has more is worked off in pages, between the
     batches of the others. Also how many stored keys of a product touched as a whole; at least 1."""
 
-    POLL_INTERVAL: float = 5.0
+    POLL_INTERVAL: float = setting(5.0, seconds)
     """The seat belt: seconds between looks at the log while asleep. Read as float seconds."""
 
-    LISTEN_DSN: str | None = None
+    LISTEN_DSN: str | None = setting(None, text)
     """Connection string for LISTEN, past a transaction pooler; None = as DATABASE."""
 
-    RETENTION: timedelta = timedelta(minutes=5)
+    RETENTION: timedelta = setting(timedelta(minutes=5), duration)
     """How long handled log rows are kept. A timedelta."""
 
-    LINGER: float = 0.2
+    LINGER: float = setting(0.2, seconds)
     """How long a listener stays awake after the last change. Read as float seconds."""
 
-    AWAKE_POLL: float = 0.005
+    AWAKE_POLL: float = setting(0.005, seconds)
     """Seconds between two looks at the log while awake. Read as float seconds."""
 
-    SILENCE: float = 15.0
+    SILENCE: float = setting(15.0, seconds)
     """Seconds without a sign of life after which a listener's shards are taken from it."""
 
-    AUDIT: int | None = None
+    AUDIT: int | None = setting(None, positive)
     """Keys a minute that a listener recomputes and compares, at random; None = none."""
 
-    FORGET_AFTER: timedelta | None = None
+    FORGET_AFTER: timedelta | None = setting(None, duration)
     """A consumer of the log (no shard) silent for so long is forgotten; None = never by itself."""
 
-    DATABASE: str = "default"
+    DATABASE: str = setting("default", text)
     """Alias in DATABASES of the database with the sources, the log and the store."""
 
-    MAX_VALUE_BYTES: int | None = None
+    MAX_VALUE_BYTES: int | None = setting(None, positive)
     """Largest body that is stored, in bytes; None = no limit."""
 
-    TIME_LIMIT: timedelta | None = None
+    TIME_LIMIT: timedelta | None = setting(None, duration)
     """Longest time of a compute; None = no limit."""
 
 
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("True or False")
-    return value
-
-
-def _positive(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError("an integer of at least 1")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("a non-empty string")
-    return value
-
-
-def _store(value: object) -> str:
-    kind, _, alias = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if value != "postgres" and not (kind == "cache" and alias):
-        raise ValueError('"postgres" or "cache:<alias>"')
-    return cast(str, value)
-
-
-def _path(value: object) -> str:
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ValueError("a path")
-    path = os.fspath(value)
-    if not isinstance(path, str):
-        raise ValueError("a path as text")
-    if len(os.fsencode(path)) > LONGEST_PATH:
-        raise ValueError(f"a path of at most {LONGEST_PATH} bytes (there is a socket beside it)")
-    return path
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ValueError("a timedelta or a number of seconds")
-    if not 0 < value < float("inf"):
-        raise ValueError("longer than zero, and finite")
-    return float(value)
-
-
-def _size(value: object) -> int:
-    if _positive(value) < 2**20:
-        raise ValueError("at least a mebibyte")
-    return _positive(value)
-
-
-def _lease(value: object) -> float:
-    seconds = _seconds(value)
-    if seconds < 0.1:
-        raise ValueError("at least a tenth of a second")
-    return seconds
-
-
-def _duration(value: object) -> timedelta:
-    seconds = _seconds(value)
-    try:
-        return timedelta(seconds=seconds)
-    except OverflowError:
-        raise ValueError("shorter than a billion days") from None
-
-
-def _retry(value: object) -> Retry:
-    if isinstance(value, Retry):
-        return value
-    if not isinstance(value, Mapping):
-        raise ValueError(f"a mapping with keys among {', '.join(RETRY_KEYS)}")
-    for key in value:
-        if key not in RETRY_KEYS:
-            raise ValueError(f"a mapping with keys among {', '.join(RETRY_KEYS)}, not {key!r}")
-    return Retry(**value)
-
-
-def _or_none(read: Callable[[object], Any]) -> Callable[[object], Any]:
-    def optional(value: object) -> Any:
-        try:
-            return None if value is None else read(value)
-        except ValueError as error:
-            raise ValueError(f"None or {error}") from None
-
-    return optional
-
-
-_READERS: dict[str, Callable[[object], Any]] = {
-    "STORE": _store,
-    "NEAR": _or_none(_path),
-    "NEAR_SIZE": _size,
-    "NEAR_LEASE": _lease,
-    "ENABLED": _boolean,
-    "STRICT": _boolean,
-    "SHARDS": _positive,
-    "RETRY": _or_none(_retry),
-    "MAX_BATCH": _positive,
-    "MAX_CHANGES": _positive,
-    "POLL_INTERVAL": _seconds,
-    "LISTEN_DSN": _or_none(_text),
-    "RETENTION": _duration,
-    "LINGER": _seconds,
-    "AWAKE_POLL": _seconds,
-    "SILENCE": _seconds,
-    "AUDIT": _or_none(_positive),
-    "FORGET_AFTER": _or_none(_duration),
-    "DATABASE": _text,
-    "MAX_VALUE_BYTES": _or_none(_positive),
-    "TIME_LIMIT": _or_none(_duration),
+_CHECKS: dict[str, Callable[[object], Any]] = {
+    field.name: field.metadata["check"] for field in fields(Settings)
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CheckedSettings:
     """One reading of KCK_PUBLISH: the typed values, and by key what is wrong.
 
     It holds as long as KCK_PUBLISH is the same object, with the values of ``copy``.
@@ -224,30 +124,30 @@ class Reading:
     wrong: Mapping[str, str]
 
 
-def _read(source: object) -> Reading:
+def _read(source: object) -> CheckedSettings:
     if not isinstance(source, Mapping):
         message = f"KCK_PUBLISH must be a dict, not {type(source).__name__}."
-        return Reading(source, {}, Settings(), dict.fromkeys(_READERS, message))
+        return CheckedSettings(source, {}, Settings(), dict.fromkeys(_CHECKS, message))
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for key, value in source.items():
-        reader = _READERS.get(key)
-        if reader is None:
+        check = _CHECKS.get(key)
+        if check is None:
             wrong[key] = f"KCK_PUBLISH has no key {key!r}.{_suggest(key)}"
             continue
         try:
-            values[key] = reader(value)
+            values[key] = check(value)
         except ValueError as error:
             wrong[key] = f"KCK_PUBLISH[{key!r}] must be {error}, not {value!r}."
     if _elsewhere is not None:
         values["DATABASE"] = _elsewhere
         wrong.pop("DATABASE", None)
-    return Reading(source, dict(source), Settings(**values), wrong)
+    return CheckedSettings(source, dict(source), Settings(**values), wrong)
 
 
 def _suggest(key: object) -> str:
-    close = difflib.get_close_matches(str(key).upper(), _READERS, n=1)
-    return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(sorted(_READERS))}."
+    close = difflib.get_close_matches(str(key).upper(), _CHECKS, n=1)
+    return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(sorted(_CHECKS))}."
 
 
 _NOTHING: dict[str, Any] = {}
@@ -265,7 +165,7 @@ def _source() -> object:
     return _NOTHING if found is None else found
 
 
-def current() -> Reading:
+def current() -> CheckedSettings:
     """All settings as they are now."""
     global last
     found, now = last, kept.get("KCK_PUBLISH")

@@ -191,7 +191,7 @@ def ask(product: Product, keys: Iterable[str]) -> None:
             near.ask(key, product.fingerprint)
 
 
-_settings: conf.Reading | None = None
+_settings: conf.CheckedSettings | None = None
 _near: NearReader | None = None
 
 

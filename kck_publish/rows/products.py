@@ -206,7 +206,7 @@ class RowProduct(Product):
         together.join(rows)
         return rows
 
-    def _read_from(self, now: conf.Reading) -> str:
+    def _read_from(self, now: conf.CheckedSettings) -> str:
         """The alias that ``objects.get()`` would have read from: a replica's, perhaps.
 
         What is stored was read in DATABASE; this is what an instance says of itself.

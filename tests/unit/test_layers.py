@@ -20,6 +20,7 @@ LAYERS: list[str] = [
     "exceptions",
     "public",
     "retry",
+    "setting",
     "conf",
     "signals",
     "chunks",
