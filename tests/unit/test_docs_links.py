@@ -35,3 +35,8 @@ def test_an_anchor_is_what_a_renderer_makes_of_a_heading(tmp_path: Path) -> None
     page = tmp_path / "page.md"
     page.write_text("# `kck_listen`, in short\n\n## One's own writes\n")
     assert anchors(page) == {"kck_listen-in-short", "ones-own-writes"}
+
+
+def test_the_glossary_has_at_most_thirty_words() -> None:
+    rows = re.findall(r"^\| \*\*", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    assert 20 <= len(rows) <= 30
