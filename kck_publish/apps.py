@@ -16,7 +16,7 @@ class KckPublishConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401 - importing checks connects them
+        from . import checks, logs  # noqa: F401 - importing checks connects them
         from .capture import install, migrate, statements
         from .exceptions import InvalidPrimer
         from .products import registry
@@ -24,5 +24,6 @@ class KckPublishConfig(AppConfig):
         autodiscover_modules("primers")
         migrate.connect(self, lambda: registry.sources())
         statements.connect()
+        logs.connect()
         with suppress(InvalidPrimer):  # a system check names it; a shell must still start
             install.register(registry.sources())

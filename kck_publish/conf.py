@@ -93,6 +93,9 @@ class Settings:
     AUDIT: int | None = setting(None, positive)
     """Keys a minute that a listener recomputes and compares, at random; None = none."""
 
+    LOG_VALUES: bool = setting(False, boolean)
+    """True: the log shows the messages of errors of your code, which may hold values."""
+
     FORGET_AFTER: timedelta | None = setting(None, duration)
     """A consumer of the log (no shard) silent for so long is forgotten; None = never by itself."""
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from .public import public_in
 
-# However often it fails, a key is looked at again within this time.
+# However often it fails, no longer delay is asked for a key.
 LONGEST = timedelta(hours=1)
 
 
@@ -58,10 +58,10 @@ class Retry:
         return self.max_retries == -1 or attempts <= self.max_retries
 
     def wait(self, attempts: int) -> timedelta:
-        """How long to wait after this many failures; jittered, so that keys do not march."""
+        """How long to wait after this many failures: up to a fifth longer, so that keys spread."""
         factor = 2 ** min(attempts - 1, 30) if self.backoff else 1
         seconds = min(self.delay.total_seconds() * factor, LONGEST.total_seconds())
-        return timedelta(seconds=seconds * random.uniform(0.9, 1.1))
+        return timedelta(seconds=seconds * random.uniform(1.0, 1.2))
 
 
 def _exceptions(

@@ -259,6 +259,8 @@ class Failure(models.Model):
     first_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)
     error = models.TextField()
+    message = models.TextField()
+    traceback = models.TextField()
 
     class Meta:
         app_label = "kck_publish"

@@ -136,7 +136,10 @@ CREATE TABLE kck_publish_failure (
     attempts integer NOT NULL DEFAULT 1,
     first_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     due_at timestamptz,
+    -- The error: its type, its message, and the traceback.
     error text NOT NULL,
+    message text NOT NULL,
+    traceback text NOT NULL,
     PRIMARY KEY (digest, fingerprint)
 );
 

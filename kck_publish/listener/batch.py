@@ -29,6 +29,7 @@ from ..refresh import backlog
 from ..refresh.backlog import Deferred
 from ..refresh.batch import Batch
 from ..refresh.compute_transaction import KEEP
+from ..refresh.errors import describe
 from ..refresh.outcome import Outcome
 from ..refresh.refresher import Span
 from ..refresh.tasks import Work
@@ -37,7 +38,7 @@ from . import backlog_page
 from .session import BatchSession
 from .shard import Place, owner
 
-logger = logging.getLogger("kck_publish")
+logger = logging.getLogger(__name__)
 
 _CLAIM = "UPDATE kck_publish_shard SET claimed = %s WHERE shard = %s AND epoch = %s"
 _WAITS = f"""
@@ -174,7 +175,7 @@ def domains(desk: psycopg.Connection[Any], place: Place) -> Work:
             except Exception as error:  # the user's: the others are kept up
                 if isinstance(error, DatabaseError) and is_passing(error):
                     raise
-                logger.error("domain() of %s failed: %s", product.name, type(error).__name__)
+                logger.error("domain() of %s failed: %s", product.name, describe(error))
     return work
 
 

@@ -167,6 +167,8 @@ STATE = [
             ("first_at", models.DateTimeField()),
             ("due_at", models.DateTimeField(null=True)),
             ("error", models.TextField()),
+            ("message", models.TextField()),
+            ("traceback", models.TextField()),
         ],
         options={
             "default_permissions": ("view",),

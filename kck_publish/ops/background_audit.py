@@ -17,9 +17,10 @@ from .. import signals
 from ..conf import settings
 from ..log import refreshes
 from ..products import registry
+from ..refresh.errors import describe
 from .verify import Report, audit_some
 
-logger = logging.getLogger("kck_publish")
+logger = logging.getLogger(__name__)
 
 # Seconds from one sample to the next, at the least; and how long a sample waits for the listener.
 PERIOD, PATIENCE = 1.0, 5.0
@@ -79,5 +80,5 @@ class Auditing(threading.Thread):
 
     def _complain(self, error: Exception) -> None:
         if not self._failed:
-            logger.warning("The audit cannot look (%s): it tries again.", type(error).__name__)
+            logger.warning("The audit cannot look: it tries again. %s", describe(error))
         self._failed = True

@@ -45,7 +45,7 @@ SELECT count(*) FILTER (WHERE source = ANY (%(sources)s) AND op <> 'refresh'),
   FROM kck_publish_change WHERE {UNSEEN}
 """
 _FAILURE = """
-SELECT attempts, first_at, due_at, split_part(error, E'\\n', 1) FROM kck_publish_failure
+SELECT attempts, first_at, due_at, error, message, traceback FROM kck_publish_failure
  WHERE digest = %s AND fingerprint = %s
 """
 _STORED = "SELECT product, count(*) FROM kck_publish_entry WHERE product = ANY (%s) GROUP BY 1"
@@ -65,7 +65,8 @@ class Explanation:
             known), ``seconds``, ``at`` and ``by`` of the last write; None likewise.
         pending: unhandled ``changes`` of the inputs, and ``requests`` for this key.
         failure: ``attempts``, ``since``, ``due`` (None for a dead letter), ``dead_letter`` and
-            the error's type; None when the last refresh did not fail.
+            the error's type (``error``), ``message`` and ``traceback``; None when the last
+            refresh did not fail.
         dependents: products that depend on it, with the number of their stored keys.
         schedule: ``every``, ``due_at`` and ``last_at`` of its product, if that is refreshed by
             the clock and a listener has seen it; else None.
@@ -193,13 +194,15 @@ def _failure(cursor: Cursor, product: Product | None, key: str) -> dict[str, Any
     row = cursor.fetchone()
     if row is None:
         return None
-    attempts, since, due, error = row
+    attempts, since, due, error, message, traceback = row
     return {
         "attempts": attempts,
         "since": since,
         "due": due,
         "dead_letter": due is None,
         "error": error,
+        "message": message,
+        "traceback": traceback,
     }
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from django.dispatch import Signal
 
 from .. import signals
-from .failures import Try, describe
+from .errors import describe
+from .failures import Try
 from .outcome import Act, Fate
 
 logger = logging.getLogger(__name__)

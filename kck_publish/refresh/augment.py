@@ -13,6 +13,7 @@ from ..products import time_limit
 from ..products.compute import Batch
 from ..products.product import Computed
 from ..stores import HAND, READER, Stored
+from .errors import describe
 from .tasks import Task
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,10 @@ class Augment:
             return None
         except Exception as error:  # noqa: BLE001 - the user's augment: the truth is a prime away
             logger.warning(
-                "augment of %s failed (%s): it is primed.", entry.address.key, type(error).__name__
+                "augment of %s failed (%s): it is primed. %s",
+                entry.address.key,
+                type(error).__name__,
+                describe(error),
             )
             self._batch.recover()
             return None

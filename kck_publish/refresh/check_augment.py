@@ -13,7 +13,7 @@ from typing import Any
 from ..products.compute import Batch, compute
 from ..products.product import Computed, Parameters, Product
 
-logger = logging.getLogger("kck_publish")
+logger = logging.getLogger(__name__)
 
 
 def checked(

@@ -20,9 +20,10 @@ from ..products.graph import Graph
 from ..products.product import Product
 from ..rows.publish import keys_published
 from .carry_over import Echoes
+from .errors import describe
 from .tasks import Task, Work
 
-logger = logging.getLogger("kck_publish")
+logger = logging.getLogger(__name__)
 
 # A key touched more often than this in one batch is primed: cheaper than so many steps.
 MANY_CHANGES = 1000
@@ -180,7 +181,7 @@ class Dependents:
                 found = keys_published(model, image, self._alias) if image else {}
             except Exception as error:  # noqa: BLE001 - the user's; declared lookups still hold
                 self._recover()
-                logger.error("%s.publish() failed: %s", model.__name__, type(error).__name__)
+                logger.error("%s.publish() failed: %s", model.__name__, describe(error))
                 return
             published.append(found)
         old, new = published
@@ -207,9 +208,10 @@ class Dependents:
         except Exception as error:  # noqa: BLE001 - the user's: which keys is not known
             self._recover()
             logger.error(
-                "keys= of %s failed (%s): every stored key of it is primed.",
+                "keys= of %s failed (%s): every stored key of it is primed. %s",
                 product.name,
                 type(error).__name__,
+                describe(error),
             )
             work.whole[product.name] = [{}]
             return

@@ -14,10 +14,11 @@ from ..products.compute import Batch, scope
 from ..products.graph import Graph
 from ..products.product import Parameters, Product
 from ..stores import Store, edges
+from .errors import describe
 from .session import Session
 from .tasks import Work
 
-logger = logging.getLogger("kck_publish")
+logger = logging.getLogger(__name__)
 
 # How many stored keys are asked at once.
 PAGE = 2000
@@ -126,7 +127,7 @@ class Spreading:
                     domain = None if members is None else {product.key_of(one) for one in members}
             except Exception as error:  # noqa: BLE001 - the user's: then nothing has left it
                 self._session.recover()
-                logger.error("domain() of %s failed: %s", product.name, type(error).__name__)
+                logger.error("domain() of %s failed: %s", product.name, describe(error))
                 domain = None
             self._domains[product.name] = domain
         return self._domains[product.name]

@@ -6,7 +6,6 @@ behind; a retry is a prime.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,13 +19,16 @@ from ..products.product import Product
 from ..retry import Retry
 from ..stores import Address
 from ..stores.arrays import AMONG, identities
+from .errors import keep
 
 _FAILED = """
 INSERT INTO kck_publish_failure AS f
-    (digest, fingerprint, key, product, bucket, attempts, due_at, error)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+    (digest, fingerprint, key, product, bucket, attempts, due_at, error, message,
+     traceback)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (digest, fingerprint) DO UPDATE SET attempts = excluded.attempts,
-    due_at = excluded.due_at, error = excluded.error
+    due_at = excluded.due_at, error = excluded.error, message = excluded.message,
+    traceback = excluded.traceback
 """
 _ATTEMPTS = f"""
 SELECT digest, attempts FROM kck_publish_failure
@@ -52,6 +54,10 @@ UPDATE kck_publish_failure SET attempts = 0, due_at = %s
 _DISCARD = """
 DELETE FROM kck_publish_failure
  WHERE due_at IS NULL AND (%s::text[] IS NULL OR key = ANY (%s)) RETURNING key
+"""
+_LETTER = ("key", "product", "attempts", "first_at", "error", "message", "traceback")
+_DEAD = f"""
+SELECT {", ".join(_LETTER)} FROM kck_publish_failure WHERE due_at IS NULL ORDER BY first_at
 """
 _NEXT = """
 SELECT min(due_at) FROM kck_publish_failure
@@ -103,7 +109,7 @@ def record(cursor: Cursor, failures: Sequence[Failure]) -> dict[str, Try]:
                 address.bucket,
                 attempts,
                 then.due_at,
-                describe(failure.error),
+                *keep(failure.error),
             ],
         )
         tries[address.key] = then
@@ -141,23 +147,10 @@ def next_due(
     return found
 
 
-def describe(error: Exception) -> str:
-    """The error's type and where it happened, without its message: that may hold values."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [f"  {one.filename}:{one.lineno} in {one.name}" for one in frames[-8:]]
-    name = f"{type(error).__module__}.{type(error).__qualname__}"
-    # A file's name may hold what is no text.
-    return "\n".join([name, *lines]).encode(errors="backslashreplace").decode()
-
-
 def dead(cursor: Cursor) -> list[dict[str, Any]]:
-    """The dead letters, the oldest first."""
-    clock.aware(cursor).execute(
-        "SELECT key, product, attempts, first_at, error FROM kck_publish_failure "
-        "WHERE due_at IS NULL ORDER BY first_at"
-    )
-    names = ("key", "product", "attempts", "first_at", "error")
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    """The dead letters, the oldest first: ``_LETTER`` by name."""
+    clock.aware(cursor).execute(_DEAD)
+    return [dict(zip(_LETTER, row, strict=True)) for row in cursor.fetchall()]
 
 
 def revive(cursor: Cursor, keys: Sequence[str] | None) -> list[str]:

@@ -23,8 +23,9 @@ from ..postgres import Cursor
 from ..products import registry
 from ..products.product import Product
 from ..products.timetable import Timetable, timetable
+from .errors import describe
 
-logger = logging.getLogger("kck_publish")
+logger = logging.getLogger(__name__)
 
 _KNOWN = "SELECT product, every FROM kck_publish_schedule WHERE product = ANY (%s)"
 # Another listener may have planned it a moment ago; a declaration that has changed is planned anew.
@@ -109,9 +110,10 @@ def _keys(product: Product, cursor: Cursor) -> Iterable[str]:
                 return [product.key_of(one) for one in members]
     except Exception as error:  # noqa: BLE001 - the user's domain()
         logger.error(
-            "domain() of %s failed (%s): its stored keys are refreshed.",
+            "domain() of %s failed (%s): its stored keys are refreshed. %s",
             product.name,
             type(error).__name__,
+            describe(error),
         )
     return list(stores.current().enumerate(cursor, product.name, product.fingerprint))
 

@@ -115,7 +115,7 @@ def test_an_error_from_where_postgresql_cannot_say(item: Item) -> None:
     Item.objects.update(amount=9)
     with interfering(lambda product, parameters: exec(code) if product == "fragile" else None):
         drain()
-    errors = [error for (error,) in sql("SELECT error FROM kck_publish_failure")]
+    errors = [error for (error,) in sql("SELECT traceback FROM kck_publish_failure")]
     assert len(errors) == 2
     assert all("odd\\udc80.py" in error for error in errors)
 
@@ -171,7 +171,7 @@ def test_delays_grow_are_capped_and_differ() -> None:
     waits = [policy.wait(attempt).total_seconds() for attempt in range(1, 12)]
     for attempt, seconds in enumerate(waits):
         expected = min(10 * 2**attempt, 3600)
-        assert 0.9 * expected <= seconds <= 1.1 * expected
+        assert expected <= seconds <= 1.2 * expected  # never shorter than declared
     assert len({policy.wait(1) for _ in range(20)}) > 1
     even = Retry(delay=timedelta(seconds=10), backoff=False)
-    assert all(9 <= even.wait(attempt).total_seconds() <= 11 for attempt in range(1, 9))
+    assert all(10 <= even.wait(attempt).total_seconds() <= 12 for attempt in range(1, 9))

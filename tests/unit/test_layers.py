@@ -37,6 +37,7 @@ LAYERS: list[str] = [
     "aggregates",
     "refresh",
     "ops",
+    "logs",
     "status",
     "following",
     "listener",

@@ -43,7 +43,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(letters, default=str))
             return
         for letter in letters:
-            error = letter["error"].partition("\n")[0]
+            error = f"{letter['error']}: {letter['message']}"
             self.stdout.write(f"{letter['key']}  {letter['attempts']} attempts, {error}")
         if not letters:
             self.stdout.write("No dead letters.")

@@ -44,6 +44,7 @@ class Command(BaseCommand):
         if (failure := found.failure) is not None:
             due = f"tried again {failure['due']}" if failure["due"] else "a DEAD LETTER"
             self._line("failed", f"{failure['attempts']} times, {failure['error']}; {due}")
+            self._line("message", failure["message"])
         for dependent in found.dependents:
             stored = f"{dependent['stored_keys']} stored keys"
             self._line("dependent", f"{dependent['product']}, {stored}")
