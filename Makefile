@@ -6,7 +6,7 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 # A test waits for processes as often as it computes: more workers than processors.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
-EXAMPLES ?= 60
+EXAMPLES ?= 40
 MUTATIONS ?= 1/4
 CORNER ?= 3.13+6.1+18
 SOAK_CHANGES ?= 1000000
@@ -17,7 +17,7 @@ SOAK_NEAR ?=
 python = .venv/bin/python
 pip = $(python) -m pip install --disable-pip-version-check -q
 
-pytest = $(python) -m pytest -n $(WORKERS) --dist worksteal
+pytest = $(python) -m pytest -rs -n $(WORKERS) --dist worksteal
 histories = tests/properties tests/contracts/test_drained_means_true.py
 
 .PHONY: help demo test test-all soak lint matrix mutations bench sql
