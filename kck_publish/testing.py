@@ -43,7 +43,7 @@ def assert_fresh(*products: str) -> None:
     for name in products or list(graph.products):
         product = registry.get(name)
         with connections[store.alias].cursor() as cursor:
-            keys = list(store.enumerate(cursor, name, product.fingerprint))
+            keys = store.table.keys(cursor, name, product.fingerprint)
             for key in keys:
                 address = stores.Address(key, product.fingerprint)
                 stored = store.look(cursor, [address]).entries.get(key)

@@ -67,7 +67,7 @@ def _take_keys(part: Deferred, limit: int, session: BatchSession, batch: Batch) 
     page: list[tuple[UUID, str]] = []
     if product is not None:  # else this code does not know it any more
         with session.cursor() as cursor:
-            page = stores.current().page(
+            page = stores.current().table.page(
                 cursor, product.name, product.fingerprint, part.digest, limit
             )
         for _, key in page:

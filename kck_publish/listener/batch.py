@@ -138,8 +138,9 @@ def _with_backlog(
 
 
 def _claim(desk: psycopg.Connection[Any], place: Place, until: str) -> None:
-    with desk.transaction() if stores.current().outside else nullcontext():
-        if stores.current().outside:
+    outlives_crash = stores.current().outlives_crash
+    with desk.transaction() if outlives_crash else nullcontext():
+        if outlives_crash:
             # What is written there survives a crash of this server. So must the numbers of the
             # transactions that its stamps name: after a crash they would be given a second time.
             desk.execute("SET LOCAL synchronous_commit = on")
@@ -185,7 +186,7 @@ def _unsettled(desk: psycopg.Connection[Any], place: Place, product: Product) ->
         return
     owns, store, fingerprint = owner(place), stores.current(), product.fingerprint
     with desk.cursor() as cursor:
-        left = set(filter(owns, store.enumerate(cursor, product.name, fingerprint)))
+        left = set(filter(owns, store.table.keys(cursor, product.name, fingerprint)))
         for keys in pages(product, members):
             mine = [Address(key, fingerprint) for key in keys if owns(key)]
             there = store.present(cursor, mine) if mine else set()

@@ -30,7 +30,7 @@ class Copying:
 
     def hints(self, file: NearFile, keys: set[str]) -> list[Address]:
         """What is held of the keys that we were nudged with, and can be asked with the look."""
-        if not keys or stores.current().outside:
+        if not keys or not stores.current().rows_hold_values:
             return []
         return [Address(key, some[0]) for key, some in file.held(keys).items() if len(some) == 1]
 

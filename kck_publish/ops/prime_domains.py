@@ -182,7 +182,7 @@ def _ask_to_remove(product: Product, members: set[uuid.UUID]) -> int:
     """Ask the listener for what is stored and no member: it looks again, in its own snapshot."""
     store, after, asked = stores.current(), uuid.UUID(int=0), 0
     with connections[store.alias].cursor() as cursor:
-        while page := store.page(
+        while page := store.table.page(
             cursor, product.name, product.fingerprint, after, settings.MAX_BATCH
         ):
             after = page[-1][0]

@@ -107,7 +107,7 @@ def audit_some(count: int, patience: float) -> Report:
     graph, report, left = registry.graph(), Report(), Patience(patience)
     by_product: dict[str, list[str]] = {}
     with connections[settings.DATABASE].cursor() as cursor:
-        for name, key in stores.current().some(cursor, graph.fingerprints, count):
+        for name, key in stores.current().table.sample(cursor, graph.fingerprints, count):
             by_product.setdefault(name, []).append(key)
     for name, keys in by_product.items():
         product = graph.products.get(name)
@@ -120,7 +120,7 @@ def audit_some(count: int, patience: float) -> Report:
 def _keys(product: Product, sample: int | None) -> list[str]:
     store = stores.current()
     with connections[store.alias].cursor() as cursor:
-        keys = sorted(store.enumerate(cursor, product.name, product.fingerprint))
+        keys = sorted(store.table.keys(cursor, product.name, product.fingerprint))
     return keys if sample is None or sample >= len(keys) else random.sample(keys, sample)
 
 

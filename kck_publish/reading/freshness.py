@@ -94,9 +94,12 @@ class Serving:
         if asked in _asked:
             return
         with transaction.atomic(using=self._store.alias), self._cursor() as cursor:
-            if self._store.take_soft_expiry(cursor, stored.address):
+            if self._store.table.take_soft_expiry(cursor, stored.address):
                 refreshes.log(cursor, refreshes.REFRESH, [stored.address.key])
-        if self._store.outside and not connections[self._store.alias].in_atomic_block:
+        if (
+            not self._store.forgets_soft_expiry
+            and not connections[self._store.alias].in_atomic_block
+        ):
             # Committed: were it rolled back, somebody has to ask again.
             while len(_asked) >= MANY_ASKED:
                 _asked.pop(next(iter(_asked)), None)

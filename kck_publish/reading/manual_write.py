@@ -19,7 +19,6 @@ from ..log.snapshot import take
 from ..postgres import Cursor
 from ..products import registry
 from ..stores import Address, Outgoing, Store, Stored, edges
-from ..stores.near import journal
 from .prime import in_transaction
 
 
@@ -37,7 +36,7 @@ def put(entry: Stored, check_version: int | None) -> Stored | None:
         StoreUnreachable: the store does not answer.
     """
     store, key = stores.current(), entry.address.key
-    after = store.outside and in_transaction(connections[store.alias])
+    after = not store.transactional and in_transaction(connections[store.alias])
     with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
         if check_version is None and not after:
             store.announce(cursor, [entry])
@@ -88,7 +87,7 @@ def clear(product: str | None) -> None:
 def _put_after(store: Store, entry: Stored) -> None:
     with connections[store.alias].cursor() as cursor:
         store.send(cursor, Outgoing(entry.stamp, writes=[entry]))
-        journal.tell(cursor, [entry.address.key])  # who was told before has seen the old value
+        store.tell_near(cursor, [entry.address.key])  # who was told before has seen the old value
         _tell(cursor, entry.address.key)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from ..capture import request_writes
 from ..products import registry
 from ..products.product import Product
-from ..stores import Address, Own, Reading, Store, Stored
+from ..stores import Address, Own, Reading, Store, Stored, read_own
 from ..stores.near import reader
 
 # Looks at the store: addresses, and the session settings that tell of own writes.
@@ -45,7 +45,7 @@ def read(
     if not xids:
         return reading, None
     over_products = is_over_products(product)
-    own = store.own(xids, wrote)
+    own = read_own(store.alias, xids, wrote)
     if context is not None and others:
         entries = reading.entries.values()
         while (
@@ -54,7 +54,7 @@ def read(
             and context.may_wait()
         ):
             time.sleep(_STEP)
-            own = store.own(xids, wrote)
+            own = read_own(store.alias, xids, wrote)
         if own.handled:
             context.pass_(xids)
     if any(_by_hearsay(own, one, over_products) for one in reading.entries.values()):

@@ -29,7 +29,6 @@ from ..products.compute import current as current_compute
 from ..products.product import Computed, Parameters, Product, Wanted
 from ..products.time_limit import LATE, seconds_of
 from ..stores import READER, Address, Outgoing, Store, Stored, edges
-from ..stores.near import journal
 from .freshness import expired
 
 logger = logging.getLogger("kck_publish")
@@ -107,9 +106,9 @@ def anew(product: Product, key: str, parameters: Parameters) -> None:
         edges.keep(cursor, edges.reads_of([entry]), stamp)
         refreshes.log(cursor, refreshes.REFRESHED, [key])
     store.deliver([entry], overwrite=True)
-    if store.outside:  # who was told before has seen the old value
+    if not store.transactional:  # who was told before has seen the old value
         with connection.cursor() as cursor:
-            journal.tell(cursor, [key])
+            store.tell_near(cursor, [key])
             refreshes.log(cursor, refreshes.REFRESHED, [key])
     look([entry], stamp, store, connection)
     product.after_set(computed.value, parameters)

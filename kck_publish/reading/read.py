@@ -114,10 +114,8 @@ def note(scope: compute.Scope, product: str, address: Address, answer: Answer) -
     if isinstance(answer, Computed):
         scope.note(product, Read(address), answer.over)
         scope.inherit(answer)
-    elif stores.current().outside:
-        scope.note(product, Read(address, True, None, answer.stamp), _over(answer))
     else:
-        scope.note(product, Read(address, True, answer.version), _over(answer))
+        scope.note(product, stores.current().as_read(answer), _over(answer))
 
 
 def _over(stored: Stored) -> list[str]:

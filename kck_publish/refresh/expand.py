@@ -92,7 +92,9 @@ class Spreading:
         after = uuid.UUID(int=0)
         while True:
             with self._session.cursor() as cursor:
-                page = self._store.page(cursor, product.name, product.fingerprint, after, PAGE)
+                page = self._store.table.page(
+                    cursor, product.name, product.fingerprint, after, PAGE
+                )
             yield from (key for _, key in page)
             if len(page) < PAGE:
                 return

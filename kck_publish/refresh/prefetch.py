@@ -52,7 +52,7 @@ class Survey:
         if len(addresses) > self._few:
             addresses = []
         due = self._session.due_query()
-        queries = [self._store.lazy_query(self._session.shard, self._session.shards)]
+        queries = [self._store.table.lazy_query(self._session.shard, self._session.shards)]
         queries += [due, failures.any_query()] if due else []
         queries += [edges.ANY]
         queries += [self._store.before_query(addresses)] if addresses else []

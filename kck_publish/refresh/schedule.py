@@ -115,7 +115,7 @@ def _keys(product: Product, cursor: Cursor) -> Iterable[str]:
             type(error).__name__,
             describe(error),
         )
-    return list(stores.current().enumerate(cursor, product.name, product.fingerprint))
+    return stores.current().table.keys(cursor, product.name, product.fingerprint)
 
 
 def plans(cursor: Cursor, names: Iterable[str] | None = None) -> list[dict[str, Any]]:

@@ -112,7 +112,7 @@ class Session(ABC):
     def any_stored(self, product: Product) -> bool:
         """Whether anything of a product is stored."""
         with self.cursor() as cursor:
-            return stores.current().any_stored(cursor, product.name)
+            return stores.current().table.any_stored(cursor, product.name)
 
     def readers(self, keys: Iterable[str]) -> list[tuple[str, str]]:
         """Which keys were computed from these, each after the key that it was computed from."""

@@ -9,7 +9,6 @@ from ..log import refreshes
 from ..postgres import Cursor
 from ..products.graph import Graph
 from ..stores import Address, Outgoing, Read, Store, Stored, edges
-from ..stores.near import journal
 from . import failures
 from .outcome import Act, Fate
 from .session import Session
@@ -145,11 +144,11 @@ class Writer:
         if adopted := chunk.entries(Act.ADOPT):
             store.adopt(cursor, adopted)
         if renewed := chunk.entries(Act.RENEW):
-            store.renew(cursor, renewed)
+            store.table.renew(cursor, renewed)
         if chunk.touched or chunk.removals:
-            store.remove_foreign(cursor, chunk.touched + chunk.removals)
+            store.table.remove_foreign(cursor, chunk.touched + chunk.removals)
         for name, fingerprint in chunk.swept:
-            store.remove_foreign_of(cursor, name, fingerprint)
+            store.table.remove_foreign_of(cursor, name, fingerprint)
 
     def _tell(self, cursor: Cursor, chunk: Chunk, any_edges: bool) -> int:
         """Tell those that depend on what has changed: through the log, or along what they read."""
@@ -157,7 +156,6 @@ class Writer:
         refreshes.log(cursor, refreshes.REFRESHED, declared, self._token)
         edges.keep(cursor, chunk.reads(any_edges), self._until, replace=True)
         edges.tell(cursor, others)
-        if self._store.outside and chunk.touched:
-            # The cache may have lost a value that a near store still has: the table tells nothing.
-            journal.tell(cursor, [address.key for address in chunk.touched])
+        # A cache may have lost a value that a near store still has.
+        self._store.tell_near(cursor, [address.key for address in chunk.touched])
         return len(declared)

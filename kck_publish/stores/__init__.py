@@ -1,4 +1,10 @@
-"""The stores, and which one the settings ask for."""
+"""Where values live: the table of entries always tells what is stored; ``current`` is the store.
+
+In come entries with their stamps, from the listener and from readers that prime; out go entries by
+address, and edges (what a value was computed from). Values are in the rows (``table_store``) or in
+a Django cache (``cache_store``); ``near`` copies them to a file of the host. This room knows keys
+and snapshots, and nothing of products, of computing, or of when an entry may be served.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +15,11 @@ from django.conf import settings as django_settings
 from ..conf import settings
 from ..exceptions import ConfigurationError
 from .cache_store import CacheStore
+from .entry_table import named_errors
 from .frame import new_version
-from .table_store import PostgresStore, named_errors
+from .own import Own, read_own
+from .protocol import Store
+from .table_store import TableStore
 from .types import (
     HAND,
     LISTENER,
@@ -18,11 +27,9 @@ from .types import (
     Address,
     Fence,
     Outgoing,
-    Own,
     Query,
     Read,
     Reading,
-    Store,
     Stored,
 )
 
@@ -42,6 +49,7 @@ __all__ = [
     "current",
     "named_errors",
     "new_version",
+    "read_own",
 ]
 
 
@@ -54,7 +62,7 @@ def current() -> Store:
 def _store(name: str, alias: str) -> Store:
     kind, _, cache = name.partition(":")
     if kind != "cache":
-        return PostgresStore(alias)
+        return TableStore(alias)
     if cache not in django_settings.CACHES:
         raise ConfigurationError(
             f"KCK_PUBLISH['STORE'] names the cache {cache!r}, which is not in CACHES."

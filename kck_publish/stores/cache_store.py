@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from django.db import connections
@@ -35,32 +35,33 @@ from ..exceptions import StoreUnreachable
 from ..log.snapshot import NOTHING, take
 from ..postgres import Cursor
 from . import index_sql
-from .cache_values import REMEMBERED, Frame, Values, values_in
-from .frame import frame, tombstone, unframe
-from .reachability import Reach
-from .table_store import PostgresStore
-from .types import LISTENER, READER, Address, Fence, Outgoing, Query, Reading, Stored
+from .cache_entries import CacheEntries, chunks
+from .cache_values import REMEMBERED
+from .entry_table import EntryTable
+from .near import journal
+from .types import LISTENER, READER, Address, Fence, Outgoing, Query, Read, Reading, Stored
 
-# How many values go over the wire at once.
-CHUNK = 500
 # How long a reader waits for a value whose row another has just committed, in seconds.
 _SOON, _STEP = 0.1, 0.002
 
 
-class CacheStore(PostgresStore):
-    """Values in a Django cache; the table, as the index, is inherited.
+class CacheStore:
+    """Values in a Django cache, beside the table as the index.
 
     Args:
         alias: the database in DATABASES.
         cache: the cache in CACHES.
     """
 
-    outside = True
+    transactional = False
+    outlives_crash = True
+    forgets_soft_expiry = False
+    rows_hold_values = False
 
     def __init__(self, alias: str, cache: str) -> None:
-        super().__init__(alias)
-        self._cache = cache
-        self._reach = Reach(cache)
+        self.alias = alias
+        self.table = EntryTable()
+        self._entries = CacheEntries(cache)
 
     def read(
         self, addresses: Sequence[Address], wrote: Sequence[str], stamped: bool = False
@@ -69,6 +70,9 @@ class CacheStore(PostgresStore):
             self._get(addresses), session_writes.last_write(connections[self.alias], wrote)
         )
 
+    def as_read(self, stored: Stored) -> Read:
+        return Read(stored.address, True, None, stored.stamp)  # its row may be of another version
+
     def is_behind(self, stored: Stored) -> bool:
         with connections[self.alias].cursor() as cursor:
             cursor.execute(*index_sql.behind(stored.address))
@@ -76,7 +80,8 @@ class CacheStore(PostgresStore):
 
     def look(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
         entries = self.before(cursor, addresses).entries
-        return Reading({key: one for key, one in entries.items() if one.stamp != NOTHING}, None)
+        there = {key: entry for key, entry in entries.items() if entry.stamp != NOTHING}
+        return Reading(there, None)
 
     def before(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
         cursor.execute(*self.before_query(addresses))
@@ -94,46 +99,52 @@ class CacheStore(PostgresStore):
             if value is not None:
                 entries[address.key] = value if row is None else _under(value, *row)
             elif row is not None and row[0] != READER:
-                by, _, version, behind = row
-                entries[address.key] = Stored(
-                    address,
-                    None,
-                    None,
-                    NOTHING,
-                    by,
-                    behind=behind,
-                    row=version,
-                )
+                entries[address.key] = _lost(address, *row)
         return Reading(entries, None)
 
     def meanwhile(self, cursor: Cursor, addresses: Sequence[Address]) -> dict[str, Stored]:
         end = time.monotonic() + _SOON
-        found: dict[str, Stored] = {}
+        entries: dict[str, Stored] = {}
         with suppress(StoreUnreachable):
-            found = self._get(addresses)
-            while missing := [one for one in addresses if one.key not in found]:
+            entries = self._get(addresses)
+            while missing := [address for address in addresses if address.key not in entries]:
                 cursor.execute(*index_sql.announced(missing))
                 if not cursor.fetchall() or time.monotonic() > end:
                     break
                 time.sleep(_STEP)
-                found |= self._get(missing)
-        return found
+                entries |= self._get(missing)
+        return entries
+
+    def lazies(self, rows: Sequence[Any]) -> Iterator[Stored]:
+        for chunk in chunks(rows):
+            addresses = [Address(key, fingerprint) for key, fingerprint, *_ in chunk]
+            # One key may be there under the fingerprints of two versions of the code.
+            values = self._entries.get(addresses)
+            for address, (_, _, _, _, version) in zip(addresses, chunk, strict=True):
+                if (value := values.get(address)) is not None:
+                    yield value._replace(body=None, row=version)
+
+    def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
+        known = self.table.present(cursor, addresses)
+        there: set[str] = set()
+        for chunk in chunks([address for address in addresses if address.key in known]):
+            there |= self._get(chunk).keys()
+        return there
 
     def add_with(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         cursor.execute(*index_sql.add(entries))
 
-    write_later = add_with
+    write_later = add_with  # which of two values is later, the cache compares
 
     def deliver(self, entries: Sequence[Stored], overwrite: bool = False) -> None:
-        frames = {_name(one.address): Frame(frame(one), one.stamp) for one in entries}
-        with suppress(StoreUnreachable), self._reaching() as values:
+        with suppress(StoreUnreachable):
             if overwrite:
-                values.write(frames, None, later=True)
+                self._entries.write_later(entries)
             else:
-                values.add(frames)
+                self._entries.add(entries)
 
     def announce(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
-        super().add_with(cursor, [_bare(one)._replace(by=READER) for one in entries])
+        self.table.add(cursor, [_bare(entry)._replace(by=READER) for entry in entries])
 
     def send(self, cursor: Cursor, outgoing: Outgoing) -> None:
         removals = list(outgoing.removals)
@@ -143,100 +154,59 @@ class CacheStore(PostgresStore):
         for product, fingerprint in outgoing.products:
             cursor.execute(*index_sql.foreign_of(product, fingerprint))
             removals += [Address(*row) for row in cursor.fetchall()]
-        if unknown := [one for one in outgoing.writes if not one.row]:
+        if unknown := [entry for entry in outgoing.writes if not entry.row]:
             self.announce(cursor, unknown)
-        gone = Frame(tombstone(outgoing.stamp), outgoing.stamp, REMEMBERED)
-        for writes in _chunks(outgoing.writes):
-            self._write(
-                {_name(one.address): Frame(frame(one), one.stamp) for one in writes}, outgoing.fence
-            )
-        for some in _chunks(removals):
-            self._write(dict.fromkeys(map(_name, some), gone), outgoing.fence)
+        self._entries.write(outgoing.writes, outgoing.fence)
+        self._entries.remove(removals, outgoing.stamp, outgoing.fence)
 
     def fence(self, fence: Fence) -> None:
-        self._write({}, fence)
+        self._entries.fence(fence)
 
     def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
-        super().write(cursor, [_bare(one) for one in entries])
+        self.table.write(cursor, map(_bare, entries))
+
+    def adopt(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
+        cursor.execute(*index_sql.adopt(entries))
+
+    def lock_version(self, cursor: Cursor, address: Address) -> int | None:
+        self.table.lock_version(cursor, address)
+        entry = self._entries.get([address]).get(address)
+        return None if entry is None else entry.version
 
     def remove(self, cursor: Cursor, addresses: Sequence[Address], stamp: str) -> int:
         cursor.execute(*index_sql.remove(addresses, stamp))
-        return int(cursor.rowcount)
-
-    def lock_version(self, cursor: Cursor, address: Address) -> int | None:
-        super().lock_version(cursor, address)
-        entry = self._get([address]).get(address.key)
-        return None if entry is None else entry.version
+        return cursor.rowcount
 
     def clear(self, cursor: Cursor, product: str | None = None) -> None:
         cursor.execute(*index_sql.addresses(product))
         addresses = [Address(*row) for row in cursor.fetchall()]
         stamp = take(cursor)
-        for some in _chunks(addresses):
-            self.send(cursor, Outgoing(stamp, removals=some))
-            self.remove(cursor, some, stamp)
+        for chunk in chunks(addresses):
+            self.send(cursor, Outgoing(stamp, removals=chunk))
+            self.remove(cursor, chunk, stamp)
 
     def drop(self, cursor: Cursor, shard: int, shards: int, by_hand: bool = False) -> None:
         cursor.execute(*index_sql.addresses_of_shard(shard, shards, by_hand))
-        for some in _chunks([Address(*row) for row in cursor.fetchall()]):
-            with self._reaching() as values:
-                values.delete(map(_name, some))
-        super().drop(cursor, shard, shards, by_hand)
+        for chunk in chunks([Address(*row) for row in cursor.fetchall()]):
+            self._entries.delete(chunk)
+        self.table.drop(cursor, shard, shards, by_hand)
 
     def sweep(self, cursor: Cursor) -> None:
         cursor.execute(*index_sql.orphans(REMEMBERED))
         versions = {Address(key, fingerprint): row for key, fingerprint, row in cursor.fetchall()}
         if not versions:
             return
-        there = self._values_of(list(versions))
+        there = self._entries.get(versions)
         orphans = [address for address in versions if address not in there]
         # So that a reader who is slower still adds nothing that no row tells of.
         self.send(cursor, Outgoing(take(cursor), removals=orphans))
-        cursor.execute(*index_sql.forget(orphans, [versions[one] for one in orphans]))
+        cursor.execute(*index_sql.forget(orphans, [versions[orphan] for orphan in orphans]))
 
-    def lazies(self, rows: Sequence[Any]) -> Iterable[Stored]:
-        for some in _chunks(rows):
-            addresses = [Address(key, fingerprint) for key, fingerprint, *_ in some]
-            # One key may be there under the fingerprints of two versions of the code.
-            values = self._values_of(addresses)
-            for address, (_, _, _, _, version) in zip(addresses, some, strict=True):
-                if (value := values.get(address)) is not None:
-                    yield value._replace(body=None, row=version)
-
-    def adopt(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
-        cursor.execute(*index_sql.adopt(entries))
-
-    def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
-        known = super().present(cursor, addresses)
-        found: set[str] = set()
-        for some in _chunks([one for one in addresses if one.key in known]):
-            found |= self._get(some).keys()
-        return found
+    def tell_near(self, cursor: Cursor, keys: Iterable[str]) -> None:
+        journal.tell(cursor, keys)
 
     def _get(self, addresses: Sequence[Address]) -> dict[str, Stored]:
-        return {address.key: one for address, one in self._values_of(addresses).items()}
-
-    def _values_of(self, addresses: Sequence[Address]) -> dict[Address, Stored]:
-        names = {_name(address): address for address in addresses}
-        with self._reaching() as values:
-            data = values.get(names)
-        found = {names[name]: unframe(names[name], one) for name, one in data.items()}
-        return {address: one for address, one in found.items() if one is not None}
-
-    def _write(self, frames: dict[str, Frame], fence: Fence | None) -> None:
-        with self._reaching() as values:
-            values.write(frames, fence, later=False)
-
-    @contextmanager
-    def _reaching(self) -> Iterator[Values]:
-        values = values_in(self._cache)
-        with self._reach.reaching(values.prove):
-            yield values
-
-
-def _name(address: Address) -> str:
-    """Never the key itself: servers limit its length and its characters."""
-    return f"kck1:{address.hex}:{address.fingerprint}"
+        return {address.key: entry for address, entry in self._entries.get(addresses).items()}
 
 
 def _bare(entry: Stored) -> Stored:
@@ -249,5 +219,6 @@ def _under(value: Stored, by: str, stamp: str, version: int, behind: bool) -> St
     return value._replace(by=LISTENER if adopted else value.by, behind=behind, row=version)
 
 
-def _chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+def _lost(address: Address, by: str, stamp: str, version: int, behind: bool) -> Stored:
+    """The entry of a row whose value is gone: of no state."""
+    return Stored(address, None, None, NOTHING, by, behind=behind, row=version)

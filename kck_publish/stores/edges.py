@@ -20,8 +20,8 @@ from typing import Any
 from ..log.keys import product_of
 from ..log.refreshes import REFRESH, REFRESHED
 from ..postgres import Cursor
-from . import Address, Read, Stored
 from .arrays import AMONG, digests, identities
+from .types import Address, Read, Stored
 
 _FORGET = f"""
 DELETE FROM kck_publish_edge g

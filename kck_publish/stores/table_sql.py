@@ -1,4 +1,4 @@
-"""The statements of the table ``kck_publish_entry`` where values are in it: see ``table_store``."""
+"""The statements of the table ``kck_publish_entry``, and of values that are in it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from .types import Address, Stored
 COLUMNS = """e.key, e.body, e.shape, e.stamp::text, e.by, e.version, e.primed_at,
     e.soft_expire, e.hard_expire, e.behind, e.over"""
 
-# The session's own last write under what is asked for comes with each entry (see triggers).
+# The session's own last write under what is asked for comes with each entry: the migration's
+# ``kck_publish_announce_v1`` leaves it in a setting.
 _OWN = "nullif(current_setting(%s, true), '')::bigint"
 
-_ONE = "e.digest = %s::uuid AND e.fingerprint = %s"
-_ALIKE = "e.digest = ANY (%s::uuid[]) AND e.fingerprint = %s"
+_OF_ONE = "e.digest = %s::uuid AND e.fingerprint = %s"
+_OF_ONE_FINGERPRINT = "e.digest = ANY (%s::uuid[]) AND e.fingerprint = %s"
 
 
 @lru_cache(maxsize=64)
@@ -29,37 +30,17 @@ def own(settings: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def read(settings: int, which: str, stamped: bool) -> str:
+def read(settings: int, condition: str, stamped: bool) -> str:
     """The statement that reads entries, each with the latest of so many settings.
 
     Entries that are not there give no row: an outer join would cost each read more than it costs
     a miss to ask again. The stamp is for those who have written; each column costs each row.
     """
-    last = own(settings) if which is _ONE else f"(SELECT {own(settings)})"
+    last = own(settings) if condition is _OF_ONE else f"(SELECT {own(settings)})"
     stamp = "e.stamp::text" if stamped else "''"
     return f"""SELECT {last}, e.key, e.body, e.shape, {stamp}, e.version, e.primed_at,
-        e.soft_expire, e.hard_expire, e.behind, e.over FROM kck_publish_entry e WHERE {which}"""
+        e.soft_expire, e.hard_expire, e.behind, e.over FROM kck_publish_entry e WHERE {condition}"""
 
-
-# With whether a cascade is on its way: refreshed products that a shard has not yet handled; and
-# whether the shard has put aside what the transactions changed.
-DONE = """
-WITH own AS (SELECT unnest(%s::text[])::xid8 AS xid)
-SELECT pg_current_xact_id_if_assigned() IN (SELECT xid FROM own), s.shard, s.shards, s.done::text,
-       CASE WHEN (SELECT bool_and(pg_visible_in_snapshot(xid, s.done)) FROM own) THEN EXISTS (
-           SELECT FROM kck_publish_change
-            WHERE op = 'refreshed' AND kck_publish_unseen_v1(xid, s.done))
-           OR EXISTS (SELECT FROM kck_publish_backlog)
-       ELSE true END,
-       EXISTS (
-           SELECT FROM kck_publish_backlog b, own
-            WHERE b.shard = s.shard AND pg_visible_in_snapshot(own.xid, b.until)
-              AND NOT pg_visible_in_snapshot(own.xid, b.since)),
-       pg_current_snapshot()::text
-  FROM (VALUES (1)) one LEFT JOIN kck_publish_shard s ON true
-"""
-
-FORGET_OWN = "SELECT count(set_config(w, '', false)) FROM unnest(%s::text[]) w"
 
 _ROWS = """
 SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bytea[],
@@ -78,18 +59,29 @@ ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, shape = ex
     hard_expire = excluded.hard_expire, behind = excluded.behind, reason = excluded.reason,
     seconds = excluded.seconds, over = excluded.over"""
 
-UNLESS_LATER = """
+WRITE_LATER = f"""{WRITE}
  WHERE kck_publish_age_v1(kck_publish_entry.stamp) <= kck_publish_age_v1(excluded.stamp)
 """
 REMOVE = f"DELETE FROM kck_publish_entry WHERE {AMONG}"
 DROP = """
 DELETE FROM kck_publish_entry WHERE bucket %% %s = %s AND (%s OR by <> 'hand')
 """
-SOME = """
-SELECT product, key FROM kck_publish_entry
- WHERE digest {way} %s AND fingerprint = ANY (%s) AND by <> %s AND NOT behind
- ORDER BY digest LIMIT %s
+CLEAR = "DELETE FROM kck_publish_entry WHERE %s::text IS NULL OR product = %s"
+TAKE_SOFT_EXPIRY = """
+UPDATE kck_publish_entry SET soft_expire = NULL
+ WHERE soft_expire IS NOT NULL AND digest = %s AND fingerprint = %s
 """
+LOCK_VERSION = """
+SELECT version FROM kck_publish_entry WHERE digest = %s AND fingerprint = %s FOR UPDATE
+"""
+ANY_STORED = """
+SELECT EXISTS (SELECT FROM kck_publish_entry WHERE product = %s)
+    OR EXISTS (SELECT FROM kck_publish_edge WHERE read_product = %s)
+"""
+_SAMPLED = "fingerprint = ANY (%s) AND by <> %s AND NOT behind ORDER BY digest LIMIT %s"
+SAMPLE_FROM = f"SELECT product, key FROM kck_publish_entry WHERE digest >= %s AND {_SAMPLED}"
+SAMPLE_BEFORE = f"SELECT product, key FROM kck_publish_entry WHERE digest < %s AND {_SAMPLED}"
+KEYS = "SELECT key FROM kck_publish_entry WHERE product = %s AND fingerprint = %s"
 LAZY = """
 SELECT key, fingerprint, stamp::text, by, version FROM kck_publish_entry
  WHERE by = 'reader' AND NOT behind AND bucket %% %s = %s
@@ -110,6 +102,7 @@ UPDATE kck_publish_entry e SET soft_expire = n.soft_expire, hard_expire = n.hard
     AS n (digest, fingerprint, soft_expire, hard_expire)
  WHERE e.digest = n.digest AND e.fingerprint = n.fingerprint
 """
+REMOVE_FOREIGN_OF = "DELETE FROM kck_publish_entry WHERE product = %s AND fingerprint <> %s"
 REMOVE_FOREIGN = """
 DELETE FROM kck_publish_entry e USING unnest(%s::uuid[], %s::text[]) AS mine(digest, fingerprint)
  WHERE e.digest = mine.digest AND e.fingerprint <> mine.fingerprint
@@ -120,30 +113,30 @@ def wanted(addresses: Sequence[Address]) -> tuple[str, list[Any]]:
     """The condition that picks entries, and its parameters."""
     first = addresses[0]
     if len(addresses) == 1:
-        return _ONE, [first.hex, first.fingerprint]
-    fingerprints = {one.fingerprint for one in addresses}
+        return _OF_ONE, [first.hex, first.fingerprint]
+    fingerprints = {address.fingerprint for address in addresses}
     if len(fingerprints) == 1:
-        return _ALIKE, [digests(addresses), first.fingerprint]
+        return _OF_ONE_FINGERPRINT, [digests(addresses), first.fingerprint]
     return AMONG, identities(addresses)
 
 
-def rows(some: Iterable[Stored]) -> list[Any]:
-    """The parameters of the statements that write: of these entries, in one order always."""
-    entries = ordered(some)
-    addresses = [one.address for one in entries]
+def rows(entries: Iterable[Stored]) -> list[Any]:
+    """The parameters of the statements that write entries, in one order: two never deadlock."""
+    written = ordered(entries)
+    addresses = [entry.address for entry in written]
     return [
         *identities(addresses),
-        [one.key for one in addresses],
-        [one.product for one in entries],
-        [one.bucket for one in addresses],
-        [one.body for one in entries],
-        [one.shape for one in entries],
-        array([one.stamp for one in entries]),
-        array([one.by for one in entries]),
-        [one.soft_expire for one in entries],
-        [one.hard_expire for one in entries],
-        [one.behind for one in entries],
-        [one.reason for one in entries],
-        [one.seconds for one in entries],
-        [one.over for one in entries],
+        [address.key for address in addresses],
+        [entry.product for entry in written],
+        [address.bucket for address in addresses],
+        [entry.body for entry in written],
+        [entry.shape for entry in written],
+        array([entry.stamp for entry in written]),
+        array([entry.by for entry in written]),
+        [entry.soft_expire for entry in written],
+        [entry.hard_expire for entry in written],
+        [entry.behind for entry in written],
+        [entry.reason for entry in written],
+        [entry.seconds for entry in written],
+        [entry.over for entry in written],
     ]

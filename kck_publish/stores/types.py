@@ -1,20 +1,14 @@
-"""What every store gives: entries by key and fingerprint, and who wrote them last.
-
-A store never expires a value by itself. The listener writes; readers only ``add``. The default is
-``table_store``; ``cache_store`` is any cache of CACHES.
-"""
+"""What the stores are given and give: addresses, entries, what a read or a write is about. Pure."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from ..log import keys
-from ..log.snapshot import Snapshot
-from ..postgres import Cursor
 
 # A statement and its parameters.
 Query = tuple[str, list[Any]]
@@ -101,59 +95,6 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
-    """What is known of the reader's own last writes: one of each session that it wrote in.
-
-    Attributes:
-        xids: the transactions. Of a session the last one stands for all before it.
-        uncommitted: whether the reader is in one of them.
-        done: what each shard has handled, and put nothing of these transactions aside.
-        cascading: whether refreshed products are on their way to those that depend on them.
-        copied: whether the near store, where there is one, has all that is handled.
-    """
-
-    xids: Sequence[int]
-    uncommitted: bool
-    done: Sequence[tuple[int, int, Snapshot]]
-    cascading: bool = False
-    copied: bool = True
-
-    @property
-    def handled(self) -> bool:
-        """Whether the listener has passed the write everywhere: it need not be asked again."""
-        return (
-            not self.uncommitted
-            and not self.cascading
-            and self.copied
-            and bool(self.done)
-            and len(self.done) == self.done[0][1]
-            and all(self._in(done) for _, _, done in self.done)
-        )
-
-    def settled(self, address: Address, stamp: str | None, over_products: bool = False) -> bool:
-        """Whether the write is in the stored value, or has been handled by the listener.
-
-        A product over products may have been computed, in a snapshot that sees the write, from
-        a product that was not yet refreshed: it waits until no cascade is on its way.
-        """
-        if self.uncommitted:
-            return False
-        if over_products:
-            return self.handled
-        return (stamp is not None and self.within(stamp)) or any(
-            keys.shard_of(address.key, shards) == shard and self._in(done)
-            for shard, shards, done in self.done
-        )
-
-    def within(self, stamp: str) -> bool:
-        """Whether a stored value of this stamp includes the writes."""
-        return self._in(Snapshot.parse(stamp))
-
-    def _in(self, state: Snapshot) -> bool:
-        return all(map(state.sees, self.xids))
-
-
-@dataclass(frozen=True, slots=True)
 class Fence:
     """Under which epoch a worker owns a shard."""
 
@@ -181,142 +122,3 @@ class Outgoing:
     touched: Sequence[Address] = ()
     products: Sequence[tuple[str, str]] = ()
     fence: Fence | None = None
-
-
-class Store(Protocol):
-    """Where values live, shared by all processes.
-
-    The table ``kck_publish_entry`` always tells *what* is stored; where the values themselves are
-    is the store's affair. Methods with a cursor work in the caller's transaction, on the table.
-    Those without (``deliver``, ``send``) are for values outside the database, and have nothing to
-    do where there are none.
-    """
-
-    alias: str
-    outside: bool  # whether values are outside the database
-
-    def read(
-        self, addresses: Sequence[Address], wrote: Sequence[str], stamped: bool = False
-    ) -> Reading:
-        """The entries of these addresses, for a reader, in one round trip.
-
-        Args:
-            wrote: session settings that tell of the reader's own last write.
-            stamped: whether the stamps are wanted even where the session wrote nothing.
-
-        Raises:
-            StoreUnreachable, DatabaseError: it cannot be read.
-        """
-
-    def own(self, xids: Sequence[int], wrote: Sequence[str]) -> Own:
-        """What is known of transactions that the reader wrote in; the session's own among them.
-
-        Args:
-            xids: at least one.
-            wrote: session settings, forgotten once the listener has passed all of these.
-        """
-
-    def is_behind(self, stored: Stored) -> bool:
-        """Whether the last refresh of what was read has failed."""
-
-    def take_soft_expiry(self, cursor: Cursor, address: Address) -> bool:
-        """Take an entry's soft expiry away; True for the one reader that did."""
-
-    # A reader that primes.
-
-    def meanwhile(self, cursor: Cursor, addresses: Sequence[Address]) -> dict[str, Stored]:
-        """What others have stored, or are just storing, since these were missed."""
-
-    def add_with(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
-        """Keep those that are not there yet; never overwrite. Then commit, then ``deliver``."""
-
-    def write_later(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
-        """Overwrite what is of no later state. Then commit, then ``deliver``."""
-
-    def deliver(self, entries: Sequence[Stored], overwrite: bool = False) -> None:
-        """The second half of ``add_with``, or of ``write_later``. Never fails."""
-
-    # Who overwrites: the listener, and ``cache.set``.
-
-    def announce(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
-        """Make known, before it is, that something will be stored here."""
-
-    def send(self, cursor: Cursor, outgoing: Outgoing) -> None:
-        """Change what is outside; before the transaction that says so.
-
-        Raises:
-            StoreUnreachable: some of it may have been done, and can be repeated.
-            Fenced: the shard has moved.
-        """
-
-    def fence(self, fence: Fence) -> None:
-        """From now on no worker of an earlier epoch may write."""
-
-    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
-        """Keep these, overwriting; each gets a new version."""
-
-    def remove(self, cursor: Cursor, addresses: Sequence[Address], stamp: str) -> int:
-        """Remove these, as of a state; the number that were there."""
-
-    def remove_foreign(self, cursor: Cursor, addresses: Sequence[Address]) -> None:
-        """Remove what other versions of the code hold of keys that have changed."""
-
-    def remove_foreign_of(self, cursor: Cursor, product: str, fingerprint: str) -> None:
-        """Remove what other versions of the code hold of a whole product."""
-
-    def clear(self, cursor: Cursor, product: str | None = None) -> None:
-        """Remove everything, or all of one product."""
-
-    def some(
-        self, cursor: Cursor, fingerprints: Sequence[str], count: int
-    ) -> list[tuple[str, str]]:
-        """Product and key of a few entries that primers made, from a random place on."""
-
-    def drop(self, cursor: Cursor, shard: int, shards: int, by_hand: bool = False) -> None:
-        """Remove all of a shard, of whichever state; what was set by hand too, if that is said."""
-
-    def sweep(self, cursor: Cursor) -> None:
-        """Forget what readers have announced and never stored."""
-
-    def lock_version(self, cursor: Cursor, address: Address) -> int | None:
-        """The version that is stored, held still until the transaction ends."""
-
-    def adopt(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
-        """These hold as they were seen: the listener's from now on, and no longer behind."""
-
-    def renew(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
-        """These hold as they are, until a later time."""
-
-    # What is stored, for the listener and for tools.
-
-    def look(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
-        """The entries of these addresses."""
-
-    def before(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
-        """As ``look``; where a value was lost that should be there, an empty one of no state."""
-
-    def before_query(self, addresses: Sequence[Address]) -> Query:
-        """The query of ``before``, for a caller that asks several things at once."""
-
-    def before_of(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
-        """What the rows of ``before_query`` say."""
-
-    def lazy_query(self, shard: int, shards: int) -> Query:
-        """Asks what readers have added to a shard."""
-
-    def lazies(self, rows: Sequence[Any]) -> Iterable[Stored]:
-        """What the rows of ``lazy_query`` say; bodies may be left out."""
-
-    def any_stored(self, cursor: Cursor, product: str) -> bool:
-        """Whether anything of a product is stored, by any version of the code, or was read."""
-
-    def enumerate(self, cursor: Cursor, product: str, fingerprint: str) -> Iterable[str]:
-        """The keys of a product that are known to be stored."""
-
-    def page(
-        self, cursor: Cursor, product: str, fingerprint: str, after: uuid.UUID, limit: int
-    ) -> list[tuple[uuid.UUID, str]]:
-        """The next of these, with their digests, in the order of the digests."""
-
-    def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
-        """The keys of those of these whose values are really there."""

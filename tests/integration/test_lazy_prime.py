@@ -17,6 +17,7 @@ from kck_publish import Cache, NotPrimed, Unserializable, stores
 from kck_publish.listener import session
 from kck_publish.postgres import connect
 from kck_publish.reading import prime, tiers
+from kck_publish.stores.entry_table import EntryTable
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
 from tests.catalog.fixtures import (
@@ -168,7 +169,7 @@ def test_added_between_the_claim_and_the_look(
     """The listener has claimed, the reader adds, the listener looks: it primes what is old."""
     gate = Gate(product)
     primers.interfere.append(gate)
-    original = stores.table_store.PostgresStore.lazy_query
+    original = EntryTable.lazy_query
 
     def lazy(self: Any, *args: Any) -> Any:
         gate.open()
@@ -179,7 +180,7 @@ def test_added_between_the_claim_and_the_look(
         reader = Session(KINDS[product])
         gate.wait()
         change()
-        monkeypatch.setattr(stores.table_store.PostgresStore, "lazy_query", lazy)
+        monkeypatch.setattr(EntryTable, "lazy_query", lazy)
         drain()
     finally:
         primers.interfere.remove(gate)

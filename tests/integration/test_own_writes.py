@@ -10,9 +10,10 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import Cache, stores
+from kck_publish import Cache
 from kck_publish.listener import batch, shard
 from kck_publish.postgres import connect
+from kck_publish.stores import read_own
 from tests.catalog.fixtures import Session, another_session, computes, drain, settle, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item, Tag
 from tests.catalog.primers import ItemNames, ItemTotal, Shelf, ShelfSum, Stock
@@ -249,15 +250,14 @@ def test_a_batch_between_the_questions_for_the_value_and_for_what_is_handled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A value that was read before must not be taken for one that the listener has handled."""
-    store = type(stores.current())
-    own = store.own
+    own = read_own
 
     def drained_before(*arguments: Any) -> Any:
         Session(drain).result()
         return own(*arguments)
 
     write()
-    monkeypatch.setattr(store, "own", drained_before)
+    monkeypatch.setattr("kck_publish.reading.own_writes.read_own", drained_before)
     assert look() == NEW
 
 

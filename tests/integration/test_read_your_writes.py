@@ -23,9 +23,9 @@ from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
-from kck_publish import stores
 from kck_publish.capture import request_writes, session_writes
 from kck_publish.request.read_your_writes import PREFIX, ReadYourWritesMiddleware
+from kck_publish.stores import read_own
 from tests.catalog.fixtures import Session, another_session, computes, drain, sql
 from tests.catalog.models import Author, Book, Edition, Item, Tag
 from tests.catalog.primers import ItemTotal, Shelf, ShelfSum, Stock
@@ -315,8 +315,7 @@ def test_a_request_waits_a_little_for_the_listener(middleware: Any) -> None:
     mine, other = Client(), Client()
     post(mine, 8)
     waiting = threading.Event()
-    store = type(stores.current())
-    own = store.own
+    own = read_own
 
     def noting(*arguments: Any) -> Any:
         found = own(*arguments)
@@ -324,7 +323,7 @@ def test_a_request_waits_a_little_for_the_listener(middleware: Any) -> None:
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "own", noting)
+        patch.setattr("kck_publish.reading.own_writes.read_own", noting)
         reader = Session(lambda: mine.get("/item"))
         assert waiting.wait(20)
         assert get(other) == [5, 0, 1]  # nobody else waits

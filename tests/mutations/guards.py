@@ -109,8 +109,8 @@ GUARDS = (
     _guard(
         "lazy prime",
         "a refresh by hand does not overwrite a later state",
-        "sql.WRITE + sql.UNLESS_LATER,",
-        "sql.WRITE,",
+        "execute(sql.WRITE_LATER, ",
+        "execute(sql.WRITE, ",
         f"{INNER}test_lazy_prime.py::test_a_slow_refresh_by_hand_never_overwrites_a_later_value",
     ),
     _guard(

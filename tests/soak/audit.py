@@ -143,7 +143,7 @@ def _stored() -> dict[str, tuple[Any, Any]]:
     found: dict[str, tuple[Any, Any]] = {}
     with connections["default"].cursor() as cursor:
         for product in registry.graph().products.values():
-            keys = list(store.enumerate(cursor, product.name, product.fingerprint))
+            keys = store.table.keys(cursor, product.name, product.fingerprint)
             addresses = [Address(key, product.fingerprint) for key in keys]
             entries = store.look(cursor, addresses).entries if addresses else {}
             found |= {key: (product, entry) for key, entry in entries.items()}

@@ -19,7 +19,7 @@ from ...exceptions import Forgotten
 from ...log.consumers import NEAR, Consumer, register
 from ...log.reader import LATE, LATER
 from ...postgres import Cursor
-from .. import Query
+from ..types import Query
 
 # From so many keys on, it is cheaper to begin with an empty store.
 MANY = 20_000

@@ -1,0 +1,93 @@
+"""Entries as values of a Django cache: by address, framed, some hundred at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .cache_values import REMEMBERED, Frame, Values, values_in
+from .frame import frame, tombstone, unframe
+from .reachability import Reach
+from .types import Address, Fence, Stored
+
+# How many values go over the wire at once.
+CHUNK = 500
+
+
+class CacheEntries:
+    """The entries that a cache holds.
+
+    Every method raises StoreUnreachable where the server does not answer.
+
+    Args:
+        cache: the cache in CACHES.
+    """
+
+    def __init__(self, cache: str) -> None:
+        self._cache = cache
+        self._reach = Reach(cache)
+
+    def get(self, addresses: Iterable[Address]) -> dict[Address, Stored]:
+        """What is held at these addresses, in one round trip."""
+        names = {_name(address): address for address in addresses}
+        with self._reaching() as values:
+            data = values.get(names)
+        entries = {names[name]: unframe(names[name], framed) for name, framed in data.items()}
+        return {address: entry for address, entry in entries.items() if entry is not None}
+
+    def add(self, entries: Iterable[Stored]) -> None:
+        """Write where nothing is, or a removal of an earlier state."""
+        frames = _frames(entries)
+        with self._reaching() as values:
+            values.add(frames)
+
+    def write_later(self, entries: Iterable[Stored]) -> None:
+        """Overwrite what is of no later state."""
+        frames = _frames(entries)
+        with self._reaching() as values:
+            values.write(frames, None, later=True)
+
+    def write(self, entries: Sequence[Stored], fence: Fence | None) -> None:
+        """Overwrite. Raises Fenced."""
+        for chunk in chunks(entries):
+            self._write(_frames(chunk), fence)
+
+    def remove(self, addresses: Sequence[Address], stamp: str, fence: Fence | None = None) -> None:
+        """Put a tombstone of this state in the place of each. Raises Fenced."""
+        removed = Frame(tombstone(stamp), stamp, REMEMBERED)
+        for chunk in chunks(addresses):
+            self._write(dict.fromkeys(map(_name, chunk), removed), fence)
+
+    def delete(self, addresses: Iterable[Address]) -> None:
+        """Remove, of whichever state; nothing is remembered."""
+        with self._reaching() as values:
+            values.delete(map(_name, addresses))
+
+    def fence(self, fence: Fence) -> None:
+        """From now on refuse the writes of an earlier epoch."""
+        self._write({}, fence)
+
+    def _write(self, frames: dict[str, Frame], fence: Fence | None) -> None:
+        with self._reaching() as values:
+            values.write(frames, fence, later=False)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[Values]:
+        values = values_in(self._cache)
+        with self._reach.reaching(values.prove):
+            yield values
+
+
+def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """As many as go over the wire at once."""
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+
+
+def _frames(entries: Iterable[Stored]) -> dict[str, Frame]:
+    return {_name(entry.address): Frame(frame(entry), entry.stamp) for entry in entries}
+
+
+def _name(address: Address) -> str:
+    """Never the key itself: servers limit its length and its characters."""
+    return f"kck1:{address.hex}:{address.fingerprint}"

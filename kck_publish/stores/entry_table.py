@@ -1,0 +1,129 @@
+"""The table ``kck_publish_entry``: which keys are stored, in which state. Always in PostgreSQL.
+
+Every store holds one, wherever its values are. Statements run on the cursor that they are given, in
+the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from django.db import ProgrammingError
+from psycopg.errors import UndefinedTable
+
+from ..exceptions import StoreMissing
+from ..postgres import Cursor
+from . import table_sql as sql
+from .arrays import identities, ordered
+from .types import HAND, Address, Query, Stored
+
+
+@contextmanager
+def named_errors(alias: str) -> Iterator[None]:
+    """Name the error of a table that is not there.
+
+    Raises:
+        StoreMissing: the library is not migrated in this database.
+    """
+    try:
+        yield
+    except ProgrammingError as error:
+        if isinstance(error.__cause__, UndefinedTable):
+            raise StoreMissing("kck_publish_entry", alias) from error
+        raise
+
+
+class EntryTable:
+    """The rows of the entries, by key, by product and by shard."""
+
+    # Written.
+
+    def add(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
+        """Insert the rows that are not there yet; never overwrite."""
+        cursor.execute(sql.ADD, sql.rows(entries))
+
+    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
+        """Insert or overwrite these rows; each gets a new version."""
+        cursor.execute(sql.WRITE, sql.rows(entries))
+
+    def renew(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
+        """Move the expiries of rows whose values hold as they are."""
+        renewed = ordered(entries)
+        cursor.execute(
+            sql.RENEW,
+            [
+                *identities([entry.address for entry in renewed]),
+                [entry.soft_expire for entry in renewed],
+                [entry.hard_expire for entry in renewed],
+            ],
+        )
+
+    def take_soft_expiry(self, cursor: Cursor, address: Address) -> bool:
+        """Take an entry's soft expiry away; True for the one reader that did."""
+        cursor.execute(sql.TAKE_SOFT_EXPIRY, [address.digest, address.fingerprint])
+        return bool(cursor.rowcount)
+
+    def lock_version(self, cursor: Cursor, address: Address) -> int | None:
+        """The row's version, held still until the transaction ends; None: there is no row."""
+        cursor.execute(sql.LOCK_VERSION, [address.digest, address.fingerprint])
+        row = cursor.fetchone()
+        return None if row is None else int(row[0])
+
+    # Removed.
+
+    def drop(self, cursor: Cursor, shard: int, shards: int, by_hand: bool = False) -> None:
+        """Remove all rows of a shard; those set by hand too, if ``by_hand``."""
+        cursor.execute(sql.DROP, [shards, shard, by_hand])
+
+    def remove_foreign(self, cursor: Cursor, addresses: Sequence[Address]) -> None:
+        """Remove what other versions of the code hold of these keys."""
+        cursor.execute(sql.REMOVE_FOREIGN, identities(addresses))
+
+    def remove_foreign_of(self, cursor: Cursor, product: str, fingerprint: str) -> None:
+        """Remove what other versions of the code hold of a whole product."""
+        cursor.execute(sql.REMOVE_FOREIGN_OF, [product, fingerprint])
+
+    # Listed.
+
+    def lazy_query(self, shard: int, shards: int) -> Query:
+        """Asks what readers have added to a shard; ``Store.lazies`` reads the rows."""
+        return sql.LAZY, [shards, shard]
+
+    def any_stored(self, cursor: Cursor, product: str) -> bool:
+        """Whether anything of a product is stored, by any version of the code, or was read."""
+        cursor.execute(sql.ANY_STORED, [product, product])
+        return bool(cursor.fetchone()[0])
+
+    def sample(
+        self, cursor: Cursor, fingerprints: Sequence[str], count: int
+    ) -> list[tuple[str, str]]:
+        """Product and key of a few entries that primers made, from a random place on."""
+        start = uuid.uuid4()
+        cursor.execute(sql.SAMPLE_FROM, [start, list(fingerprints), HAND, count])
+        sample: list[tuple[str, str]] = cursor.fetchall()
+        if len(sample) < count:  # the end of the key space: on from its beginning
+            rest = count - len(sample)
+            cursor.execute(sql.SAMPLE_BEFORE, [start, list(fingerprints), HAND, rest])
+            sample += cursor.fetchall()
+        return sample
+
+    def keys(self, cursor: Cursor, product: str, fingerprint: str) -> list[str]:
+        """The keys of a product that are known to be stored."""
+        cursor.execute(sql.KEYS, [product, fingerprint])
+        return [key for (key,) in cursor.fetchall()]
+
+    def page(
+        self, cursor: Cursor, product: str, fingerprint: str, after: uuid.UUID, limit: int
+    ) -> list[tuple[uuid.UUID, str]]:
+        """Digest and key of a product's next entries, in the order of the digests."""
+        cursor.execute(sql.PAGE, [product, fingerprint, after, limit])
+        page: list[tuple[uuid.UUID, str]] = cursor.fetchall()
+        return page
+
+    def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
+        """The keys of those of these addresses that have a row."""
+        condition, parameters = sql.wanted(addresses)
+        cursor.execute(f"SELECT e.key FROM kck_publish_entry e WHERE {condition}", parameters)
+        return {key for (key,) in cursor.fetchall()}
