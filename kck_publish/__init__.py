@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from .exceptions import UnknownProduct as UnknownProduct
     from .exceptions import Unserializable as Unserializable
     from .exceptions import VersionMismatch as VersionMismatch
+    from .following.follower import Follower as Follower
+    from .following.stored import StoredProduct as StoredProduct
     from .primers.base import Primer as Primer
     from .primers.base import primer as primer
     from .primers.fragment import FragmentPrimer as FragmentPrimer
@@ -72,6 +74,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "Follower": "following.follower",
+    "StoredProduct": "following.stored",
     "Cache": "reading.cache",
     "Entry": "reading.cache",
     "CachedTable": "rows.table",

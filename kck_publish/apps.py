@@ -21,7 +21,7 @@ class KckPublishConfig(AppConfig):
         from .exceptions import InvalidPrimer
         from .products import registry
 
-        autodiscover_modules("primers")
+        autodiscover_modules("primers", "followers")
         migrate.connect(self, lambda: registry.sources())
         statements.connect()
         logs.connect()

@@ -300,13 +300,14 @@ class Fenced(KckPublishError):
 
 
 class Forgotten(KckPublishError):
-    """The log is not kept for this consumer any more: register again, and build anew."""
+    """The log was not kept for this follower, so it has missed changes: it has to build anew."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f"The log is not kept for {name} any more: it was silent, and forgotten (kck_forget). "
-            "It has missed changes: register it again and build what it keeps anew."
+            f"The log was not kept for {name}: it was forgotten (kck_forget, FORGET_AFTER), or the "
+            "database is another cluster's, or has crashed. It has missed changes: override "
+            f"reset() to build anew what it keeps, or have it begin as a new one: kck_forget {name}"
         )
 
 

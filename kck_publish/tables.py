@@ -158,15 +158,24 @@ class Consumer(models.Model):
     """A follower of the log that is no shard: a near store, a relay. ``done`` is its cursor."""
 
     id = models.BigAutoField(primary_key=True)
-    name = models.TextField(unique=True)
+    name = models.TextField()
     kind = models.TextField()
     done = NativeField("pg_snapshot")
+    until = NativeField("pg_snapshot", null=True)
+    seq = models.BigIntegerField(default=0)
+    state = models.TextField(default="following")
+    cluster = models.TextField(default="")
     registered_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 
     class Meta:
         app_label = "kck_publish"
         default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name", "kind"], name="kck_publish_consumer_name_kind_key"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -91,11 +91,18 @@ CREATE TABLE kck_publish_shard (
 -- Whoever else follows the log: what none of them has seen is not trimmed.
 CREATE TABLE kck_publish_consumer (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE,
+    name text NOT NULL,
     kind text NOT NULL,
     done pg_snapshot NOT NULL,
+    -- What is read in pages: the snapshot up to which, and the last row that is handled.
+    until pg_snapshot,
+    seq bigint NOT NULL DEFAULT 0,
+    -- 'beginning': it has not yet built what it keeps. 'forgotten': the log is not kept for it.
+    state text NOT NULL DEFAULT 'following',
+    cluster text NOT NULL DEFAULT '',
     registered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (name, kind)
 ) WITH (fillfactor = 50);
 -- What is too much for one batch: a source's changes between two snapshots, or the stored keys of
 -- a product, with how far they have been handled.
@@ -197,7 +204,8 @@ CREATE INDEX kck_publish_copy_xid ON kck_publish_copy (xid);
 CREATE FUNCTION kck_publish_copy_v1() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
     IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
-       AND NOT EXISTS (SELECT FROM kck_publish_consumer WHERE kind = 'near') THEN
+       AND NOT EXISTS (SELECT FROM kck_publish_consumer
+                        WHERE kind IN ('near', 'stored') AND state <> 'forgotten') THEN
         RETURN NULL;
     END IF;
     IF TG_OP = 'TRUNCATE' THEN
@@ -206,8 +214,13 @@ BEGIN
         INSERT INTO kck_publish_copy (key) SELECT DISTINCT key FROM kck_gone;
     ELSIF TG_OP = 'UPDATE' THEN
         INSERT INTO kck_publish_copy (key) SELECT DISTINCT key FROM kck_kept;
-    ELSE  -- what a reader adds was not there before
-        INSERT INTO kck_publish_copy (key) SELECT key FROM kck_kept WHERE by <> 'reader';
+    ELSE  -- what a reader adds was not there before, so that no near store holds it
+        INSERT INTO kck_publish_copy (key) SELECT key FROM kck_kept
+         WHERE by <> 'reader'
+            OR current_setting('transaction_isolation') NOT IN
+               ('read committed', 'read uncommitted')
+            OR EXISTS (SELECT FROM kck_publish_consumer
+                        WHERE kind = 'stored' AND state <> 'forgotten');
     END IF;
     IF FOUND THEN
         PERFORM kck_publish_announce_v1('kck_publish.stored');

@@ -34,12 +34,13 @@ DELETE FROM kck_publish_listener l
  WHERE NOT EXISTS (SELECT FROM pg_stat_activity a
                     WHERE a.pid = l.backend AND a.backend_start <= l.started_at)
 """
-# A dead one's process id may be another session's by now, which began after it.
+# A dead one's process id may be another session's by now, which began after it. A Follower owns no
+# shards, and its own code may take as long as it likes.
 _SILENT = """
 SELECT l.name, pg_terminate_backend(a.pid) FROM kck_publish_listener l
   JOIN pg_stat_activity a ON a.pid = l.backend AND a.backend_start <= l.started_at
  WHERE greatest(l.seen_at, l.busy_until) < clock_timestamp() - make_interval(secs => %s)
-   AND l.id <> %s
+   AND l.id <> %s AND l.kind <> 'follower'
 """
 _LIVING = "SELECT count(*) FROM kck_publish_listener WHERE kind = 'listener'"
 

@@ -14,10 +14,10 @@ from datetime import datetime
 
 from django.db import connections
 
-from ..capture.install import faults, install
 from ..clock import now
 from ..conf import settings
 from ..exceptions import ConfigurationError, StoreMissing, StoreUnreachable
+from ..following.capture import see_to_capture
 from ..following.doorbell import Doorbell, listener_name
 from ..following.loop import BEAT, Loop
 from ..following.moments import Moments
@@ -96,10 +96,7 @@ class Listener(Following):
             for table in ("kck_publish_change", "kck_publish_entry"):
                 if desk.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
                     raise StoreMissing(table, self.alias)
-            for done in install(self.alias, registry.sources(), only_missing=True):
-                logger.warning("%s", done)
-            for fault in faults(self.alias, registry.sources()):
-                logger.error("%s", fault)
+            see_to_capture(self.alias)
             schedule.plan()
             worker = Worker(
                 desk, self.places, self._most, self._stopped, self.moments, self._stored

@@ -17,6 +17,7 @@ from psycopg import sql
 from .. import stores
 from ..conf import settings
 from ..exceptions import ConfigurationError, StoreUnreachable
+from ..log import consumers
 from ..log.consumers import SHARD_LOCKS
 from ..log.keys import shard_of
 from ..log.snapshot import NOTHING, Snapshot
@@ -154,8 +155,10 @@ def agree(desk: psycopg.Connection[Any], shards: int) -> None:
             )
             with desk.cursor() as cursor:  # states of two clusters cannot be compared
                 stores.current().drop(cursor, 0, 1, by_hand=True)
-            for table in ("failure", "change", "backlog", "shard", "consumer"):
+            for table in ("failure", "change", "backlog", "shard"):
                 desk.execute(_EMPTY.format(sql.Identifier(f"kck_publish_{table}")))
+            with desk.cursor() as cursor:
+                consumers.forget_all(cursor)
             return
         rows = desk.execute(_OF_ALL).fetchall()
         if not rows or all(row[1] == shards for row in rows):

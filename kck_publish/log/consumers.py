@@ -19,7 +19,7 @@ from .snapshot import take
 _KNOWN = "SELECT id, done::text FROM kck_publish_consumer WHERE name = %s"
 _REGISTER = """
 INSERT INTO kck_publish_consumer (name, kind, done) VALUES (%s, %s, %s)
-ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, done = excluded.done,
+ON CONFLICT (name, kind) DO UPDATE SET done = excluded.done,
     id = DEFAULT, registered_at = clock_timestamp(), seen_at = clock_timestamp()
 RETURNING id, done::text
 """
@@ -27,30 +27,53 @@ _ADVANCE = """
 UPDATE kck_publish_consumer SET done = %s, seen_at = clock_timestamp()
  WHERE name = %s AND id = %s
 """
-_FORGET = "DELETE FROM kck_publish_consumer WHERE name = %s"
+# A Follower is to be told that it has missed changes; forgotten once more, it begins as a new one.
+_FORGET = """
+WITH gone AS (
+    DELETE FROM kck_publish_consumer
+     WHERE name = %(name)s AND (kind <> ALL (%(kinds)s) OR state = 'forgotten') RETURNING true
+), left_out AS (
+    UPDATE kck_publish_consumer SET state = 'forgotten'
+     WHERE name = %(name)s AND kind = ANY (%(kinds)s) AND state <> 'forgotten' RETURNING true
+)
+SELECT EXISTS (SELECT FROM gone) OR EXISTS (SELECT FROM left_out)
+"""
 _FORGET_SHARD = """
 UPDATE kck_publish_shard SET forgotten = true
  WHERE shard = %s AND NOT forgotten AND pg_try_advisory_xact_lock(%s, shard)
 """
 _FORGET_SILENT = """
-DELETE FROM kck_publish_consumer
- WHERE seen_at < clock_timestamp() - make_interval(secs => %s) RETURNING name
+WITH silent AS (
+    SELECT id, kind = ANY (%(kinds)s) AS follower FROM kck_publish_consumer
+     WHERE seen_at < clock_timestamp() - make_interval(secs => %(seconds)s)
+       AND state <> 'forgotten'
+), gone AS (
+    DELETE FROM kck_publish_consumer
+     WHERE id IN (SELECT id FROM silent WHERE NOT follower) RETURNING name
+), left_out AS (
+    UPDATE kck_publish_consumer SET state = 'forgotten'
+     WHERE id IN (SELECT id FROM silent WHERE follower) RETURNING name
+)
+SELECT name FROM gone UNION SELECT name FROM left_out ORDER BY name
 """
 _CURSORS = """
 SELECT done::text FROM kck_publish_shard WHERE NOT forgotten
- UNION ALL SELECT done::text FROM kck_publish_consumer WHERE kind <> 'near'
+ UNION ALL SELECT done::text FROM kck_publish_consumer
+             WHERE kind NOT IN ('near', 'stored') AND state <> 'forgotten'
  UNION ALL SELECT b.since::text FROM kck_publish_backlog b
              JOIN kck_publish_shard s USING (shard) WHERE NOT s.forgotten
 """
 _SILENT = """
 SELECT name, kind, done::text, extract(epoch FROM clock_timestamp() - seen_at)::float
-  FROM kck_publish_consumer ORDER BY name
+  FROM kck_publish_consumer WHERE state <> 'forgotten' ORDER BY name, kind
 """
 _HELD = f"SELECT count(*) FROM kck_publish_change WHERE {UNSEEN}"
 _HELD_NEAR = f"SELECT count(*) FROM kck_publish_copy WHERE consumer IS NULL AND {UNSEEN}"
-# What kind of consumer follows the writes to the store, not the changes: see
-# ``stores.near.journal``.
-NEAR = "near"
+# The kinds that follow the writes to the store (``stores.near.journal``), not the changes.
+NEAR, STORED = "near", "stored"
+# The kinds of a Follower's registrations.
+CHANGES = "changes"
+FOLLOWERS = [CHANGES, STORED]
 # The namespace of the shards' locks: who holds one owns the shard.
 SHARD_LOCKS = 0x6B64
 # How a shard is called among the consumers.
@@ -120,14 +143,21 @@ def forget(cursor: Cursor, name: str) -> bool:
             return False
         cursor.execute(_FORGET_SHARD, [int(number), SHARD_LOCKS])
     else:
-        cursor.execute(_FORGET, [name])
+        cursor.execute(_FORGET, {"name": name, "kinds": FOLLOWERS})
+        return bool(cursor.fetchone()[0])
     return bool(cursor.rowcount)
 
 
 def forget_silent(cursor: Cursor, seconds: float) -> list[str]:
     """Keep the log no longer for those who have been silent for so long; their names."""
-    cursor.execute(_FORGET_SILENT, [seconds])
+    cursor.execute(_FORGET_SILENT, {"seconds": seconds, "kinds": FOLLOWERS})
     return [row[0] for row in cursor.fetchall()]
+
+
+def forget_all(cursor: Cursor) -> None:
+    """Keep the log for nobody: it is another cluster's."""
+    cursor.execute("DELETE FROM kck_publish_consumer WHERE kind <> ALL (%s)", [FOLLOWERS])
+    cursor.execute("UPDATE kck_publish_consumer SET state = 'forgotten'")
 
 
 def cursors(cursor: Cursor) -> list[str]:
@@ -154,5 +184,5 @@ def consumers(cursor: Cursor) -> list[dict[str, Any]]:
 
 def held(cursor: Cursor, done: str, kind: str = "") -> int:
     """How many rows of its log a cursor has not seen."""
-    cursor.execute(_HELD_NEAR if kind == NEAR else _HELD, {"since": done})
+    cursor.execute(_HELD_NEAR if kind in (NEAR, STORED) else _HELD, {"since": done})
     return int(cursor.fetchone()[0])

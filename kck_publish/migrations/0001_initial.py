@@ -46,14 +46,23 @@ STATE = [
         name="Consumer",
         fields=[
             ("id", models.BigAutoField(primary_key=True, serialize=False)),
-            ("name", models.TextField(unique=True)),
+            ("name", models.TextField()),
             ("kind", models.TextField()),
             ("done", NativeField("pg_snapshot")),
+            ("until", NativeField("pg_snapshot", null=True)),
+            ("seq", models.BigIntegerField(default=0)),
+            ("state", models.TextField(default="following")),
+            ("cluster", models.TextField(default="")),
             ("registered_at", models.DateTimeField()),
             ("seen_at", models.DateTimeField()),
         ],
         options={
             "default_permissions": ("view",),
+            "constraints": [
+                models.UniqueConstraint(
+                    fields=["name", "kind"], name="kck_publish_consumer_name_kind_key"
+                )
+            ],
         },
     ),
     migrations.CreateModel(

@@ -30,6 +30,8 @@ class Graph:
     by_product: dict[str, list[Dependent]] = field(default_factory=lambda: defaultdict(list))
     # What values of a product, as this process has seen, were computed from besides.
     recorded: dict[str, set[str]] = field(default_factory=dict)
+    # What Followers want to be captured besides.
+    followed: list[Depends] = field(default_factory=list)
 
     @cached_property
     def fingerprints(self) -> list[str]:
@@ -50,11 +52,17 @@ class Graph:
     def sources(self) -> dict[str, Source]:
         """The sources by table name, each with the columns that somebody depends on."""
         needs: dict[type[Model], list[Dependent]] = defaultdict(list)
+        for dependency in self.followed:
+            for model in dependency.models:
+                needs[model] = []
         for dependents in self.by_table.values():
             for product, dependency in dependents:
                 for model in dependency.models:
                     needs[model].append((product, dependency))
-        return {model._meta.db_table: _source(model, all_) for model, all_ in needs.items()}
+        return {
+            model._meta.db_table: _source(model, all_, self.followed)
+            for model, all_ in needs.items()
+        }
 
     @cached_property
     def order(self) -> dict[str, int]:
@@ -156,7 +164,7 @@ class Graph:
         return {}
 
 
-def _source(model: type[Model], dependents: list[Dependent]) -> Source:
+def _source(model: type[Model], dependents: list[Dependent], followed: list[Depends]) -> Source:
     columns = {one.attname: column_of(one) for one in model._meta.local_concrete_fields}
     keys = [column_of(one) for one in model._meta.pk_fields]
     captured: dict[str, None] = dict.fromkeys(keys)
@@ -172,6 +180,15 @@ def _source(model: type[Model], dependents: list[Dependent]) -> Source:
             watched = None
         elif watched is not None:
             watched.update(dict.fromkeys(wanted))
+    for dependency in followed:
+        if model in dependency.models:
+            wanted = [columns[name] for name in dependency.wanted(model) if name in columns]
+            if dependency.columns is None:
+                captured.update(dict.fromkeys(columns.values()))
+                watched = None
+            else:
+                captured.update(dict.fromkeys(wanted))
+                watched = None if watched is None else watched | dict.fromkeys(wanted)
     return Source(model, tuple(captured), None if watched is None else tuple(watched))
 
 

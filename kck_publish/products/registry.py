@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.apps import apps
 
 from ..capture.source import Source
 from ..exceptions import DuplicateProduct, UnknownProduct
 from ..log.keys import product_of
+from .depends import Depends
 from .graph import Graph, connect
 from .product import Product
 
 _products: dict[str, Product] = {}
+_followed: dict[str, Sequence[Depends]] = {}
 _late: list[Callable[[], None]] = []
 # The graph, while it is of all that is declared: what is kept of it elsewhere holds as long.
 made: Graph | None = None
@@ -51,6 +53,22 @@ def unregister(name: str) -> None:
         made = None
 
 
+def follow(follower: str, wanted: Sequence[Depends]) -> None:
+    """Have these captured also, for a Follower: an earlier list of the same one is replaced."""
+    global made
+    with _lock:
+        _followed[follower] = wanted
+        made = None
+
+
+def unfollow(follower: str) -> None:
+    """Forget what a Follower wanted (tests that declare their own do this)."""
+    global made
+    with _lock:
+        _followed.pop(follower, None)
+        made = None
+
+
 def later(declare: Callable[[], None]) -> None:
     """Run a declaration once all models are known: what it names may not be loaded yet."""
     global made
@@ -73,7 +91,8 @@ def graph() -> Graph:
         with _lock:
             while _late:
                 _late.pop(0)()
-            found = Graph(dict(_products))
+            followed = [dependency for wanted in _followed.values() for dependency in wanted]
+            found = Graph(dict(_products), followed=followed)
             for product in _products.values():
                 for dependency in product.depends_on:
                     connect(found, product, dependency)

@@ -31,9 +31,11 @@ Start = Callable[..., "Process"]
 
 
 class Process:
-    """A ``kck_listen``, and what it has said."""
+    """A ``kck_listen``, or another command, and what it has said."""
 
-    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+    def __init__(
+        self, environment: dict[str, str], *arguments: str, command: str = "kck_listen"
+    ) -> None:
         self.popen = subprocess.Popen(
             [
                 sys.executable,
@@ -43,7 +45,7 @@ class Process:
                 "error",
                 "-m",
                 "django",
-                "kck_listen",
+                command,
                 *arguments,
             ],
             env=environment,
@@ -88,12 +90,12 @@ def start(process_environment: dict[str, str], wait_until: Any) -> Iterator[Star
     """Start a listener on this test's database, and see to it that it is gone afterwards."""
     started: list[Process] = []
 
-    def start(*arguments: str, **settings: Any) -> Process:
+    def start(*arguments: str, command: str = "kck_listen", **settings: Any) -> Process:
         environment = {**process_environment, "PYTHONPATH": str(ROOT)}
         if settings:
             environment["DJANGO_SETTINGS_MODULE"] = "tests.acceptance.listener_settings"
             environment["KCK_TEST_PUBLISH"] = repr(settings)
-        started.append(Process(environment, *arguments))
+        started.append(Process(environment, *arguments, command=command))
         return started[-1]
 
     yield start
@@ -304,3 +306,17 @@ def test_the_seat_belt_never_finds_anything(
     assert listener.end() == 0
     assert not [line for line in listener.lines if "seat belt" in line]
     assert_fresh()
+
+
+def test_a_follower_says_ready_follows_and_ends_on_sigterm(
+    start: Start, item: Item, wait_until: Any
+) -> None:
+    process = start("tests.catalog.followers.Printer", command="kck_follow").wait_ready()
+    sql("UPDATE catalog_item SET amount = 77")
+    wait_until(lambda: "update 77" in process.lines, what="the change is handed on")
+    assert process.end() == 0, process.lines
+    sql("UPDATE catalog_item SET amount = 78")
+    process = start("tests.catalog.followers.Printer", command="kck_follow").wait_ready()
+    wait_until(lambda: "update 78" in process.lines, what="it goes on where it was")
+    assert process.end() == 0, process.lines
+    assert "update 77" not in process.lines

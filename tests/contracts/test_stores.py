@@ -14,7 +14,7 @@ from django.core.cache import caches
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import Cache, VersionMismatch, stores
+from kck_publish import Cache, Follower, StoredProduct, VersionMismatch, stores
 from kck_publish.capture import request_writes
 from kck_publish.exceptions import Fenced, StoreUnreachable
 from kck_publish.listener import batch, shard
@@ -684,6 +684,40 @@ def test_an_outage(
     drain()
     assert Session(total).result() == 9
     assert_fresh()
+
+
+def test_a_follower_is_handed_what_is_written_and_removed(
+    backend: Backend, wait_until: Callable[..., Any]
+) -> None:
+    seen: dict[str, tuple[int | None, bytes | None]] = {}
+
+    class Products(Follower):
+        name = "products"
+        products = ("item_total",)
+
+        def stored(self, batch: list[StoredProduct]) -> None:
+            seen.update({one.key: (one.version, one.value) for one in batch})
+
+    def value() -> bytes | None:
+        return seen.get("item_total/1", (None, b""))[1]
+
+    total()
+    drain()
+    follower = Products()
+    running = Session(follower.run)
+    try:
+        assert follower.process.moments.asleep.wait(20)
+        assert value() == b'{"count":1,"amount":5}'
+        change()
+        drain()
+        wait_until(lambda: value() == b'{"count":1,"amount":8}')
+        Cache.get_instance().unset("item_total/1")
+        wait_until(lambda: value() is None)
+        total()
+        wait_until(lambda: value() == b'{"count":1,"amount":8}')
+    finally:
+        follower.stop()
+        running.result()
 
 
 @dropping

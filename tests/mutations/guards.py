@@ -866,8 +866,8 @@ GUARDS = (
     _guard(
         "following for the near store",
         "only what all have copied is trimmed",
-        "(SELECT min(pg_snapshot_xmin(done)) FROM kck_publish_consumer WHERE kind",
-        "(SELECT max(pg_snapshot_xmin(done)) FROM kck_publish_consumer WHERE kind",
+        "(SELECT min(pg_snapshot_xmin(done)) FROM kck_publish_consumer\n",
+        "(SELECT max(pg_snapshot_xmin(done)) FROM kck_publish_consumer\n",
         f"{NEAR}_guards.py::test_what_one_of_two_has_not_copied_is_not_trimmed",
     ),
     _guard(
@@ -912,5 +912,57 @@ GUARDS = (
         "            if clock() - self._damaged > DAMAGES:",
         "            if False:",
         f"{NEAR}_guards.py::test_what_only_a_reader_finds_damaged_is_made_anew",
+    ),
+    # --- followers
+    _guard(
+        "followers",
+        "the cursor moves once the batch is handled",
+        "        elif self._hand_on(rows):\n            self.move(until)\n",
+        "        elif self.move(until) or self._hand_on(rows):\n            pass\n",
+        f"{INNER}test_follower.py::test_a_batch_that_failed_comes_again",
+    ),
+    _guard(
+        "followers",
+        "the place within a large snapshot is written down after each page",
+        "            self.move(done, until, page[-1].seq)\n",
+        "",
+        f"{INNER}test_follower.py::"
+        "test_what_is_much_comes_in_pages_and_goes_on_after_the_last_handled",
+    ),
+    _guard(
+        "followers",
+        "and what has been committed since is not of these pages",
+        "seq > %(seq)s AND pg_visible_in_snapshot(xid, %(until)s::pg_snapshot)",
+        "seq > %(seq)s",
+        f"{INNER}test_follower.py::"
+        "test_what_is_much_comes_in_pages_and_goes_on_after_the_last_handled",
+    ),
+    _guard(
+        "followers",
+        "one process follows under a name",
+        "cursor.execute(_LOCK, [LOCKS, name])",
+        'cursor.execute("SELECT true")',
+        f"{INNER}test_follower.py::test_a_second_process_waits_until_the_first_has_ended",
+    ),
+    _guard(
+        "followers",
+        "the log is kept for each",
+        "WHERE kind NOT IN ('near', 'stored') AND state <> 'forgotten'",
+        "WHERE kind NOT IN ('near', 'stored', 'changes')",
+        f"{INNER}test_follower.py::test_the_log_is_kept_for_it_until_it_is_forgotten",
+    ),
+    _guard(
+        "followers",
+        "one of another cluster begins anew",
+        "    if not is_of_this_cluster:",
+        "    if False:",
+        f"{INNER}test_follower.py::test_in_another_cluster_it_builds_anew",
+    ),
+    _guard(
+        "followers",
+        "a reader's add is told to those who follow what is stored",
+        "                        WHERE kind = 'stored' AND state <> 'forgotten');",
+        "                        WHERE false);",
+        f"{INNER}test_follower.py::test_products_come_as_they_are_stored",
     ),
 )

@@ -16,11 +16,18 @@ CREATE TABLE kck_publish_shard (
 -- Whoever else follows the log: what none of them has seen is not trimmed.
 CREATE TABLE kck_publish_consumer (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE,
+    name text NOT NULL,
     kind text NOT NULL,
     done pg_snapshot NOT NULL,
+    -- What is read in pages: the snapshot up to which, and the last row that is handled.
+    until pg_snapshot,
+    seq bigint NOT NULL DEFAULT 0,
+    -- 'beginning': it has not yet built what it keeps. 'forgotten': the log is not kept for it.
+    state text NOT NULL DEFAULT 'following',
+    cluster text NOT NULL DEFAULT '',
     registered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (name, kind)
 ) WITH (fillfactor = 50);
 -- What is too much for one batch: a source's changes between two snapshots, or the stored keys of
 -- a product, with how far they have been handled.

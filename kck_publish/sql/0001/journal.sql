@@ -13,7 +13,8 @@ CREATE INDEX kck_publish_copy_xid ON kck_publish_copy (xid);
 CREATE FUNCTION kck_publish_copy_v1() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
     IF current_setting('transaction_isolation') IN ('read committed', 'read uncommitted')
-       AND NOT EXISTS (SELECT FROM kck_publish_consumer WHERE kind = 'near') THEN
+       AND NOT EXISTS (SELECT FROM kck_publish_consumer
+                        WHERE kind IN ('near', 'stored') AND state <> 'forgotten') THEN
         RETURN NULL;
     END IF;
     IF TG_OP = 'TRUNCATE' THEN
@@ -22,8 +23,13 @@ BEGIN
         INSERT INTO kck_publish_copy (key) SELECT DISTINCT key FROM kck_gone;
     ELSIF TG_OP = 'UPDATE' THEN
         INSERT INTO kck_publish_copy (key) SELECT DISTINCT key FROM kck_kept;
-    ELSE  -- what a reader adds was not there before
-        INSERT INTO kck_publish_copy (key) SELECT key FROM kck_kept WHERE by <> 'reader';
+    ELSE  -- what a reader adds was not there before, so that no near store holds it
+        INSERT INTO kck_publish_copy (key) SELECT key FROM kck_kept
+         WHERE by <> 'reader'
+            OR current_setting('transaction_isolation') NOT IN
+               ('read committed', 'read uncommitted')
+            OR EXISTS (SELECT FROM kck_publish_consumer
+                        WHERE kind = 'stored' AND state <> 'forgotten');
     END IF;
     IF FOUND THEN
         PERFORM kck_publish_announce_v1('kck_publish.stored');

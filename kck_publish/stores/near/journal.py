@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from ...exceptions import Forgotten
-from ...log.consumers import NEAR, Consumer, register
+from ...log.consumers import NEAR, STORED, Consumer, register
 from ...log.reader import LATE, LATER
 from ...postgres import Cursor
 from ..types import Query
@@ -24,16 +24,20 @@ from ..types import Query
 # From so many keys on, it is cheaper to begin with an empty store.
 MANY = 20_000
 
-_UNSEEN = f"""
+_UNSEEN_KEYS = f"""
 SELECT pg_current_snapshot()::text, ARRAY(
     SELECT coalesce(key, '') FROM kck_publish_copy WHERE {LATER} AND consumer IS NULL
      UNION
     SELECT coalesce(key, '') FROM kck_publish_copy WHERE {LATE} AND consumer IS NULL
-     LIMIT {MANY + 1}), EXISTS (SELECT FROM kck_publish_consumer WHERE id = %(id)s)
+     {{limit}}),
+       EXISTS (SELECT FROM kck_publish_consumer WHERE id = %(id)s AND state <> 'forgotten')
 """
+_UNSEEN = _UNSEEN_KEYS.format(limit=f"LIMIT {MANY + 1}")
+_ALL_UNSEEN = _UNSEEN_KEYS.format(limit="")
 _TELL = f"""
 INSERT INTO kck_publish_copy (key) SELECT unnest(%s::text[])
- WHERE EXISTS (SELECT FROM kck_publish_consumer WHERE kind = '{NEAR}')
+ WHERE EXISTS (SELECT FROM kck_publish_consumer
+                WHERE kind IN ('{NEAR}', '{STORED}') AND state <> 'forgotten')
 """
 _MARK = "INSERT INTO kck_publish_copy (consumer) VALUES (%s)"
 _MARKED = "SELECT EXISTS (SELECT FROM kck_publish_copy WHERE consumer = %s)"
@@ -52,7 +56,8 @@ DELETE FROM kck_publish_consumer WHERE kind = '{NEAR}'
 """
 _TRIM = f"""
 DELETE FROM kck_publish_copy WHERE consumer IS NULL AND xid < coalesce(
-    (SELECT min(pg_snapshot_xmin(done)) FROM kck_publish_consumer WHERE kind = '{NEAR}'),
+    (SELECT min(pg_snapshot_xmin(done)) FROM kck_publish_consumer
+      WHERE kind IN ('{NEAR}', '{STORED}') AND state <> 'forgotten'),
     pg_snapshot_xmin(pg_current_snapshot()))
 """
 _UNMARK = """
@@ -77,8 +82,13 @@ class Look:
 def begin(cursor: Cursor, name: str) -> Consumer:
     """Follow from now on; an earlier registration under the name ends."""
     consumer = register(cursor, name, NEAR)
-    cursor.execute(_MARK, [consumer.id])
+    mark(cursor, consumer.id)
     return consumer
+
+
+def mark(cursor: Cursor, id_: int) -> None:
+    """Leave a registration's own row, which a crash of the server takes away."""
+    cursor.execute(_MARK, [id_])
 
 
 def is_unbroken(cursor: Cursor, id_: int) -> bool:
@@ -116,6 +126,22 @@ def unseen(
         raise Forgotten(consumer.name)
     rows = other.fetchall() if beside else []
     return Look(until, None if len(keys) > MANY or "" in keys else keys), rows
+
+
+def keys_unseen(
+    desk: psycopg.Connection[Any], id_: int, name: str, since: str
+) -> tuple[str, list[str] | None]:
+    """The snapshot of the look, and all keys that a cursor has not seen; None: every key is gone.
+
+    Raises:
+        Forgotten: the journal was not kept for it.
+    """
+    cursor: Cursor = desk.cursor()
+    cursor.execute(_ALL_UNSEEN, {"since": since, "id": id_})
+    until, keys, is_registered = cursor.fetchone()
+    if not is_registered:
+        raise Forgotten(name)
+    return until, None if "" in keys else keys
 
 
 def tell(cursor: Cursor, keys: Iterable[str]) -> None:

@@ -1,0 +1,132 @@
+"""The changes that a Follower is handed: the rows of its sources, in commit-snapshot order.
+
+Between two looks nothing is between the cursor and the snapshot that is not handed on, and what is
+within is in the order in which it was logged. Many rows are handed on page by page; the place is
+written down after each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from django.db import connections
+
+from ..conf import settings
+from ..log.change import Change
+from ..log.consumers import CHANGES
+from ..log.reader import COLUMNS, LATE, LATER, Decoder, Row, any_unseen
+from ..products import registry
+from ..products.depends import Depends
+from .stream import Stream
+
+_SOURCES = "source = ANY (%(sources)s)"
+_ARMS = f"""
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER} AND {_SOURCES} {{more}}
+ UNION ALL
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE} AND {_SOURCES} {{more}}
+ ORDER BY seq
+"""
+# The statement's own snapshot sees just these rows.
+_FIRST = f"""
+WITH page AS ({_ARMS.format(more="")} LIMIT %(limit)s)
+SELECT pg_current_snapshot()::text, page.* FROM (SELECT) AS snapshot LEFT JOIN page ON true
+ ORDER BY seq
+"""
+_REST = _ARMS.format(
+    more="AND seq > %(seq)s AND pg_visible_in_snapshot(xid, %(until)s::pg_snapshot)"
+)
+
+Handler = Callable[[list[Change]], object]
+
+
+class ChangeStream(Stream):
+    """The changes of some sources.
+
+    Args:
+        desk: the connection that it reads on, and that holds its lock; in autocommit.
+        name: of the Follower.
+        reset: called when it cannot go on where it was, with the reason.
+        handler: is handed the changes.
+        wanted: by table, what of it; None for all that is captured, whole.
+        alias: the database.
+    """
+
+    kind = CHANGES
+
+    def __init__(
+        self,
+        desk: psycopg.Connection[Any],
+        name: str,
+        reset: Callable[[str], None],
+        handler: Handler,
+        wanted: Mapping[str, Depends] | None,
+        alias: str,
+    ) -> None:
+        sources = registry.graph().sources
+        self._handler = handler
+        self._wanted = wanted
+        self._sources = sorted(sources if wanted is None else wanted)
+        self._decoder = Decoder(connections[alias], sources)
+        self._alias = alias
+        super().__init__(desk, name, reset)
+
+    def read(self) -> bool:
+        """Hand on what is new."""
+        if self.place.until is not None:  # it has ended within a snapshot
+            self._hand_on_the_rest(self.place.until)
+            return True
+        since, limit = self.place.done, settings.MAX_BATCH
+        with self.desk.cursor() as cursor:
+            if not any_unseen(cursor, since):
+                self.pass_over(since)
+                return False
+            cursor.execute(_FIRST, {"since": since, "sources": self._sources, "limit": limit + 1})
+            found = cursor.fetchall()
+        until = str(found[0][0])
+        rows = [Row(*columns) for _, *columns in found if columns[0] is not None]
+        if len(rows) > limit:
+            self._hand_on_the_rest(until)
+        elif self._hand_on(rows):
+            self.move(until)
+        else:
+            self.pass_over(until)
+        return bool(rows)
+
+    def _hand_on_the_rest(self, until: str) -> None:
+        done = self.place.done
+        for page in self._pages(until):
+            self._hand_on(page)
+            self.move(done, until, page[-1].seq)
+        self.move(until)
+
+    def _pages(self, until: str) -> Iterator[list[Row]]:
+        parameters = {
+            "since": self.place.done,
+            "sources": self._sources,
+            "until": until,
+            "seq": self.place.seq,
+        }
+        with self.desk.cursor(name="kck_publish_page", withhold=True) as cursor:
+            cursor.execute(_REST, parameters)
+            while page := cursor.fetchmany(settings.MAX_BATCH):
+                yield [Row(*columns) for columns in page]
+
+    def _hand_on(self, rows: Sequence[Row]) -> bool:
+        changes = list(self._changes(rows))
+        if changes:
+            self._handler(changes)
+        return bool(changes)
+
+    def _changes(self, rows: Iterable[Row]) -> Iterator[Change]:
+        if rows:
+            connections[self._alias].ensure_connection()
+        for row in rows:
+            change = self._decoder.change(row)
+            if change is None:
+                continue
+            if self._wanted is None:
+                yield change
+            elif (wanted := self._wanted[row.source]).counts(change):
+                yield wanted.shown(change)

@@ -1,0 +1,135 @@
+"""``Follower``: one's own code that follows the log, for relays, hubs and mirrors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import psycopg
+from django.db.models import Model
+
+from ..conf import settings
+from ..exceptions import ConfigurationError, Forgotten
+from ..log.change import Change
+from ..log.consumers import SHARD
+from ..products import registry
+from ..products.depends import Depends
+from ..public import public_in
+from .changes import ChangeStream
+from .stored import StoredProduct, StoredStream
+from .stream import Stream
+
+if TYPE_CHECKING:
+    from .follower_process import FollowerProcess
+
+
+@public_in("kck_publish")
+class Follower:
+    """Follows committed changes, stored products, or both: what a subclass overrides.
+
+    Declared in a module ``followers`` of an installed app, so that every process knows its
+    ``sources``. One process follows under a name; a second one waits until that has ended.
+
+    Attributes:
+        name: of its cursor; ``kck_status`` shows it and ``kck_forget`` forgets it.
+        sources: models, or ``Depends(Model, columns=[...])``: they are captured for it, and
+            ``changes`` is handed these columns only, and no update of others. None: whatever is
+            captured.
+        products: the names of those that ``stored`` is handed; None for all.
+
+    Raises:
+        ConfigurationError: for a class that cannot work.
+    """
+
+    name: ClassVar[str] = ""
+    sources: ClassVar[Sequence[type[Model] | Depends] | None] = None
+    products: ClassVar[Collection[str] | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        registry.follow(f"{cls.__module__}.{cls.__qualname__}", cls._wanted() or ())
+
+    def changes(self, batch: list[Change]) -> None:
+        """Handle committed rows, each once, in commit-snapshot order.
+
+        The cursor moves when this returns. After an error, or a crash, the batch comes again.
+        """
+
+    def stored(self, batch: list[StoredProduct]) -> None:
+        """Handle products that were written or removed, each with its newest value.
+
+        The cursor moves when this returns. When it begins, everything that is stored comes first.
+        """
+
+    def reset(self, reason: str) -> None:
+        """Build anew what this keeps; it goes on with what is committed from now on.
+
+        Args:
+            reason: ``"new"``, the first time. Otherwise it has missed changes: ``"forgotten"``
+                (``kck_forget``, ``FORGET_AFTER``), ``"cluster"`` (the database is a restored
+                dump), ``"crashed"`` (the server, and with it the journal of what is stored),
+                ``"truncated"`` (all that was stored is gone), ``"interrupted"`` (the reset before
+                did not end).
+
+        Raises:
+            Forgotten: unless it is new; override this method to go on.
+        """
+        if reason != "new":
+            raise Forgotten(self.name)
+
+    def run(self) -> None:
+        """Follow until ``stop``; a lost connection is made anew."""
+        self.process.run()
+
+    def stop(self) -> None:
+        """Finish the batch and return from ``run``; a signal handler may call it."""
+        self.process.stop()
+
+    @cached_property
+    def process(self) -> FollowerProcess:
+        """What runs it."""
+        from .follower_process import FollowerProcess
+
+        if not self.name or self.name.startswith((SHARD, "near:")):
+            raise ConfigurationError(f"{type(self).__qualname__} needs a name of its own.")
+        return FollowerProcess(self)
+
+    def streams(self, desk: psycopg.Connection[Any]) -> list[Stream]:
+        """What it follows, from where it was.
+
+        Args:
+            desk: the connection that it reads on, and that holds its lock.
+        """
+        streams: list[Stream] = []
+        if type(self).changes is not Follower.changes:
+            wanted = self._wanted()
+            tables = None if wanted is None else _by_table(wanted)
+            alias = settings.DATABASE
+            streams.append(ChangeStream(desk, self.name, self.reset, self.changes, tables, alias))
+        if type(self).stored is not Follower.stored:
+            streams.append(StoredStream(desk, self.name, self.reset, self.stored, self.products))
+        if not streams:
+            raise ConfigurationError(
+                f"{type(self).__qualname__} overrides neither changes nor stored: it follows "
+                "nothing."
+            )
+        return streams
+
+    @classmethod
+    def _wanted(cls) -> list[Depends] | None:
+        if cls.sources is None:
+            return None
+        wanted = [one if isinstance(one, Depends) else Depends(one) for one in cls.sources]
+        for dependency in wanted:
+            if dependency.product is not None or dependency.mapping or dependency.keys is not None:
+                raise ConfigurationError(
+                    f"{cls.__qualname__}.sources takes models, or Depends(Model, columns=[...])."
+                )
+        return wanted
+
+
+def _by_table(wanted: Sequence[Depends]) -> dict[str, Depends]:
+    return {
+        model._meta.db_table: dependency for dependency in wanted for model in dependency.models
+    }

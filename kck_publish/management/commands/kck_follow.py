@@ -1,0 +1,38 @@
+"""Run a Follower."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.module_loading import import_string
+
+from kck_publish.exceptions import KckPublishError
+from kck_publish.following.follower import Follower
+
+
+class Command(BaseCommand):
+    help = "Run a Follower of the change log, until SIGTERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("follower", help="its class: dotted.path.Mirror")
+        parser.add_argument("--poll", action="store_true", help="poll; never LISTEN")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path = options["follower"]
+        try:
+            found = import_string(path)
+        except ImportError as error:
+            raise CommandError(f"{path} cannot be imported: {error}") from error
+        if not (isinstance(found, type) and issubclass(found, Follower)):
+            raise CommandError(f"{path} is no Follower.")
+        try:
+            follower = found()
+            follower.process.poll = options["poll"]
+            follower.process.say = self.stdout.write
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: follower.stop())
+            follower.run()
+        except KckPublishError as error:
+            raise CommandError(str(error)) from error
