@@ -27,6 +27,7 @@ from .setting import (
     duration,
     lease,
     path,
+    pooler,
     positive,
     retry,
     seconds,
@@ -77,6 +78,9 @@ class Settings:
 
     LISTEN_DSN: str | None = setting(None, text)
     """Connection string for LISTEN, past a transaction pooler; None = as DATABASE."""
+
+    POOLER: str | None = setting(None, pooler)
+    """Before DATABASE stands a pooler in "transaction" or "session" mode; None = find out."""
 
     RETENTION: timedelta = setting(timedelta(minutes=5), duration)
     """How long handled log rows are kept. A timedelta."""

@@ -60,6 +60,13 @@ def store(value: object) -> str:
     return cast(str, value)
 
 
+def pooler(value: object) -> str:
+    """The mode of a pooler."""
+    if not isinstance(value, str) or value not in ("transaction", "session"):
+        raise ValueError('"transaction" or "session"')
+    return value
+
+
 def path(value: object) -> str:
     """A path of a file that may have a socket beside it."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):

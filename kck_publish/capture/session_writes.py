@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from . import pooled_writes
 
 _WROTE = """
 SELECT name, nullif(current_setting(name, true), '')::bigint FROM unnest(%s::text[]) AS t(name)
@@ -140,7 +143,22 @@ def take(connection: BaseDatabaseWrapper, settings: Sequence[str]) -> dict[str, 
     return new
 
 
-def _ask(connection: BaseDatabaseWrapper, settings: Sequence[str]) -> dict[str, int | None]:
+def session_tells(alias: str) -> bool:
+    """Whether a read may ask the session of a database what this client wrote in it."""
+    return not (pooled_writes.are_any() and pooled_writes.is_pooled(connections[alias].connection))
+
+
+def forget(alias: str, settings: Sequence[str], xids: Sequence[int]) -> None:
+    """The listener has handled these transactions of a pooler's client."""
+    raw = connections[alias].connection
+    if pooled_writes.is_pooled(raw):
+        pooled_writes.forget(raw, settings, xids)
+
+
+def _ask(connection: Any, settings: Sequence[str]) -> Mapping[str, int | None]:
+    if pooled_writes.is_pooled(connection.connection):
+        with connection.wrap_database_errors:
+            return pooled_writes.last_writes(connection.connection, settings)
     with connection.cursor() as cursor:
         cursor.execute(_WROTE, [list(settings)])
         return dict(cursor.fetchall())

@@ -29,6 +29,7 @@ _ADD = re.compile(
     r"(DO NOTHING\b|\(digest, fingerprint\) DO UPDATE SET by = 'reader'))",
     re.DOTALL,
 )
+_SEVERAL = re.compile(r";\s*\S")
 # Statements that can fire a trigger, by their first word. Not those that begin or end a
 # transaction, and not those that run in none (VACUUM, CREATE INDEX CONCURRENTLY).
 _FIRST = re.compile(
@@ -51,6 +52,11 @@ def may_fire(query: Any, raw: Any) -> bool:
     return first["query"] is None or not writes_nothing(
         query, raw, session_writes.alias_of(raw), succeeded=False
     )
+
+
+def may_end_transactions(query: Any) -> bool:
+    """Whether these are several statements that begin or end transactions of their own."""
+    return isinstance(query, str) and bool(_SEVERAL.search(query)) and not _FIRST.match(query)
 
 
 def may_write(tag: str | None, query: Any, raw: Any) -> bool:

@@ -20,8 +20,8 @@ from django.db.backends.signals import connection_created
 from psycopg.errors import InvalidTransactionTermination
 from psycopg.pq import TransactionStatus
 
-from . import local_settings, request_writes, session_writes
-from .statement_kind import may_fire, may_write
+from . import local_settings, pooled_writes, request_writes, session_writes
+from .statement_kind import may_end_transactions, may_fire, may_write
 
 #: Called with psycopg's connection after each statement that may have written.
 subscribers: list[Callable[[Any], None]] = []
@@ -40,7 +40,7 @@ class _Watched:
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
         raw, tag = self.connection, None
         try:
-            if local_settings.concerns(raw) and may_fire(query, raw):
+            if _concerns(raw):
                 result = self._execute_within(query, *args, **options)
             else:
                 result = super().execute(query, *args, **options)  # type: ignore[misc]
@@ -51,15 +51,22 @@ class _Watched:
         return result
 
     def _execute_within(self, query: Any, *args: Any, **options: Any) -> Any:
-        """As ``execute``, with the settings of this context."""
+        """As ``execute``, in a transaction that is told and asked what counts for this client."""
+        raw = self.connection
         try:
-            with self._settings(query):
-                return super().execute(query, *args, **options)  # type: ignore[misc]
+            with self._transaction(query):
+                result = super().execute(query, *args, **options)  # type: ignore[misc]
         except InvalidTransactionTermination:
-            if self.connection.info.transaction_status != TransactionStatus.IDLE:
+            if raw.info.transaction_status != TransactionStatus.IDLE:
                 raise
             # A procedure that commits: no transaction can hold settings for it.
-            return super().execute(query, *args, **options)  # type: ignore[misc]
+            result = super().execute(query, *args, **options)  # type: ignore[misc]
+            pooled_writes.record_ended(raw)
+        else:
+            if may_end_transactions(query):
+                pooled_writes.record(raw)
+                pooled_writes.record_ended(raw)
+        return result
 
     def executemany(self, query: Any, *args: Any, **options: Any) -> Any:
         with self._writing(query):
@@ -80,20 +87,26 @@ class _Watched:
     @contextmanager
     def _writing(self, query: Any) -> Iterator[None]:
         try:
-            with self._settings(query):
+            with self._transaction(query):
                 yield
         finally:
             _note(self.connection)
 
     @contextmanager
-    def _settings(self, query: Any) -> Iterator[None]:
+    def _transaction(self, query: Any) -> Iterator[None]:
         raw = self.connection
-        if not (local_settings.concerns(raw) and may_fire(query, raw)):
+        if not (_concerns(raw) and may_fire(query, raw)):
             yield
             return
         with local_settings.own_transaction(raw):
             local_settings.put(raw)
             yield
+            pooled_writes.record(raw)
+
+
+def _concerns(raw: Any) -> bool:
+    """Whether the transactions of a connection have to be told or asked anything."""
+    return local_settings.concerns(raw) or pooled_writes.is_pooled(raw)
 
 
 def _note(raw: Any) -> None:
@@ -119,6 +132,8 @@ def _connected(connection: BaseDatabaseWrapper, **_: Any) -> None:
             factory: Any = raw.cursor_factory
             raw.cursor_factory = _watched(factory)
         session_writes.watch(raw, connection.alias)
+        with connection.wrap_database_errors:
+            pooled_writes.watch(raw, connection.alias)
 
 
 def connect() -> None:

@@ -14,6 +14,7 @@ from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db import DatabaseError, connections
 
 from .. import clock, stores
+from ..capture import session_writes
 from ..exceptions import KeyParameterMismatch, NotPrimed, StoreUnreachable, UnknownProduct
 from ..log import keys, refreshes
 from ..log.snapshot import NOTHING
@@ -275,6 +276,8 @@ def _reading_ahead(grouped: Mapping[str, Iterable[str]], by_hand: Sequence[Addre
         for key in some
     ]
     wrote = {setting for name in grouped for setting in graph.wrote(name)}
+    if not session_writes.session_tells(stores.current().alias):
+        wrote = set()
     return reading_ahead([*addresses, *by_hand], sorted(wrote))
 
 

@@ -21,6 +21,7 @@ from django.db import DatabaseError, connections
 
 from .. import clock, conf
 from ..capture import request_writes, session_writes
+from ..capture.pooled_writes import STORED
 from ..conf import kept
 from ..products import compute, registry
 from ..products.product import Parameters, Product
@@ -33,7 +34,6 @@ from .freshness import expired
 # How many names of bodies are kept, of each lookup.
 NAMES = 4096
 # The session's last transaction that stored or removed something itself (see the migration).
-STORED = "kck_publish.stored"
 
 
 class NearLookup:

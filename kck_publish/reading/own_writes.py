@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ..capture import request_writes
+from django.db import connections
+
+from ..capture import request_writes, session_writes
 from ..products import registry
 from ..products.product import Product
 from ..stores import Address, Own, Reading, Store, Stored, read_own
@@ -33,19 +35,23 @@ def read(
         StoreUnreachable, DatabaseError: the store cannot be read.
     """
     wrote = registry.graph().wrote(product.name)
+    asked: Sequence[str] = wrote
+    mine: int | None = None
+    if not session_writes.session_tells(store.alias):
+        asked, mine = (), session_writes.last_write(connections[store.alias], wrote)
     context = request_writes.current()
     others = [] if context is None else context.under(store.alias, wrote, reader.includes)
     if context is not None and context.brings:  # nothing that was read before this was asked
-        reading = store.read(addresses, wrote, stamped=True)
+        reading = store.read(addresses, asked, stamped=True)
     else:
-        reading = (ask or store.read)(addresses, wrote)
+        reading = (ask or store.read)(addresses, asked)
     if _learns(product, reading):  # it stands on more than was thought
         return read(product, store, addresses)
-    xids = others if reading.own is None else [*others, reading.own]
+    xids = [*others, *(xid for xid in (mine, reading.own) if xid is not None)]
     if not xids:
         return reading, None
     over_products = is_over_products(product)
-    own = read_own(store.alias, xids, wrote)
+    own = read_own(store.alias, xids, asked)
     if context is not None and others:
         entries = reading.entries.values()
         while (
@@ -54,13 +60,15 @@ def read(
             and context.may_wait()
         ):
             time.sleep(_STEP)
-            own = read_own(store.alias, xids, wrote)
+            own = read_own(store.alias, xids, asked)
         if own.handled:
             context.pass_(xids)
+    if own.handled and mine is not None:
+        session_writes.forget(store.alias, wrote, xids)
     if any(_by_hearsay(own, one, over_products) for one in reading.entries.values()):
         # The listener may have written between the two questions: what it has handled says nothing
         # of a value that was read before.
-        reading = store.read(addresses, wrote, stamped=True)
+        reading = store.read(addresses, asked, stamped=True)
         if _learns(product, reading):
             return read(product, store, addresses)
     return reading, own

@@ -492,6 +492,13 @@ GUARDS = (
         "local == NOTHING",
         f"{INNER}test_steering.py::test_a_savepoint_of_the_block_that_is_rolled_back_after_it",
     ),
+    _guard(
+        "capture",
+        "a pooler's client asks for its transaction before that ends",
+        "            yield\n            pooled_writes.record(raw)",
+        "            yield",
+        "tests/deployments/test_own_writes.py",
+    ),
     # --- old and new code
     _guard(
         "old and new code",
