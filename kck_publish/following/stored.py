@@ -104,7 +104,7 @@ class StoredStream(Stream):
         with self.desk.cursor() as cursor:
             for name, product in registry.graph().products.items():
                 if self._wants(name):
-                    self._hand_on(store.enumerate(cursor, name, product.fingerprint))
+                    self._hand_on(store.table.keys(cursor, name, product.fingerprint))
 
     def is_unbroken(self, place: Place) -> bool:
         """Whether the server, whose crash empties the journal, has not crashed."""
