@@ -9,13 +9,12 @@ from django.db import connections
 
 from . import clock
 from .capture.catalog import has_log
-from .capture.install import faults
 from .conf import settings
+from .diagnosis.registry import diagnose
 from .exceptions import StoreMissing
 from .log.consumers import SHARD, SHARD_LOCKS, consumers, held
 from .log.lag import Lags, lags
 from .postgres import Cursor
-from .products import registry
 from .refresh import schedule
 
 # A change is unhandled while some shard's cursor does not see it.
@@ -122,7 +121,7 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         retries, dead = cursor.fetchone()
         plans = schedule.plans(cursor)
     lag = behind.longest
-    triggers = [str(fault) for fault in faults(alias, registry.sources())]
+    triggers = [str(problem) for problem in diagnose("triggers", alias)]
     problems = [*triggers]
     if lag > max_lag:
         problems.append(f"The oldest unhandled change is {lag:.1f} s old.")

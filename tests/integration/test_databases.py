@@ -9,9 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections, router
 
-from kck_publish.checks import check_databases, check_replicas
 from kck_publish.conf import settings as ours
 from kck_publish.conf import working_in
+from kck_publish.diagnosis.registry import diagnose
 from kck_publish.routing import PrimaryRouter
 from tests.catalog.fixtures import stored
 from tests.catalog.models import Item, Publisher
@@ -58,9 +58,9 @@ def test_reads_never_go_to_a_replica_and_say_what_objects_get_would(
     row = Publisher.objects.create(name="Ace")
     expected = Publisher.objects.get(pk=row.pk)
     settings.DATABASE_ROUTERS = [Replicas()]
-    assert "kck_publish.W009" in {one.id for one in check_replicas(None)}
+    assert "W009" in {problem.id for problem in diagnose("replicas", "default")}
     settings.DATABASE_ROUTERS = [PrimaryRouter(), Replicas()]
-    assert not check_replicas(None)
+    assert not diagnose("replicas", "default")
     primed = Publisher.cached.get(pk=row.pk)
     listen()
     served = Publisher.cached.get(name="Ace")
@@ -86,11 +86,11 @@ def test_a_compute_reads_no_replica(replica: None, settings: Any) -> None:
 
 
 def test_a_model_that_routers_keep_elsewhere_is_refused(replica: None, settings: Any) -> None:
-    assert check_databases(None) == []
+    assert diagnose("sources elsewhere", "default") == []
     settings.DATABASE_ROUTERS = [Apart()]
-    (found,) = check_databases(None)
-    assert (found.id, found.obj) == ("kck_publish.E008", Publisher)
-    assert "catalog.Publisher is written in the database 'replica'" in found.msg
+    (found,) = diagnose("sources elsewhere", "default")
+    assert (found.id, found.obj) == ("E008", Publisher)
+    assert "catalog.Publisher is written in the database 'replica'" in found.message
 
 
 def test_the_listener_works_in_the_database_it_is_told(replica: None) -> None:

@@ -1,0 +1,72 @@
+"""Settings and declarations that cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.apps import apps
+
+from ..capture.sql import virtual_columns
+from ..conf import problems
+from ..exceptions import InvalidPrimer
+from ..products import registry
+from ..rows.publish import unreadable
+from .registry import Asks, Problem, diagnosis
+
+
+@diagnosis("settings", Asks.CODE)
+def wrong_settings(alias: str) -> Iterator[Problem]:
+    """Everything wrong with KCK_PUBLISH."""
+    for problem in problems():
+        yield Problem("E001", problem)
+
+
+@diagnosis("declarations", Asks.CODE)
+def wrong_declarations(alias: str) -> Iterator[Problem]:
+    """A dependency on what does not exist, or a ring of products."""
+    try:
+        registry.graph()
+    except InvalidPrimer as error:
+        yield Problem("E002", str(error))
+
+
+@diagnosis("generated columns", Asks.CODE)
+def unseen_columns(alias: str) -> Iterator[Problem]:
+    """A dependency on a column whose value a trigger cannot see."""
+    for source in registry.sources():
+        for column in sorted(virtual_columns(source).intersection(source.captured)):
+            yield Problem(
+                "E004",
+                f"Something depends on the value of {source.table}.{column}, a generated column "
+                "with db_persist=False, which PostgreSQL does not show to triggers.",
+                "Depend on the columns that it is computed from, or make it db_persist=True.",
+                source.model,
+            )
+
+
+@diagnosis("publish", Asks.CODE)
+def unreadable_publish(alias: str) -> Iterator[Problem]:
+    """A model's own ``publish`` that does not say what it publishes when its row is empty."""
+    registry.graph()
+    for label, why in sorted(unreadable.items()):
+        yield Problem(
+            "W006",
+            f"{label}.publish() could not be run on an empty row ({why}), so the lookups that it "
+            "publishes by are not known.",
+            "Call publish_by() first, or declare the lookups in cached_by.",
+            apps.get_model(label),
+        )
+
+
+@diagnosis("eager products", Asks.CODE)
+def unknown_domains(alias: str) -> Iterator[Problem]:
+    """An eager product whose keys nobody can name."""
+    for product in registry.graph().products.values():
+        if product.eager and product.parameters and not product.warm:
+            yield Problem(
+                "E007",
+                f"{product.name} is eager and has parameters, but no domain(): nobody knows which "
+                "of its keys are to be primed.",
+                "Write domain(), or leave out eager.",
+                product,
+            )

@@ -1,0 +1,55 @@
+"""What a deployment can have wrong, subject by subject: as checks, status and the doctor ask."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import checks
+
+from kck_publish.diagnosis import registry
+from kck_publish.diagnosis.registry import Asks, diagnose, diagnoses, diagnosis
+
+pytestmark = pytest.mark.django_db
+
+ROOT = Path(__file__).resolve().parents[2]
+ID = re.compile(r'"([EW]\d{3})"')
+
+
+def used() -> dict[str, set[str]]:
+    """The ids of problems, with the files that use them."""
+    found: dict[str, set[str]] = {}
+    for path in Path(registry.__file__).parent.glob("*.py"):
+        if path != Path(registry.__file__):
+            for id in ID.findall(path.read_text()):
+                found.setdefault(id, set()).add(path.name)
+    return found
+
+
+def test_nothing_is_wrong_here() -> None:
+    assert len(diagnoses()) >= 9
+    for subject in diagnoses():
+        assert diagnose(subject, "default") == [], subject
+
+
+def test_each_id_is_of_one_subject_and_in_the_reference() -> None:
+    reference = (ROOT / "docs" / "reference.md").read_text()
+    for id, files in used().items():
+        assert len(files) == 1, f"{id} is used in {files}: take the next free number"
+        assert f"| `kck_publish.{id}` |" in reference, f"{id} is not in the table System checks"
+
+
+def test_a_subject_is_looked_at_by_one_function() -> None:
+    with pytest.raises(ValueError, match="'triggers' is looked at twice"):
+        diagnosis("triggers", Asks.DATABASE)(lambda alias: [])
+
+
+def test_checks_name_what_a_subject_finds(settings: Any) -> None:
+    settings.KCK_PUBLISH = {"SHARDS": 0}
+    (found,) = diagnose("settings", "default")
+    assert (found.id, found.message) in {
+        (str(message.id).removeprefix("kck_publish."), message.msg)
+        for message in checks.run_checks()
+    }
