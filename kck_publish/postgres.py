@@ -87,6 +87,11 @@ def connect(alias: str, dsn: str | None = None) -> psycopg.Connection[Any]:
     return connection
 
 
+def is_of_test(block: object) -> bool:
+    """Whether an atomic block is the one that Django's TestCase puts around a test."""
+    return getattr(block, "_from_testcase", False)
+
+
 def is_passing(error: Exception) -> bool:
     """Whether an error says that the database is away, or that somebody held a lock."""
     passing = (

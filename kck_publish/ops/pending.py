@@ -18,14 +18,15 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..clock import now
 from ..conf import settings
 from ..log import refreshes
-from ..log.keys import shard_of
+from ..log.keys import product_of, shard_of
 from ..log.reader import Decoder, Row, undrained, unseen
 from ..log.snapshot import NOTHING, Snapshot
+from ..postgres import is_of_test
 from ..products.graph import Graph
 from ..products.product import Parameters, Product
 from ..refresh.backlog import concerned
 from ..refresh.dependents import Dependents
-from ..refresh.tasks import Work
+from ..refresh.tasks import Work, matches
 from ..stores import HAND, READER, Stored, edges
 
 # More unseen rows than this are not looked through: everything then counts as waiting.
@@ -69,7 +70,7 @@ class Pending:
         done = self.done[shard_of(entry.address.key, len(self.done))]
         if entry.by == READER and not stamp.includes(done):
             return True  # added late: the next batch primes it
-        xids = {xid for one, xid in self.whole.get(product.name, ()) if _matches(parameters, one)}
+        xids = {xid for one, xid in self.whole.get(product.name, ()) if matches(parameters, one)}
         xids |= self.keys.get(key, set())
         # What is in the stamp is in the value, unless somebody made that up.
         return any(entry.by == HAND or not stamp.sees(xid) for xid in xids)
@@ -90,10 +91,9 @@ def pending(connection: BaseDatabaseWrapper, graph: Graph, recover: Callable[[],
     decoder = Decoder(connection, graph.sources)
     for shard, shards, done in places:
         owns = _owner(shard, shards)
-        collect = Dependents(graph, decoder, owns, settings.DATABASE).collect
+        collect = Dependents(graph, decoder, owns, settings.DATABASE, recover).collect
         for row in _rows(connection, done, found):
             _note(found, collect([row]), row.xid)
-            recover()
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, stored FROM kck_publish_backlog")
         for name, stored in cursor.fetchall():
@@ -110,7 +110,7 @@ def _owner(shard: int, shards: int) -> Callable[[str], bool]:
 
 
 def _rows(connection: BaseDatabaseWrapper, done: str, found: Pending) -> list[Row]:
-    if any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+    if any(map(is_of_test, connection.atomic_blocks)):
         return undrained(connection)
     with closing(unseen(connection, done)) as rows:  # type: ignore[type-var]
         some = list(islice(rows, MANY_ROWS + 1))
@@ -132,7 +132,7 @@ def _note(found: Pending, work: Work, xid: int) -> None:
 
 def _cascades(found: Pending, graph: Graph, decoder: Decoder, recover: Callable[[], None]) -> None:
     """What depends on the products that wait, as their refresh will be logged."""
-    collect = Dependents(graph, decoder, lambda key: True, settings.DATABASE).collect
+    collect = Dependents(graph, decoder, lambda key: True, settings.DATABASE, recover).collect
     for name in graph.order:  # what is depended on comes first
         if not graph.by_product.get(name):
             continue
@@ -140,9 +140,8 @@ def _cascades(found: Pending, graph: Graph, decoder: Decoder, recover: Callable[
             found.cascade_whole |= {product.name for product, _ in graph.by_product[name]}
             continue
         waiting = {*found.keys, *found.cascade}
-        for key in sorted(key for key in waiting if key.partition("/")[0] == name):
+        for key in sorted(key for key in waiting if product_of(key) == name):
             work = collect([_refreshed(name, key)])
-            recover()
             found.cascade_whole |= work.whole.keys()
             found.cascade |= {one for tasks in work.tasks.values() for one in tasks}
 
@@ -158,7 +157,3 @@ def _recorded(found: Pending, graph: Graph, connection: BaseDatabaseWrapper) -> 
 
 def _refreshed(name: str, key: str) -> Row:
     return Row(0, 0, name, refreshes.REFRESHED, None, None, [key], None, now())
-
-
-def _matches(parameters: Parameters, pattern: Parameters) -> bool:
-    return all(parameters.get(name) == value for name, value in pattern.items())

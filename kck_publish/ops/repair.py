@@ -10,6 +10,7 @@ from django.db import connections
 from ..conf import settings
 from ..exceptions import ConfigurationError
 from ..log import refreshes
+from ..log.keys import product_of
 from ..products import registry
 from .verify import CHUNK, Patience, Report, caught_up, judge, owned
 
@@ -44,7 +45,7 @@ def repair(report: Report, patience: float, drain: Callable[[], object]) -> None
     left = [one for one in report.findings if one.kind == "failing"]
     by_product: dict[str, list[str]] = {}
     for one in wrong:
-        by_product.setdefault(one.key.partition("/")[0], []).append(one.key)
+        by_product.setdefault(product_of(one.key), []).append(one.key)
     for name, keys in by_product.items():
         for start in range(0, len(keys), CHUNK):
             left += judge(registry.get(name), keys[start : start + CHUNK], afresh)

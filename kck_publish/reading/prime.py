@@ -23,7 +23,7 @@ from ..exceptions import StoreUnreachable, TooLarge
 from ..log import refreshes
 from ..log.keys import shard_of
 from ..log.snapshot import Snapshot, take
-from ..postgres import Cursor
+from ..postgres import Cursor, is_of_test
 from ..products.compute import compute
 from ..products.compute import current as current_compute
 from ..products.product import Computed, Parameters, Product, Wanted
@@ -117,9 +117,7 @@ def anew(product: Product, key: str, parameters: Parameters) -> None:
 def in_transaction(connection: BaseDatabaseWrapper) -> bool:
     """Whether the caller is in a transaction; a TestCase's own does not count."""
     blocks = getattr(connection, "atomic_blocks", [])
-    return connection.in_atomic_block and not all(
-        getattr(block, "_from_testcase", False) for block in blocks
-    )
+    return connection.in_atomic_block and not all(map(is_of_test, blocks))
 
 
 def _alone(product: Product, wanted: Wanted) -> dict[str, Computed | Stored]:

@@ -18,6 +18,7 @@ from django.db import connections, transaction
 from django.db.models import Model
 
 from ..capture import statements
+from ..postgres import is_of_test
 
 # How many keys a memo holds; one that is full starts anew. For contexts that live long.
 LIMIT = 10_000
@@ -109,7 +110,7 @@ class Memo:
                 self._off = True  # a transaction whose end Django does not know of
             return
         blocks: Iterable[Any] = getattr(wrapper, "atomic_blocks", ())
-        if all(getattr(block, "_from_testcase", False) for block in blocks):
+        if all(map(is_of_test, blocks)):
             return  # ends with the test
         with self._lock:
             if any(one == id(raw) for _, one in self._writing.values()):

@@ -16,7 +16,7 @@ from ..products.product import Parameters, Product
 from ..stores import Store, edges
 from .errors import describe
 from .session import Session
-from .tasks import Work
+from .tasks import Work, matches
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Spreading:
             for key in (self._domain(product) if product.eager else None) or ():
                 if self._session.owns(key):
                     parameters = product.parameters_of(key)
-                    if any(_matches(parameters, one) for one in patterns):
+                    if any(matches(parameters, one) for one in patterns):
                         work.want(product, key, parameters, "domain")
 
     def _touch_read(self, work: Work, product: Product, patterns: Sequence[Parameters]) -> None:
@@ -68,7 +68,7 @@ class Spreading:
         for key in read:
             if self._session.owns(key):
                 parameters = product.parameters_of(key)
-                if any(_matches(parameters, pattern) for pattern in patterns):
+                if any(matches(parameters, pattern) for pattern in patterns):
                     work.touch(product, key, parameters)
 
     def _touch(self, work: Work, product: Product, patterns: Sequence[Parameters]) -> None:
@@ -78,7 +78,7 @@ class Spreading:
             if not self._session.owns(key):
                 continue
             parameters = product.parameters_of(key)
-            if any(_matches(parameters, pattern) for pattern in patterns):
+            if any(matches(parameters, pattern) for pattern in patterns):
                 touched[key] = parameters
             if not self._session.any_room(len(touched)):
                 self._session.defer(product.name)
@@ -133,7 +133,3 @@ class Spreading:
                 domain = None
             self._domains[product.name] = domain
         return self._domains[product.name]
-
-
-def _matches(parameters: Parameters, pattern: Parameters) -> bool:
-    return all(parameters.get(name) == value for name, value in pattern.items())

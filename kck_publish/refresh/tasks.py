@@ -17,6 +17,11 @@ from ..products.depends import Change
 from ..products.product import Parameters, Product
 
 
+def matches(parameters: Parameters, pattern: Parameters) -> bool:
+    """Whether a key's parameters are those of a pattern, which may leave some out."""
+    return all(parameters.get(name) == value for name, value in pattern.items())
+
+
 @dataclass(slots=True)
 class Task:
     """One key to refresh.

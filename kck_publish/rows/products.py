@@ -31,6 +31,7 @@ from django.db.models import (
 )
 
 from .. import conf
+from ..chunks import chunks
 from ..conf import settings
 from ..products import encoding
 from ..products.depends import Change, Depends
@@ -243,7 +244,7 @@ class RowProduct(Product):
         """The rows of several keys, in pk order, by one query for many keys."""
         found: dict[str, list[Model]] = defaultdict(list)
         names = [one.name for one in self.parameters]
-        for some in _chunks(parameters, 500):
+        for some in chunks(parameters, 500):
             for row in self._fetch(some):
                 values = (getattr(row, attname) for attname in self.attnames)
                 found[self.key_of(dict(zip(names, values, strict=True)))].append(row)
@@ -324,8 +325,3 @@ def _target(one: Field[Any, Any]) -> Field[Any, Any]:
     while one.remote_field is not None and hasattr(one, "target_field"):
         one = one.target_field
     return one
-
-
-def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
