@@ -35,8 +35,8 @@ from ..log.consumers import Consumer
 from ..log.lag import lags
 from ..postgres import Cursor, connect, name_of
 from ..stores.near import journal
+from ..stores.near.asking import DAMAGED
 from ..stores.near.format import Lease, clock, door_of
-from ..stores.near.reader import DAMAGED
 from .near_copy import Copying
 
 logger = logging.getLogger("kck_publish")

@@ -15,7 +15,7 @@ from ..capture import request_writes, session_writes
 from ..products import registry
 from ..products.product import Product
 from ..stores import Address, Own, Reading, Store, Stored, read_own
-from ..stores.near import reader
+from ..stores.near import progress
 
 # Looks at the store: addresses, and the session settings that tell of own writes.
 Ask = Callable[[Sequence[Address], Sequence[str]], Reading]
@@ -40,7 +40,7 @@ def read(
     if not session_writes.session_tells(store.alias):
         asked, mine = (), session_writes.last_write(connections[store.alias], wrote)
     context = request_writes.current()
-    others = [] if context is None else context.under(store.alias, wrote, reader.includes)
+    others = [] if context is None else context.under(store.alias, wrote, progress.includes)
     if context is not None and context.brings:  # nothing that was read before this was asked
         reading = store.read(addresses, asked, stamped=True)
     else:

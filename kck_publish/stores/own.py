@@ -13,7 +13,7 @@ from django.db import connections
 
 from ..log import keys
 from ..log.snapshot import Snapshot
-from .near import reader
+from .near import progress
 from .types import Address
 
 # With whether a cascade is on its way: refreshed products that a shard has not yet handled; and
@@ -107,7 +107,7 @@ def read_own(alias: str, xids: Sequence[int], wrote: Sequence[str]) -> Own:
             if shard is not None and not put_aside
         ]
         own = Own(tuple(xids), bool(rows[0][0]), done, cascading=any(row[4] for row in rows))
-        if own.handled and not reader.has_copied(tuple(own.xids), rows[0][6]):
+        if own.handled and not progress.has_copied(tuple(own.xids), rows[0][6]):
             own = replace(own, copied=False)
         if own.handled:  # so that the next read of this session asks nothing
             cursor.execute(_FORGET, [list(wrote)])

@@ -17,6 +17,7 @@ from django.db import connection, connections
 
 from kck_publish.products import registry
 from kck_publish.stores.near import reader
+from kck_publish.stores.near.asking import DAMAGED
 from kck_publish.stores.near.format import clock
 from tests.acceptance.test_listener_process import Process, Start, start  # noqa: F401
 from tests.catalog.fixtures import another_session, lease_of
@@ -134,7 +135,7 @@ def test_a_damaged_file_is_set_aside_and_made_anew(
         file.seek(2 * 4096)
         file.write(b"\xff" * 4096 * 4)
     reader.reader(path)._lose(lmdb.CorruptedError("seen by a reader"))
-    reader.reader(path).ask("", reader.DAMAGED)
+    reader.reader(path).ask("", DAMAGED)
     wait_until(lambda: [one for one in os.listdir(Path(path).parent) if ".bad-" in one], 20)
     write(6)
     wait_until(lambda: total() == 6 and held(path) == body(6), 20)

@@ -31,6 +31,7 @@ from kck_publish.request import GlobalRequest
 from kck_publish.request.read_your_writes import ReadYourWritesMiddleware
 from kck_publish.stores.near import journal
 from kck_publish.stores.near import reader as near_reader
+from kck_publish.stores.near.asking import DAMAGED
 from kck_publish.stores.near.format import clock
 from kck_publish.stores.near.writer import NearFile
 from kck_publish.testing import travel
@@ -227,7 +228,7 @@ def test_what_only_a_reader_finds_damaged_is_made_anew(
     item: Item, held: Any, path: str, wait_until: Any
 ) -> None:
     """The follower need not come by the page that is damaged; it is told, and set aside."""
-    near_reader.reader(path).ask("", near_reader.DAMAGED)
+    near_reader.reader(path).ask("", DAMAGED)
     wait_until(lambda: list(Path(path).parent.glob("*.bad-*")), what="set aside")
     wait_until(lambda: total() == 5 and held(), 20, what="held again")
 

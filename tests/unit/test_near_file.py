@@ -14,6 +14,7 @@ import lmdb
 import pytest
 
 from kck_publish.clock import now
+from kck_publish.stores.near import opened
 from kck_publish.stores.near import reader as near_reader
 from kck_publish.stores.near.format import (
     OWNER,
@@ -56,7 +57,7 @@ def trusted(file: NearFile, seconds: float = 60) -> near_reader.NearReader:
 
 def reader_of(path: str) -> near_reader.NearReader:
     """One that has never looked."""
-    if found := near_reader._readers.pop(path, None):
+    if found := opened.readers.pop(path, None):
         found.close()
     return near_reader.reader(path)
 
@@ -104,7 +105,8 @@ def test_an_entry_and_its_body_make_way_together(file: NearFile) -> None:
     reader = trusted(file)
     file.put([entry(f"a/{number}", b"x" * 3000) for number in range(20)])
     used = file.used
-    file._count(file._env.begin())
+    with file._file.env.begin() as txn:
+        file._usage.count(txn.cursor())
     assert file.used == used
     assert len(file) == 20
     file.shrink(used / 2)
@@ -292,11 +294,11 @@ def test_nobody_opens_it_while_the_process_forks(path: str) -> None:
     file.close()
     reader = near_reader.reader(path)
     assert reader.get("a/1", FP) is not None
-    near_reader._before_fork()
+    opened._before_fork()
     try:
         assert reader.get("a/1", FP) is None
     finally:
-        near_reader._after_fork()
+        opened._after_fork()
     assert reader.get("a/1", FP) is not None
     reader.close()
 

@@ -16,6 +16,7 @@ import time
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ...log.keys import identify
 from ..frame import frame, unframe
@@ -24,6 +25,8 @@ from ..types import Address, Stored
 MAGIC, FORMAT = "kck_publish near store", 2
 # Longer names are refused by LMDB, as it is built by default; one byte is for the body's.
 LONGEST_NAME = 510
+# Readers of one file, threads of all processes of the host.
+READERS = 2048
 # The records that are no entries: no key begins so.
 OWNER, LEASE = b"\0owner", b"\0lease"
 
@@ -177,3 +180,8 @@ def inode_of(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def is_cut_short(env: Any, path: str) -> bool:
+    """Whether the file is shorter than it says, so that reading it would end the process."""
+    return bool((env.info()["last_pgno"] + 1) * env.stat()["psize"] > os.stat(path).st_size)

@@ -10,26 +10,26 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
-from itertools import compress, cycle
+from itertools import compress
 from time import clock_gettime
 from typing import Any
 
-from ...conf import settings
 from ...log.snapshot import NOTHING, Snapshot
 from ..types import Stored
+from . import opened
+from .asking import DAMAGED, Follower, telling, tells
 from .format import (
     CLOCK,
     LEASE,
     OWNER,
+    READERS,
     Lease,
     body_name,
     clock,
-    door_of,
     inode_of,
+    is_cut_short,
     name_of,
     read_lease,
     read_owner,
@@ -45,11 +45,6 @@ logger = logging.getLogger("kck_publish")
 
 # Seconds between two looks for a file, or a lease, that was not there.
 AGAIN = 0.1
-# One hit in so many tells the follower that its key is still read.
-TELLS = 512
-# Whether the next one does.
-_TELLING = cycle([*[False] * (TELLS - 1), True])
-tells = _TELLING.__next__
 
 
 class NearReader:
@@ -67,7 +62,7 @@ class NearReader:
         self._again = 0.0
         # Before that this process has said that nothing is read here: see ``_done``.
         self._since = 0.0
-        self._door: socket.socket | None = None
+        self._follower = Follower(path)
         self._complained = False
         self._lock = threading.Lock()
 
@@ -91,7 +86,7 @@ class NearReader:
             self._lose(error)
             return None
         if tells():
-            self._tell(name)
+            self._follower.tell(name)
         return found
 
     def read_many(self, names: Sequence[bytes]) -> list[bytes | None]:
@@ -103,8 +98,8 @@ class NearReader:
         except Exception as error:  # noqa: BLE001 - as above
             self._lose(error)
             return [None] * len(names)
-        for name in compress(names, _TELLING):
-            self._tell(name)
+        for name in compress(names, telling):
+            self._follower.tell(name)
         return found
 
     @property
@@ -144,28 +139,13 @@ class NearReader:
 
     def ask(self, key: str, fingerprint: str) -> None:
         """Ask the follower to hold a key, or to go on holding it; it may be busy, or gone."""
-        with suppress(OSError, ValueError):
-            self._caller().sendto(f"{fingerprint}{key}".encode(), door_of(self.path))
-
-    def _tell(self, name: bytes) -> None:
-        """As ``ask``, by the name of a body; those that are digested are told by ``get``."""
-        if name.endswith(b"\0") and not name.startswith(b"\1"):
-            self.ask(name[:-18].decode(), name[-17:-1].decode())
-
-    def _caller(self) -> socket.socket:
-        found = self._door
-        if found is None:
-            kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
-            found = self._door = socket.socket(socket.AF_UNIX, kind)
-        return found
+        self._follower.ask(key, fingerprint)
 
     def close(self) -> None:
         """Let go of the file; it is opened again when it is next read."""
         with self._lock:
             self._close()
-            if self._door is not None:
-                self._door.close()
-                self._door = None
+            self._follower.close()
 
     def _renewed(self) -> bool:
         """Look for the lease again, in a new file perhaps; whether it holds."""
@@ -173,7 +153,7 @@ class NearReader:
         if now < self._again:
             return False
         with self._lock:
-            if _forking:  # nothing may be open when the child begins
+            if opened.forking:  # nothing may be open when the child begins
                 return False
             try:
                 if self._env is not None:
@@ -195,8 +175,8 @@ class NearReader:
         inode = inode_of(self.path)
         if inode is None or not os.path.exists(f"{self.path}-lock"):
             return
-        lent = _lent.get(self.path)
-        if lent is None and self.path in _lent:
+        lent = opened.lent.get(self.path)
+        if lent is None and self.path in opened.lent:
             return
         env = lent or lmdb.open(
             self.path, subdir=False, readonly=True, create=False, map_size=0, max_readers=READERS
@@ -218,7 +198,7 @@ class NearReader:
         self._lease = Lease(0.0, 0.0, -1.0)
         self._inode = None
         env, self._env = self._env, None
-        if env is not None and env is not _lent.get(self.path):
+        if env is not None and env is not opened.lent.get(self.path):
             env.close()  # waits for who is just reading
 
     def _lose(self, error: Exception) -> None:
@@ -240,84 +220,7 @@ class NearReader:
             )
 
 
-# What is said, in the place of a fingerprint, of a file that cannot be read.
-DAMAGED = "!" * 16
-# Readers of one file, threads of all processes of the host.
-READERS = 2048
-_readers: dict[str, NearReader] = {}
-# Writes that are handled and perhaps not copied, with the first snapshot in which they were.
-MANY_HANDLED = 1000
-_handled: dict[tuple[int, ...], str] = {}
-# What this process's follower has opened for writing: no process may open a file twice.
-_lent: dict[str, Any] = {}
-_forking = False
-
-
 def reader(path: str) -> NearReader:
     """This process's reader of the file."""
-    found = _readers.get(path)
-    return found if found is not None else _readers.setdefault(path, NearReader(path))
-
-
-def lend(path: str, env: Any) -> None:
-    """Readers of this process are to read in what its follower has opened; not at all: None."""
-    _lent.setdefault(path, None)
-    if path in _readers:
-        _readers[path].close()
-    _lent[path] = env
-
-
-def take_back(path: str) -> None:
-    """This process follows no more: its readers open the file themselves."""
-    lend(path, None)
-    _lent.pop(path, None)
-
-
-def is_cut_short(env: Any, path: str) -> bool:
-    """Whether the file is shorter than what it says it holds: to read it would be the end."""
-    return bool((env.info()["last_pgno"] + 1) * env.stat()["psize"] > os.stat(path).st_size)
-
-
-def includes(snapshot: str) -> bool:
-    """Whether the near store, if there is one, shows what was stored up to a snapshot."""
-    return settings.NEAR is None or reader(settings.NEAR).includes(snapshot)
-
-
-def has_copied(xids: tuple[int, ...], now: str) -> bool:
-    """Whether the near store, if there is one, shows these writes, which are handled.
-
-    Args:
-        xids: the transactions that wrote.
-        now: a snapshot in which they are handled. It is the first such that counts: where much is
-            committed, a copy is always a little behind the last.
-    """
-    if settings.NEAR is None:
-        return True
-    if not reader(settings.NEAR).includes(_handled.setdefault(xids, now)):
-        while len(_handled) > MANY_HANDLED:
-            _handled.pop(next(iter(_handled)), None)
-        return False
-    _handled.pop(xids, None)
-    return True
-
-
-def _before_fork() -> None:
-    global _forking
-    _forking = True
-    for one in _readers.values():
-        one.close()
-
-
-def _after_fork() -> None:
-    global _forking
-    _forking = False
-
-
-def _after_fork_in_child() -> None:
-    _after_fork()
-    _readers.clear()  # a lock may have been held by a thread that is not here
-
-
-os.register_at_fork(
-    before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
-)
+    known = opened.readers.get(path)
+    return known if known is not None else opened.readers.setdefault(path, NearReader(path))

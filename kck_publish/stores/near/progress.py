@@ -1,0 +1,33 @@
+"""What the near store, if there is one, shows of the writes that the listener has handled."""
+
+from __future__ import annotations
+
+from ...conf import settings
+from .reader import reader
+
+# Writes that are handled and perhaps not copied, with the first snapshot in which they were.
+MANY_HANDLED = 1000
+_handled: dict[tuple[int, ...], str] = {}
+
+
+def includes(snapshot: str) -> bool:
+    """Whether the near store, if there is one, shows what was stored up to a snapshot."""
+    return settings.NEAR is None or reader(settings.NEAR).includes(snapshot)
+
+
+def has_copied(xids: tuple[int, ...], now: str) -> bool:
+    """Whether the near store, if there is one, shows these writes, which are handled.
+
+    Args:
+        xids: the transactions that wrote.
+        now: a snapshot in which they are handled. It is the first such that counts: where much is
+            committed, a copy is always a little behind the last.
+    """
+    if settings.NEAR is None:
+        return True
+    if not reader(settings.NEAR).includes(_handled.setdefault(xids, now)):
+        while len(_handled) > MANY_HANDLED:
+            _handled.pop(next(iter(_handled)), None)
+        return False
+    _handled.pop(xids, None)
+    return True
