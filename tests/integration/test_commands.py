@@ -488,7 +488,9 @@ def test_verify_reports_no_lag_as_a_difference(author: Author) -> None:
             cache.get(key)
         writer = Session(write)
         try:
-            reports = [audit(names, patience=0.3) for _ in range(4)]
+            reports = []
+            while len(reports) < 4 or (written[0] <= 50 and len(reports) < 100):
+                reports.append(audit(names, patience=0.3))
             before = written[0]
             corrupt("item_names/9")  # nobody writes there, so it is found for what it is
             wrong = audit(["item_names"], patience=0.5)
