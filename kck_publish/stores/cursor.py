@@ -12,8 +12,10 @@ from typing import Any
 
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import ClientCursor
 from psycopg.pq import Format
 
+from .. import clock
 from ..postgres import Cursor
 
 _KEPT = "kck_publish_cursor"
@@ -26,13 +28,19 @@ def kept_cursor(connection: BaseDatabaseWrapper) -> Iterator[Cursor]:
     Whatever Django's other cursors do, it sends parameters apart from the statement, and is sent
     bytes as bytes. It prepares statements on the server where ``prepare_threshold`` in the
     database's OPTIONS says that nothing in between minds, and Django's never do.
-    ``capture.statements`` need not look at what is known to read.
+    ``capture.statements`` need not look at what is known to read. Under execute wrappers it is a
+    cursor that can send several statements at once.
 
     Args:
         connection: Django's.
     """
     connection.close_if_health_check_failed()  # as Django's own cursors do
     connection.ensure_connection()
+    if connection.execute_wrappers:  # that may put another statement before (pgtrigger.ignore)
+        with connection.wrap_database_errors:
+            cursor = ClientCursor(connection.connection)
+        yield clock.aware(connection._prepare_cursor(cursor))  # type: ignore[attr-defined]
+        return
     kept = vars(connection)
     found: psycopg.Cursor[Any] | None = kept.pop(_KEPT, None)  # so that no other thread has it
     if found is None or found.connection is not connection.connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pgtrigger
 import pytest
 from django.db import close_old_connections, connection, connections, transaction
 from django.db.utils import ProgrammingError
@@ -76,10 +77,8 @@ def test_after_an_error_there_is_another_one(authors: list[Author]) -> None:
     name_of(authors[0])
     before = kept()
 
-    def failing(execute: Callable[..., Any], statement: str, *rest: Any) -> Any:
-        return execute("SELECT no_such_column", *rest)
-
-    with transaction.atomic(), connection.execute_wrapper(failing):
+    with transaction.atomic():
+        sql("ALTER TABLE kck_publish_entry RENAME COLUMN body TO elsewhere")
         with pytest.raises(ProgrammingError):
             name_of(authors[0])
         transaction.set_rollback(True)
@@ -121,3 +120,23 @@ def test_a_lost_connection_is_noticed_where_django_is_told_to_look(
         assert caplog.messages == []
     finally:
         connection.close()
+
+
+def test_within_pgtrigger_ignore(
+    authors: list[Author], django_assert_num_queries: Any, settings: Any
+) -> None:
+    """It sends its setting in one string with each statement."""
+    settings.USE_TZ = False
+    sql("UPDATE kck_publish_entry SET hard_expire = clock_timestamp() + interval '1 day'")
+    with pgtrigger.ignore(), django_assert_num_queries(2):
+        assert name_of(authors[0]) == "B0"
+        assert {
+            row.last for row in Author.cached.in_bulk([one.pk for one in authors]).values()
+        } == {
+            "B0",
+            "B1",
+            "B2",
+        }
+    with transaction.atomic(), pgtrigger.ignore():
+        assert name_of(authors[1]) == "B1"
+        assert [row.last for row in Author.cached.filter(last="B2")] == ["B2"]
