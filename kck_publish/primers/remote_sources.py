@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib import request
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from django.core.exceptions import ObjectDoesNotExist
 
@@ -56,7 +56,8 @@ class HttpSource:
     """A URL, read by GET.
 
     Args:
-        url: http or https; ``{parameter}`` in it is filled with the key's parameter, escaped.
+        url: http or https; ``{parameter}`` in it is filled with the key's parameter, escaped. In
+            the path it may name no folder, for our credentials go along.
         headers: sent with each request, or what gives them (a token that changes). Never logged,
             and not sent to another host when the server redirects.
         timeout: seconds for the whole fetch. A listener waits for it.
@@ -97,18 +98,20 @@ class HttpSource:
             parameters: what fills the URL, as text.
 
         Raises:
-            FetchFailed: no answer, another status than 200, too long, too slow.
+            FetchFailed: no answer, another status than 200, too long, too slow; a parameter would
+                lead out of the path.
             ObjectDoesNotExist: a status in ``gone``.
         """
-        escaped = {name: quote(value, safe="") for name, value in parameters.items()}
-        url = self.url.format_map(escaped)
+        _check_path(self.url, parameters)
         headers = dict(self.headers() if callable(self.headers) else self.headers)
         for name, header in (("etag", "If-None-Match"), ("modified", "If-Modified-Since")):
             if isinstance(said := state.get(name), str):
                 headers[header] = said
         deadline = time.monotonic() + self.timeout
-        where = urlsplit(url).netloc
+        where = urlsplit(self.url).netloc
         try:
+            escaped = {name: quote(value, safe="") for name, value in parameters.items()}
+            url = self.url.format_map(escaped)
             asked = request.Request(url, headers=headers)
             with _opener().open(asked, timeout=self.timeout) as answer:
                 data = _read(answer, self.max_bytes, where, deadline)
@@ -229,6 +232,34 @@ def _read(source: Any, most: int, where: str, deadline: float | None = None) -> 
 def _check_limits(name: str, timeout: float, max_bytes: int) -> None:
     if not timeout > 0 or not max_bytes > 0:
         raise InvalidPrimer(f"{name}: timeout and max_bytes are greater than zero.")
+
+
+def _check_path(url: str, parameters: Mapping[str, str]) -> None:
+    """Refuse a parameter that leads to another folder of the server, however it is written.
+
+    Servers and proxies resolve "..", take "%2f" and "\\" for a slash, and some decode twice.
+
+    Raises:
+        FetchFailed: a parameter in the path is no part of a name.
+    """
+    parts = urlsplit(url)
+    filled = {name: _decoded(value) for name, value in parameters.items()}
+    inside = [filled[name] for name in _pieces(parts.path)]
+    segments = [one.format_map(filled) for one in parts.path.split("/") if _pieces(one)]
+    named = [segment.partition(";")[0] for segment in segments]
+    if (
+        any(character in value for value in inside for character in "/\\")
+        or not all(map(str.isprintable, inside))
+        or any(name.strip() in ("", ".", "..") for name in named)
+    ):
+        raise FetchFailed(parts.netloc, "a parameter that is no part of a path's name")
+
+
+def _decoded(value: str) -> str:
+    """The text without percent escapes, however often it was escaped."""
+    while (plain := unquote(value)) != value:
+        value = plain
+    return value
 
 
 def _pieces(text: str) -> set[str]:
