@@ -40,33 +40,14 @@ def retrieve(view: Any, product: SerializerProduct) -> Tagged:
     if not fits(queryset, product):
         raise PlainWay
     name, value = _lookup(view)
-    by_pk = name in ("pk", product.model._meta.pk.name)
     asked = asks_for_objects(view)
-    if is_whole(queryset):
-        row: Any = None
-        if not by_pk and (row := _cached(queryset, name, value)) is None:
-            pk = _member(queryset, name, value)
-        else:
-            pk = value if by_pk else row.pk
-        try:
-            found = _answer(view, product, pk)
-        except ObjectDoesNotExist:
-            raise _missing(queryset) from None
-        if asked:
-            view.check_object_permissions(view.request, row or _object(queryset, pk))
-        return found
-    if asked and (queryset.query.annotations or not issubclass(queryset.model, CacheModel)):
-        row = get_object_or_404(queryset, **{name: value})
-        pk = row.pk
-    else:
-        pk = _member(queryset, name, value)
-        row = _object(queryset, pk) if asked else None
-    if asked:
-        view.check_object_permissions(view.request, row)
+    pk = _permitted(view, queryset, name, value) if asked else _key(queryset, name, value)
     try:
         return _answer(view, product, pk)
     except ObjectDoesNotExist:
-        raise PlainWay from None  # there is one: what is stored does not know it yet
+        if asked or not is_whole(queryset):
+            raise PlainWay from None  # there is one: what is stored does not know it yet
+        raise _missing(queryset) from None
 
 
 def asks_for_objects(view: Any) -> bool:
@@ -122,19 +103,39 @@ def _cached(queryset: QuerySet[Any], name: str, value: Any) -> Any:
         raise PlainWay from None
 
 
-def _member(queryset: QuerySet[Any], name: str, value: Any) -> Any:
-    """The primary key of the row, by the view's own queryset."""
+def _permitted(view: Any, queryset: QuerySet[Any], name: str, value: Any) -> Any:
+    """The primary key of a row that this reader may have.
+
+    The row is asked of its table: a right that is taken back ends at once.
+    """
+    kept = view.object_permissions_from_cache and issubclass(queryset.model, CacheModel)
+    if kept and not queryset.query.annotations:
+        row = _kept(queryset, _key(queryset, name, value))
+    else:
+        row = get_object_or_404(queryset, **{name: value})
+    view.check_object_permissions(view.request, row)
+    return row.pk
+
+
+def _key(queryset: QuerySet[Any], name: str, value: Any) -> Any:
+    """The primary key of the row; as it was asked for, where the product tells whether it is."""
+    if is_whole(queryset):
+        if name in ("pk", queryset.model._meta.pk.name):
+            return value
+        row = _cached(queryset, name, value)
+        if row is not None:
+            return row.pk
     return get_object_or_404(bare(queryset).values_list("pk", flat=True), **{name: value})
 
 
-def _object(queryset: QuerySet[Any], pk: Any) -> Any:
-    """The row for those who look at it: the kept one, where its model keeps any."""
-    if not issubclass(queryset.model, CacheModel):
-        return get_object_or_404(queryset, pk=pk)
+def _kept(queryset: QuerySet[Any], pk: Any) -> Any:
+    """The row that its model keeps."""
     try:
         return queryset.model.cached.get(pk=pk)
     except ObjectDoesNotExist:
         raise _missing(queryset) from None
+    except KeyParameterMismatch:
+        raise PlainWay from None
 
 
 def _missing(queryset: QuerySet[Any]) -> Http404:

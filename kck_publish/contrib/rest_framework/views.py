@@ -117,10 +117,14 @@ class CachedViewMixin(_View):
     Attributes:
         primer: the SerializerPrimer, where the serializer alone does not tell.
         cached_reads: False switches it off.
+        object_permissions_from_cache: object permissions look at the row that a CacheModel keeps.
+            That saves a query, and a right that was taken back lasts until the listener has
+            handled the change. False: they look at the row in its table.
     """
 
     primer: type[SerializerPrimer] | None = None
     cached_reads: bool = True
+    object_permissions_from_cache: bool = False
 
     def list_pks(self, queryset: QuerySet[Any]) -> Sequence[Any] | None:
         """The primary keys of the list, in its order, where a product has them.
