@@ -27,6 +27,7 @@ _CONDITIONS = (
     "HTTP_IF_MATCH",
     "HTTP_IF_UNMODIFIED_SINCE",
 )
+_MOST = 4096
 http_date = lru_cache(maxsize=1024)(_http_date)
 
 
@@ -51,32 +52,38 @@ def tagged(product: Product, key: str) -> Tagged:
         NotPrimed, Behind: see ``answer_to``.
     """
     near = lookup_of(product).record(key)
-    if near is not None and (tags := _tags_of(key, product.fingerprint, near[0])) is not None:
+    if near is not None and (tags := _tags_of(key, product.fingerprint, *near)) is not None:
         return Tagged(near[1], *tags)
     answer = answer_to(product, key)
     body = bytes_of(product, key, answer)
-    if isinstance(answer, Stored):
-        return Tagged(body, *_tags(answer))
-    # It has no version: the bytes themselves are digested.
-    return Tagged(body, _etag(product.fingerprint, body), None)
+    return Tagged(body, etag_of(body), _modified(answer) if isinstance(answer, Stored) else None)
 
 
-def _tags(stored: Stored) -> tuple[str, int | None]:
-    """A stored value is told by its version, which no other value ever has."""
-    key, fingerprint = stored.address
-    modified = None if stored.primed_at is None else int(stored.primed_at.timestamp())
-    return _etag(fingerprint, f"{key}\n{stored.version}".encode()), modified
+def etag_of(body: bytes) -> str:
+    """The entity tag of an answer: a digest, so that a miss has that of the hits after it."""
+    return f'"{blake2b(body, digest_size=12).hexdigest()}"'
 
 
-@lru_cache(maxsize=4096)
-def _tags_of(key: str, fingerprint: str, record: bytes) -> tuple[str, int | None] | None:
-    """As ``_tags``, of a record of the near store; None of one that is damaged."""
-    stored = unpack(key, fingerprint, record, b"")
-    return None if stored is None else _tags(stored)
+# The tags of records of the near store: long bodies are digested once in a process.
+_known: dict[tuple[str, str, bytes], tuple[str, int | None]] = {}
 
 
-def _etag(fingerprint: str, what: bytes) -> str:
-    return f'"{blake2b(fingerprint.encode() + what, digest_size=12).hexdigest()}"'
+def _tags_of(key: str, fingerprint: str, rest: bytes, body: bytes) -> tuple[str, int | None] | None:
+    """The tag and time of a record of the near store; None of one that is damaged.
+
+    Args:
+        rest: what the record says beside the body: the version, and when it was made.
+    """
+    found = _known.get((key, fingerprint, rest))
+    if found is None and (stored := unpack(key, fingerprint, rest, b"")) is not None:
+        if len(_known) >= _MOST:
+            _known.clear()
+        found = _known[key, fingerprint, rest] = etag_of(body), _modified(stored)
+    return found
+
+
+def _modified(stored: Stored) -> int | None:
+    return None if stored.primed_at is None else int(stored.primed_at.timestamp())
 
 
 def conditional(

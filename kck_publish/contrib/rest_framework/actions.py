@@ -18,8 +18,8 @@ class Action:
 
     Args:
         answer: called with the view, the plain action (bound), and the request's arguments.
-        known: the plain actions that ``answer`` stands for. An action of the project's own behind
-            the mixin may hide what ``answer`` would show, so it is left as it is.
+        known: the plain actions that ``answer`` stands for; all, if none is named. An action of
+            the project's own may hide what ``answer`` would show, so it is left as it is.
     """
 
     def __init__(self, answer: Callable[..., Any], *known: Plain) -> None:
@@ -31,7 +31,7 @@ class Action:
     def __get__(self, view: Any, kind: type[Any]) -> Any:
         """The action. Raises AttributeError where the view has none."""
         function = getattr(super(self._owner, kind), self._name)
-        if function not in self._known:
+        if self._known and function not in self._known:
             return function if view is None else getattr(super(self._owner, view), self._name)
         if view is None:
             return function

@@ -73,12 +73,23 @@ def product_for(view: Any) -> SerializerProduct | None:
         ConfigurationError: the view's serializer is no product.
     """
     request = view.request
-    if not (settings.ENABLED and view.cached_reads and request.method in ("GET", "HEAD")):
+    if request.method not in ("GET", "HEAD"):
+        return None
+    if isinstance(request.accepted_renderer, BrowsableAPIRenderer):
+        return None  # its forms want the serializer
+    return product_of(view)
+
+
+def product_of(view: Any) -> SerializerProduct | None:
+    """The product that answers reads of this view, asked for as this request is.
+
+    Raises:
+        ConfigurationError: the view's serializer is no product.
+    """
+    if not (settings.ENABLED and view.cached_reads):
         return None
     primer = primer_of(view, view.get_serializer_class() if view.primer is None else object)
     product = cast("SerializerProduct", registry.get(primer.key))
-    if isinstance(request.accepted_renderer, BrowsableAPIRenderer):
-        return None  # its forms want the serializer
     if product.walk.worded and not _in_own_language():
         return None
     if product.walk.zoned and not _in_own_zone():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -17,9 +16,10 @@ from rest_framework.views import APIView
 
 from ...exceptions import Behind
 from ...public import public_in
-from ...reading.http import conditional
+from ...reading.http import conditional, etag_of
 from .actions import Action, Plain
 from .listing import rows
+from .preconditions import if_unmoved
 from .primers import SerializerPrimer
 from .rendering import envelope, is_plain, parse
 from .responses import StoredResponse
@@ -86,9 +86,8 @@ def _list(view: Any, plain: Plain, request: Any, *args: Any, **kwargs: Any) -> A
 
 
 def _listed(view: Any, response: StoredResponse) -> HttpResponseBase:
-    digest = blake2b(response._body or b"", digest_size=12).hexdigest()
     # No Last-Modified: a row that left the list leaves no newer one behind.
-    return _validated(view, response, f'"{digest}"', None)
+    return _validated(view, response, etag_of(response._body or b""), None)
 
 
 def _validated(view: Any, response: Any, etag: str, modified: int | None) -> HttpResponseBase:
@@ -112,7 +111,8 @@ class CachedViewMixin(_View):
 
     Authentication, permissions, throttles, filters, pagination and content negotiation are the
     view's own. Writes, other actions and the browsable API go the plain way, and so does a ``list``
-    or ``retrieve`` that a class behind the mixin has written itself.
+    or ``retrieve`` that a class behind the mixin has written itself. A write with If-Match is
+    refused by a 412 when the row's answer is another by then.
 
     Attributes:
         primer: the SerializerPrimer, where the serializer alone does not tell.
@@ -139,3 +139,6 @@ class CachedViewMixin(_View):
 
     retrieve = Action(_retrieve, RetrieveModelMixin.retrieve)
     list = Action(_list, ListModelMixin.list)
+    update = Action(if_unmoved)
+    partial_update = Action(if_unmoved)
+    destroy = Action(if_unmoved)
