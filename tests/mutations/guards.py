@@ -972,4 +972,86 @@ GUARDS = (
         "                        WHERE false);",
         f"{INNER}test_follower.py::test_products_come_as_they_are_stored",
     ),
+    # --- answers of views
+    _guard(
+        "answers of views",
+        "an action of the project's own behind the mixin is left as it is",
+        "if self._known and function not in self._known:",
+        "if False:",
+        f"{INNER}test_rest_framework_actions.py::"
+        "test_a_router_serves_the_actions_of_the_plain_view[Hiding]",
+    ),
+    _guard(
+        "answers of views",
+        "a view's own get_object goes the plain way",
+        "    if type(view).get_object is not GenericAPIView.get_object:\n        raise PlainWay",
+        "    if False:\n        raise PlainWay",
+        f"{INNER}test_rest_framework_permissions.py::test_an_own_get_object_is_asked",
+    ),
+    _guard(
+        "answers of views",
+        "related rows of a view's own go the plain way",
+        "and all(map(_is_usual, prefetched))",
+        "",
+        f"{INNER}test_rest_framework_shapes.py::"
+        "test_a_shape_is_answered_as_by_the_plain_view[prefetched rows of its own]",
+    ),
+    _guard(
+        "answers of views",
+        "what is not known of a query goes the plain way",
+        "all(getattr(whole, name, nothing) == vars(query)[name] for name in said) and (",
+        "(",
+        f"{INNER}test_rest_framework_shapes.py::"
+        "test_a_shape_is_answered_as_by_the_plain_view[distinct by a field]",
+    ),
+    _guard(
+        "answers of views",
+        "an annotation that a method may show is the primer's own",
+        "and (not product.walk.opaque or _are_its_own(query, product))",
+        "",
+        f"{INNER}test_rest_framework_shapes.py::"
+        "test_a_shape_is_answered_as_by_the_plain_view[annotated otherwise]",
+    ),
+    _guard(
+        "answers of views",
+        "NOT of a permission looks at the row",
+        "if isinstance(permission, NOT):",
+        "if False:",
+        f"{INNER}test_rest_framework_permissions.py::test_who_looks_at_a_row_is_known",
+    ),
+    _guard(
+        "answers of views",
+        "object permissions look at the row in its table",
+        "kept = view.object_permissions_from_cache and issubclass(",
+        "kept = issubclass(",
+        f"{INNER}test_rest_framework_permissions.py::test_a_right_that_is_taken_back_ends_at_once",
+    ),
+    Guard(
+        "answers of views",
+        "the tag of a near record is that of its key",
+        (
+            (
+                "found = _known.get((key, fingerprint, rest))",
+                'found = _known.get(("", fingerprint, rest))',
+            ),
+            ("found = _known[key, fingerprint, rest] =", 'found = _known["", fingerprint, rest] ='),
+        ),
+        f"{INNER}test_rest_framework_preconditions.py::"
+        "test_rows_that_were_made_together_have_tags_of_their_own",
+    ),
+    _guard(
+        "answers of views",
+        "a write with If-Match locks the row first",
+        '    rows.filter(pk=row.pk).values_list("pk").first()\n',
+        "",
+        f"{INNER}test_rest_framework_preconditions.py::"
+        "test_of_two_that_saw_the_same_the_second_is_refused",
+    ),
+    _guard(
+        "answers of views",
+        "a parameter leads out of no path",
+        "        _check_path(self.url, parameters)\n",
+        "",
+        f"{INNER}test_remote.py::test_a_parameter_leads_out_of_no_path",
+    ),
 )

@@ -22,7 +22,7 @@ def test_a_guard_is_still_in_the_code_and_has_its_test(guard: Guard) -> None:
         for node in ast.walk(ast.parse((ROOT / file).read_text()))
         if isinstance(node, ast.FunctionDef)
     }
-    assert not test or test in names
+    assert not test or test.partition("[")[0] in names
 
 
 def test_the_documentation_shows_the_table() -> None:
