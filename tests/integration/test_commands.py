@@ -488,7 +488,7 @@ def test_verify_reports_no_lag_as_a_difference(author: Author) -> None:
             cache.get(key)
         writer = Session(write)
         try:
-            reports = []
+            reports: list[verify.Report] = []
             while len(reports) < 4 or (written[0] <= 50 and len(reports) < 100):
                 reports.append(audit(names, patience=0.3))
             before = written[0]
