@@ -118,7 +118,11 @@ class StoredStream(Stream):
         store = stores.current()
         for page in chunks(list(keys), settings.MAX_BATCH):
             with self.desk.cursor() as cursor:
-                entries = store.look(cursor, [_address(key) for key in page]).entries
+                addresses = [_address(key) for key in page]
+                entries = store.look(cursor, addresses).entries
+                # A reader's row may be there before its value is, in a store outside.
+                missing = [address for address in addresses if address.key not in entries]
+                entries |= store.meanwhile(cursor, missing) if missing else {}
             products = []
             for key in page:
                 entry = entries.get(key)
