@@ -29,7 +29,7 @@ def entries(connection: psycopg.Connection[Any]) -> Iterator[list[Any]]:
     from benchmarks.models import Leaflet
     from kck_publish.products import registry
     from kck_publish.products.product import Computed
-    from kck_publish.reading.prime import entry_of
+    from kck_publish.reading.entries import entry_of
     from kck_publish.stores import LISTENER
 
     product = registry.graph().products[PRODUCT]

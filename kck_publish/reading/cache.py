@@ -24,9 +24,10 @@ from ..products.product import Parameters, Product
 from ..public import public_in
 from ..stores import HAND, Address, Read, Stored
 from . import manual_write
+from .entries import check_size
 from .freshness import expired
 from .own_writes import Ask
-from .prime import anew, check_size, in_transaction
+from .prime import anew, in_transaction
 from .read import answers, note, reading_ahead
 from .values import value_of
 

@@ -1,8 +1,7 @@
 """The lazy prime: readers that find nothing compute it once, and store it safely.
 
 Races with the listener without a lock on the read path: take the snapshot, compute, *add* (never
-overwrite), then look at what the listener has claimed. The listener claims before it looks which
-keys are stored, so either it sees the key, or the reader sees the claim and asks for a refresh.
+overwrite), then look at what the listener has claimed (see ``claims``).
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
-from .. import clock, stores
-from ..conf import settings
-from ..exceptions import StoreUnreachable, TooLarge
+from .. import stores
+from ..exceptions import StoreUnreachable
 from ..log import refreshes
-from ..log.keys import shard_of
-from ..log.snapshot import Snapshot, take
+from ..log.snapshot import take
 from ..postgres import Cursor, is_of_test
 from ..products.compute import compute
 from ..products.compute import current as current_compute
 from ..products.product import Computed, Parameters, Product, Wanted
 from ..products.time_limit import LATE, seconds_of
 from ..stores import READER, Address, Outgoing, Store, Stored, edges
+from .claims import refresh_missed
+from .entries import entries_of, entry_of
 from .freshness import expired
 
 logger = logging.getLogger("kck_publish")
@@ -110,7 +109,7 @@ def anew(product: Product, key: str, parameters: Parameters) -> None:
         with connection.cursor() as cursor:
             store.tell_near(cursor, [key])
             refreshes.log(cursor, refreshes.REFRESHED, [key])
-    look([entry], stamp, store, connection)
+    refresh_missed([entry], stamp, connection)
     product.after_set(computed.value, parameters)
 
 
@@ -133,7 +132,7 @@ def _within(
     if not product.augmentable:  # which must come from one snapshot
         entries = entries_of(product, found, stamp)
         _hook(product.before_set, wanted, found, entries)
-        add = partial(_add_and_look, entries, stamp, store, connection)
+        add = partial(_add, entries, stamp, store, connection)
         transaction.on_commit(add, using=store.alias, robust=True)
     return found
 
@@ -176,7 +175,7 @@ def _flight(
         entries = []
     if entries:
         store.deliver(entries)
-        look(entries, stamp, store, connection)
+        refresh_missed(entries, stamp, connection)
         _hook(product.after_set, wanted, found, entries)
     return True
 
@@ -184,14 +183,14 @@ def _flight(
 def _stored_meanwhile(
     cursor: Cursor, store: Store, addresses: Sequence[Address], stamp: str
 ) -> dict[str, Stored]:
-    """What others have stored since we missed it; what is expired makes way."""
+    """What others have stored since we missed it; what is expired is removed."""
     there = store.meanwhile(cursor, addresses)
-    late = [one.address for one in there.values() if expired(one)]
+    late = [stored.address for stored in there.values() if expired(stored)]
     if late:
         with suppress(StoreUnreachable):
             store.send(cursor, Outgoing(stamp, removals=late))
         store.remove(cursor, late, stamp)
-    return {key: one for key, one in there.items() if not expired(one)}
+    return {key: stored for key, stored in there.items() if not expired(stored)}
 
 
 def _wait(product: Product, keys: Iterable[str], connection: BaseDatabaseWrapper) -> bool:
@@ -221,67 +220,12 @@ def _hook(
 ) -> None:
     """Call a product's hook for each value that is stored."""
     for entry in entries:
-        one = found[entry.address.key]
-        if entry.body is not None and isinstance(one, Computed):
-            hook(one.value, wanted[entry.address.key])
+        answer = found[entry.address.key]
+        if entry.body is not None and isinstance(answer, Computed):
+            hook(answer.value, wanted[entry.address.key])
 
 
-def entries_of(
-    product: Product, found: Mapping[str, Computed | Stored], stamp: str, by: str = READER
-) -> list[Stored]:
-    """What is to be stored of what was computed; what is too large is only given to the reader."""
-    entries = []
-    for key, one in found.items():
-        try:
-            entry = entry_of(product, key, one, stamp, by) if isinstance(one, Computed) else None
-        except TooLarge as error:
-            logger.warning("%s Every read computes it.", error)
-            continue
-        if entry is not None:
-            entries.append(entry)
-    return entries
-
-
-def entry_of(
-    product: Product, key: str, one: Computed, stamp: str, by: str, reason: str = "miss"
-) -> Stored | None:
-    """The entry for one computed key; None when there is nothing to keep.
-
-    Raises:
-        Unserializable: when the value cannot be stored.
-        TooLarge: it has more bytes than may be stored.
-    """
-    if one.error is not None or (one.absent is not None and not product.keeps_absence):
-        return None
-    body, shape = (
-        (None, product.absence_shape(one.absent))
-        if one.absent is not None
-        else one.encoded(product)
-    )
-    check_size(key, body, product.max_bytes)
-    return Stored(
-        Address(key, product.fingerprint),
-        body,
-        shape,
-        stamp,
-        by,
-        soft_expire=clock.after(product.soft_expire),
-        hard_expire=clock.after(product.hard_expire),
-        reason=reason,
-        seconds=one.seconds,
-        over="|".join(sorted(one.over)) or None,
-        reads=one.reads,
-    )
-
-
-def check_size(key: str, body: bytes | None, limit: int | None = None) -> None:
-    """Raise TooLarge for a body of more bytes than the limit, or than MAX_VALUE_BYTES."""
-    limit = settings.MAX_VALUE_BYTES if limit is None else limit
-    if limit is not None and body is not None and len(body) > limit:
-        raise TooLarge(key, len(body), limit)
-
-
-def _add_and_look(
+def _add(
     entries: Sequence[Stored], stamp: str, store: Store, connection: BaseDatabaseWrapper
 ) -> None:
     if entries:
@@ -291,29 +235,7 @@ def _add_and_look(
             store.add_with(cursor, entries)
             edges.keep(cursor, edged, stamp)
         store.deliver(entries)
-        look(entries, stamp, store, connection)
-
-
-def look(
-    entries: Sequence[Stored], stamp: str, store: Store, connection: BaseDatabaseWrapper
-) -> None:
-    """Ask for a refresh of what the listener may have missed: it had claimed more than we saw."""
-    seen = Snapshot.parse(stamp)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT shard, shards, claimed::text FROM kck_publish_shard")
-        missed = {
-            entry.address.key
-            for shard, shards, claimed in cursor.fetchall()
-            for entry in entries
-            if any(shard_of(one.key, shards) == shard for one in _under(entry))
-            and not seen.includes(Snapshot.parse(claimed))
-        }
-        refreshes.log(cursor, refreshes.REFRESH, sorted(missed))
-
-
-def _under(entry: Stored) -> Iterable[Address]:
-    """Where the listener may have missed it: where it is, and where what it was made of is."""
-    return (entry.address, *(read.address for read in entry.reads))
+        refresh_missed(entries, stamp, connection)
 
 
 def lock_of(key: str) -> int:

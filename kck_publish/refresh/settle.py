@@ -6,7 +6,7 @@ import logging
 
 from ..exceptions import TooLarge
 from ..products.product import Computed
-from ..reading.prime import entry_of
+from ..reading.entries import entry_of
 from ..stores import LISTENER, Address, Stored
 from .carry_over import Left
 from .outcome import Act, Fate

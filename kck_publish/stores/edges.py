@@ -9,7 +9,7 @@ being written, by somebody who has looked for edges just before. So who stores e
 waiting, the rows of the keys that were read: what is locked by another, gone, or of a later state
 than the compute saw, makes a request to refresh the value. Who writes a key holds its row while
 looking for edges. What is not stored has no row to be locked; there the shards' claims tell (see
-``prime.look``).
+``reading.claims``).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection, transaction
 from kck_publish import Cache, NotPrimed, Unserializable, stores
 from kck_publish.listener import session
 from kck_publish.postgres import connect
-from kck_publish.reading import prime, tiers
+from kck_publish.reading import entries, prime, tiers
 from kck_publish.stores.entry_table import EntryTable
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
@@ -386,7 +386,7 @@ def test_the_serialization_failure_of_two_primes_is_ours_to_handle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Repeatable read: somebody has stored the key since our snapshot. Theirs holds."""
-    original = prime.entries_of
+    original = entries.entries_of
 
     def entries_of(*args: Any) -> Any:
         Session(other).result()
