@@ -19,6 +19,7 @@ from django.db.models.functions import Collate
 
 from ..exceptions import InvalidPrimer
 from ..products.depends import fields_of
+from ..rows.fields import value_field
 
 # By class of field, the first that fits: its kind, and the types of its values.
 _KINDS: Sequence[tuple[type[models.Field[Any, Any]], str, tuple[type, ...]]] = (
@@ -59,9 +60,7 @@ class Column:
 
     @cached_property
     def _kind(self) -> tuple[str, tuple[type, ...]]:
-        field: Any = self.field
-        while field.remote_field is not None:
-            field = field.target_field
+        field = value_field(self.field)
         if hasattr(field, "from_db_value"):  # what Python sees is not what SQL compares
             return OTHER, ()
         for base, kind, types in _KINDS:

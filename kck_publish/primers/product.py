@@ -17,7 +17,8 @@ from ..products.options import OPTIONS, check_options
 from ..products.parameters import Parameter, check_parameters
 from ..products.product import Parameters, Product
 from ..products.run_async import finished
-from ..rows.products import is_published, pk_parameters
+from ..rows.fields import pk_parameters
+from ..rows.products import is_published
 
 if TYPE_CHECKING:
     from .base import Primer

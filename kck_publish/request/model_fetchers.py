@@ -15,7 +15,7 @@ from django.db.models import Field, Model, QuerySet
 
 from ..exceptions import FetcherError, KeyParameterMismatch, UndeclaredLookup
 from ..public import public_in
-from ..rows.products import lookup_field
+from ..rows.fields import lookup_field, value_field
 from ..rows.reader import RowReader
 from . import context as request_context
 from .fetcher import DataFetcher
@@ -38,11 +38,8 @@ def _clean(field: Field[Any, Any], value: Any) -> Any:
         return None
     if isinstance(value, Model):
         value = value.pk
-    target = field
-    while target.remote_field is not None and hasattr(target, "target_field"):
-        target = target.target_field
     try:
-        return target.to_python(value)
+        return value_field(field).to_python(value)
     except ValidationError:
         raise KeyParameterMismatch(f"{value!r} is not a value of {field}", str(field)) from None
 

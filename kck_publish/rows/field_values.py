@@ -22,6 +22,7 @@ from django.db.models import Field
 from ..conf import settings
 from ..exceptions import Unserializable
 from ..products import encoding
+from .fields import value_field
 
 Convert = Callable[[Any], Any]
 # To what JSON holds, and back. None passes by both.
@@ -77,9 +78,7 @@ _CONVERTERS: dict[str, Pair] = {
 
 def converters(field: Field[Any, Any]) -> Pair:
     """How the values of a field are kept."""
-    target: Any = field
-    while target.remote_field is not None and hasattr(target, "target_field"):
-        target = target.target_field
+    target: Any = value_field(field)
     kind = target.get_internal_type()
     if kind == "GeneratedField":
         return converters(target.output_field)

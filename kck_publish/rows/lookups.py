@@ -10,7 +10,7 @@ from django.db.models import Model
 from ..exceptions import KeyParameterMismatch, UndeclaredLookup
 from ..products import registry
 from ..products.product import Product
-from .products import lookup_field
+from .fields import lookup_field
 
 
 def product_of(model: type[Model], names: Sequence[str], lists: bool) -> Product:

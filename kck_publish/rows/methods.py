@@ -21,7 +21,8 @@ from ..products.run_async import finished
 from ..public import public_in
 from ..reading.read import answer_to
 from ..reading.values import value_of
-from .products import is_published, manager_of, pk_parameters
+from .fields import pk_parameters
+from .products import is_published, manager_of
 
 
 @dataclass(frozen=True)

@@ -6,28 +6,19 @@ log, the refresh and the store know no special case for rows.
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, reduce
 from operator import or_
 from typing import Any, cast
 
 import orjson
-from django.core.exceptions import MultipleObjectsReturned, ValidationError
+from django.core.exceptions import MultipleObjectsReturned
 from django.db import router
 from django.db.models import (
-    CharField,
-    Field,
-    IntegerField,
     Manager,
     Model,
     Q,
-    TextField,
-    UUIDField,
 )
 
 from .. import conf
@@ -35,92 +26,12 @@ from ..chunks import chunks
 from ..conf import settings
 from ..products import encoding
 from ..products.depends import Change, Depends
-from ..products.parameters import Parameter
 from ..products.product import Computed, Parameters, Product
 from . import embedded, peers
+from .fields import field_parameter, lookup_field
 from .prepared_query import PreparedLookup
 
 _MANY = b"many"
-# By how a field reads them: values that it gives back as they are.
-_PLAIN: Mapping[Any, type[Any]] = {
-    IntegerField.to_python: int,
-    CharField.to_python: str,
-    TextField.to_python: str,
-    UUIDField.to_python: uuid.UUID,
-}
-
-
-@dataclass(frozen=True)
-class FieldParameter(Parameter):
-    """A parameter that takes what a model's field takes, and writes it in one way only."""
-
-    source: Field[Any, Any] = field(kw_only=True)
-
-    @property
-    def takes(self) -> str:  # type: ignore[override]
-        return f"a value of {self.source}"
-
-    @property
-    def plain(self) -> type[Any] | None:
-        return _PLAIN.get(type(self.source).to_python)
-
-    def clean(self, value: Any) -> Any:
-        if isinstance(value, Model | list | tuple | dict | set) and self._is_text:
-            raise self.refuse(value)
-        try:
-            cleaned = self.source.to_python(value)
-            if self.source.get_internal_type() == "GenericIPAddressField":
-                self.source.run_validators(cleaned)
-        except ValidationError:
-            raise self.refuse(value) from None
-        if cleaned is None or (isinstance(cleaned, str) and "\0" in cleaned):
-            raise self.refuse(value)
-        if isinstance(cleaned, str):
-            cleaned = str.__str__(cleaned)  # the text of an enum member, as the ORM sends it
-        if isinstance(cleaned, decimal.Decimal):
-            cleaned = cleaned.normalize() + 0
-        if isinstance(cleaned, datetime.datetime) and cleaned.utcoffset() is not None:
-            cleaned = cleaned.astimezone(datetime.UTC)
-        return cleaned
-
-    @property
-    def _is_text(self) -> bool:
-        return isinstance(self.source, CharField | TextField)
-
-    def to_text(self, value: Any) -> str:
-        if isinstance(value, datetime.datetime | datetime.date | datetime.time):
-            return value.isoformat()
-        if isinstance(value, decimal.Decimal):
-            return format(value, "f")
-        if isinstance(value, bytes | memoryview):
-            return bytes(value).hex()
-        return str(value)
-
-    def from_text(self, text: str) -> Any:
-        if self.source.get_internal_type() == "BinaryField":
-            return bytes.fromhex(text)
-        return self.clean(text)
-
-
-def lookup_field(model: type[Model], name: str) -> Field[Any, Any]:
-    """The field of a lookup, given by name, attname, or ``pk`` for a single primary key."""
-    if name == "pk" and len(model._meta.pk_fields) == 1:
-        return model._meta.pk_fields[0]
-    for one in model._meta.concrete_fields:
-        if name in (one.name, one.attname):
-            return one
-    raise KeyError(name)
-
-
-def field_parameter(field: Field[Any, Any], name: str = "", null: bool = False) -> FieldParameter:
-    """The parameter that takes what a field takes, under its attname if not another name."""
-    return FieldParameter(name or field.attname, null=null, source=_target(field))
-
-
-def pk_parameters(model: type[Model]) -> list[FieldParameter]:
-    """The parameters of a row's primary key: ``pk``, or its fields when it is composite."""
-    found = list(model._meta.pk_fields)
-    return [field_parameter(one, "pk" if len(found) == 1 else "") for one in found]
 
 
 def manager_of(model: type[Model]) -> Manager[Model]:
@@ -244,8 +155,8 @@ class RowProduct(Product):
         """The rows of several keys, in pk order, by one query for many keys."""
         found: dict[str, list[Model]] = defaultdict(list)
         names = [one.name for one in self.parameters]
-        for some in chunks(parameters, 500):
-            for row in self._fetch(some):
+        for chunk in chunks(parameters, 500):
+            for row in self._fetch(chunk):
                 values = (getattr(row, attname) for attname in self.attnames)
                 found[self.key_of(dict(zip(names, values, strict=True)))].append(row)
         return found
@@ -319,9 +230,3 @@ def is_published(model: type[Model]) -> bool:
 def publishes_itself(model: type[Model]) -> bool:
     """Whether the model overrides ``publish``."""
     return not getattr(model.publish, "by_declaration", False)  # type: ignore[attr-defined]
-
-
-def _target(one: Field[Any, Any]) -> Field[Any, Any]:
-    while one.remote_field is not None and hasattr(one, "target_field"):
-        one = one.target_field
-    return one

@@ -18,8 +18,9 @@ from ..reading.near import NearLookup
 from ..reading.read import answer_to, answers
 from ..reading.values import plain_bodies, plain_body, value_of
 from . import peers
+from .fields import lookup_field
 from .lookups import parameters_of, product_of
-from .products import lookup_field, manager_of
+from .products import manager_of
 
 M = TypeVar("M", bound=Model)
 

@@ -13,9 +13,10 @@ from ..products.product import Product
 from ..public import public_in
 from ..reading.read import answer_to
 from ..reading.values import value_of
+from .fields import field_parameter, lookup_field
 from .lookups import pk_of, target_of
 from .model import CacheModel
-from .products import field_parameter, lookup_field, publishes_itself
+from .products import publishes_itself
 from .reader import RowReader
 from .table_products import Table, TableProduct
 

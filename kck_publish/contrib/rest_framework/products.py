@@ -18,7 +18,7 @@ from ...products import encoding
 from ...products.depends import Depends
 from ...products.parameters import Parameter
 from ...products.product import Computed, Parameters
-from ...rows.products import FieldParameter, pk_parameters
+from ...rows.fields import FieldParameter, pk_parameters
 from .context import ProductContext, ProductRequest
 from .rendering import parse, render, settings_of_form
 from .walking import Walk

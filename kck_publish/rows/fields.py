@@ -1,0 +1,103 @@
+"""A model's fields as parameters of keys: what a field takes, and the text that it writes."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import CharField, Field, IntegerField, Model, TextField, UUIDField
+
+from ..products.parameters import Parameter
+
+# By how a field reads them: values that it gives back as they are.
+_PLAIN: Mapping[Any, type[Any]] = {
+    IntegerField.to_python: int,
+    CharField.to_python: str,
+    TextField.to_python: str,
+    UUIDField.to_python: uuid.UUID,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldParameter(Parameter):
+    """A parameter that takes what a model's field takes, and writes it in one way only."""
+
+    source: Field[Any, Any] = dataclasses.field(kw_only=True)
+
+    @property
+    def takes(self) -> str:  # type: ignore[override]
+        return f"a value of {self.source}"
+
+    @property
+    def plain(self) -> type[Any] | None:
+        return _PLAIN.get(type(self.source).to_python)
+
+    def clean(self, value: Any) -> Any:
+        if isinstance(value, Model | list | tuple | dict | set) and self._is_text:
+            raise self.refuse(value)
+        try:
+            cleaned = self.source.to_python(value)
+            if self.source.get_internal_type() == "GenericIPAddressField":
+                self.source.run_validators(cleaned)
+        except ValidationError:
+            raise self.refuse(value) from None
+        if cleaned is None or (isinstance(cleaned, str) and "\0" in cleaned):
+            raise self.refuse(value)
+        if isinstance(cleaned, str):
+            cleaned = str.__str__(cleaned)  # the text of an enum member, as the ORM sends it
+        if isinstance(cleaned, decimal.Decimal):
+            cleaned = cleaned.normalize() + 0
+        if isinstance(cleaned, datetime.datetime) and cleaned.utcoffset() is not None:
+            cleaned = cleaned.astimezone(datetime.UTC)
+        return cleaned
+
+    @property
+    def _is_text(self) -> bool:
+        return isinstance(self.source, CharField | TextField)
+
+    def to_text(self, value: Any) -> str:
+        if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+            return value.isoformat()
+        if isinstance(value, decimal.Decimal):
+            return format(value, "f")
+        if isinstance(value, bytes | memoryview):
+            return bytes(value).hex()
+        return str(value)
+
+    def from_text(self, text: str) -> Any:
+        if self.source.get_internal_type() == "BinaryField":
+            return bytes.fromhex(text)
+        return self.clean(text)
+
+
+def lookup_field(model: type[Model], name: str) -> Field[Any, Any]:
+    """The field of a lookup, given by name, attname, or ``pk`` for a single primary key."""
+    if name == "pk" and len(model._meta.pk_fields) == 1:
+        return model._meta.pk_fields[0]
+    for field in model._meta.concrete_fields:
+        if name in (field.name, field.attname):
+            return field
+    raise KeyError(name)
+
+
+def field_parameter(field: Field[Any, Any], name: str = "", null: bool = False) -> FieldParameter:
+    """The parameter that takes what a field takes, under its attname if not another name."""
+    return FieldParameter(name or field.attname, null=null, source=value_field(field))
+
+
+def pk_parameters(model: type[Model]) -> list[FieldParameter]:
+    """The parameters of a row's primary key: ``pk``, or its fields when it is composite."""
+    fields = list(model._meta.pk_fields)
+    return [field_parameter(field, "pk" if len(fields) == 1 else "") for field in fields]
+
+
+def value_field(field: Field[Any, Any]) -> Field[Any, Any]:
+    """The field whose values a field holds: a foreign key's target, through all that follow."""
+    while field.remote_field is not None and hasattr(field, "target_field"):
+        field = field.target_field
+    return field
