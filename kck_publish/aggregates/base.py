@@ -121,12 +121,12 @@ class Listed(Aggregate):
 
     Attributes:
         columns: what it keeps of a row.
-        places: the order.
+        terms: the order.
         held: how many rows it keeps; None for all.
     """
 
     columns: list[str]
-    places: list[Any]
+    terms: list[Any]
     held: int | None
 
     def listing(self, rows: Sequence[Sequence[Any]]) -> Any:

@@ -128,7 +128,7 @@ class Reversed:
     __hash__ = None  # type: ignore[assignment]
 
 
-class Place:
+class OrderTerm:
     """One column of an order.
 
     Args:
@@ -154,7 +154,7 @@ class Place:
         return (0, Reversed(value) if self._down else value)
 
 
-def order(model: type[Model], by: Sequence[str]) -> list[Place]:
-    """The places that these names give (``"-name"``: greatest first), and the primary key."""
-    places = [Place(Column(model, name.removeprefix("-")), name.startswith("-")) for name in by]
-    return places + [Place(Column(model, one.attname), False) for one in model._meta.pk_fields]
+def order(model: type[Model], by: Sequence[str]) -> list[OrderTerm]:
+    """The terms that these names give (``"-name"``: greatest first), and the primary key."""
+    terms = [OrderTerm(Column(model, name.removeprefix("-")), name.startswith("-")) for name in by]
+    return terms + [OrderTerm(Column(model, one.attname), False) for one in model._meta.pk_fields]

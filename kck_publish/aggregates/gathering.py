@@ -111,7 +111,7 @@ class Gathering:
 
     def _lists(self, rows: QuerySet[Any], listed: Listed, alone: bool) -> Iterable[tuple[str, Any]]:
         rows = rows.filter(listed.where.q)
-        by = [place.expression for place in listed.places]
+        by = [term.expression for term in listed.terms]
         if listed.held is not None and (alone or not self._columns):
             rows = rows.order_by(*by)[: listed.held + 1]
         elif listed.held is not None:

@@ -11,7 +11,7 @@ from django.db.models import Model
 from ..exceptions import InvalidPrimer, Reprime
 from ..public import public_in
 from .base import Listed
-from .columns import Column, Place, order
+from .columns import Column, OrderTerm, order
 
 Row = list[Any]
 
@@ -30,7 +30,7 @@ class Ordered(Listed):
     """
 
     held: int | None = None
-    places: list[Place]
+    terms: list[OrderTerm]
 
     def __init__(
         self,
@@ -48,14 +48,14 @@ class Ordered(Listed):
         return [*shown, *(name.removeprefix("-") for name in self._by), *super().names()]
 
     def prepare(self, model: type[Model]) -> None:
-        self.places = order(model, self._by)
+        self.terms = order(model, self._by)
         names = [self._shown] if isinstance(self._shown, str) else self._shown
         shown = [Column(model, name).attname for name in names]
-        ordering = [place.column.attname for place in self.places]
+        ordering = [term.column.attname for term in self.terms]
         self.columns = list(dict.fromkeys([*ordering, *shown]))
         self._ordering = [
-            (self.columns.index(attname), place)
-            for attname, place in zip(ordering, self.places, strict=True)
+            (self.columns.index(attname), term)
+            for attname, term in zip(ordering, self.terms, strict=True)
         ]
         self._showing = [
             (name, self.columns.index(attname)) for name, attname in zip(names, shown, strict=True)
@@ -63,8 +63,8 @@ class Ordered(Listed):
 
     def key(self, row: Sequence[Any]) -> tuple[Any, ...]:
         return tuple(
-            place.key(None if row[index] is None else place.column.clean(row[index]))
-            for index, place in self._ordering
+            term.key(None if row[index] is None else term.column.clean(row[index]))
+            for index, term in self._ordering
         )
 
     def empty(self) -> tuple[list[Row], bool]:
@@ -80,14 +80,14 @@ class Ordered(Listed):
     ) -> tuple[list[Row], bool]:
         held, more = state
         row = [image[attname] for attname in self.columns]
-        place = bisect_left(held, self.key(row), key=self.key)
+        index = bisect_left(held, self.key(row), key=self.key)
         if sign < 0:
-            if place < len(held) and self.key(held[place]) == self.key(row):
-                del held[place]
-            elif not more or place < len(held):
+            if index < len(held) and self.key(held[index]) == self.key(row):
+                del held[index]
+            elif not more or index < len(held):
                 raise Reprime("a row leaves that was never listed")
-        elif place < len(held) or not more:  # behind the last one held others may come first
-            held.insert(place, row)
+        elif index < len(held) or not more:  # behind the last one held others may come first
+            held.insert(index, row)
             if self.held is not None and len(held) > self.held:
                 del held[self.held :]
                 more = True

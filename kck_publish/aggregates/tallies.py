@@ -19,7 +19,7 @@ Counts = dict[Any, int]
 class _Counted(Tallied):
     """The state is a dict from the value to how many rows have it."""
 
-    def place(self, value: Any) -> Any:
+    def counted_as(self, value: Any) -> Any:
         """What a value is counted as."""
         return value
 
@@ -27,17 +27,17 @@ class _Counted(Tallied):
         return {}
 
     def tally(self, counts: Iterable[tuple[Any, int]]) -> Counts:
-        found: Counts = {}
+        counted: Counts = {}
         for value, times in counts:
-            place = self.place(value)
-            found[place] = found.get(place, 0) + times
-        return found
+            group = self.counted_as(value)
+            counted[group] = counted.get(group, 0) + times
+        return counted
 
     def change(self, state: Counts, image: Mapping[str, Any], sign: int) -> Counts:
         value = self.column.of(image)
         if value is not None:
-            place = self.place(value)
-            state[place] = state.get(place, 0) + sign
+            group = self.counted_as(value)
+            state[group] = state.get(group, 0) + sign
         return state
 
     def settle(self, state: Counts, rows: int) -> Counts:
@@ -78,7 +78,7 @@ class Histogram(_Counted):
                 "integers."
             )
 
-    def place(self, value: Any) -> Any:
+    def counted_as(self, value: Any) -> Any:
         if isinstance(value, date):
             return value.isoformat()
         return value if self._width is None else value // self._width * self._width

@@ -30,7 +30,7 @@ from uuid import UUID
 import orjson
 
 from ..exceptions import Undecodable, Unserializable
-from .shapes import LEAVES, Read, Shape, is_integer, of_dict, of_list, reader, write_integer
+from .shapes import LEAVES, Decode, Shape, is_integer, of_dict, of_list, reader, write_integer
 
 FORMAT = 1
 """Goes into every fingerprint. Bump it whenever bytes change their form or meaning."""
@@ -109,13 +109,13 @@ def fingerprint(*parts: str) -> str:
     return digest.hexdigest()
 
 
-def reader_of(shape: bytes) -> Read:
+def reader_of(shape: bytes) -> Decode:
     """What turns a parsed body, which it changes, into the value. Raises KeyError, ValueError."""
     return _reader(shape) if len(shape) <= _CACHED_SHAPE else reader(orjson.loads(shape))
 
 
 @lru_cache(maxsize=512)
-def _reader(shape: bytes) -> Read:
+def _reader(shape: bytes) -> Decode:
     return reader(orjson.loads(shape))
 
 

@@ -26,7 +26,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 Shape: TypeAlias = "str | dict[str, Shape] | None"
-Read: TypeAlias = Callable[[Any], Any]
+Decode: TypeAlias = Callable[[Any], Any]
 
 # Up to this many elements a list is taken for a record, whose places differ in kind.
 _RECORD = 8
@@ -78,7 +78,7 @@ def int_keys(body: dict[str, Any]) -> dict[int | str, Any]:
 is_integer = re.compile(r"0|-?[1-9][0-9]*", re.ASCII).fullmatch
 
 # type -> (tag, value -> text, text -> value)
-LEAVES: dict[type, tuple[str, Callable[[Any], str], Read]] = {
+LEAVES: dict[type, tuple[str, Callable[[Any], str], Decode]] = {
     datetime: ("datetime", datetime.isoformat, datetime.fromisoformat),
     date: ("date", date.isoformat, date.fromisoformat),
     time: ("time", time.isoformat, time.fromisoformat),
@@ -88,14 +88,14 @@ LEAVES: dict[type, tuple[str, Callable[[Any], str], Read]] = {
     bytes: ("bytes", lambda value: b64encode(value).decode(), _read_bytes),
 }
 
-CONTAINERS: dict[str, Read] = {
+CONTAINERS: dict[str, Decode] = {
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,
     "intkeys": int_keys,
 }
 
-_READ: dict[str, Read] = {tag: read for tag, _, read in LEAVES.values()} | {"int": read_integer}
+_READ: dict[str, Decode] = {tag: read for tag, _, read in LEAVES.values()} | {"int": read_integer}
 
 
 def of_list(tag: str | None, bodies: Sequence[Any], shapes: Sequence[Shape]) -> Shape:
@@ -125,7 +125,7 @@ def of_dict(tag: str | None, body: dict[str, Any], shapes: dict[str, Shape]) -> 
     return _node(tag, {f"={key}": shape for key, shape in shapes.items()})
 
 
-def reader(shape: Shape) -> Read:
+def reader(shape: Shape) -> Decode:
     """The function that turns a freshly parsed body (which it changes) into the value.
 
     Raises KeyError for an unknown tag.
@@ -146,11 +146,11 @@ def _same(body: Any) -> Any:
     return body
 
 
-def _leaf(read: Read) -> Read:
+def _leaf(read: Decode) -> Decode:
     return lambda body: read(body) if type(body) is str else body
 
 
-def _every(read: Read, finish: Read) -> Read:
+def _every(read: Decode, finish: Decode) -> Decode:
     def every(body: Any) -> Any:
         if type(body) is dict or type(body) is list:
             for place in body if type(body) is dict else range(len(body)):
@@ -161,7 +161,7 @@ def _every(read: Read, finish: Read) -> Read:
     return every
 
 
-def _members(readers: dict[str, Read], finish: Read) -> Read:
+def _members(readers: dict[str, Decode], finish: Decode) -> Decode:
     by_name = tuple(readers.items())
     by_index = tuple((int(key), read) for key, read in by_name if is_integer(key))
 
