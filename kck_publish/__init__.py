@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from .products.parameters import StringParameter as StringParameter
     from .products.parameters import UUIDParameter as UUIDParameter
     from .reading.cache import Cache as Cache
-    from .reading.cache import Entry as Entry
+    from .reading.values import Entry as Entry
     from .retry import Retry as Retry
     from .rows.methods import cached_method as cached_method
     from .rows.methods import denormalized_field as denormalized_field
@@ -77,7 +77,7 @@ _NAMES = {
     "Follower": "following.follower",
     "StoredProduct": "following.stored",
     "Cache": "reading.cache",
-    "Entry": "reading.cache",
+    "Entry": "reading.values",
     "CachedTable": "rows.table",
     "ALL": "products.depends",
     "Change": "products.depends",

@@ -114,8 +114,13 @@ def get(name: str) -> Product:
     """
     product = graph().products.get(name)
     if product is None:
-        raise UnknownProduct(name, difflib.get_close_matches(name, graph().products))
+        raise unknown(name)
     return product
+
+
+def unknown(name: str) -> UnknownProduct:
+    """The error for a key, or a product's name, that no product computes."""
+    return UnknownProduct(name, difflib.get_close_matches(name, graph().products))
 
 
 def sources() -> list[Source]:

@@ -2,61 +2,34 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
-from django.db import DatabaseError, connections
+from django.db import connections
 
 from .. import clock, stores
 from ..capture import session_writes
-from ..exceptions import KeyParameterMismatch, NotPrimed, StoreUnreachable, UnknownProduct
+from ..exceptions import KeyParameterMismatch, NotPrimed
 from ..log import keys, refreshes
 from ..log.snapshot import NOTHING
 from ..postgres import Cursor
 from ..products import compute, encoding, registry
 from ..products.product import Parameters, Product
 from ..public import public_in
-from ..stores import HAND, Address, Read, Stored
-from . import manual_write
+from ..stores import HAND, Address, Stored
+from . import hand_set, manual_write
 from .entries import check_size
 from .freshness import expired
 from .own_writes import Ask
-from .prime import anew, in_transaction
-from .read import answers, note, reading_ahead
-from .values import value_of
+from .prime import anew
+from .read import answers, reading_ahead
+from .values import Entry, as_entry, value_of
 
 logger = logging.getLogger("kck_publish")
-
-# What entries without a primer are filed under: their format alone.
-_HAND_MADE = encoding.fingerprint("hand")
-
-
-@public_in("kck_publish")
-@dataclass(frozen=True)
-class Entry:
-    """One stored value with what is known of it.
-
-    Attributes:
-        stamp: the snapshot that the value reflects.
-        version: used once; give it to ``set(check_version=...)``.
-        primed_at: when it was stored.
-        soft_expire: from when on a read asks for a refresh; None for never.
-        hard_expire: from when on it is not served; None for never.
-    """
-
-    key: str
-    value: Any
-    stamp: str
-    version: int
-    primed_at: datetime | None
-    soft_expire: datetime | None
-    hard_expire: datetime | None
 
 
 @public_in("kck_publish")
@@ -111,18 +84,18 @@ class Cache:
                 else:
                     grouped.setdefault(product.name, {})[key] = parameters
         ask = _reading_ahead(grouped, by_hand)
-        found = _set_by_hand(by_hand, ask)
+        values = hand_set.values_at(by_hand, ask)
         for name, wanted in grouped.items():
             product = registry.get(name)
-            some = answers(product, wanted, prime_on_cache_miss, strict=False, ask=ask)
-            for key, answer in some.items():
+            given = answers(product, wanted, prime_on_cache_miss, strict=False, ask=ask)
+            for key, answer in given.items():
                 try:
-                    found[key] = value_of(product, key, answer)
+                    values[key] = value_of(product, key, answer)
                 except (ObjectDoesNotExist, MultipleObjectsReturned):
                     continue
                 except Exception as error:  # noqa: BLE001 - a compute that fails for one key
                     logger.warning("%s could not be read: %s", key, type(error).__name__)
-        return {key: found[key] for key in asked if key in found}
+        return {key: values[key] for key in asked if key in values}
 
     def entry(self, key: str) -> Entry:
         """The stored entry of a key; primed first where that is allowed.
@@ -138,8 +111,8 @@ class Cache:
             if stored is None:
                 raise NotPrimed(key)
         if stored is None:
-            raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
-        return _entry(product, key, stored)
+            raise registry.unknown(key)
+        return as_entry(product, key, stored)
 
     def set(
         self,
@@ -183,7 +156,7 @@ class Cache:
         )
         if product is not None:
             product.after_set(value, parameters)
-        return self.entry(key) if stored is None else _entry(product, key, stored)
+        return self.entry(key) if stored is None else as_entry(product, key, stored)
 
     def unset(self, key: str) -> bool:
         """Remove what is stored under a key; whether there was something."""
@@ -212,7 +185,7 @@ class Cache:
         """
         product, parameters = self._parse(key)
         if product is None:
-            raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
+            raise registry.unknown(key)
         if queued:
             with self._cursor() as cursor:
                 refreshes.log(cursor, refreshes.REFRESH, [key])
@@ -248,7 +221,7 @@ class Cache:
         return product, product.parameters_of(key)
 
     def _address(self, product: Product | None, key: str) -> Address:
-        return Address(key, product.fingerprint if product else _HAND_MADE)
+        return Address(key, product.fingerprint if product else hand_set.FINGERPRINT)
 
     def _stored(self, product: Product | None, key: str) -> Stored | None:
         store = stores.current()
@@ -260,9 +233,9 @@ class Cache:
     def _by_hand(self, key: str) -> Any:
         stored, scope = self._stored(None, key), compute.current()
         if scope is not None:
-            _note(scope, self._address(None, key), stored)
+            hand_set.note_read(scope, self._address(None, key), stored)
         if stored is None:
-            raise UnknownProduct(key, difflib.get_close_matches(key, registry.graph().products))
+            raise registry.unknown(key)
         return value_of(None, key, stored)
 
     def _cursor(self) -> Cursor:
@@ -273,47 +246,10 @@ def _reading_ahead(grouped: Mapping[str, Iterable[str]], by_hand: Sequence[Addre
     graph = registry.graph()
     addresses = [
         Address(key, graph.products[name].fingerprint)
-        for name, some in grouped.items()
-        for key in some
+        for name, wanted in grouped.items()
+        for key in wanted
     ]
     wrote = {setting for name in grouped for setting in graph.wrote(name)}
     if not session_writes.session_tells(stores.current().alias):
         wrote = set()
     return reading_ahead([*addresses, *by_hand], sorted(wrote))
-
-
-def _set_by_hand(addresses: Sequence[Address], ask: Ask) -> dict[str, Any]:
-    """What is there of these; nothing while the store is away, which has said so."""
-    if not addresses:
-        return {}
-    try:
-        entries = ask(addresses, ()).entries
-    except (StoreUnreachable, DatabaseError):
-        if in_transaction(connections[stores.current().alias]):
-            raise
-        return {}
-    there = {key: one for key, one in entries.items() if not expired(one)}
-    if (scope := compute.current()) is not None:
-        for address in addresses:
-            _note(scope, address, there.get(address.key))
-    return {key: value_of(None, key, one) for key, one in there.items()}
-
-
-def _note(scope: compute.Scope, address: Address, stored: Stored | None) -> None:
-    """Remember for the compute that runs what it has read that was set by hand."""
-    name = keys.product_of(address.key)
-    scope.note(name, Read(address))
-    if stored is not None:
-        note(scope, name, address, stored)
-
-
-def _entry(product: Product | None, key: str, stored: Stored) -> Entry:
-    return Entry(
-        key,
-        value_of(product, key, stored),
-        stored.stamp,
-        stored.version,
-        stored.primed_at,
-        stored.soft_expire,
-        stored.hard_expire,
-    )

@@ -3,15 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ..products import compute, encoding
 from ..products.product import Computed, Product
+from ..public import public_in
 from ..stores import Stored
 from . import request_memo
 
 # The answer for a key: what is stored, or what has just been computed.
 Answer = Stored | Computed
+
+
+@public_in("kck_publish")
+@dataclass(frozen=True)
+class Entry:
+    """One stored value with what is known of it.
+
+    Attributes:
+        stamp: the snapshot that the value reflects.
+        version: used once; give it to ``set(check_version=...)``.
+        primed_at: when it was stored.
+        soft_expire: from when on a read asks for a refresh; None for never.
+        hard_expire: from when on it is not served; None for never.
+    """
+
+    key: str
+    value: Any
+    stamp: str
+    version: int
+    primed_at: datetime | None
+    soft_expire: datetime | None
+    hard_expire: datetime | None
+
+
+def as_entry(product: Product | None, key: str, stored: Stored) -> Entry:
+    """A stored value with what is known of it, for its reader."""
+    return Entry(
+        key,
+        value_of(product, key, stored),
+        stored.stamp,
+        stored.version,
+        stored.primed_at,
+        stored.soft_expire,
+        stored.hard_expire,
+    )
 
 
 def value_of(product: Product | None, key: str, answer: Answer) -> Any:

@@ -1,0 +1,47 @@
+"""Keys that no product computes: values that were set by hand, and their reads by a compute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import DatabaseError, connections
+
+from .. import stores
+from ..exceptions import StoreUnreachable
+from ..log.keys import product_of
+from ..products import compute, encoding
+from ..stores import Address, Read, Stored
+from .freshness import expired
+from .own_writes import Ask
+from .prime import in_transaction
+from .read import note
+from .values import value_of
+
+# The fingerprint of values without a product: their format alone.
+FINGERPRINT = encoding.fingerprint("hand")
+
+
+def values_at(addresses: Sequence[Address], ask: Ask) -> dict[str, Any]:
+    """The values at these addresses; none while the store is away, which has said so."""
+    if not addresses:
+        return {}
+    try:
+        entries = ask(addresses, ()).entries
+    except (StoreUnreachable, DatabaseError):
+        if in_transaction(connections[stores.current().alias]):
+            raise
+        return {}
+    there = {key: stored for key, stored in entries.items() if not expired(stored)}
+    if (scope := compute.current()) is not None:
+        for address in addresses:
+            note_read(scope, address, there.get(address.key))
+    return {key: value_of(None, key, stored) for key, stored in there.items()}
+
+
+def note_read(scope: compute.Scope, address: Address, stored: Stored | None) -> None:
+    """Remember for the compute that runs that it has read this address."""
+    name = product_of(address.key)
+    scope.note(name, Read(address))
+    if stored is not None:
+        note(scope, name, address, stored)
