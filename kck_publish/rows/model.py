@@ -1,4 +1,4 @@
-"""CacheModel: a model whose rows are published. Also where Django finds the library's tables."""
+"""``CacheModel``: a model whose rows are published, and the products that it declares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from django.apps import apps
 from django.db import connections, models
 from django.db.models.signals import class_prepared
 
-from .. import tables
 from ..conf import settings
 from ..exceptions import InvalidPrimer
 from ..log import refreshes
@@ -22,11 +21,6 @@ from .products import ListProduct, RowProduct, publishes_itself
 from .publish import collector, declared_lookups
 from .reader import RowReader
 from .table_products import KeysProduct, TableProduct
-
-Backlog, Change, Consumer = tables.Backlog, tables.Change, tables.Consumer
-Entry, Failure = tables.Entry, tables.Failure
-Listener, Shard = tables.Listener, tables.Shard
-Fetch, Schedule = tables.Fetch, tables.Schedule
 
 
 @public_in("kck_publish")
