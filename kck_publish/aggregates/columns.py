@@ -157,4 +157,6 @@ class OrderTerm:
 def order(model: type[Model], by: Sequence[str]) -> list[OrderTerm]:
     """The terms that these names give (``"-name"``: greatest first), and the primary key."""
     terms = [OrderTerm(Column(model, name.removeprefix("-")), name.startswith("-")) for name in by]
-    return terms + [OrderTerm(Column(model, one.attname), False) for one in model._meta.pk_fields]
+    return terms + [
+        OrderTerm(Column(model, field.attname), False) for field in model._meta.pk_fields
+    ]

@@ -69,7 +69,9 @@ class AggregateProduct(PrimerProduct):
         source, where = self._source, self._declared.where
         if self.depends_on:
             raise InvalidPrimer(f"{name}: leave depends_on out; `source` says what it depends on.")
-        unmapped = [one.name for one in self.parameters if one.name not in source.mapping]
+        unmapped = [
+            parameter.name for parameter in self.parameters if parameter.name not in source.mapping
+        ]
         if unmapped:
             raise InvalidPrimer(
                 f"{name}: `source` maps no column to {', '.join(unmapped)}; an aggregate's rows "
@@ -97,7 +99,7 @@ class AggregateProduct(PrimerProduct):
         """The declaration, bound. Raises InvalidPrimer."""
         model = cast("type[Model]", self._source.on)
         mapping = {}
-        for name in (one.name for one in self.parameters):
+        for name in (parameter.name for parameter in self.parameters):
             (field, *more) = fields_of(model, self._source.mapping[name])
             if more:
                 raise InvalidPrimer(f"{self.name}: {name} is mapped to several columns; name one.")

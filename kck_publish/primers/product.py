@@ -149,7 +149,7 @@ class ModelPrimerProduct(PrimerProduct):
         name = name if isinstance(name, str) else f"{model._meta.label_lower}.product"
         parameters = pk_parameters(model)
         self._declare(name, parameters)
-        own = Depends.by(model, {one.name: one.name for one in parameters})
+        own = Depends.by(model, {parameter.name: parameter.name for parameter in parameters})
         self.depends_on = [own, *self.depends_on]
 
     def prime_one(self, parameters: Parameters) -> Any:
@@ -175,7 +175,7 @@ class ModelPrimerProduct(PrimerProduct):
         return dependency is self.depends_on[0] and is_published(self.model)
 
     def members(self) -> Iterable[Parameters] | None:
-        names = [one.name for one in self.parameters]
+        names = [parameter.name for parameter in self.parameters]
         rows = self.model._default_manager.using(settings.DATABASE).values_list(*names)
         return (dict(zip(names, values, strict=True)) for values in rows.order_by("pk"))
 

@@ -24,5 +24,5 @@ class PrimerReader:
 
 def _reader_of(model: type[M]) -> RowReader[M]:
     """The ``cached`` of a model that has Primer, with a ``cached`` of its own, before it."""
-    found = (vars(one).get("cached") for one in model.__mro__)
+    found = (vars(base).get("cached") for base in model.__mro__)
     return next(one for one in found if isinstance(one, RowReader)).__get__(None, model)

@@ -65,7 +65,7 @@ class RemotePrimer(Primer):
         if cls.source is None and cls.fetch is RemotePrimer.fetch:
             raise InvalidPrimer(f"{cls.key}: set source, or write fetch(self, state, ...).")
         names = set() if cls.source is None else cls.source.names
-        if unknown := names - {one.name for one in cls.parameters}:
+        if unknown := names - {parameter.name for parameter in cls.parameters}:
             raise InvalidPrimer(
                 f"{cls.key}: its source is filled with {', '.join(sorted(unknown))}, which is no "
                 "parameter of it."
@@ -88,8 +88,10 @@ class RemotePrimer(Primer):
         """
         assert self.source is not None  # _announce has seen to it
         texts = {
-            one.name: "" if (value := parameters[one.name]) is None else one.to_text(value)
-            for one in self.parameters
+            parameter.name: ""
+            if (value := parameters[parameter.name]) is None
+            else parameter.to_text(value)
+            for parameter in self.parameters
         }
         found = self.source.fetch(state, texts)
         if isinstance(found, Unchanged):

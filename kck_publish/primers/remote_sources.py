@@ -209,8 +209,8 @@ def _opener() -> request.OpenerDirector:
         request.HTTPDefaultErrorHandler(),
         request.HTTPErrorProcessor(),
     ]
-    for one in handlers:
-        opener.add_handler(one)
+    for handler in handlers:
+        opener.add_handler(handler)
     return opener
 
 

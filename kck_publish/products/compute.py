@@ -73,7 +73,7 @@ class Scope:
         if isinstance(error, ComputeTimeout):
             return error.what == self.name
         mine = isinstance(error, DependencyCycle) and self.name == error.cycle[0]
-        return mine and all(one.name != self.name for one in self.around())
+        return mine and all(scope.name != self.name for scope in self.around())
 
     def around(self) -> Iterator[Scope]:
         """The computes that this one is a part of, the innermost first."""
@@ -207,11 +207,11 @@ def _shared(
     share = seconds / len(values)
     return [
         replace(
-            one if isinstance(one, Computed) else Computed(one),
+            value if isinstance(value, Computed) else Computed(value),
             seconds=share,
             reads=together.reads,
             over=together.over,
             saw=together.saw,
         )
-        for one in values
+        for value in values
     ]

@@ -55,12 +55,15 @@ def refuse(
 def _walk(addresses: Sequence[Address]) -> dict[str, str]:
     """Each key that these stand on, with one that has read it; these themselves with none."""
     with connections[settings.DATABASE].cursor() as cursor:
-        cursor.execute(_WALK, [digests(addresses), [one.key for one in addresses]])
+        cursor.execute(_WALK, [digests(addresses), [address.key for address in addresses]])
         rows = cursor.fetchall()
     reads: dict[str, list[str]] = defaultdict(list)
     for key, by in rows:
         reads[by].append(key)
-    found, todo = {one.key: "" for one in addresses}, deque(one.key for one in addresses)
+    found, todo = (
+        {address.key: "" for address in addresses},
+        deque(address.key for address in addresses),
+    )
     while todo:
         by = todo.popleft()
         new = [key for key in reads[by] if key not in found]

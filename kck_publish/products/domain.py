@@ -50,12 +50,14 @@ class DomainProduct(Product):
         # Of the rows that its owner depends on, the domain may be made of the same columns.
         self.depends_on = [
             Depends(
-                one.on,
+                dependency.on,
                 keys=lambda change: {},
-                columns=None if one.columns is None else [*one.columns, *one.mapping.values()],
+                columns=None
+                if dependency.columns is None
+                else [*dependency.columns, *dependency.mapping.values()],
             )
-            for one in owner.depends_on
-            if one.models
+            for dependency in owner.depends_on
+            if dependency.models
         ]
 
     @cached_property

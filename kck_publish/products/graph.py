@@ -197,7 +197,7 @@ def connect(graph: Graph, product: Product, dependency: Depends) -> None:
     if unknown:
         raise InvalidPrimer(
             f"{product.name}: Depends maps {', '.join(sorted(unknown))}, which is no parameter "
-            f"of it; its parameters are {[one.name for one in product.parameters]}."
+            f"of it; its parameters are {[parameter.name for parameter in product.parameters]}."
         )
     if isinstance(dependency, Membership):
         graph.by_product[dependency.domain].append((product, dependency))

@@ -110,7 +110,7 @@ def declared(product: Product) -> frozenset[str]:
     for dependency in product.may_read:
         for model in (*dependency.models, *dependency.reads):
             tables = [model, *model._meta.all_parents]
-            found |= {one._meta.db_table.rpartition('"."')[2] for one in tables}
+            found |= {table._meta.db_table.rpartition('"."')[2] for table in tables}
     return frozenset(found)
 
 

@@ -97,7 +97,7 @@ def conditional(
     if modified is not None:
         response.headers["Last-Modified"] = http_date(modified)
     meta = request.META
-    if not any(one in meta for one in _CONDITIONS):
+    if not any(header in meta for header in _CONDITIONS):
         return response
     found = get_conditional_response(request, etag, modified, response)  # type: ignore[arg-type]
     assert found is not None

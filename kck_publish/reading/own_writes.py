@@ -56,7 +56,7 @@ def read(
         entries = reading.entries.values()
         while (
             not own.uncommitted
-            and not all(own.settled(one.address, one.stamp, over_products) for one in entries)
+            and not all(own.settled(entry.address, entry.stamp, over_products) for entry in entries)
             and context.may_wait()
         ):
             time.sleep(_STEP)
@@ -65,7 +65,7 @@ def read(
             context.pass_(xids)
     if own.handled and mine is not None:
         session_writes.forget(store.alias, wrote, xids)
-    if any(_by_hearsay(own, one, over_products) for one in reading.entries.values()):
+    if any(_by_hearsay(own, entry, over_products) for entry in reading.entries.values()):
         # The listener may have written between the two questions: what it has handled says nothing
         # of a value that was read before.
         reading = store.read(addresses, asked, stamped=True)
@@ -83,7 +83,7 @@ def _by_hearsay(own: Own, stored: Stored, over_products: bool) -> bool:
 
 def _learns(product: Product, reading: Reading) -> bool:
     """Whether an entry tells this process of products under it that it did not know of."""
-    over = {one.over for one in reading.entries.values() if one.over}
+    over = {entry.over for entry in reading.entries.values() if entry.over}
     new = [one for one in over if registry.graph().learn(product.name, one)]
     return bool(new)
 

@@ -42,7 +42,7 @@ def cache_within_request(function: F) -> F:
             return None  # which the function itself says better
         bound.apply_defaults()
         try:
-            key = tuple(_frozen(one) for one in bound.arguments.values())
+            key = tuple(_frozen(argument) for argument in bound.arguments.values())
             hash(key)
         except TypeError as error:
             logger.debug("%s is not kept: %s.", function.__qualname__, error)

@@ -111,7 +111,7 @@ def _array(dump: Convert, load: Convert) -> Pair:
         return list, same
 
     def each(convert: Convert) -> Convert:
-        return lambda items: [None if one is None else convert(one) for one in items]
+        return lambda items: [None if item is None else convert(item) for item in items]
 
     return each(dump), same if load is same else each(load)
 

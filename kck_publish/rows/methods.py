@@ -77,7 +77,9 @@ class cached_method:  # noqa: N801 - used as a decorator
             (self.function,) = args
             functools.update_wrapper(cast("Any", self), self.function)
             self.arguments = list(inspect.signature(self.function).parameters.values())[1:]
-            required = [one for one in self.arguments if one.default is one.empty]
+            required = [
+                argument for argument in self.arguments if argument.default is argument.empty
+            ]
             if self.auto_publish and required:
                 raise InvalidPrimer(
                     f"{self.function.__qualname__}: auto_publish cannot know the argument "
@@ -111,8 +113,10 @@ class cached_method:  # noqa: N801 - used as a decorator
         except TypeError as error:
             raise KeyParameterMismatch(str(error), product.name) from None
         bound.apply_defaults()
-        given = {one.name: bound.arguments[one.name] for one in self.arguments}
-        return {one.name: getattr(row, one.name) for one in product.row_parameters} | given
+        given = {argument.name: bound.arguments[argument.name] for argument in self.arguments}
+        return {
+            parameter.name: getattr(row, parameter.name) for parameter in product.row_parameters
+        } | given
 
     def _read(self, row: Model, *args: Any, **options: Any) -> Any:
         if row.pk is None:  # nothing to be stored under
@@ -136,10 +140,12 @@ class MethodProduct(Product):
         self.method = method
         self.name = keys.check_name(f"{model._meta.label_lower}.{method.name}")
         self.row_parameters = pk_parameters(model)
-        arguments = [ArgumentParameter(one.name, null=True) for one in method.arguments]
+        arguments = [ArgumentParameter(argument.name, null=True) for argument in method.arguments]
         self.parameters = check_parameters(self.name, [*self.row_parameters, *arguments])
-        own = Depends.by(model, {one.name: one.name for one in self.row_parameters})
-        self.depends_on = [own, *(self._resolve(one) for one in method.depends_on)]
+        own = Depends.by(
+            model, {parameter.name: parameter.name for parameter in self.row_parameters}
+        )
+        self.depends_on = [own, *(self._resolve(dependency) for dependency in method.depends_on)]
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -148,7 +154,7 @@ class MethodProduct(Product):
 
     def prime_one(self, parameters: Parameters) -> Any:
         values = dict(parameters)
-        lookup = {one.name: values.pop(one.name) for one in self.row_parameters}
+        lookup = {parameter.name: values.pop(parameter.name) for parameter in self.row_parameters}
         row = manager_of(self.model).get(**lookup)
         return finished(self.method.function(row, **values))
 
@@ -186,14 +192,14 @@ class MethodProduct(Product):
 
 
 def _attname(model: type[Model], column: str) -> str:
-    return next(one.attname for one in model._meta.concrete_fields if one.column == column)
+    return next(field.attname for field in model._meta.concrete_fields if field.column == column)
 
 
 def cached_methods(model: type[Model]) -> dict[str, cached_method]:
     """The cached methods of a model, its bases' too, by name."""
     found: dict[str, cached_method] = {}
-    for one in reversed(model.__mro__):
-        for name, attribute in vars(one).items():
+    for base in reversed(model.__mro__):
+        for name, attribute in vars(base).items():
             if isinstance(attribute, cached_method):
                 found[name] = attribute
             else:
@@ -227,7 +233,7 @@ def denormalized(model: type[Model]) -> dict[str, str]:
     """The denormalized fields of a model, each with the method that gives it."""
     return {
         attribute.denormalizes: name
-        for one in reversed(model.__mro__)
-        for name, attribute in vars(one).items()
+        for base in reversed(model.__mro__)
+        for name, attribute in vars(base).items()
         if hasattr(attribute, "denormalizes")
     }

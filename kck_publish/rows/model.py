@@ -109,7 +109,7 @@ class CacheModel(models.Model):
             found.lookups.append(fields)
             return
         product = type(self).cached.product_of(fields)
-        names = [one.name for one in product.parameters]
+        names = [parameter.name for parameter in product.parameters]
         _publish(product.key_of({name: getattr(self, name) for name in names}))
 
     def publish_method(self, name: str, *args: Any, **options: Any) -> None:
@@ -149,7 +149,7 @@ def products_of(model: type[CacheModel]) -> list[Product]:
     found: dict[str, Product] = {}
     try:
         declared: list[Product] = model._row_products()
-        declared += [MethodProduct(model, one) for one in cached_methods(model).values()]
+        declared += [MethodProduct(model, method) for method in cached_methods(model).values()]
     except KeyError as missing:
         raise InvalidPrimer(
             f"{model._meta.label}: cached_by and cached_lists name fields of the model; "

@@ -57,7 +57,7 @@ class PreparedLookup:
             cursor.execute(sql, [prepared])
             rows = cursor.fetchall()
         model: type[Model] = self._manager.model
-        names = [one.attname for one in model._meta.concrete_fields]
+        names = [field.attname for field in model._meta.concrete_fields]
         return [model.from_db(alias, names, row) for row in compiler.results_iter([rows])]
 
     def _compiled(self, alias: str, value: Any, prepared: Any) -> tuple[str, Any] | None:

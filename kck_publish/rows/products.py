@@ -54,13 +54,13 @@ class RowProduct(Product):
         by_pk = not fields
         found = [lookup_field(model, name) for name in fields] or list(model._meta.pk_fields)
         self.fields = sorted(found, key=lambda one: one.attname) if fields else found
-        self.attnames = tuple(one.attname for one in self.fields)
+        self.attnames = tuple(field.attname for field in self.fields)
         single = by_pk and len(self.fields) == 1
         self.parameters = [
-            field_parameter(one, "pk" if single else "", null=one.null) for one in self.fields
+            field_parameter(field, "pk" if single else "", null=field.null) for field in self.fields
         ]
         self.name = model._meta.label_lower + self.suffix(() if by_pk else self.attnames)
-        names = [one.name for one in self.parameters]
+        names = [parameter.name for parameter in self.parameters]
         mapping = dict(zip(names, self.attnames, strict=True))
         self.depends_on = [
             Depends.by(model, mapping),
@@ -154,7 +154,7 @@ class RowProduct(Product):
     def rows(self, parameters: Sequence[Parameters]) -> dict[str, list[Model]]:
         """The rows of several keys, in pk order, by one query for many keys."""
         found: dict[str, list[Model]] = defaultdict(list)
-        names = [one.name for one in self.parameters]
+        names = [parameter.name for parameter in self.parameters]
         for chunk in chunks(parameters, 500):
             for row in self._fetch(chunk):
                 values = (getattr(row, attname) for attname in self.attnames)
@@ -163,7 +163,7 @@ class RowProduct(Product):
 
     def _fetch(self, parameters: Sequence[Parameters]) -> Iterable[Model]:
         if len(parameters) == 1 and not self.embedded and self._prepared.usable:
-            ((value,),) = (one.values() for one in parameters)
+            ((value,),) = (parameter.values() for parameter in parameters)
             if value is not None and (found := self._prepared.fetch(value)) is not None:
                 return found
         query = manager_of(self.model).using(settings.DATABASE).filter(self._where(parameters))
@@ -176,7 +176,7 @@ class RowProduct(Product):
         return PreparedLookup(manager_of(self.model), self.fields[0], len(self.fields) == 1)
 
     def _where(self, parameters: Sequence[Parameters]) -> Q:
-        names = [one.name for one in self.parameters]
+        names = [parameter.name for parameter in self.parameters]
         if len(names) == 1 and all(each[names[0]] is not None for each in parameters):
             return Q(**{f"{self.attnames[0]}__in": [each[names[0]] for each in parameters]})
         return reduce(or_, (self._equals(each, names) for each in parameters), Q())
@@ -189,7 +189,7 @@ class RowProduct(Product):
         return manager_of(self.model).using(settings.DATABASE).count()
 
     def members(self) -> Iterator[Parameters]:
-        names = [one.name for one in self.parameters]
+        names = [parameter.name for parameter in self.parameters]
         query = manager_of(self.model).using(settings.DATABASE).order_by("pk")
         for values in query.values_list(*self.attnames).iterator():
             yield dict(zip(names, values, strict=True))
@@ -221,9 +221,9 @@ class ListProduct(RowProduct):
 
 def is_published(model: type[Model]) -> bool:
     """The ``eager`` of a CacheModel: what Primer, as a mixin, says of primers is not meant."""
-    for one in model.__mro__:
-        if issubclass(one, Model) and "eager" in vars(one):
-            return bool(vars(one)["eager"])
+    for base in model.__mro__:
+        if issubclass(base, Model) and "eager" in vars(base):
+            return bool(vars(base)["eager"])
     return False
 
 

@@ -71,9 +71,9 @@ def fetch(field: Relation, row: Model) -> Model | None:
         None when the ORM has to be asked: for this row alone.
     """
     together = [
-        (one, value)
-        for one in peers.together_with(row)
-        if one._state.db == row._state.db and (value := _points_to(one, field)) is not None
+        (peer, value)
+        for peer in peers.together_with(row)
+        if peer._state.db == row._state.db and (value := _points_to(peer, field)) is not None
     ]
     if not together or together[0][0] is not row:
         return None

@@ -71,7 +71,7 @@ class TableReader(RowReader[M]):
         """The rows by several values of one column."""
         asked = list(values)
         table = self._table()
-        found = [table.find(self._conditions({name: one})) for one in asked]
+        found = [table.find(self._conditions({name: value})) for value in asked]
         rows = iter(self.given(self.product, [row for some in found for row in some]))
         return {one: [next(rows) for _ in some] for one, some in zip(asked, found, strict=True)}
 

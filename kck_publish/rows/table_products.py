@@ -70,7 +70,7 @@ class Table(Shared):
 
 
 def _copied(values: Any) -> Any:
-    return [_copied(one) for one in values] if isinstance(values, list) else values
+    return [_copied(value) for value in values] if isinstance(values, list) else values
 
 
 class TableProduct(Product):

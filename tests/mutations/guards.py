@@ -299,7 +299,7 @@ GUARDS = (
     _guard(
         "own writes",
         "what is handled says nothing of a value that was read before",
-        "    if any(_by_hearsay(own, one, over_products) for one in reading.entries.values()):",
+        "    if any(_by_hearsay(own, entry, over_products) for entry in reading.entries.values()):",
         "    if False:",
         f"{INNER}test_own_writes.py::"
         "test_a_batch_between_the_questions_for_the_value_and_for_what_is_handled",
