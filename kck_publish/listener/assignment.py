@@ -14,7 +14,7 @@ import psycopg
 
 from ..conf import settings
 from . import shard as listener_shard
-from .shard import Place
+from .shard import OwnedShard
 
 logger = logging.getLogger("kck_publish")
 
@@ -50,15 +50,15 @@ class Assignment:
 
     Args:
         desk: the connection that holds the locks.
-        places: the shards that are owned; changed here.
+        owned: the shards that are owned; changed here.
         most: how many to own at the most; None for no limit.
     """
 
     def __init__(
-        self, desk: psycopg.Connection[Any], places: dict[int, Place], most: int | None
+        self, desk: psycopg.Connection[Any], owned: dict[int, OwnedShard], most: int | None
     ) -> None:
         self._desk = desk
-        self._places = places
+        self._owned = owned
         self._most = most
 
     def bury(self) -> None:
@@ -67,7 +67,7 @@ class Assignment:
 
     def beat(self, listener: int, seat_belt: int, audited: tuple[int, int] = (0, 0)) -> None:
         """Give a sign of life, and end the connections of those who give none."""
-        self._desk.execute(_BEAT, [sorted(self._places), seat_belt, *audited, listener])
+        self._desk.execute(_BEAT, [sorted(self._owned), seat_belt, *audited, listener])
         for name, ended in self._desk.execute(_SILENT, [settings.SILENCE, listener]).fetchall():
             if ended:
                 logger.warning("Listener %s is silent: its shards are taken from it.", name)
@@ -77,7 +77,7 @@ class Assignment:
         """Give a sign of life from within a batch; there may be none for so long."""
         self._desk.execute(_BREATHE, [seconds, listener])
 
-    def balance(self, alone: bool = False) -> list[Place]:
+    def balance(self, alone: bool = False) -> list[OwnedShard]:
         """Let go of more than the fair part, and take what is free up to it.
 
         Args:
@@ -90,16 +90,16 @@ class Assignment:
         listener_shard.agree(self._desk, shards)
         fair = shards if alone else -(-shards // max(1, self._living()))
         part = fair if self._most is None else min(fair, self._most)
-        for shard in sorted(self._places, reverse=True)[: max(0, len(self._places) - part)]:
-            listener_shard.release(self._desk, self._places.pop(shard))
+        for shard in sorted(self._owned, reverse=True)[: max(0, len(self._owned) - part)]:
+            listener_shard.release(self._desk, self._owned.pop(shard))
         taken = []
         for shard in range(shards):
-            if len(self._places) >= part:
+            if len(self._owned) >= part:
                 break
-            if shard not in self._places and (
+            if shard not in self._owned and (
                 place := listener_shard.take(self._desk, shard, shards)
             ):
-                self._places[shard] = place
+                self._owned[shard] = place
                 taken.append(place)
         return taken
 

@@ -36,7 +36,7 @@ from ..refresh.tasks import Work
 from ..stores import Address
 from . import backlog_page
 from .session import BatchSession
-from .shard import Place, owner
+from .shard import OwnedShard, owner
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ SELECT coalesce(({ANY_UNSEEN}), false)
 """
 
 
-def waits(desk: psycopg.Connection[Any], place: Place) -> bool:
+def waits(desk: psycopg.Connection[Any], place: OwnedShard) -> bool:
     """Whether there is anything to do for a shard."""
     if place.backlog:
         return True
@@ -69,12 +69,12 @@ def waits(desk: psycopg.Connection[Any], place: Place) -> bool:
 
 def batch(
     desk: psycopg.Connection[Any],
-    place: Place,
+    place: OwnedShard,
     first: Work | None = None,
     owed: bool = False,
     breathe: Callable[..., None] = lambda seconds=0.0: None,
     stored: Callable[[Sequence[str]], None] = lambda keys: None,
-) -> tuple[Place, Outcome]:
+) -> tuple[OwnedShard, Outcome]:
     """Handle everything committed so far that the shard has not seen, and a page of its backlog.
 
     Args:
@@ -115,18 +115,18 @@ def batch(
     return _with_backlog(place, desk, session, part, time.monotonic() - start), outcome
 
 
-def _span(place: Place, until: str, aside: Iterable[str]) -> Span:
+def _span(place: OwnedShard, until: str, aside: Iterable[str]) -> Span:
     behind = backlog.behind(registry.graph(), place.backlog, aside, until)
     return Span(place.done, until, place.floor, behind)
 
 
 def _with_backlog(
-    place: Place,
+    place: OwnedShard,
     desk: psycopg.Connection[Any],
     session: BatchSession,
     part: Deferred | None,
     seconds: float,
-) -> Place:
+) -> OwnedShard:
     """The place with what is left of the backlog, after a page of a part took so long."""
     if part is not None:
         pace = backlog_page.paced(place.pace, seconds, settings.MAX_CHANGES)
@@ -137,7 +137,7 @@ def _with_backlog(
     return place
 
 
-def _claim(desk: psycopg.Connection[Any], place: Place, until: str) -> None:
+def _claim(desk: psycopg.Connection[Any], place: OwnedShard, until: str) -> None:
     outlives_crash = stores.current().outlives_crash
     with desk.transaction() if outlives_crash else nullcontext():
         if outlives_crash:
@@ -163,7 +163,7 @@ def _open(raw: psycopg.Connection[Any], since: str) -> tuple[str, datetime, list
     return until, at, rows.fetchall()
 
 
-def domains(desk: psycopg.Connection[Any], place: Place) -> Work:
+def domains(desk: psycopg.Connection[Any], place: OwnedShard) -> Work:
     """What of the eager products' domains is not stored, and what is stored and has left them."""
     work = Work()
     for product in registry.graph().products.values():
@@ -180,7 +180,7 @@ def domains(desk: psycopg.Connection[Any], place: Place) -> Work:
     return work
 
 
-def _unsettled(desk: psycopg.Connection[Any], place: Place, product: Product) -> Iterator[str]:
+def _unsettled(desk: psycopg.Connection[Any], place: OwnedShard, product: Product) -> Iterator[str]:
     members = product.members()
     if members is None:
         return

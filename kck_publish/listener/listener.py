@@ -26,7 +26,7 @@ from ..postgres import PREPARE, connect, is_passing, name_of
 from ..products import registry
 from ..refresh import schedule
 from ..refresh.outcome import Outcome
-from .shard import Place
+from .shard import OwnedShard
 from .worker import Worker
 
 logger = logging.getLogger("kck_publish")
@@ -46,7 +46,7 @@ class Listener(Following):
         stored: is told the keys of the entries that were just written.
 
     Attributes:
-        places: the shards that it owns.
+        owned: the shards that it owns.
         announced: whether it has said that it is ready.
     """
 
@@ -60,7 +60,7 @@ class Listener(Following):
     ) -> None:
         super().__init__()
         self.alias = alias
-        self.places: dict[int, Place] = {}
+        self.owned: dict[int, OwnedShard] = {}
         self.announced = False
         self._poll = poll
         self._most = most
@@ -90,7 +90,7 @@ class Listener(Following):
         registry.graph()  # a cycle, or a dependency on nothing, is refused here
         connections[self.alias].ensure_connection()
         with ExitStack() as stack:
-            stack.callback(self.places.clear)
+            stack.callback(self.owned.clear)
             desk = connect(self.alias)
             stack.callback(desk.close)  # and with it the shards' locks
             for table in ("kck_publish_change", "kck_publish_entry"):
@@ -98,9 +98,7 @@ class Listener(Following):
                     raise StoreMissing(table, self.alias)
             see_to_capture(self.alias)
             schedule.plan()
-            worker = Worker(
-                desk, self.places, self._most, self._stopped, self.moments, self._stored
-            )
+            worker = Worker(desk, self.owned, self._most, self._stopped, self.moments, self._stored)
             stack.callback(worker.maintenance.close)
             yield worker
 
@@ -121,7 +119,7 @@ class Listener(Following):
             worker.drain(rounds=CATCH_UP_ROUNDS)
             if not self.announced:
                 self.announced = True
-                self._say(f"kck_listen ready: {bell.name}, shards {sorted(self.places)}")
+                self._say(f"kck_listen ready: {bell.name}, shards {sorted(self.owned)}")
             yield ShardLoop(worker, bell, self._stopped, self.moments)
 
     def passes(self, error: Exception) -> bool:
@@ -159,7 +157,7 @@ class ShardLoop(Loop):
     @property
     def needs_rings(self) -> bool:
         """Not without shards."""
-        return bool(self.worker.places)
+        return bool(self.worker.owned)
 
     def nap(self) -> float:
         """Until the next sign of life, retry or tick, in seconds."""

@@ -23,7 +23,7 @@ from ..refresh.backlog import Deferred
 from ..refresh.failures import Failure, Try
 from ..refresh.session import Session
 from ..stores import Address, Query
-from .shard import Place
+from .shard import OwnedShard
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class BatchSession(Session):
         self,
         desk: psycopg.Connection[Any],
         connection: BaseDatabaseWrapper,
-        place: Place,
+        place: OwnedShard,
         until: str,
         at: datetime,
         breathe: Callable[..., None],

@@ -57,7 +57,7 @@ _HAND_ON = "UPDATE kck_publish_shard SET owed = %s, forgotten = %s"
 
 
 @dataclass(frozen=True)
-class Place:
+class OwnedShard:
     """Where a worker is in the log, and under which epoch it owns the shard.
 
     Attributes:
@@ -86,7 +86,7 @@ class Place:
         return Fence(self.shard, self.shards, self.epoch)
 
 
-def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> Place | None:
+def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> OwnedShard | None:
     """Own a shard from now on; None when another worker owns it."""
     if not _value(desk, "SELECT pg_try_advisory_lock(%s, %s)", LOCKS, shard):
         return None
@@ -112,7 +112,7 @@ def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> Place | None
         desk.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCKS, shard])
         raise
     ahead = not Snapshot.parse(done).includes(Snapshot.parse(floor))
-    return Place(
+    return OwnedShard(
         shard,
         shards,
         done,
@@ -124,12 +124,12 @@ def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> Place | None
     )
 
 
-def release(desk: psycopg.Connection[Any], place: Place) -> None:
+def release(desk: psycopg.Connection[Any], place: OwnedShard) -> None:
     """Give the shard up."""
     desk.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCKS, place.shard])
 
 
-def owner(place: Place) -> Callable[[str], bool]:
+def owner(place: OwnedShard) -> Callable[[str], bool]:
     """Tells whether a key is of the shard."""
     if place.shards == 1:
         return lambda key: True

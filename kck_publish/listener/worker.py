@@ -26,7 +26,7 @@ from . import batch, shard
 from .assignment import Assignment
 from .maintenance import Maintenance
 from .pause import patience
-from .shard import Place
+from .shard import OwnedShard
 
 logger = logging.getLogger("kck_publish")
 
@@ -39,7 +39,7 @@ class Worker:
 
     Args:
         desk: the connection that it writes on, and that holds the shards' locks.
-        places: the shards that it owns; changed here.
+        owned: the shards that it owns; changed here.
         most: how many to own at the most; None for all that are free.
         stopped: set when it is to end.
         moments: what others may wait for.
@@ -49,22 +49,22 @@ class Worker:
     def __init__(
         self,
         desk: psycopg.Connection[Any],
-        places: dict[int, Place],
+        owned: dict[int, OwnedShard],
         most: int | None,
         stopped: threading.Event,
         moments: Moments,
         stored: Callable[[Sequence[str]], None],
     ) -> None:
         self.desk = desk
-        self.places = places
+        self.owned = owned
         self.bell: Doorbell | None = None  # without one it drains once, and gives no sign of life
         self.tick_at: datetime | None = schedule.tick()
         self._stopped = stopped
         self._moments = moments
         self._stored = stored
-        self._assignment = Assignment(desk, places, most)
+        self._assignment = Assignment(desk, owned, most)
         self._assignment.bury()
-        self.maintenance = Maintenance(desk, places)
+        self.maintenance = Maintenance(desk, owned)
         self._beat = self._round = self._breath = self._busy_until = 0.0
 
     def take_shards(self) -> Outcome:
@@ -88,7 +88,7 @@ class Worker:
             if self.tick_at is not None and self.tick_at <= now():
                 self.tick_at = schedule.tick()
             rounds = None if rounds is None else rounds - 1
-            for place in list(self.places.values()):
+            for place in list(self.owned.values()):
                 if rung or batch.waits(self.desk, place):
                     busy = True
                     self._stopped.wait(pause)
@@ -106,7 +106,7 @@ class Worker:
         """When the next retry or tick is due."""
         with self.desk.cursor() as cursor:
             fingerprints = registry.graph().fingerprints
-            retry = failures.next_due(cursor, self.places, settings.SHARDS, fingerprints)
+            retry = failures.next_due(cursor, self.owned, settings.SHARDS, fingerprints)
         return min((due for due in (retry, self.tick_at) if due is not None), default=None)
 
     def beat(self) -> bool:
@@ -116,12 +116,12 @@ class Worker:
             return False
         self._beat = self._busy_until = moment
         self._assignment.beat(bell.id, self._moments.seat_belt.count, self.maintenance.audited)
-        owned = set(self.places)
+        owned = set(self.owned)
         self.take_shards()
         if self._round_is_due():
             self._make_the_round(bell)
         self.maintenance.beat()
-        return not set(self.places) <= owned
+        return not set(self.owned) <= owned
 
     def unasked(self, bell: Doorbell) -> bool:
         """Nobody rang; whether there may be something all the same.
@@ -151,25 +151,25 @@ class Worker:
         self._round = time.monotonic()
         self.prove(bell)
         self.tick_at = schedule.tick()
-        for place in list(self.places.values()):
+        for place in list(self.owned.values()):
             self._batch(place, owed=True)
         with self.desk.cursor() as cursor:
             stores.current().sweep(cursor)
 
     def _any_unseen(self) -> bool:
         with self.desk.cursor() as cursor:
-            return any(reader.any_unseen(cursor, place.done) for place in self.places.values())
+            return any(reader.any_unseen(cursor, place.done) for place in self.owned.values())
 
-    def _batch(self, place: Place, eager: bool = False, owed: bool = False) -> Outcome:
+    def _batch(self, place: OwnedShard, eager: bool = False, owed: bool = False) -> Outcome:
         try:
             first = batch.domains(self.desk, place) if eager else None
-            self.places[place.shard], outcome = batch.batch(
+            self.owned[place.shard], outcome = batch.batch(
                 self.desk, place, first, owed, self._breathe, self._stored
             )
         except Fenced as fenced:
             logger.warning("%s", fenced)
             shard.release(self.desk, place)
-            del self.places[place.shard]
+            del self.owned[place.shard]
             return self.take_shards()
         logger.debug("batch of shard %d: %s", place.shard, outcome)
         return outcome

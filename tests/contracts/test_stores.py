@@ -733,7 +733,7 @@ def test_the_listener_waits_for_a_store_that_is_away(
         wait_until(lambda: ready)
         stoppable.stop()
         change()
-        wait_until(lambda: not listener.places, what="the listener lets go of its shards")
+        wait_until(lambda: not listener.owned, what="the listener lets go of its shards")
         stoppable.start()
 
         def caught_up() -> bool:

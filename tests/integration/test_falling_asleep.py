@@ -84,7 +84,7 @@ class Sleeper(ShardLoop):
     def wait_for_ring(self) -> bool:
         self.schedule.before("wait for a ring")
         self.schedule.finish()
-        (place,) = self.worker.places.values()
+        (place,) = self.worker.owned.values()
         if batch.waits(self.worker.desk, place):
             # What is not handled now has rung, or nobody will ever tell: no time is enough then.
             assert self.bell.wait(5), f"nobody rang: {self.schedule.trace}"

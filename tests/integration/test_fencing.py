@@ -10,7 +10,7 @@ import pytest
 
 from kck_publish import Fenced, stores
 from kck_publish.listener import batch, shard
-from kck_publish.listener.shard import Place
+from kck_publish.listener.shard import OwnedShard
 from kck_publish.log import refreshes
 from kck_publish.postgres import connect
 from kck_publish.products import registry
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @contextmanager
-def worker() -> Iterator[tuple[Any, Place]]:
+def worker() -> Iterator[tuple[Any, OwnedShard]]:
     """The owner of the one shard: its desk, and its place in the log."""
     with closing(connect("default")) as desk:
         shard.agree(desk, 1)

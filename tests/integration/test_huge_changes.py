@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from kck_publish import Cache
 from kck_publish.listener import batch as listener_batch
 from kck_publish.listener import shard
-from kck_publish.listener.shard import Place
+from kck_publish.listener.shard import OwnedShard
 from kck_publish.log import consumers
 from kck_publish.log.keys import shard_of
 from kck_publish.log.lag import lags
@@ -54,7 +54,7 @@ def items(transactional_db: None) -> list[Item]:
 
 
 @contextmanager
-def worker(shards: int = 1) -> Iterator[tuple[Any, Place]]:
+def worker(shards: int = 1) -> Iterator[tuple[Any, OwnedShard]]:
     """A listener's connection, and its place in the log, to take single batches."""
     desk = connect("default")
     try:
@@ -66,8 +66,8 @@ def worker(shards: int = 1) -> Iterator[tuple[Any, Place]]:
         desk.close()
 
 
-def batch(desk: Any, place: Place) -> Place:
-    found: Place = Session(lambda: listener_batch.batch(desk, place)).result()[0]
+def batch(desk: Any, place: OwnedShard) -> OwnedShard:
+    found: OwnedShard = Session(lambda: listener_batch.batch(desk, place)).result()[0]
     return found
 
 

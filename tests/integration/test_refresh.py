@@ -18,7 +18,7 @@ from kck_publish import Cache, Depends, IntegerParameter, Primer, Unserializable
 from kck_publish.exceptions import Fenced
 from kck_publish.listener import batch, shard
 from kck_publish.listener.listener import Listener
-from kck_publish.listener.shard import Place
+from kck_publish.listener.shard import OwnedShard
 from kck_publish.postgres import connect
 from kck_publish.products import registry
 from kck_publish.testing import assert_fresh, travel
@@ -55,7 +55,7 @@ def edition(book: Book) -> Edition:
 
 
 @contextmanager
-def worker() -> Iterator[tuple[Any, Place]]:
+def worker() -> Iterator[tuple[Any, OwnedShard]]:
     """A listener's connection, and its place in the log, to take single batches."""
     desk = connect("default")
     try:
@@ -520,11 +520,11 @@ def test_the_loop_lets_go_of_a_shard_that_has_moved(edition: Edition) -> None:
     listener = Listener("default")
     with listener.working() as worker:
         worker.take_shards()
-        before = listener.places[0]
+        before = listener.owned[0]
         sql("UPDATE kck_publish_shard SET epoch = epoch + 1")
         Edition.objects.update(copies=3)
         assert worker.drain().changes > 0
-        assert listener.places[0].epoch == before.epoch + 2
+        assert listener.owned[0].epoch == before.epoch + 2
         assert_fresh()
 
 

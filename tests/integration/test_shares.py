@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kck_publish.listener.assignment import Assignment
-from kck_publish.listener.shard import Place
+from kck_publish.listener.shard import OwnedShard
 from kck_publish.postgres import connect
 from tests.catalog.fixtures import sql
 
@@ -21,8 +21,8 @@ class Member:
 
     def __init__(self, most: int | None = None) -> None:
         self.desk = connect("default")
-        self.places: dict[int, Place] = {}
-        self.sharing = Assignment(self.desk, self.places, most)
+        self.owned: dict[int, OwnedShard] = {}
+        self.sharing = Assignment(self.desk, self.owned, most)
         self.pid = self.desk.info.backend_pid
         row = self.desk.execute(
             "INSERT INTO kck_publish_listener (name, backend) VALUES ('x', %s) RETURNING id",
@@ -83,14 +83,14 @@ def test_a_part_of_the_shards_is_let_go_of_once_there_is_another(members: list[M
     first, second = members
     sql("DELETE FROM kck_publish_listener WHERE id = %s", second.id)
     first.sharing.balance()
-    assert sorted(first.places) == [0, 1, 2, 3]
+    assert sorted(first.owned) == [0, 1, 2, 3]
     before = sql("SELECT epoch FROM kck_publish_shard ORDER BY shard")
     sql("INSERT INTO kck_publish_listener (name, backend) VALUES ('x', %s)", second.pid)
     second.sharing.balance()
-    assert second.places == {}, "what is owned is not taken"
+    assert second.owned == {}, "what is owned is not taken"
     first.sharing.balance()
-    assert sorted(first.places) == [0, 1]
+    assert sorted(first.owned) == [0, 1]
     second.sharing.balance()
-    assert sorted(second.places) == [2, 3]
+    assert sorted(second.owned) == [2, 3]
     after = sql("SELECT epoch FROM kck_publish_shard ORDER BY shard")
     assert [new - old for (old,), (new,) in zip(before, after, strict=True)] == [0, 0, 1, 1]

@@ -465,7 +465,7 @@ GUARDS = (
     _guard(
         "sharing",
         "more than the fair part is let go of",
-        "[: max(0, len(self._places) - part)]:",
+        "[: max(0, len(self._owned) - part)]:",
         "[:0]:",
         f"{INNER}test_shares.py::test_a_part_of_the_shards_is_let_go_of_once_there_is_another",
     ),

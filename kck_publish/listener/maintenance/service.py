@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 import psycopg
 
-from ..shard import Place
+from ..shard import OwnedShard
 
 # Of each beat, seconds: while nothing waits, and at least.
 IDLE, BUSY = 0.5, 0.1
 
 Desk = psycopg.Connection[Any]
-Owned = dict[int, Place]
+Owned = dict[int, OwnedShard]
 
 
 class Budget:
