@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db import connections
 from . import clock
 from .capture.catalog import has_log
 from .conf import settings
-from .diagnosis.registry import diagnose
+from .diagnosis.registry import Asks, Problem, diagnose, diagnosis
 from .exceptions import StoreMissing
 from .log.consumers import SHARD, SHARD_LOCKS, consumers, held
 from .log.lag import Lags, lags
@@ -47,6 +48,9 @@ _FAILURES = """
 SELECT count(*) FILTER (WHERE due_at IS NOT NULL), count(*) FILTER (WHERE due_at IS NULL)
   FROM kck_publish_failure
 """
+
+
+START = "Run `manage.py kck_listen` as a service; docs/deployments.md has files for one."
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,17 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         {"compared": sum(one["audited"] for one in listeners), "differing": differing},
         plans,
     )
+
+
+@diagnosis("followers", Asks.RUNNING)
+def followers_behind(alias: str) -> Iterator[Problem]:
+    """What the status calls unhealthy, beside the triggers."""
+    now = status(alias=alias)
+    for problem in now.problems:
+        if problem not in now.triggers:
+            yield Problem("W010", problem)
+    if not any(listener["connected"] for listener in now.listeners):
+        yield Problem("W011", "No listener is running: no change is handled.", START)
 
 
 _SHARD = (

@@ -1,4 +1,4 @@
-"""The subjects that can be wrong, and what ``checks``, ``status`` and a doctor share of them.
+"""The subjects that can be wrong, and what ``checks``, ``status`` and ``doctor`` share of them.
 
 To add a subject, write a function in a module of this room (all of them are imported; one subject a
 file, or a few that belong together)::
@@ -11,8 +11,8 @@ file, or a few that belong together)::
                 yield Problem("W009", f"{label} is read from a replica.", "Put ... first.", model)
 
 It is then a system check (of each ``manage.py check`` for ``Asks.CODE``, of ``check --database``
-for ``Asks.DATABASE``), and a line of the doctor. The id is new, the next free number, and stands in
-the table "System checks" of docs/reference.md. E stops ``migrate``, W does not.
+for ``Asks.DATABASE``), and a line of ``kck_doctor``. The id is new, the next free number, and
+stands in the table "System checks" of docs/reference.md. E stops ``migrate``, W does not.
 A database is only looked at where it is PostgreSQL and has, or should have, the library's tables;
 these may be missing. Settings and declarations that cannot be read are a subject of their own.
 """

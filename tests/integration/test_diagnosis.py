@@ -21,7 +21,7 @@ ID = re.compile(r'"([EW]\d{3})"')
 def used() -> dict[str, set[str]]:
     """The ids of problems, with the files that use them."""
     found: dict[str, set[str]] = {}
-    for path in Path(registry.__file__).parent.glob("*.py"):
+    for path in (ROOT / "kck_publish").rglob("*.py"):
         if path != Path(registry.__file__):
             for id in ID.findall(path.read_text()):
                 found.setdefault(id, set()).add(path.name)
@@ -30,8 +30,9 @@ def used() -> dict[str, set[str]]:
 
 def test_nothing_is_wrong_here() -> None:
     assert len(diagnoses()) >= 9
-    for subject in diagnoses():
-        assert diagnose(subject, "default") == [], subject
+    for subject, found in diagnoses().items():
+        if found.asks is not Asks.RUNNING:
+            assert diagnose(subject, "default") == [], subject
 
 
 def test_each_id_is_of_one_subject_and_in_the_reference() -> None:

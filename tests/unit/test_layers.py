@@ -43,6 +43,7 @@ LAYERS: list[str] = [
     "routing",
     "diagnosis",
     "status",
+    "doctor",
     "models",
     "request",
     "views",
