@@ -12,7 +12,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework.generics import GenericAPIView, get_object_or_404
-from rest_framework.permissions import NOT, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.views import APIView
 
 from ...exceptions import KeyParameterMismatch, NotPrimed, UndeclaredLookup
@@ -58,8 +58,7 @@ def asks_for_objects(view: Any) -> bool:
 
 
 def _looks(permission: Any) -> bool:
-    if isinstance(permission, NOT):
-        return True  # it denies what its operand does not look at
+    """Whether a permission has a say of its own about rows; NOT has, whatever it denies."""
     operands = [getattr(permission, name, None) for name in ("op1", "op2")]
     if type(permission).__module__ == BasePermission.__module__ and None not in operands:
         return any(map(_looks, operands))
