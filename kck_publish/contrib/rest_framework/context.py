@@ -6,6 +6,7 @@ would answer for the reader who happened to come first, so it is told what to de
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin
 
@@ -63,3 +64,20 @@ class ProductContext(dict[str, Any]):
 
     def __contains__(self, name: object) -> bool:
         return self[str(name)] is not None or name == "format"
+
+    def __iter__(self) -> Iterator[str]:
+        """A copy would take what is refused here for missing."""
+        raise RequestNeeded(self._primer, "all of its context")
+
+    def keys(self) -> Any:
+        return iter(self)
+
+    def items(self) -> Any:
+        return iter(self)
+
+    def values(self) -> Any:
+        return iter(self)
+
+    def copy(self) -> ProductContext:
+        """This context: nobody writes into it."""
+        return self

@@ -19,8 +19,8 @@ from .primers import SerializerPrimer
 from .products import USER, SerializerProduct
 
 
-def primer_of(view: Any, serializer: type[Any]) -> type[SerializerPrimer]:
-    """The primer of a view's serializer.
+def primer_of(view: Any, serializer: type[Any] | None) -> type[SerializerPrimer]:
+    """The primer of a view's serializer; None for a serializer that the view does not tell.
 
     Raises:
         ConfigurationError: it is not told, or cannot be.
@@ -35,17 +35,18 @@ def primer_of(view: Any, serializer: type[Any]) -> type[SerializerPrimer]:
                 "answers do not depend on it, say so by naming the primer: primer = ...; else "
                 "set cached_reads = False."
             )
-    found = _primers().get(serializer, [])
+    name = getattr(serializer, "__name__", "its serializer")
+    found = [] if serializer is None else _primers().get(serializer, [])
     if len(found) == 1:
         return found[0]
-    names = ", ".join(one.__name__ for one in found)
+    names = ", ".join(primer.__name__ for primer in found)
     raise ConfigurationError(
-        f"{kind.__name__}: several primers make a product of {serializer.__name__} ({names}). Name "
+        f"{kind.__name__}: several primers make a product of {name} ({names}). Name "
         "one on the view: primer = ..."
         if found
-        else f"{kind.__name__}: no primer makes a product of {serializer.__name__}. Declare one in "
-        f"an installed app's primers.py: class {serializer.__name__}Primer(SerializerPrimer) with "
-        f"a key and serializer_class = {serializer.__name__}; or set cached_reads = False."
+        else f"{kind.__name__}: no primer makes a product of {name}. Declare one in "
+        f"an installed app's primers.py: class {name}Primer(SerializerPrimer) with "
+        f"a key and serializer_class = {name}; or set cached_reads = False."
     )
 
 
@@ -88,8 +89,13 @@ def product_of(view: Any) -> SerializerProduct | None:
     """
     if not (settings.ENABLED and view.cached_reads):
         return None
-    primer = primer_of(view, view.get_serializer_class() if view.primer is None else object)
+    serializer = view.get_serializer_class() if tells_serializer(type(view)) else None
+    primer = primer_of(view, serializer)
+    if serializer not in (None, primer.serializer_class):
+        return None  # this request is answered by another serializer than the primer's
     product = cast("SerializerProduct", registry.get(primer.key))
+    if product.walk.opaque and getattr(view, "format_kwarg", None) is not None:
+        return None  # a method of the serializer may look at the format
     if product.walk.worded and not _in_own_language():
         return None
     if product.walk.zoned and not _in_own_zone():
@@ -97,6 +103,12 @@ def product_of(view: Any) -> SerializerProduct | None:
     if product.primer.base_url is not None and not _is_at(product.primer.base_url, view):
         return None
     return product
+
+
+def tells_serializer(kind: Any) -> bool:
+    """Whether a view says by which serializer it answers; some have get_serializer alone."""
+    own = kind.get_serializer_class is not GenericAPIView.get_serializer_class
+    return own or getattr(kind, "serializer_class", None) is not None
 
 
 def user_of(product: SerializerProduct, request: Any) -> dict[str, Any]:
