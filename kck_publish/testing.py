@@ -11,6 +11,8 @@ from django.db import connections
 from . import clock, stores
 from .conf import settings
 from .listener.listener import Listener
+from .ops.compare import same
+from .ops.difference import difference
 from .products import registry
 from .products.compute import compute
 from .refresh.drain import drain_transaction
@@ -36,14 +38,14 @@ def assert_fresh(*products: str) -> None:
         products: names; every product when none is given.
 
     Raises:
-        AssertionError: naming the keys that differ.
+        AssertionError: naming the keys that differ, each with the first path at which it does.
     """
     store, graph = stores.current(), registry.graph()
     stale = []
     for name in products or list(graph.products):
         product = registry.get(name)
         with connections[store.alias].cursor() as cursor:
-            keys = store.table.keys(cursor, name, product.fingerprint)
+            keys = sorted(store.table.keys(cursor, name, product.fingerprint))
             for key in keys:
                 address = stores.Address(key, product.fingerprint)
                 stored = store.look(cursor, [address]).entries.get(key)
@@ -52,11 +54,10 @@ def assert_fresh(*products: str) -> None:
                 (fresh,) = compute(product, [product.parameters_of(key)])
                 if fresh.error is not None:
                     raise fresh.error
-                body = None if fresh.absent is not None else fresh.encoded(product).body
-                if body != stored.body:
-                    stale.append(key)
+                if not same(product, stored, fresh):
+                    stale.append(f"{key} ({difference(product, stored, fresh)})")
     if stale:
-        raise AssertionError(f"Not fresh: {', '.join(sorted(stale))}")
+        raise AssertionError(f"Not fresh: {', '.join(stale)}")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from ..refresh.check_augment import alike
 from ..refresh.compute_transaction import KEEP, ComputeTransaction
 from ..rows.products import RowProduct
 from ..stores import HAND, Address, Stored
+from .difference import Difference, difference
 from .pending import pending
 
 
@@ -35,11 +36,13 @@ class Finding:
             failed: known, and tried again or a dead letter); ``"waiting"`` (a change that touches
             it is not handled, so it cannot be judged).
         why: more about it; never a value.
+        difference: of what is different, for whoever asks for values.
     """
 
     key: str
     kind: str
     why: str = ""
+    difference: Difference | None = field(default=None, compare=False, repr=False)
 
 
 def kept_by_time(product: Product) -> bool:
@@ -126,11 +129,11 @@ def look_at(product: Product, keys: Sequence[str]) -> Seen:
             # Values outside the database are of now, not of the snapshot.
             later = not Snapshot.parse(seen.snapshot).includes(Snapshot.parse(entry.stamp))
             waits = later or waiting.waits(product, wanted[key], entry)
-            seen.findings.append((_finding(entry, computed, waits), entry.version))
+            seen.findings.append((_finding(product, entry, computed, waits), entry.version))
     return seen
 
 
-def _finding(entry: Stored, computed: Computed, waits: bool) -> Finding:
+def _finding(product: Product, entry: Stored, computed: Computed, waits: bool) -> Finding:
     key = entry.address.key
     if entry.behind:
         return Finding(key, "behind", "its last refresh failed: see kck_explain")
@@ -138,9 +141,10 @@ def _finding(entry: Stored, computed: Computed, waits: bool) -> Finding:
         return Finding(key, "failing", f"its compute raises {type(computed.error).__name__}")
     if waits:
         return Finding(key, "waiting", "a change that touches it is not yet handled")
+    parts = difference(product, entry, computed)
     if computed.absent is not None and entry.body is not None:
-        return Finding(key, "different", "should not exist")
-    return Finding(key, "different", "was set by hand" if entry.by == HAND else "")
+        return Finding(key, "different", "should not exist", parts)
+    return Finding(key, "different", "was set by hand" if entry.by == HAND else "", parts)
 
 
 def _storable(product: Product, computed: Computed) -> Computed:

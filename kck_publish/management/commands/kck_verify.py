@@ -64,6 +64,8 @@ class Command(BaseCommand):
             self.stdout.write(f"repaired   {key}")
         for one in report.findings:
             self.stdout.write(f"{one.kind:10} {one.key}{f'  ({one.why})' if one.why else ''}")
+            if loud and one.difference:
+                self.stdout.write(f"{'':10} {one.difference}")
         if loud:
             for name in report.passed_over:
                 self.stdout.write(f"passed over {name}: it is kept by time; name it to compare it")

@@ -1,0 +1,91 @@
+"""Where a stored value and a fresh one part: the first differing path, with both values.
+
+For whoever looks for the cause: values are shown on demand only, never in a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from reprlib import Repr
+from typing import Any
+
+from django.db.models import Model
+
+from ..products.product import Computed, Product
+from ..refresh.check_augment import alike
+from ..stores import Stored
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 120
+
+
+class _NoValue:
+    """Stands for a value that one of the two does not have."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __repr__(self) -> str:
+        return self._what
+
+
+NOTHING = _NoValue("nothing")
+UNREADABLE = _NoValue("bytes that cannot be decoded")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two values at a path, as text; the path of the whole value is empty."""
+
+    path: str
+    stored: str
+    fresh: str
+
+    def __str__(self) -> str:
+        where = f"at {self.path}: " if self.path else ""
+        return f"{where}stored {self.stored}, fresh {self.fresh}"
+
+
+def difference(product: Product, entry: Stored, computed: Computed) -> Difference:
+    """The first one between what is stored and what a compute gave, which are not the same."""
+    stored = NOTHING if entry.body is None else _decoded(product, entry.body, entry.shape)
+    fresh = NOTHING if computed.absent is not None else product.decode(*computed.encoded(product))
+    path, one, other = next(_differing(stored, fresh), ("", stored, fresh))
+    return Difference(path, _text(one), _text(other))
+
+
+def _decoded(product: Product, body: bytes, shape: bytes | None) -> Any:
+    try:
+        return product.decode(body, shape)
+    except Exception:  # noqa: BLE001 - damaged, or the decoder of a user's product
+        return UNREADABLE
+
+
+def _differing(one: Any, other: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The paths at which two values differ, in the order of the stored one."""
+    one, other = _parts(one), _parts(other)
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys([*one, *other]):
+            yield from _differing(
+                one.get(key, NOTHING), other.get(key, NOTHING), f"{path}[{key!r}]"
+            )
+    elif isinstance(one, list | tuple) and type(one) is type(other):
+        pairs = zip_longest(one, other, fillvalue=NOTHING)
+        for place, (mine, theirs) in enumerate(pairs):
+            yield from _differing(mine, theirs, f"{path}[{place}]")
+    elif not alike(one, other):
+        yield path, one, other
+
+
+def _parts(value: Any) -> Any:
+    """A model's row as the dict of what it holds: two rows of one pk are equal to Python."""
+    if isinstance(value, Model):
+        held = {name: part for name, part in vars(value).items() if not name.startswith("_")}
+        return held | value._state.fields_cache
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _text(value: Any) -> str:
+    return _SHORT.repr(value)
