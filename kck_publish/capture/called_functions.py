@@ -18,6 +18,8 @@ import psycopg
 from psycopg import Cursor
 from psycopg.pq import PipelineStatus, TransactionStatus
 
+from . import session_writes
+
 _SUSPECT = re.compile(
     r"\b(insert|update|delete|merge|truncate|into|call|execute)\b|;\s*\S|/\*|--", re.IGNORECASE
 )
@@ -38,18 +40,18 @@ SELECT proname, bool_or(provolatile = 'v' AND proname <> 'kck_publish_ring_v1' A
 _known: dict[str | None, dict[str, bool]] = {}
 
 
-def writes_nothing(query: str, raw: Any, alias: str | None, succeeded: bool) -> bool:
+def writes_nothing(query: str, raw: Any, succeeded: bool) -> bool:
     """Whether a SELECT, or what is like it, holds nothing that could write.
 
     Args:
         query: its text.
         raw: the connection of psycopg's to look functions up with.
-        alias: the database.
         succeeded: whether the statement has run. Before, an unknown name may be anything.
     """
     names = _called(query)
     if not names:
         return names is not None
+    alias = session_writes.alias_of(raw)
     known = _known.get(alias, {})
     if not names <= known.keys():
         known = _look_up(names - known.keys(), raw, alias, succeeded)

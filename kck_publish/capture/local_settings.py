@@ -48,12 +48,15 @@ NOTHING = Local()
 current: ContextVar[Local] = ContextVar("kck_publish_local_settings", default=NOTHING)
 # The sessions whose transaction holds, or may get back, settings that are not empty.
 _holding: WeakSet[Any] = WeakSet()
+_has_held = False
 
 
 def concerns(raw: Any) -> bool:
     """Whether the next statement on a connection of psycopg's may have to be told its settings."""
     local = current.get()
-    return (local is not NOTHING and local != NOTHING) or (bool(_holding) and raw in _holding)
+    if local is NOTHING and not _has_held:  # as in a process that never uses a block
+        return False
+    return local != NOTHING or raw in _holding
 
 
 def put(raw: Any) -> None:
@@ -65,6 +68,8 @@ def put(raw: Any) -> None:
     if status in _OVER or (local == NOTHING and raw not in _holding):
         return
     if local != NOTHING:
+        global _has_held
+        _has_held = True
         _holding.add(raw)
     Cursor(raw).execute(_SET, local.texts, prepare=False)
 

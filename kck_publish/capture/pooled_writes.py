@@ -57,6 +57,7 @@ class _Client:
 
 
 _clients: WeakKeyDictionary[Any, _Client] = WeakKeyDictionary()
+_has_clients = False
 
 
 def watch(raw: Any, alias: str) -> None:
@@ -65,19 +66,21 @@ def watch(raw: Any, alias: str) -> None:
     if alias != values.DATABASE:
         return
     if values.POOLER == "transaction" or (values.POOLER is None and _is_a_poolers(raw)):
+        global _has_clients
+        _has_clients = True
         _clients.setdefault(raw, _Client())
     else:
         _clients.pop(raw, None)
 
 
 def are_any() -> bool:
-    """Whether this process has a pooler's connection."""
-    return bool(_clients)
+    """Whether this process has ever had a pooler's connection."""
+    return _has_clients
 
 
 def is_pooled(raw: Any) -> bool:
     """Whether the marks in the session of a connection say nothing."""
-    return bool(_clients) and raw is not None and raw in _clients
+    return _has_clients and raw is not None and raw in _clients
 
 
 def record(raw: Any) -> None:

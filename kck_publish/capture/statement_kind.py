@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from . import session_writes
 from .called_functions import writes_nothing
 
 _READING = (
@@ -49,9 +48,7 @@ def may_fire(query: Any, raw: Any) -> bool:
     first = _FIRST.match(query)
     if first is None:
         return False
-    return first["query"] is None or not writes_nothing(
-        query, raw, session_writes.alias_of(raw), succeeded=False
-    )
+    return first["query"] is None or not writes_nothing(query, raw, succeeded=False)
 
 
 def may_end_transactions(query: Any) -> bool:
@@ -73,4 +70,4 @@ def may_write(tag: str | None, query: Any, raw: Any) -> bool:
         return _ADD.match(query) is None
     if not tag.startswith("SELECT") and tag.rstrip(" 0123456789") not in _READING:
         return True
-    return not writes_nothing(query, raw, session_writes.alias_of(raw), succeeded=True)
+    return not writes_nothing(query, raw, succeeded=True)
