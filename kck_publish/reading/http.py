@@ -64,8 +64,9 @@ def etag_of(body: bytes) -> str:
     return f'"{blake2b(body, digest_size=12).hexdigest()}"'
 
 
-# The tags of records of the near store: long bodies are digested once in a process.
-_known: dict[tuple[str, str, bytes], tuple[str, int | None]] = {}
+# The tags of records of the near store, by what they say beside the body: their version, which no
+# other value ever has. So long bodies are digested once in a process.
+_known: dict[bytes, tuple[str, int | None]] = {}
 
 
 def _tags_of(key: str, fingerprint: str, rest: bytes, body: bytes) -> tuple[str, int | None] | None:
@@ -74,11 +75,11 @@ def _tags_of(key: str, fingerprint: str, rest: bytes, body: bytes) -> tuple[str,
     Args:
         rest: what the record says beside the body: the version, and when it was made.
     """
-    found = _known.get((key, fingerprint, rest))
+    found = _known.get(rest)
     if found is None and (stored := unpack(key, fingerprint, rest, b"")) is not None:
         if len(_known) >= _MOST:
             _known.clear()
-        found = _known[key, fingerprint, rest] = etag_of(body), _modified(stored)
+        found = _known[rest] = etag_of(body), _modified(stored)
     return found
 
 

@@ -1026,19 +1026,6 @@ GUARDS = (
         "kept = issubclass(",
         f"{INNER}test_rest_framework_permissions.py::test_a_right_that_is_taken_back_ends_at_once",
     ),
-    Guard(
-        "answers of views",
-        "the tag of a near record is that of its key",
-        (
-            (
-                "found = _known.get((key, fingerprint, rest))",
-                'found = _known.get(("", fingerprint, rest))',
-            ),
-            ("found = _known[key, fingerprint, rest] =", 'found = _known["", fingerprint, rest] ='),
-        ),
-        f"{INNER}test_rest_framework_preconditions.py::"
-        "test_rows_that_were_made_together_have_tags_of_their_own",
-    ),
     _guard(
         "answers of views",
         "a write with If-Match locks the row first",
