@@ -3,10 +3,12 @@
     primers.py     from kck_publish.contrib.rest_framework import SerializerPrimer
     views.py       from kck_publish.contrib.rest_framework import CachedViewMixin
 
-A SerializerPrimer makes a serializer a product: ``walking`` finds what its fields read, ``reads``
-turns that into dependencies and prefetches, ``products`` computes and keeps the renderer's bytes.
-CachedViewMixin asks ``serving`` which product answers a request; ``retrieving`` and ``listing``
-find the keys, and ``responses`` sends their bytes. Needs the extra ``drf``.
+A SerializerPrimer makes a serializer a product: ``fields`` finds what its fields read,
+``dependencies`` makes dependencies and prefetches of that, ``products`` computes and keeps the
+renderer's bytes. CachedViewMixin asks ``serving`` which product answers a request, and
+``querysets`` (with ``annotations``) whether the product reproduces the view's rows; ``retrieving``
+and ``listing`` find the keys, ``responses`` sends their bytes, ``preconditions`` refuses writes for
+older answers. Needs the extra ``drf``.
 """
 
 from __future__ import annotations

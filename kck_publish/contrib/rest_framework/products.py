@@ -20,8 +20,8 @@ from ...products.parameters import Parameter
 from ...products.product import Computed, Parameters
 from ...rows.fields import FieldParameter, pk_parameters
 from .context import ProductContext, ProductRequest
+from .fields import Walk
 from .rendering import parse, render, settings_of_form
-from .walking import Walk
 
 if TYPE_CHECKING:
     from .primers import SerializerPrimer

@@ -1,7 +1,8 @@
 """Finds what a serializer reads, from its fields: the columns and relations in their ``source``.
 
 A field that runs code of the project's own (a method, a property, an own ``to_representation``)
-does not show what it reads: the primer says it in ``sources``, or is refused. Fills ``reads``.
+does not show what it reads: the primer says it in ``sources``, or is refused.
+``dependencies`` collects what is found.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from rest_framework import fields, relations, serializers
 
 from ...exceptions import InvalidPrimer
 from ...products.depends import Depends
-from .hops import Path, hop
-from .reads import Reads
+from .dependencies import Reads
+from .relations import Path, hop
 
 _SIMPLE = (str, int, float, bool, type(None))
 

@@ -1,6 +1,6 @@
 """What a serializer reads, as paths and columns; from that its dependencies and its prefetches.
 
-``walking`` collects; ``products`` asks. A change of a row reaches the serializer's rows through the
+``fields`` collects; ``products`` asks. A change of a row reaches the serializer's rows through the
 joins of the path, for the row's old version and its new one. A row in the middle of a path that
 moved is a change too, and is reached by the part of the path before it.
 """
@@ -15,7 +15,7 @@ from django.db.models.expressions import OrderBy
 
 from ...conf import settings
 from ...products.depends import ALL, All, Change, Depends, Looked, fields_of
-from .hops import Path, hop
+from .relations import Path, hop
 
 
 class Joined(Looked):
