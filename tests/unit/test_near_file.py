@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 from kck_publish.clock import now
 from kck_publish.stores.near import opened
 from kck_publish.stores.near import reader as near_reader
+from kck_publish.stores.near.asking import Follower
 from kck_publish.stores.near.format import (
     OWNER,
     Lease,
@@ -348,3 +350,34 @@ def test_threads_read_while_it_is_written_closed_and_made_anew(file: NearFile) -
             ended.set()
         assert all(one.result() for one in found)
     assert seen == bodies
+
+
+def test_threads_that_ask_at_once_open_one_socket(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each further one would leak."""
+    made: list[socket.socket] = []
+
+    class Slow(socket.socket):
+        def __init__(self, *arguments: int) -> None:
+            super().__init__(*arguments)
+            made.append(self)
+            time.sleep(0)  # another thread's turn, before this socket is known
+
+    monkeypatch.setattr(socket, "socket", Slow)
+    for _ in range(20):
+        follower = Follower(path)
+        start = threading.Barrier(8)
+
+        def ask(follower: Follower = follower, start: threading.Barrier = start) -> None:
+            start.wait(20)
+            follower.ask("a/1", FP)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        follower.close()
+    assert len(made) == 20
+    assert all(door.fileno() == -1 for door in made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from contextlib import suppress
 from itertools import cycle
 
@@ -27,6 +28,7 @@ class Follower:
     def __init__(self, path: str) -> None:
         self._path = path
         self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
 
     def ask(self, key: str, fingerprint: str) -> None:
         """Ask it to hold a key, or to go on holding it; it may be busy, or gone."""
@@ -40,13 +42,14 @@ class Follower:
 
     def close(self) -> None:
         """Let go of the socket; it is opened again when something is asked."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
 
     def _opened(self) -> socket.socket:
-        opened = self._socket
-        if opened is None:
-            kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
-            opened = self._socket = socket.socket(socket.AF_UNIX, kind)
-        return opened
+        with self._lock:  # or each of two threads opens one
+            if self._socket is None:
+                kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
+                self._socket = socket.socket(socket.AF_UNIX, kind)
+            return self._socket
