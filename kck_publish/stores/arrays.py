@@ -24,14 +24,14 @@ def array(plain: Sequence[str]) -> str:
 
 def digests(addresses: Iterable[Address]) -> str:
     """The digests of these addresses."""
-    return array([one.hex for one in addresses])
+    return array([address.hex for address in addresses])
 
 
 def identities(addresses: Sequence[Address]) -> list[str]:
     """The digests and the fingerprints of these addresses: two parameters."""
-    return [digests(addresses), array([one.fingerprint for one in addresses])]
+    return [digests(addresses), array([address.fingerprint for address in addresses])]
 
 
 def ordered(entries: Iterable[Stored]) -> list[Stored]:
-    """In one order always, so that two who write the same rows never deadlock."""
-    return sorted(entries, key=lambda one: (one.address.hex, one.address.fingerprint))
+    """Entries in one order always, so that two writers of the same rows never deadlock."""
+    return sorted(entries, key=lambda entry: (entry.address.hex, entry.address.fingerprint))

@@ -6,9 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from .cache_values import REMEMBERED, Frame, Values, values_in
+from django.core.cache import caches
+from django.core.cache.backends.redis import RedisCache
+
+from .cache_values import REMEMBERED, Frame, Values
+from .django_values import DjangoValues
 from .frame import frame, tombstone, unframe
 from .reachability import Reach
+from .redis_values import RedisValues
 from .types import Address, Fence, Stored
 
 # How many values go over the wire at once.
@@ -74,7 +79,10 @@ class CacheEntries:
 
     @contextmanager
     def _reaching(self) -> Iterator[Values]:
-        values = values_in(self._cache)
+        cache: Any = caches[self._cache]  # one a thread, so it is asked for anew
+        values: Values = (
+            RedisValues(cache) if isinstance(cache, RedisCache) else DjangoValues(cache)
+        )
         with self._reach.reaching(values.prove):
             yield values
 

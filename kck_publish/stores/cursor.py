@@ -38,16 +38,16 @@ def kept_cursor(connection: BaseDatabaseWrapper) -> Iterator[Cursor]:
     connection.ensure_connection()
     if connection.execute_wrappers:  # that may put another statement before (pgtrigger.ignore)
         with connection.wrap_database_errors:
-            cursor = ClientCursor(connection.connection)
-        yield clock.aware(connection._prepare_cursor(cursor))  # type: ignore[attr-defined]
+            client = ClientCursor(connection.connection)
+        yield clock.aware(connection._prepare_cursor(client))  # type: ignore[attr-defined]
         return
     kept = vars(connection)
-    found: psycopg.Cursor[Any] | None = kept.pop(_KEPT, None)  # so that no other thread has it
-    if found is None or found.connection is not connection.connection:
+    cursor: psycopg.Cursor[Any] | None = kept.pop(_KEPT, None)  # so that no other thread has it
+    if cursor is None or cursor.connection is not connection.connection:
         with connection.wrap_database_errors:
-            found = psycopg.Cursor(connection.connection)
-        found.format = Format.BINARY
-    yield connection._prepare_cursor(found)  # type: ignore[attr-defined]
-    if found.pgresult is not None:
-        found.pgresult.clear()
-    kept[_KEPT] = found
+            cursor = psycopg.Cursor(connection.connection)
+        cursor.format = Format.BINARY
+    yield connection._prepare_cursor(cursor)  # type: ignore[attr-defined]
+    if cursor.pgresult is not None:
+        cursor.pgresult.clear()
+    kept[_KEPT] = cursor

@@ -5,11 +5,11 @@ read, written with the value and replaced by its next prime. A refresh of a key 
 logged, and the log brings it to the readers.
 
 The race: a value is stored, with its edges, while one of the keys that it was computed from is
-being written, by somebody who has looked for edges just before. So who stores edges locks, without
-waiting, the rows of the keys that were read: what is locked by another, gone, or of a later state
-than the compute saw, makes a request to refresh the value. Who writes a key holds its row while
-looking for edges. What is not stored has no row to be locked; there the shards' claims tell (see
-``reading.claims``).
+being written, by a session that has looked for edges just before. So a session that stores edges
+locks, without waiting, the rows of the keys that were read: a row that another session locks, that
+is gone or of a later state than the compute saw, makes a request to refresh the value. A session
+that writes a key holds its row while it looks for edges. A key that is not stored has no row to be
+locked; there the shards' claims tell (see ``reading.claims``).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ Reads = Mapping[Address, Sequence[Read]]
 
 def reads_of(entries: Iterable[Stored]) -> Reads:
     """What those of these were computed from that have anything to be kept."""
-    return {one.address: one.reads for one in entries if one.reads}
+    return {entry.address: entry.reads for entry in entries if entry.reads}
 
 
 def keep(cursor: Cursor, reads: Reads, stamp: str, replace: bool = False) -> None:
@@ -100,26 +100,26 @@ def keep(cursor: Cursor, reads: Reads, stamp: str, replace: bool = False) -> Non
     """
     if not reads:
         return
-    some = sorted(reads, key=lambda one: (one.hex, one.fingerprint))
-    new = [(address, one) for address in some for one in reads[address]]
-    whose = identities([address for address, _ in new])
-    read = digests([one.address for _, one in new])
+    addresses = sorted(reads, key=lambda address: (address.hex, address.fingerprint))
+    edges = [(address, read) for address in addresses for read in reads[address]]
+    readers = identities([address for address, _ in edges])
+    digests_read = digests([read.address for _, read in edges])
     if replace:
-        cursor.execute(_FORGET, [*identities(some), *whose, read])
-    if not new:
+        cursor.execute(_FORGET, [*identities(addresses), *readers, digests_read])
+    if not edges:
         return
-    keys = [one.address.key for _, one in new]
-    cursor.execute(_KEEP, [*whose, read, keys, [product_of(key) for key in keys]])
+    keys = [read.address.key for _, read in edges]
+    cursor.execute(_KEEP, [*readers, digests_read, keys, [product_of(key) for key in keys]])
     cursor.execute(
         _MOVED,
         [
-            [product_of(address.key) for address, _ in new],
-            [address.key for address, _ in new],
-            read,
-            [one.address.fingerprint for _, one in new],
-            [one.stored for _, one in new],
-            [one.version for _, one in new],
-            [one.stamp or stamp for _, one in new],
+            [product_of(address.key) for address, _ in edges],
+            [address.key for address, _ in edges],
+            digests_read,
+            [read.address.fingerprint for _, read in edges],
+            [read.stored for _, read in edges],
+            [read.version for _, read in edges],
+            [read.stamp or stamp for _, read in edges],
             REFRESH,
         ],
     )
@@ -128,17 +128,17 @@ def keep(cursor: Cursor, reads: Reads, stamp: str, replace: bool = False) -> Non
 
 def tell(cursor: Cursor, keys: Iterable[str]) -> None:
     """Log the refresh of those keys that others were computed from; their rows are held."""
-    some = list(dict.fromkeys(keys))
-    if some:
-        whose = digests([Address(key, "") for key in some])
-        cursor.execute(_TELL, [REFRESHED, [product_of(key) for key in some], some, whose])
+    told = list(dict.fromkeys(keys))
+    if told:
+        digests_told = digests([Address(key, "") for key in told])
+        cursor.execute(_TELL, [REFRESHED, [product_of(key) for key in told], told, digests_told])
 
 
 def readers(cursor: Cursor, keys: Iterable[str]) -> list[tuple[str, str]]:
     """(Key, a key that was computed from it), of those among these keys that were read."""
     cursor.execute(_READERS, [digests([Address(key, "") for key in keys])])
-    found: list[tuple[str, str]] = cursor.fetchall()
-    return found
+    pairs: list[tuple[str, str]] = cursor.fetchall()
+    return pairs
 
 
 def readers_of(cursor: Cursor, product: str) -> list[str]:
@@ -156,8 +156,8 @@ def read_of(cursor: Cursor, product: str) -> list[str]:
 def pairs(cursor: Cursor) -> list[tuple[str, str]]:
     """(Product, a product that it was computed from without declaring it)."""
     cursor.execute(_PAIRS)
-    found: list[tuple[str, str]] = cursor.fetchall()
-    return found
+    pairs: list[tuple[str, str]] = cursor.fetchall()
+    return pairs
 
 
 def of(cursor: Cursor, address: Address) -> list[str]:

@@ -13,7 +13,7 @@ from .types import HAND, LISTENER, READER, Address, Query, Stored
 # How long a row without a value may be that of a reader who is about to add it.
 _JUST_NOW = "1 second"
 # How many rows are swept at once.
-_SOME = 500
+_SWEPT = 500
 
 _ROWS = f"""
 SELECT key, by, stamp::text, version, behind FROM kck_publish_entry WHERE {AMONG}
@@ -55,7 +55,7 @@ DELETE FROM kck_publish_entry
 _ORPHANS = f"""
 SELECT key, fingerprint, version FROM kck_publish_entry
  WHERE by = 'reader' AND primed_at < clock_timestamp() - make_interval(secs => %s)
- LIMIT {_SOME}
+ LIMIT {_SWEPT}
 """
 _FORGET = """
 DELETE FROM kck_publish_entry e USING unnest(%s::uuid[], %s::text[], %s::bigint[])
@@ -96,24 +96,24 @@ def announced(addresses: Sequence[Address]) -> Query:
 
 def add(entries: Iterable[Stored]) -> Query:
     """A reader announces what it will add. In one order always, so that two never deadlock."""
-    some = ordered(entries)
+    rows = ordered(entries)
     return _ADD, [
-        *_columns(some),
-        [READER] * len(some),
-        *_expiries(some),
-        [one.reason for one in some],
-        [one.seconds for one in some],
+        *_columns(rows),
+        [READER] * len(rows),
+        *_expiries(rows),
+        [entry.reason for entry in rows],
+        [entry.seconds for entry in rows],
     ]
 
 
 def adopt(entries: Sequence[Stored]) -> Query:
     """What was found holds: the listener's from now on, and no longer behind."""
-    some = ordered({one.address: one for one in entries}.values())
+    rows = ordered({entry.address: entry for entry in entries}.values())
     return _ADOPT, [
-        *_columns(some),
-        [HAND if one.by == HAND else LISTENER for one in some],
-        *_expiries(some),
-        [one.row for one in some],
+        *_columns(rows),
+        [HAND if entry.by == HAND else LISTENER for entry in rows],
+        *_expiries(rows),
+        [entry.row for entry in rows],
     ]
 
 
@@ -154,13 +154,13 @@ def addresses(product: str | None) -> Query:
 
 def _columns(entries: Sequence[Stored]) -> list[object]:
     return [
-        *identities([one.address for one in entries]),
-        [one.address.key for one in entries],
-        [one.product for one in entries],
-        [one.address.bucket for one in entries],
-        array([one.stamp for one in entries]),
+        *identities([entry.address for entry in entries]),
+        [entry.address.key for entry in entries],
+        [entry.product for entry in entries],
+        [entry.address.bucket for entry in entries],
+        array([entry.stamp for entry in entries]),
     ]
 
 
 def _expiries(entries: Sequence[Stored]) -> list[object]:
-    return [[one.soft_expire for one in entries], [one.hard_expire for one in entries]]
+    return [[entry.soft_expire for entry in entries], [entry.hard_expire for entry in entries]]

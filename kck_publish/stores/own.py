@@ -31,7 +31,7 @@ SELECT pg_current_xact_id_if_assigned() IN (SELECT xid FROM own), s.shard, s.sha
             WHERE b.shard = s.shard AND pg_visible_in_snapshot(own.xid, b.until)
               AND NOT pg_visible_in_snapshot(own.xid, b.since)),
        pg_current_snapshot()::text
-  FROM (VALUES (1)) one LEFT JOIN kck_publish_shard s ON true
+  FROM (VALUES (1)) always LEFT JOIN kck_publish_shard s ON true
 """
 
 _FORGET = "SELECT count(set_config(w, '', false)) FROM unnest(%s::text[]) w"

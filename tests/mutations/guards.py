@@ -742,8 +742,8 @@ GUARDS = (
     _guard(
         "reading the near store",
         "nothing is read without a lease",
-        "            return None\n        try:\n            found: bytes | None",
-        "            pass\n        try:\n            found: bytes | None",
+        "            return None\n        try:\n            data: bytes | None",
+        "            pass\n        try:\n            data: bytes | None",
         f"{NEAR_FILE}::test_without_a_lease_nothing_is_read",
     ),
     _guard(

@@ -155,12 +155,12 @@ def pack(entry: Stored) -> tuple[bytes, bytes | None]:
 
 def unpack(key: str, fingerprint: str, data: bytes, body: bytes | None) -> Stored | None:
     """The entry; None when the bytes are damaged."""
-    found = unframe(Address(key, fingerprint), data[1:])
-    if found is None or (data[0] & _BARE and body is None):
+    entry = unframe(Address(key, fingerprint), data[1:])
+    if entry is None or (data[0] & _BARE and body is None):
         return None
     if data[0] & _BARE:
-        return found._replace(body=body)
-    return found._replace(behind=bool(data[0] & _BEHIND))
+        return entry._replace(body=body)
+    return entry._replace(behind=bool(data[0] & _BEHIND))
 
 
 def lock_name(path: str) -> str:
@@ -176,10 +176,10 @@ def door_of(path: str) -> str:
 def inode_of(path: str) -> tuple[int, int] | None:
     """Which file is there now."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def is_cut_short(env: Any, path: str) -> bool:

@@ -146,8 +146,8 @@ def keys_unseen(
 
 def tell(cursor: Cursor, keys: Iterable[str]) -> None:
     """The values of these keys have changed outside the database."""
-    if some := list(keys):
-        cursor.execute(_TELL, [some])
+    if told := list(keys):
+        cursor.execute(_TELL, [told])
 
 
 def trim(cursor: Cursor, silence: float) -> None:

@@ -81,26 +81,26 @@ class NearReader:
         if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
             return None
         try:
-            found: bytes | None = self._env.begin().get(name)
+            data: bytes | None = self._env.begin().get(name)
         except Exception as error:  # noqa: BLE001 - closed meanwhile, damaged: not here
             self._lose(error)
             return None
         if tells():
             self._follower.tell(name)
-        return found
+        return data
 
     def read_many(self, names: Sequence[bytes]) -> list[bytes | None]:
         """As ``read``, all of one moment."""
         if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
             return [None] * len(names)
         try:
-            found: list[bytes | None] = list(map(self._env.begin().get, names))
+            records: list[bytes | None] = list(map(self._env.begin().get, names))
         except Exception as error:  # noqa: BLE001 - as above
             self._lose(error)
             return [None] * len(names)
         for name in compress(names, telling):
             self._follower.tell(name)
-        return found
+        return records
 
     @property
     def lag(self) -> float:

@@ -1,0 +1,85 @@
+"""Values in Redis or Valkey, written by a script in the server.
+
+The script compares what must be compared at the moment of the write: the epoch of the worker (a
+paused worker must not write once its shard has moved) and the state of what is there (an older
+value never overwrites a newer value).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..exceptions import Fenced
+from .cache_values import PROBE, Frame
+from .types import Fence
+
+# KEYS: where the epoch is, then the names. ARGV: the epoch ("" for none), the mode, and for each
+# name its bytes and seconds ("" for ever). The answer: 0 when the epoch is not ours any more.
+_SCRIPT = """
+if ARGV[1] ~= '' then
+  local held = tonumber(redis.call('GET', KEYS[1]) or '0')
+  if held > tonumber(ARGV[1]) then return 0 end
+  if held < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
+end
+for i = 2, #KEYS do
+  local new, seconds = ARGV[2 * i - 1], ARGV[2 * i]
+  local old = redis.call('GETRANGE', KEYS[i], 0, 17)
+  local ours = #old == 18 and string.sub(old, 1, 1) == '1'
+  local may = not ours or tonumber(string.sub(old, 3), 16) <= tonumber(string.sub(new, 3, 18), 16)
+  if ARGV[2] == 'add' and ours and string.sub(old, 2, 2) ~= 't' then may = false end
+  if may then
+    if seconds == '' then redis.call('SET', KEYS[i], new)
+    else redis.call('SET', KEYS[i], new, 'EX', seconds) end
+  end
+end
+return 1
+"""
+
+
+class RedisValues:
+    """Past the pickling serializer of Django's backend, and always on the primary server."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def prove(self) -> None:
+        self._client().ping()
+
+    def get(self, names: Iterable[str]) -> Mapping[str, Any]:
+        asked = list(names)
+        values = self._client().mget([self._key(name) for name in asked]) if asked else []
+        return {name: data for name, data in zip(asked, values, strict=True) if data is not None}
+
+    def add(self, frames: Mapping[str, Frame]) -> None:
+        self._run("add", frames, None)
+
+    def write(self, frames: Mapping[str, Frame], fence: Fence | None, later: bool) -> None:
+        if not self._run("write", frames, fence) and fence is not None:
+            raise Fenced(fence.shard, "another worker has written under a later epoch")
+
+    def delete(self, names: Iterable[str]) -> None:
+        if keys := [self._key(name) for name in names]:
+            self._client().delete(*keys)
+
+    def _run(self, mode: str, frames: Mapping[str, Frame], fence: Fence | None) -> bool:
+        if not frames and fence is None:
+            return True
+        keys = [self._key(_fence(fence) if fence else PROBE), *map(self._key, frames)]
+        arguments: list[Any] = [str(fence.epoch) if fence else "", mode]
+        for frame in frames.values():
+            arguments += [frame.data, "" if frame.seconds is None else frame.seconds]
+        client = self._client()
+        script = client.register_script(_SCRIPT)
+        return bool(script(keys=keys, args=arguments, client=client))
+
+    def _client(self) -> Any:
+        return self._cache._cache.get_client(None, write=True)
+
+    def _key(self, name: str) -> str:
+        key: str = self._cache.make_and_validate_key(name)
+        return key
+
+
+def _fence(fence: Fence) -> str:
+    return f"kck1:fence:{fence.shard}:{fence.shards}"
