@@ -52,9 +52,13 @@ ORDER BY wanted.source, relid <> root, relid::regclass::text, wanted.trigger
 """
 
 INSTALLED = """
-SELECT obj_description(tgfoid, 'pg_proc'), tgrelid::regclass::text, tgname,
-       obj_description(pg_trigger.oid, 'pg_trigger')
+SELECT lines[1], tgrelid::regclass::text, tgname, obj_description(pg_trigger.oid, 'pg_trigger'),
+       ARRAY(SELECT name FROM unnest(lines[2:]) AS name
+             WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = tgrelid
+                               AND attname = name AND attnum > 0 AND NOT attisdropped
+                               AND attgenerated <> 'v'))
 FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+CROSS JOIN string_to_array(obj_description(tgfoid, 'pg_proc'), E'\n') AS lines
 WHERE tgname ~ %s AND proname = tgname AND pg_function_is_visible(tgfoid)
 ORDER BY 1, 2, 3
 """
@@ -110,12 +114,26 @@ class Found:
 
 @dataclass(frozen=True)
 class Installed:
-    """A capture trigger that is there, wanted or not."""
+    """A capture trigger that is there, wanted or not.
+
+    Attributes:
+        table: its source's table.
+        relation: the table that it is on, as PostgreSQL shows it.
+        trigger: its name, which is its function's.
+        hash: its comment.
+        missing_columns: what its function names and the table does not have: each write fails.
+    """
 
     table: str
     relation: str
     trigger: str
     hash: str
+    missing_columns: tuple[str, ...]
+
+    @property
+    def op(self) -> str:
+        """What it captures."""
+        return self.trigger.split("_")[2]
 
 
 def has_log(connection: BaseDatabaseWrapper) -> bool:
@@ -144,7 +162,8 @@ def installed(connection: BaseDatabaseWrapper) -> list[Installed]:
     """All capture triggers of this project in this database."""
     rows = _rows(connection, INSTALLED, OUR_NAMES)
     return [
-        Installed(table or "", relation, name, hash or "") for table, relation, name, hash in rows
+        Installed(table or "", relation, name, hash or "", tuple(no))
+        for table, relation, name, hash, no in rows
     ]
 
 

@@ -21,9 +21,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from django.db import connections, router, transaction
+from django.db import connections, router
 
-from kck_publish.capture import catalog, pgtrigger_adapter, sql
+from kck_publish.capture import catalog, coarse, pgtrigger_adapter, sql
+from kck_publish.capture.fault import Fault, fault_of
+from kck_publish.capture.locks import alone
 from kck_publish.capture.source import Source, wrote_setting
 
 _registered: dict[str, tuple[Source, list[pgtrigger_adapter.CaptureTrigger]]] = {}
@@ -36,40 +38,6 @@ INSERT INTO kck_publish_change (source, op)
 SELECT %s, 'truncate'
 WHERE EXISTS (SELECT FROM kck_publish_shard) OR EXISTS (SELECT FROM kck_publish_entry)
 """
-
-
-#: The advisory lock of whoever installs: "kck" and a number of this module's own.
-INSTALLING = (0x6B636B, 1)
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A trigger that does not do its work.
-
-    Attributes:
-        table: the table, or partition, on which it should be.
-        trigger: its name.
-        problem: "missing", "disabled" or "outdated".
-        why: more about it, for the message; may be empty.
-    """
-
-    table: str
-    trigger: str
-    problem: str
-    why: str = ""
-
-    def __str__(self) -> str:
-        what = f"Trigger {self.trigger} of table {self.table} is {self.problem}"
-        return f"{what}{' (' + self.why + ')' if self.why else ''}: {self.cure}"
-
-    @property
-    def cure(self) -> str:
-        """What to do about it."""
-        if self.problem == "disabled":
-            return "its changes are not captured. Run `manage.py pgtrigger enable`."
-        if self.problem == "missing":
-            return "its changes are not captured. Run `manage.py migrate`."
-        return "it captures what another version of the code asks for. Run `manage.py migrate`."
 
 
 def register(sources: Iterable[Source]) -> None:
@@ -100,7 +68,7 @@ def install(using: str, sources: Iterable[Source], *, only_missing: bool = False
     """Bring the triggers of one database up to date, and remove those of former sources.
 
     Does nothing where the change log is not, and leaves alone a table that does not exist or does
-    not have all columns yet.
+    not have all columns yet. A function that names a column that is gone becomes coarse.
 
     Args:
         using: the alias.
@@ -117,9 +85,8 @@ def install(using: str, sources: Iterable[Source], *, only_missing: bool = False
     register(sources)
     allowed, done = _allowed(using), []
     for table in dict.fromkeys(cure.table for cure in _cures(using, allowed, only_missing)):
-        with transaction.atomic(using), connection.cursor() as cursor:
+        with alone(using, soon=only_missing) as cursor:
             # Whoever else is installing may have done it while we waited.
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALLING)
             cures = list(_cures(using, _registered[table][1], only_missing))
             for cure in cures:
                 cursor.execute(cure.command)
@@ -128,6 +95,7 @@ def install(using: str, sources: Iterable[Source], *, only_missing: bool = False
                 cursor.execute(CATCH_UP, [table])
                 if cursor.rowcount:
                     cursor.execute("SELECT kck_publish_announce_v1(%s)", [wrote_setting(table)])
+    done += coarse.fall_back(using, soon=only_missing)
     if only_missing:
         return done
     return done + remove(using, keep=[one.compiled.sql.pgid for one in allowed])
@@ -159,7 +127,7 @@ def _cures(
         faulty = [
             one
             for one in states
-            if one.usable and (one.hash is None if only_missing else _fault(one, hash))
+            if one.usable and (one.hash is None if only_missing else fault_of(one, hash))
         ]
         if faulty and only_missing and states[0].hash is not None:  # a partition's is missing
             command = sql.attach_sql(table, trigger.op, states[0].hash)
@@ -185,17 +153,12 @@ def remove(using: str, keep: Iterable[str] = ()) -> list[str]:
             drops.append(f"DROP TRIGGER IF EXISTS {one.trigger} ON {one.relation}")
             done.append(f"removed {one.trigger} from {one.relation}")
     for drop in drops:
-        _execute_alone(using, drop)
+        with alone(using) as cursor:
+            cursor.execute(drop)
     for function in catalog.unused_functions(connection):
-        _execute_alone(using, f"DROP FUNCTION IF EXISTS {function}")
+        with alone(using) as cursor:
+            cursor.execute(f"DROP FUNCTION IF EXISTS {function}")
     return done
-
-
-def _execute_alone(using: str, command: str) -> None:
-    """One command in a transaction of its own; two that drop the same trigger can deadlock."""
-    with transaction.atomic(using), connections[using].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALLING)
-        cursor.execute(command)
 
 
 def faults(using: str, sources: Iterable[Source]) -> list[Fault]:
@@ -209,26 +172,7 @@ def faults(using: str, sources: Iterable[Source]) -> list[Fault]:
     register(sources)
     wanted = {one.compiled.sql.pgid: one.compiled.hash for one in _allowed(using)}
     states = catalog.find(connection, [one.wanted for one in _allowed(using)])
-    return [fault for one in states if (fault := _fault(one, wanted[one.trigger]))]
-
-
-def _fault(found: catalog.Found, hash: str) -> Fault | None:
-    def fault(problem: str, why: str = "") -> Fault:
-        return Fault(found.relation, found.trigger, problem, why)
-
-    if not found.is_table:
-        return fault("missing", "this is no table, and only tables can be captured")
-    if found.hash is None:
-        return fault("missing")
-    if not found.enabled:
-        return fault("disabled")
-    if found.missing_columns:
-        return fault(
-            "outdated", f"the table has no stored column {', '.join(found.missing_columns)}"
-        )
-    if found.hash == sql.COARSE:
-        return fault("outdated", "a migrate did not come to its end")
-    return fault("outdated") if found.hash != hash else None
+    return [fault for one in states if (fault := fault_of(one, wanted[one.trigger]))]
 
 
 def _allowed(using: str) -> list[pgtrigger_adapter.CaptureTrigger]:

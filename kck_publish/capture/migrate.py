@@ -2,8 +2,8 @@
 
 Before: the capture functions name columns, and a column may be about to go or change its name;
 from then on until the functions are replaced, every write (of a data migration, of live traffic)
-would fail. So the functions of the tables concerned are first replaced by a coarse form, which
-names no column and logs "the whole source has changed". After: the precise ones are installed.
+would fail. So the functions of the tables concerned are first replaced by the coarse form. After:
+the precise ones are installed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
 from django.db.models.signals import post_migrate, pre_migrate
 
-from kck_publish.capture import catalog, install, sql
+from kck_publish.capture import catalog, install
 
+from .coarse import make_coarse
 from .source import Source
 
 Plan = Sequence[tuple[Migration, bool]]
@@ -63,14 +64,9 @@ def before(using: str, plan: Plan = (), apps: Apps | None = None, **kwargs: Any)
         return
     named = names_by_table(apps)
     for one in catalog.installed(connection):
-        op = one.trigger.split("_")[2]
-        if op != "truncate" and touched(plan, one.table, named.get(one.table, [])):
+        if one.op != "truncate" and touched(plan, one.table, named.get(one.table, [])):
             with transaction.atomic(using), connection.cursor() as cursor:
-                body = sql.coarse_body(one.table, op)
-                cursor.execute(sql.function_sql(one.table, op, body))
-                cursor.execute(
-                    f"COMMENT ON TRIGGER {one.trigger} ON {one.relation} IS '{sql.COARSE}'"
-                )
+                make_coarse(cursor, one)
 
 
 def after(using: str, sources: Callable[[], list[Source]], **kwargs: Any) -> None:

@@ -35,14 +35,12 @@ class CaptureSql(compiler.UpsertTriggerSql):
     """
 
     def __init__(self, source: Source, op: str) -> None:
-        body = sql.body(source, op)
-        draft = sql.install_sql(source.table, op, body, "")
         self.kwargs: dict[str, str] = {}
         self.defaults: dict[str, str] = {}
         self.pgid = sql.trigger_name(op, source.table)
         self.table = source.table
-        self.hash = sql.digest(draft)
-        self.data = sql.install_sql(source.table, op, body, self.hash)
+        self.hash = sql.digest(sql.install_sql(source, op, ""))
+        self.data = sql.install_sql(source, op, self.hash)
 
 
 class CompiledCapture(compiler.Trigger):

@@ -60,7 +60,7 @@ BEGIN
 END
 $kck_publish$;
 REVOKE ALL ON FUNCTION {function}() FROM PUBLIC;
-COMMENT ON FUNCTION {function}() IS {source};
+COMMENT ON FUNCTION {function}() IS {comment};
 SELECT set_config('search_path', current_setting('kck_publish.search_path'), true);
 """)
 
@@ -138,10 +138,8 @@ def body(source: Source, op: str) -> sql.Composable:
     """What a trigger of the source does on ``op``."""
     columns = source.captured
     key = source.primary_key
-    watched = None if source.watched is None else dict.fromkeys((*key, *source.watched))
     unseen = virtual_columns(source)
-    if watched and not watched.keys().isdisjoint(unseen):
-        watched = None  # what it is computed from is somewhere in the row
+    watched = _watched(source)
     return {"insert": INSERT, "update": UPDATE, "delete": DELETE, "truncate": TRUNCATE}[op].format(
         source=sql.Literal(source.table),
         origin=ORIGIN,
@@ -157,6 +155,13 @@ def body(source: Source, op: str) -> sql.Composable:
         if watched is None
         else sql.SQL("{} *<> {}").format(_row("kck_old", watched), _row("kck_new", watched)),
     )
+
+
+def _watched(source: Source) -> tuple[str, ...] | None:
+    """The columns that an update is looked at for; None for the whole row."""
+    if source.watched is None or not virtual_columns(source).isdisjoint(source.watched):
+        return None  # what a virtual column is computed from is somewhere in the row
+    return tuple(dict.fromkeys((*source.primary_key, *source.watched)))
 
 
 def virtual_columns(source: Source) -> set[str]:
@@ -180,20 +185,33 @@ def coarse_body(table: str, op: str) -> sql.Composable:
     )
 
 
-def function_sql(table: str, op: str, does: sql.Composable) -> str:
-    """Creates or replaces the function of one trigger. Run it in a transaction."""
+def columns_of(source: Source, op: str) -> tuple[str, ...]:
+    """The columns that the function names: without one of them each write would fail."""
+    names = {"truncate": ()}.get(op, source.captured)
+    if op == "update":
+        names = (*names, *source.primary_key, *(_watched(source) or ()))
+    unseen = virtual_columns(source)
+    return tuple(dict.fromkeys(name for name in names if name not in unseen))
+
+
+def function_sql(table: str, op: str, does: sql.Composable, columns: Iterable[str] = ()) -> str:
+    """Creates or replaces the function of one trigger. Run it in a transaction.
+
+    The function's comment tells its table and, a line each, the columns that it names.
+    """
     return FUNCTION.format(
         function=sql.SQL(trigger_name(op, table)),
-        source=sql.Literal(table),
+        comment=sql.Literal("\n".join([table, *(column.strip('"') for column in columns)])),
         suppressed=sql.Literal(f"|{table}|"),
         wrote=sql.Literal(wrote_setting(table)),
         body=does,
     ).as_string()
 
 
-def install_sql(table: str, op: str, does: sql.Composable, comment: str) -> str:
-    """Installs one trigger of a table and of each of its partitions."""
-    return function_sql(table, op, does) + attach_sql(table, op, comment)
+def install_sql(source: Source, op: str, comment: str) -> str:
+    """Installs one trigger of a source's table and of each of its partitions."""
+    does, columns = body(source, op), columns_of(source, op)
+    return function_sql(source.table, op, does, columns) + attach_sql(source.table, op, comment)
 
 
 def attach_sql(table: str, op: str, comment: str) -> str:

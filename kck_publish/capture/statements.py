@@ -17,10 +17,11 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
-from psycopg.errors import InvalidTransactionTermination
+from psycopg.errors import InvalidTransactionTermination, UndefinedColumn
 from psycopg.pq import TransactionStatus
 
 from . import local_settings, pooled_writes, request_writes, session_writes
+from .fault import explain
 from .statement_kind import may_end_transactions, may_fire, may_write
 
 #: Called with psycopg's connection after each statement that may have written.
@@ -45,6 +46,9 @@ class _Watched:
             else:
                 result = super().execute(query, *args, **options)  # type: ignore[misc]
             tag = self.statusmessage
+        except UndefinedColumn as error:
+            explain(error)
+            raise
         finally:
             if may_write(tag, query, raw):
                 _note(raw)

@@ -16,7 +16,7 @@ from ..conf import settings
 from ..exceptions import StoreUnreachable
 from ..log import followers
 from ..postgres import connect, is_passing, name_of
-from .capture import see_to_capture
+from .capture import CaptureWatch
 from .doorbell import Doorbell, listener_name
 from .loop import BEAT, Loop
 from .moments import Moments
@@ -58,7 +58,7 @@ class FollowerProcess(Following):
             desk = connect(alias)
             stack.callback(desk.close)  # and with it the lock
             self._lock(desk, name)
-            see_to_capture(alias)
+            CaptureWatch(alias).look()
             streams = self._follower.streams(desk)
             bell = Doorbell(
                 lambda: connect(alias, settings.LISTEN_DSN),

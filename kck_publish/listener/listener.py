@@ -17,7 +17,7 @@ from django.db import connections
 from ..clock import now
 from ..conf import settings
 from ..exceptions import ConfigurationError, StoreMissing, StoreUnreachable
-from ..following.capture import see_to_capture
+from ..following.capture import CaptureWatch
 from ..following.doorbell import Doorbell, listener_name
 from ..following.loop import BEAT, Loop
 from ..following.moments import Moments
@@ -96,9 +96,12 @@ class Listener(Following):
             for table in ("kck_publish_change", "kck_publish_entry"):
                 if desk.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
                     raise StoreMissing(table, self.alias)
-            see_to_capture(self.alias)
+            watch = CaptureWatch(self.alias)
+            watch.look()
             schedule.plan()
-            worker = Worker(desk, self.owned, self._most, self._stopped, self.moments, self._stored)
+            worker = Worker(
+                desk, self.owned, self._most, self._stopped, self.moments, self._stored, watch
+            )
             stack.callback(worker.maintenance.close)
             yield worker
 

@@ -15,6 +15,7 @@ from .. import stores
 from ..clock import now
 from ..conf import settings
 from ..exceptions import Fenced
+from ..following.capture import CaptureWatch
 from ..following.doorbell import Doorbell
 from ..following.loop import BEAT
 from ..following.moments import Moments
@@ -44,6 +45,7 @@ class Worker:
         stopped: set when it is to end.
         moments: what others may wait for.
         stored: is told the keys of the entries that were just written.
+        watch: looks at the capture.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Worker:
         stopped: threading.Event,
         moments: Moments,
         stored: Callable[[Sequence[str]], None],
+        watch: CaptureWatch,
     ) -> None:
         self.desk = desk
         self.owned = owned
@@ -64,7 +67,7 @@ class Worker:
         self._stored = stored
         self._assignment = Assignment(desk, owned, most)
         self._assignment.bury()
-        self.maintenance = Maintenance(desk, owned)
+        self.maintenance = Maintenance(desk, owned, watch)
         self._beat = self._round = self._breath = self._busy_until = 0.0
 
     def take_shards(self) -> Outcome:

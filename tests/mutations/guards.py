@@ -473,9 +473,8 @@ GUARDS = (
     _guard(
         "capture",
         "one at a time installs",
-        '            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALLING)\n'
-        "            ",
-        "            ",
+        '        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALLING)\n        ',
+        "        ",
         f"{INNER}test_capture_install.py::test_several_may_install_at_once",
     ),
     _guard(

@@ -1,5 +1,6 @@
 """What a listener does beside its batches: a list of small services, each in a file of its own.
 
+    capture    the triggers, and the tables under them
     progress   how far the shards have come
     forget     followers that have died
     trim       the log, and the journal of the near stores
@@ -10,8 +11,10 @@ Done at each beat, in portions that are short enough for the batches to wait for
 
 from __future__ import annotations
 
+from ...following.capture import CaptureWatch
 from ...log import reader
 from .audit import Auditor
+from .capture import Capture
 from .forget import Forgetting
 from .progress import Progress
 from .service import Budget, Desk, Owned, Service
@@ -24,13 +27,15 @@ class Maintenance:
     Args:
         desk: the connection that the listener writes on.
         owned: the shards that it owns.
+        watch: looks at the capture.
     """
 
-    def __init__(self, desk: Desk, owned: Owned) -> None:
+    def __init__(self, desk: Desk, owned: Owned, watch: CaptureWatch) -> None:
         self._desk = desk
         self._owned = owned
         self._auditor = Auditor(owned)
         self._services: list[Service] = [
+            Capture(owned, watch),
             Progress(desk, owned),
             Forgetting(desk, owned),
             Trimmer(desk, owned),
