@@ -232,14 +232,18 @@ class DuplicateProduct(InvalidPrimer):
 
 
 class UndeclaredRead(KckPublishError):
-    """STRICT: add a `Depends` on the named table, or `reads=[Model]` if it is on purpose."""
+    """STRICT: add a `Depends` on the named table, or name the column in its `columns=[...]`.
+
+    `reads=[Model]` says that it is on purpose.
+    """
 
     def __init__(self, primer: str, tables: Iterable[str]) -> None:
         self.primer = primer
         self.tables = tuple(tables)
         super().__init__(
             f"{primer} reads {', '.join(self.tables)} without declaring it, so changes there "
-            "will not refresh it. Add a Depends, or name the model in reads=[...]."
+            "will not refresh it. Add a Depends (or a column to its columns=[...]), or name the "
+            "model in reads=[...]."
         )
 
 

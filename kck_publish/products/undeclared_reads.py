@@ -25,6 +25,7 @@ from psycopg.pq import TransactionStatus
 from ..conf import settings
 from ..exceptions import UndeclaredRead, UndeclaredReadWarning
 from .product import Product
+from .undeclared_columns import Queries, declared_columns, undeclared_columns
 
 logger = logging.getLogger("kck_publish")
 
@@ -81,12 +82,16 @@ def watched(product: Product) -> Iterator[None]:
     outer, mine = _watch.get(), _Watch()
     # In one transaction, so that what was locked stays locked until it is looked at.
     around = nullcontext() if connection.in_atomic_block else transaction.atomic(connection.alias)
+    columns = declared_columns(product)
+    queries = Queries(lambda: _watch.get() is mine)
+    recording = queries.recording(connection) if columns else nullcontext()
     with around:
         before = _scans(connection)
         token = _watch.set(mine)
         absent: ObjectDoesNotExist | None = None
         try:
-            yield
+            with recording:
+                yield
         except ObjectDoesNotExist as error:  # an answer, too
             absent = error
         finally:
@@ -99,7 +104,9 @@ def watched(product: Product) -> Iterator[None]:
         if outer is not None:
             for table, scans in read.items():
                 outer.inside[table] = outer.inside.get(table, 0) + scans
-    _report(product, {one for one, scans in read.items() if scans > mine.inside.get(one, -1)})
+        asked = set(undeclared_columns(connection, columns, queries))
+    tables = {table for table, scans in read.items() if scans > mine.inside.get(table, -1)}
+    _report(product, (tables - declared(product)) | asked)
     if absent is not None:
         raise absent
 
@@ -136,8 +143,8 @@ def _difference(after: Scans, before: Scans) -> Scans:
     }
 
 
-def _report(product: Product, read: set[str]) -> None:
-    unknown = sorted(read - declared(product))
+def _report(product: Product, undeclared: set[str]) -> None:
+    unknown = sorted(undeclared)
     if not unknown:
         return
     name = f"{product.sender.__qualname__} ({product.name})"
