@@ -826,3 +826,18 @@ def test_priming_domains_after_a_flush(external: Backend) -> None:
     with computes() as seen:
         assert cache.get("titles") == []
     assert seen == []
+
+
+def test_a_row_that_was_written_anew_since_the_look_is_not_adopted(external: Backend) -> None:
+    """What the listener has looked at was another value than the row now stands for (F)."""
+    total()
+    address = Address("item_total/1", registry.get("item_total").fingerprint)
+    store = stores.current()
+    with connection.cursor() as cursor:
+        seen = store.look(cursor, [address]).entries[address.key]
+        sql("UPDATE kck_publish_entry SET version = version + 1 WHERE key = %s", address.key)
+        store.adopt(cursor, [seen])
+        by = "SELECT by FROM kck_publish_entry WHERE key = %s"
+        assert sql(by, address.key) == [("reader",)]
+        store.adopt(cursor, [store.look(cursor, [address]).entries[address.key]])
+        assert sql(by, address.key) == [("listener",)]

@@ -5,6 +5,7 @@ Each test sets a bound of a few changes, so that a few rows are already too many
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,10 +20,13 @@ from kck_publish.listener.shard import OwnedShard
 from kck_publish.log import consumers
 from kck_publish.log.keys import shard_of
 from kck_publish.log.lag import lags
+from kck_publish.log.snapshot import Snapshot
 from kck_publish.log.trim import Trimming
 from kck_publish.ops import verify
 from kck_publish.postgres import connect
 from kck_publish.products import registry
+from kck_publish.refresh import backlog as backlog_of
+from kck_publish.refresh.backlog import Deferred
 from kck_publish.status import status
 from kck_publish.testing import assert_fresh
 from tests.catalog.crashes import Crash, dying
@@ -320,3 +324,16 @@ def test_the_batch_that_puts_a_product_aside_amends_none_of_its_values(
         batch(desk, place)
     assert ("stock", True) in backlog()
     assert stored(f"stock/{books[-1].pk}").body == b"1"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["older first", "newer first"])
+def test_of_several_parts_the_newest_says_what_a_value_must_include(order: tuple[int, ...]) -> None:
+    """A stamp that includes the older part alone still lacks the newer (F)."""
+    ends = "100:100:", "200:200:"
+    parts = [
+        Deferred(0, "catalog_item", False, "50:50:", ends[n], 0, 0, uuid.UUID(int=0)) for n in order
+    ]
+    needed = backlog_of.behind(registry.graph(), parts, [], "300:300:")
+    assert needed["item_total"] == Snapshot.parse(ends[1])
+    needed = backlog_of.behind(registry.graph(), parts, ["catalog_item"], "300:300:")
+    assert needed["item_total"] == Snapshot.parse("300:300:")

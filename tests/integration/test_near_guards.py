@@ -350,3 +350,21 @@ def test_a_thread_that_has_written_does_not_hinder_others(item: Item, alone: Any
     assert total() == 6
     assert Session(total).result() == 5
     assert total() == 6
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "TRUNCATE kck_publish_entry CASCADE",
+        "DELETE FROM kck_publish_entry",
+        "LOCK TABLE kck_publish_entry IN EXCLUSIVE MODE",
+    ],
+)
+def test_a_transaction_that_writes_entries_is_waited_for_however_it_writes(write: str) -> None:
+    """One that truncates holds another lock than one that deletes (F)."""
+    with another_session(autocommit=False) as other, connection.cursor() as cursor:
+        assert journal.writers(cursor) == frozenset()
+        other.execute(write)
+        assert len(journal.writers(cursor)) == 1
+        other.rollback()
+        assert journal.writers(cursor) == frozenset()

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 
 from kck_publish import Cache, DependencyCycle, Depends, IntegerParameter, Primer
+from kck_publish.log.keys import shard_of
+from kck_publish.log.snapshot import take
 from kck_publish.products import registry
+from kck_publish.reading.claims import refresh_missed
+from kck_publish.stores import READER, Address, Read, Stored
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import Session, another_session, drain, reads, sql
 from tests.catalog.models import Author, Item
@@ -384,3 +388,29 @@ def test_it_is_drawn_and_explained(capsys: Any) -> None:
     assert "<- product base  [recorded]" in capsys.readouterr().out
     call_command("kck_explain", "over/1")
     assert "read         base/1" in capsys.readouterr().out
+
+
+def test_the_claim_on_what_was_read_is_looked_at(settings: Any) -> None:
+    """The shard of the key that was read may be further than that of the value itself (F)."""
+    settings.KCK_PUBLISH = {"SHARDS": 2}
+    drain()
+    n = next(n for n in range(50) if _shard(f"base/{n}") != _shard(f"over/{n}"))
+    with connection.cursor() as cursor:
+        stamp = take(cursor)
+        over, base = Address(f"over/{n}", "f"), Address(f"base/{n}", "f")
+        entry = Stored(over, b"1", None, stamp, READER, reads=[Read(base)])
+        _write(7)
+        cursor.execute("UPDATE kck_publish_shard SET claimed = %s", [stamp])
+        refresh_missed([entry], stamp, connection)
+        assert not cache.is_refreshing(over.key)
+        cursor.execute(
+            "UPDATE kck_publish_shard SET claimed = %s WHERE shard = %s",
+            [take(cursor), _shard(base.key)],
+        )
+        refresh_missed([entry], stamp, connection)
+        assert cache.is_refreshing(over.key)
+        cursor.execute("DELETE FROM kck_publish_change")
+
+
+def _shard(key: str) -> int:
+    return shard_of(key, 2)

@@ -131,6 +131,21 @@ GUARDS = (
         f"{INNER}test_lazy_prime.py::"
         "test_an_augmented_value_is_not_kept_from_a_transaction_of_many_snapshots",
     ),
+    _guard(
+        "lazy prime",
+        "the claim on what a value was made of counts as that on itself",
+        "    return (entry.address, *(read.address for read in entry.reads))",
+        "    return (entry.address,)",
+        f"{INNER}test_recorded.py::test_the_claim_on_what_was_read_is_looked_at",
+    ),
+    _guard(
+        "lazy prime",
+        "the listener adopts only the row that it has looked at",
+        "   AND kck_publish_entry.version = excluded.version\n",
+        "",
+        "tests/contracts/test_stores.py::"
+        "test_a_row_that_was_written_anew_since_the_look_is_not_adopted",
+    ),
     # --- single flight
     _guard(
         "single flight",
@@ -184,6 +199,14 @@ GUARDS = (
         "if own is None or not found.sees(int(own)):",
         "if True:",
         f"{INNER}test_snapshots.py::test_a_later_transaction_does_not_hide_that_ours_is_open",
+    ),
+    _guard(
+        "stamps",
+        "a value must include the newest of what was put aside under its product",
+        "if name not in found or snapshot.includes(found[name]):",
+        "if name not in found:",
+        f"{INNER}test_huge_changes.py::"
+        "test_of_several_parts_the_newest_says_what_a_value_must_include",
     ),
     # --- following
     _guard(
@@ -795,6 +818,15 @@ GUARDS = (
         "    pass  # a lock",
         f"{NEAR_FILE}::test_nothing_is_shared_over_a_fork",
     ),
+    Guard(
+        "reading the near store",
+        "what is known of a record is said of its version alone",
+        (
+            ("found = _known.get(rest)", 'found = _known.get(b"")'),
+            ("_known[rest] = etag_of(body)", '_known[b""] = etag_of(body)'),
+        ),
+        f"{NEAR_FILE}::test_the_tag_of_a_record_is_that_of_its_own_body",
+    ),
     # --- following for the near store
     _guard(
         "following for the near store",
@@ -809,6 +841,13 @@ GUARDS = (
         "while unaware and not self._stopped.wait(CLOSE_POLL):",
         "while False:",
         f"{NEAR}.py::test_who_wrote_before_the_follower_was_registered_is_waited_for",
+    ),
+    _guard(
+        "following for the near store",
+        "one that truncates is waited for, too",
+        "'ExclusiveLock',\n                'AccessExclusiveLock')",
+        "'ExclusiveLock')",
+        f"{NEAR}_guards.py::test_a_transaction_that_writes_entries_is_waited_for_however_it_writes",
     ),
     _guard(
         "following for the near store",

@@ -15,6 +15,7 @@ import lmdb
 import pytest
 
 from kck_publish.clock import now
+from kck_publish.reading.http import _tags_of, etag_of
 from kck_publish.stores.near import opened
 from kck_publish.stores.near import reader as near_reader
 from kck_publish.stores.near.asking import Follower
@@ -24,6 +25,7 @@ from kck_publish.stores.near.format import (
     body_name,
     clock,
     name_of,
+    pack,
     read_owner,
     stem_of,
     write_owner,
@@ -381,3 +383,18 @@ def test_threads_that_ask_at_once_open_one_socket(
         follower.close()
     assert len(made) == 20
     assert all(door.fileno() == -1 for door in made)
+
+
+def test_the_tag_of_a_record_is_that_of_its_own_body() -> None:
+    """What is known of one record is not said of another, of whatever key (F)."""
+
+    def tag(key: str, version: int, body: bytes) -> str:
+        made = entry(key, body)._replace(version=version, primed_at=now())
+        rest, packed = pack(made)
+        tags = _tags_of(key, FP, rest, packed or b"")
+        assert tags is not None
+        return tags[0]
+
+    assert tag("a/1", 101, b"1") == tag("b/1", 102, b"1") == etag_of(b"1")
+    assert tag("a/1", 103, b"2") == etag_of(b"2")
+    assert tag("b/1", 104, b"3") == etag_of(b"3")
