@@ -1,35 +1,36 @@
 """The processes of ``kck_prime --workers``: each primes portions of keys on its own connections.
 
-A worker that dies takes nothing with it: the keys that it was given are handed out again one by
-one, and only one that ends its worker alone is given up, by name. A worker whose parent is gone
-ends after its portion.
+The death of a process breaks its pool. The keys that the pool was priming are primed again, each
+alone in a new pool; only a key that ends a process alone is given up, by name. A process ends
+with its parent, whatever it computes.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from itertools import islice
-from multiprocessing.connection import Connection, wait
-from types import TracebackType
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-import orjson
-
-if TYPE_CHECKING:  # a worker imports this before it has set Django up
+if TYPE_CHECKING:  # a worker imports this module before it has set Django up
     from ..products.product import Product
     from .prime_domains import Pace, Portion
 
-# After so many deaths, what a dying worker was given is given up, and it is not replaced.
+# After so many deaths all keys that are left are given up.
 MOST_DEATHS = 10
 DIED = "WorkerDied"
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would share the connections
 
 
-class Crew:
+class WorkerPool:
     """Processes that prime; a context manager that ends them.
 
     Args:
@@ -38,96 +39,72 @@ class Crew:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._idle: list[_Worker] = []
         self._deaths = 0
+        # Nothing is ever sent: the workers end when its writing end is closed, as by our death.
+        self._lifeline, self._held = _SPAWN.Pipe(duplex=False)
+        self._pool = self._start()
 
-    def __enter__(self) -> Crew:
-        self._idle = [_Worker() for _ in range(self._workers)]
+    def __enter__(self) -> WorkerPool:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for worker in self._idle:
-            worker.end()
+    def __exit__(self, *error: object) -> None:
+        self._held.close()
+        self._pool.shutdown()
+        self._lifeline.close()
 
     def __call__(self, product: Product, keys: Iterator[str], pace: Pace) -> Iterator[Portion]:
         """Prime these keys in all processes; the portions as they are finished."""
-        again: deque[list[str]] = deque()
-        busy: dict[Connection, tuple[_Worker, list[str]]] = {}
-        try:
-            while True:
-                while self._idle and (some := _next(again, keys, pace)):
-                    worker = self._idle.pop()
-                    worker.ask(product.name, some)
-                    busy[worker.pipe] = worker, some
-                if not busy:
+        while lost := (yield from self._side_by_side(product, keys, pace)):
+            self._restart()
+            for key in lost:
+                yield self._alone(product, key)
+
+    def _side_by_side(
+        self, product: Product, keys: Iterator[str], pace: Pace
+    ) -> Generator[Portion, None, list[str]]:
+        """Prime until the keys end or a process dies; the keys that it and the others had."""
+        running: dict[Future[Portion], list[str]] = {}
+        lost: list[str] = []
+        while True:
+            while not lost and len(running) < self._workers:
+                if not (batch := list(islice(keys, pace.keys))):
                     break
-                for pipe in wait(list(busy)):
-                    assert isinstance(pipe, Connection)
-                    worker, some = busy.pop(pipe)
-                    portion = worker.answer()
-                    if portion is None:
-                        portion = self._bury(worker, some, again)
-                    else:
-                        self._idle.append(worker)
-                    if portion is not None:
-                        yield portion
-        finally:
-            self._idle += [worker for worker, _ in busy.values()]
-        while some := _next(again, keys, pace):  # nobody is left to do it
-            yield _given_up(some)
+                running[self._submit(product, batch)] = batch
+            if not running:
+                return lost
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                batch = running.pop(future)
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    lost += batch
 
-    def _bury(self, worker: _Worker, some: list[str], again: deque[list[str]]) -> Portion | None:
-        worker.end()
-        self._deaths += 1
-        if self._deaths >= MOST_DEATHS:
-            return _given_up(some)
-        self._idle.append(_Worker())
-        if len(some) == 1:
-            return _given_up(some)
-        again.extend([key] for key in some)
-        return None
-
-
-class _Worker:
-    """One process, and the pipe to it."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")  # a fork would share the connections
-        self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def ask(self, product: str, keys: list[str]) -> None:
-        """Have these primed. (A process that is gone is found out by its answer.)"""
-        with suppress(OSError):
-            self.pipe.send_bytes(orjson.dumps([product, keys]))
-
-    def answer(self) -> Portion | None:
-        """What came of it; None when the process has died."""
-        from .prime_domains import Portion
-
+    def _alone(self, product: Product, key: str) -> Portion:
         try:
-            keys, failed, seconds = orjson.loads(self.pipe.recv_bytes())
-        except (EOFError, OSError):
-            return None
-        return Portion(keys, [(key, why) for key, why in failed], seconds)
+            return self._submit(product, [key]).result()
+        except BrokenProcessPool:
+            self._restart()
+            return _given_up([key])
 
-    def end(self) -> None:
-        """End the process, whatever it is doing."""
-        self.pipe.close()
-        self._process.terminate()
-        self._process.join()
-        self._process.close()
+    def _submit(self, product: Product, keys: list[str]) -> Future[Portion]:
+        """The portion to come; it raises BrokenProcessPool where a process dies."""
+        future: Future[Portion] = Future()
+        if self._deaths >= MOST_DEATHS:
+            future.set_result(_given_up(keys))
+            return future
+        try:
+            return self._pool.submit(_prime, product.name, keys)
+        except BrokenProcessPool as error:  # a process has died while none was at work
+            future.set_exception(error)
+            return future
 
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self._workers, _SPAWN, _set_up, (self._lifeline,))
 
-def _next(again: deque[list[str]], keys: Iterator[str], pace: Pace) -> list[str]:
-    return again.popleft() if again else list(islice(keys, pace.keys))
+    def _restart(self) -> None:
+        self._deaths += 1
+        self._pool.shutdown()
+        self._pool = self._start()
 
 
 def _given_up(keys: list[str]) -> Portion:
@@ -136,28 +113,29 @@ def _given_up(keys: list[str]) -> Portion:
     return Portion(len(keys), [(key, DIED) for key in keys], 0.0)
 
 
-def _serve(pipe: Connection) -> None:
-    """A worker's life."""
+def _set_up(lifeline: Connection) -> None:
+    """Prepare a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the parent, who ends us
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     import django
 
     django.setup()
-    from ..products import registry
-    from .prime_domains import prime_keys
 
-    while True:
-        try:
-            name, keys = orjson.loads(pipe.recv_bytes())
-        except (EOFError, OSError):
-            return
-        start = time.monotonic()
-        try:
-            done = prime_keys(registry.get(name), keys)
-            failed, seconds = list(done.failed), done.seconds
-        except Exception as error:  # noqa: BLE001 - the store, or the database
-            failed = [(key, type(error).__name__) for key in keys]
-            seconds = time.monotonic() - start
-        try:
-            pipe.send_bytes(orjson.dumps([len(keys), failed, seconds]))
-        except OSError:
-            return
+
+def _end_with_parent(lifeline: Connection) -> None:
+    with suppress(EOFError, OSError):
+        lifeline.recv_bytes()
+    os._exit(1)
+
+
+def _prime(name: str, keys: list[str]) -> Portion:
+    """Prime these keys of a product, in a worker."""
+    from ..products import registry
+    from .prime_domains import Portion, prime_keys
+
+    start = time.monotonic()
+    try:
+        return prime_keys(registry.get(name), keys)
+    except Exception as error:  # noqa: BLE001 - the store, or the database
+        failed = [(key, type(error).__name__) for key in keys]
+        return Portion(len(keys), failed, time.monotonic() - start)

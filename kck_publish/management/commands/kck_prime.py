@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.exceptions import KckPublishError
 from kck_publish.ops.prime_domains import Primes, Warmed, domains, here, prime_domain
-from kck_publish.ops.prime_workers import Crew
+from kck_publish.ops.prime_workers import WorkerPool
 from kck_publish.products.product import Product
 
 _WIDTH = 24
@@ -35,8 +35,8 @@ class Command(BaseCommand):
             raise CommandError("--workers takes a number from 1 on.")
         try:
             products = domains(options["product"], options["all"])
-            crew = Crew(options["workers"]) if options["workers"] > 1 else nullcontext(here)
-            with crew as primes:
+            pool = WorkerPool(options["workers"]) if options["workers"] > 1 else nullcontext(here)
+            with pool as primes:
                 found = [self._prime(product, primes) for product in products]
         except KckPublishError as error:
             raise CommandError(str(error)) from error
