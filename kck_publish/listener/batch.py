@@ -31,7 +31,7 @@ from ..refresh.batch import Batch
 from ..refresh.compute_transaction import KEEP
 from ..refresh.errors import describe
 from ..refresh.outcome import Outcome
-from ..refresh.refresher import Span
+from ..refresh.span import Span
 from ..refresh.tasks import Work
 from ..stores import Address
 from . import backlog_page

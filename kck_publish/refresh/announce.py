@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.dispatch import Signal
@@ -15,6 +15,12 @@ from .outcome import Act, Fate
 
 logger = logging.getLogger(__name__)
 
+_SIGNALS = {
+    "augmented": signals.augmented,
+    "removed": signals.removed,
+    "failed": signals.failed,
+}
+
 
 def announce(fates: Iterable[Fate], tries: Mapping[str, Try], lag: float | None) -> None:
     """Run the hooks and send the signals of a chunk that was written.
@@ -25,48 +31,50 @@ def announce(fates: Iterable[Fate], tries: Mapping[str, Try], lag: float | None)
         lag: seconds since the oldest change of the batch was made; None when there was none.
     """
     for fate in fates:
-        if fate.what or fate.differed:
+        if fate.act is Act.WRITE and fate.present:
             _after_set(fate)
-            for signal, arguments in _events(fate, tries):
-                product = fate.product
-                signal.send_robust(
-                    product.sender,
-                    product=product.name,
-                    key=fate.address.key,
-                    reason=fate.task.why if fate.task else "",
-                    lag=lag,
-                    **arguments,
-                )
+        for signal in _signals(fate):
+            if signal.receivers:  # mostly not, and what is said is not worked out then
+                _send(signal, fate, tries, lag)
 
 
 def _after_set(fate: Fate) -> None:
-    if fate.act is Act.WRITE and fate.present:
-        assert fate.computed is not None
-        assert fate.task is not None
-        try:
-            fate.product.after_set(fate.computed.value, fate.task.parameters)
-        except Exception as error:  # noqa: BLE001 - the user's hook: the value is written already
-            logger.error("post_set of %s failed: %s", fate.address.key, describe(error))
+    assert fate.computed is not None
+    assert fate.task is not None
+    try:
+        fate.product.after_set(fate.computed.value, fate.task.parameters)
+    except Exception as error:  # noqa: BLE001 - the user's hook: the value is written already
+        logger.error("post_set of %s failed: %s", fate.address.key, describe(error))
 
 
-def _events(fate: Fate, tries: Mapping[str, Try]) -> Iterator[tuple[Signal, dict[str, Any]]]:
-    if fate.differed:
-        yield signals.differed, {}
-    if fate.what in ("primed", "augmented"):
-        name = fate.product.announces if fate.what == "primed" else fate.what
-        yield getattr(signals, name), _measures(fate)
-    elif fate.what == "removed":
-        yield signals.removed, {}
-    elif fate.what == "failed":
+def _signals(fate: Fate) -> list[Signal]:
+    sent = [signals.differed] if fate.differed else []
+    if fate.what == "primed":
+        sent.append(getattr(signals, fate.product.announces))
+    elif fate.what in _SIGNALS:
+        sent.append(_SIGNALS[fate.what])
+    return sent
+
+
+def _send(signal: Signal, fate: Fate, tries: Mapping[str, Try], lag: float | None) -> None:
+    arguments: dict[str, Any] = {}
+    if signal is signals.failed:
         then = tries.get(fate.address.key)
-        yield (
-            signals.failed,
-            {
-                "error": fate.error,
-                "attempts": then.attempts if then else None,
-                "due_at": then.due_at if then else None,
-            },
-        )
+        arguments = {
+            "error": fate.error,
+            "attempts": then.attempts if then else None,
+            "due_at": then.due_at if then else None,
+        }
+    elif signal not in (signals.removed, signals.differed):
+        arguments = _measures(fate)
+    signal.send_robust(
+        fate.product.sender,
+        product=fate.product.name,
+        key=fate.address.key,
+        reason=fate.task.why if fate.task else "",
+        lag=lag,
+        **arguments,
+    )
 
 
 def _measures(fate: Fate) -> dict[str, Any]:

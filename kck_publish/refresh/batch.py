@@ -13,8 +13,9 @@ from ..products import registry
 from .carry_over import Echoes
 from .dependents import Dependents
 from .outcome import Outcome
-from .refresher import Refresher, Span
+from .refresher import Refresher
 from .session import Session
+from .span import Span
 from .tasks import Work
 
 

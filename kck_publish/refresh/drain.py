@@ -21,8 +21,8 @@ from .carry_over import Echoes
 from .compute_transaction import KEEP
 from .failures import Failure, Try
 from .outcome import Outcome
-from .refresher import Span
 from .session import Session
+from .span import Span
 
 # Settings of the session, undone with the transaction: what is drained, and that nothing of what
 # it wrote is still to be waited for.

@@ -91,7 +91,8 @@ class Outcome:
         """Count a key in."""
         if fate.what:
             setattr(self, fate.what, getattr(self, fate.what) + 1)
-        self.differed += fate.differed
+        if fate.differed:
+            self.differed += 1
 
     def add(self, other: Outcome) -> None:
         """Count another batch in."""

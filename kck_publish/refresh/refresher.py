@@ -9,13 +9,12 @@ after a crash harms nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from ..chunks import chunks
 from ..conf import settings
 from ..log.keys import product_of
-from ..log.snapshot import NOTHING, Snapshot
+from ..log.snapshot import Snapshot
 from ..products.compute import compute
 from ..products.graph import Graph
 from ..products.product import Computed, Parameters, Product
@@ -31,25 +30,9 @@ from .outcome import Act, Fate, Outcome
 from .prefetch import Survey
 from .session import Session
 from .settle import settle
+from .span import Span
 from .tasks import Task, Work
 from .write import Writer
-
-
-@dataclass(frozen=True)
-class Span:
-    """What of the log a batch handles.
-
-    Attributes:
-        since: the cursor before the batch.
-        until: the snapshot that the batch is computed in.
-        floor: what a stamp must include for its value to be augmented.
-        behind: the same by product.
-    """
-
-    since: str
-    until: str
-    floor: str = NOTHING
-    behind: Mapping[str, Snapshot] = field(default_factory=dict)
 
 
 class Refresher:
@@ -153,13 +136,17 @@ class Refresher:
 
     def _without_computing(self, key: str, task: Task, entry: Stored | None) -> Fate | None:
         """What becomes of a key that needs no new value; None: it needs one."""
-        fate = Fate(task.product, Address(key, task.product.fingerprint), Act.NOTHING, task=task)
-        if not self._spreading.in_domain(task.product, key):
-            return fate if entry is None else fate._replace(act=Act.REMOVE, what="removed")
+        product = task.product
+        if not self._spreading.in_domain(product, key):
+            act, what = (Act.NOTHING, "") if entry is None else (Act.REMOVE, "removed")
+            return Fate(product, Address(key, product.fingerprint), act, what, task=task)
         if entry is None:
-            return None if task.named else fate._replace(left=Left(there=False))
+            if task.named:
+                return None
+            address, left = Address(key, product.fingerprint), Left(there=False)
+            return Fate(product, address, Act.NOTHING, task=task, left=left)
         if self._reached(entry, task):
-            return fate._replace(act=Act.ADOPT, entry=entry, settled=False)
+            return Fate(product, entry.address, Act.ADOPT, entry=entry, task=task, settled=False)
         return None
 
     def _reached(self, entry: Stored, task: Task) -> bool:
@@ -176,7 +163,7 @@ class Refresher:
         computed = checked(task.product, key, task.parameters, amended, self)
         self._remember(task.product, key, computed)
         fate = settle(key, task, entry, computed, self._until, augmented=True)
-        return fate._replace(differed=computed is not amended)
+        return fate if computed is amended else fate._replace(differed=True)
 
     def _primed(
         self, product: Product, tasks: Mapping[str, Task], stored: Mapping[str, Stored]
@@ -197,8 +184,9 @@ class Refresher:
     def _told(self, fate: Fate, entry: Stored | None) -> Fate:
         """What depends on the key may have been made from an older value that is not stored."""
         late = entry is None or not self._since.includes(Snapshot.parse(entry.stamp))
-        member = self._spreading.in_domain(fate.product, fate.address.key)
-        return fate._replace(told=True) if late and member else fate
+        if late and self._spreading.in_domain(fate.product, fate.address.key):
+            return fate._replace(told=True)
+        return fate
 
     def _note(self, fate: Fate) -> Fate:
         """Remember what a key's fate means for the rest of the batch."""
@@ -235,7 +223,7 @@ class Refresher:
         failed = [
             Failure(fate.product, fate.address, fate.error)
             for fate in fates
-            if fate.error is not None
+            if fate.act is Act.MARK and fate.error is not None
         ]
         settled = [fate.address for fate in fates if fate.settled]
         tries = self._session.record(failed) if failed else {}

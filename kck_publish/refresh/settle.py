@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from typing import TypeAlias
 
 from ..exceptions import TooLarge
-from ..products.product import Computed
+from ..products.product import Computed, Product
 from ..reading.entries import entry_of
 from ..stores import LISTENER, Address, Stored
 from .carry_over import Left
@@ -13,6 +14,9 @@ from .outcome import Act, Fate
 from .tasks import Task
 
 logger = logging.getLogger(__name__)
+
+# Of a fate: act, what, entry and left.
+Decision: TypeAlias = tuple[Act, str, Stored | None, Left | None]
 
 
 def settle(
@@ -27,16 +31,27 @@ def settle(
         augmented: whether the stored value was amended.
     """
     computed, entry = _entry(key, task, computed, until)
-    fate = Fate(
-        task.product, Address(key, task.product.fingerprint), Act.MARK, task=task, computed=computed
-    )
     if computed.error is not None:
-        return fate._replace(what="failed", settled=False)
-    fate = fate._replace(reads=None if augmented else computed.reads)
-    if computed.absent is not None:
-        return _absent(fate, before, entry, computed)
-    assert entry is not None
-    return _present(fate, before, entry, computed, augmented)
+        decision: Decision = Act.MARK, "failed", None, None
+    elif computed.absent is not None:
+        decision = _absent(task.product, before, entry, computed)
+    else:
+        assert entry is not None
+        decision = _present(before, entry, computed, augmented)
+    act, what, entry, left = decision
+    failed = act is Act.MARK
+    return Fate(
+        product=task.product,
+        address=Address(key, task.product.fingerprint),
+        act=act,
+        what=what,
+        entry=entry,
+        task=task,
+        computed=computed,
+        reads=None if augmented or failed else computed.reads,
+        settled=not failed,
+        left=left,
+    )
 
 
 def _entry(key: str, task: Task, computed: Computed, until: str) -> tuple[Computed, Stored | None]:
@@ -51,34 +66,30 @@ def _entry(key: str, task: Task, computed: Computed, until: str) -> tuple[Comput
         return Computed(error=error), None
 
 
-def _absent(fate: Fate, before: Stored | None, entry: Stored | None, computed: Computed) -> Fate:
+def _absent(
+    product: Product, before: Stored | None, entry: Stored | None, computed: Computed
+) -> Decision:
     assert computed.absent is not None
-    shape = fate.product.absence_shape(computed.absent)
+    shape = product.absence_shape(computed.absent)
     what = "removed" if before is not None else ""
     if before is not None and before.body is None and before.shape == shape:
-        left = Left(True, before.version, computed.saw)
-        return fate._replace(act=Act.ADOPT, entry=before, left=left)
+        return Act.ADOPT, "", before, Left(True, before.version, computed.saw)
     if shape is not None and entry is not None:
         # Too many rows: said, so that the key is found when but one of them is left.
-        return fate._replace(act=Act.WRITE, what=what, entry=_over(before, entry))
-    left = Left(False, saw=computed.saw)
+        return Act.WRITE, what, _over(before, entry), None
     act = Act.NOTHING if before is None else Act.REMOVE
-    return fate._replace(act=act, what=what, left=left)
+    return act, what, None, Left(False, saw=computed.saw)
 
 
-def _present(
-    fate: Fate, before: Stored | None, entry: Stored, computed: Computed, augmented: bool
-) -> Fate:
+def _present(before: Stored | None, entry: Stored, computed: Computed, augmented: bool) -> Decision:
     entry = _over(before, entry)
     if before is None or not _same(before, entry):
-        what = "augmented" if augmented else "primed"
-        left = None if augmented else Left(True, saw=computed.saw)
-        return fate._replace(act=Act.WRITE, what=what, entry=entry, left=left)
+        if augmented:
+            return Act.WRITE, "augmented", entry, None
+        return Act.WRITE, "primed", entry, Left(True, saw=computed.saw)
     if _expires(before) or _expires(entry):
-        renewed = entry._replace(version=before.version)
-        return fate._replace(act=Act.RENEW, what="unchanged", entry=renewed)
-    left = Left(True, before.version, computed.saw)
-    return fate._replace(act=Act.ADOPT, what="unchanged", entry=before, left=left)
+        return Act.RENEW, "unchanged", entry._replace(version=before.version), None
+    return Act.ADOPT, "unchanged", before, Left(True, before.version, computed.saw)
 
 
 def _over(before: Stored | None, entry: Stored) -> Stored:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 
 from ..log import refreshes
+from ..log.keys import product_of
 from ..postgres import Cursor
 from ..products.graph import Graph
-from ..stores import Address, Outgoing, Read, Store, Stored, edges
+from ..stores import Address, Outgoing, Store, Stored, edges
 from . import failures
 from .outcome import Act, Fate
 from .session import Session
@@ -21,53 +21,37 @@ class Chunk:
         fates: one a key.
         swept: products, by name with their fingerprint, of which other versions of the code keep
             nothing.
+
+    Attributes:
+        entries: what is written, adopted or renewed.
+        removals: what is removed.
+        marked: what is marked as behind: its refresh failed.
+        touched: what a change has touched; other versions of the code keep none of it.
+        moved: keys whose dependents are told.
+        reads: what was computed from what, without declaring it.
     """
 
     def __init__(self, fates: Sequence[Fate], swept: Sequence[tuple[str, str]]) -> None:
-        self.fates = fates
         self.swept = swept
+        self.entries: dict[Act, list[Stored]] = {Act.WRITE: [], Act.ADOPT: [], Act.RENEW: []}
+        self.removals: list[Address] = []
+        self.marked: list[Address] = []
+        self.touched = [fate.address for fate in fates if fate.task is not None]
+        self.moved = [fate.address.key for fate in fates if fate.moved]
+        self.reads = {fate.address: fate.reads for fate in fates if fate.reads is not None}
+        for fate in fates:
+            if fate.entry is not None:
+                self.entries[fate.act].append(fate.entry)
+            elif fate.act is Act.REMOVE:
+                self.removals.append(fate.address)
+            elif fate.act is Act.MARK:
+                self.marked.append(fate.address)
 
-    def entries(self, act: Act) -> list[Stored]:
-        """The entries to write, adopt or renew."""
-        return [fate.entry for fate in self.fates if fate.act is act and fate.entry is not None]
-
-    @cached_property
-    def removals(self) -> list[Address]:
-        """What is removed."""
-        return [fate.address for fate in self.fates if fate.act is Act.REMOVE]
-
-    @cached_property
-    def touched(self) -> list[Address]:
-        """What a change has touched: other versions of the code keep none of it."""
-        return [fate.address for fate in self.fates if fate.task is not None]
-
-    @cached_property
+    @property
     def changed(self) -> list[str]:
         """The keys under which another value is stored, or none any more."""
-        return [fate.address.key for fate in self.fates if fate.changed]
-
-    @cached_property
-    def failed(self) -> list[Address]:
-        """The keys whose refresh failed."""
-        return [fate.address for fate in self.fates if fate.act is Act.MARK]
-
-    def moved(self, graph: Graph) -> tuple[list[str], list[str]]:
-        """The keys whose dependents are told: of products that others declare, and the rest."""
-        declared: list[str] = []
-        others: list[str] = []
-        for fate in self.fates:
-            if fate.moved:
-                known = graph.by_product.get(fate.product.name)
-                (declared if known else others).append(fate.address.key)
-        return declared, others
-
-    def reads(self, any_edges: bool) -> dict[Address, Sequence[Read]]:
-        """What values were computed from without declaring it; nothing, where nothing ever was."""
-        return {
-            fate.address: fate.reads
-            for fate in self.fates
-            if fate.reads is not None and (fate.reads or any_edges)
-        }
+        addresses = [entry.address for entry in self.entries[Act.WRITE]] + self.removals
+        return [address.key for address in addresses]
 
 
 class Writer:
@@ -114,14 +98,14 @@ class Writer:
         with self._session.writing(last) as cursor:
             self._store_chunk(cursor, chunk)
             cascaded = self._tell(cursor, chunk, any_edges)
-            if chunk.failed:
-                failures.mark_behind(cursor, chunk.failed)
+            if chunk.marked:
+                failures.mark_behind(cursor, chunk.marked)
         self._session.stored(chunk.changed)
         return cascaded
 
     def _send(self, chunk: Chunk) -> None:
         """To a store outside the database first: cut off in between, the batch is repeated."""
-        entries = chunk.entries(Act.WRITE) + chunk.entries(Act.RENEW)
+        entries = chunk.entries[Act.WRITE] + chunk.entries[Act.RENEW]
         with self._session.cursor() as cursor:
             self._store.send(
                 cursor,
@@ -137,13 +121,13 @@ class Writer:
 
     def _store_chunk(self, cursor: Cursor, chunk: Chunk) -> None:
         store = self._store
-        if writes := chunk.entries(Act.WRITE):
+        if writes := chunk.entries[Act.WRITE]:
             store.write(cursor, writes)
         if chunk.removals:
             store.remove(cursor, chunk.removals, self._until)
-        if adopted := chunk.entries(Act.ADOPT):
+        if adopted := chunk.entries[Act.ADOPT]:
             store.adopt(cursor, adopted)
-        if renewed := chunk.entries(Act.RENEW):
+        if renewed := chunk.entries[Act.RENEW]:
             store.table.renew(cursor, renewed)
         if chunk.touched or chunk.removals:
             store.table.remove_foreign(cursor, chunk.touched + chunk.removals)
@@ -152,9 +136,12 @@ class Writer:
 
     def _tell(self, cursor: Cursor, chunk: Chunk, any_edges: bool) -> int:
         """Tell those that depend on what has changed: through the log, or along what they read."""
-        declared, others = chunk.moved(self._graph)
+        declared = [key for key in chunk.moved if self._graph.by_product.get(product_of(key))]
+        known = set(declared)
+        others = [key for key in chunk.moved if key not in known]
+        reads = {address: read for address, read in chunk.reads.items() if read or any_edges}
         refreshes.log(cursor, refreshes.REFRESHED, declared, self._token)
-        edges.keep(cursor, chunk.reads(any_edges), self._until, replace=True)
+        edges.keep(cursor, reads, self._until, replace=True)
         edges.tell(cursor, others)
         # A cache may have lost a value that a near store still has.
         self._store.tell_near(cursor, [address.key for address in chunk.touched])
