@@ -13,7 +13,7 @@ from .capture.catalog import has_log
 from .conf import settings
 from .diagnosis.registry import Asks, Problem, diagnose, diagnosis
 from .exceptions import StoreMissing
-from .log.consumers import SHARD, SHARD_LOCKS, consumers, held
+from .log.consumers import SHARD, consumers, held
 from .log.lag import Lags, lags
 from .postgres import Cursor
 from .refresh import schedule
@@ -32,8 +32,9 @@ SELECT s.shard, s.shards, s.done::text, s.epoch,
        extract(epoch FROM clock_timestamp() - s.seen_at)::float,
        extract(epoch FROM clock_timestamp() - s.caught_up_at)::float, s.forgotten, s.owed,
        EXISTS (SELECT FROM pg_locks k JOIN pg_database d ON d.oid = k.database
-                WHERE k.locktype = 'advisory' AND k.classid = %s AND k.objid = s.shard
-                  AND k.objsubid = 2 AND k.granted AND d.datname = current_database()),
+                WHERE k.locktype = 'advisory' AND k.classid = 'kck_publish_shard'::regclass
+                  AND k.objid = s.shard AND k.objsubid = 2 AND k.granted
+                  AND d.datname = current_database()),
        (SELECT l.name FROM kck_publish_listener l WHERE s.shard = ANY (l.shards)
          ORDER BY l.seen_at DESC LIMIT 1)
   FROM kck_publish_shard s ORDER BY s.shard
@@ -197,7 +198,7 @@ _LISTENER = (
 
 
 def _shards(cursor: Cursor, behind: Lags) -> list[dict[str, Any]]:
-    cursor.execute(_SHARDS, [SHARD_LOCKS])
+    cursor.execute(_SHARDS)
     shards = [dict(zip(_SHARD, row, strict=True)) for row in cursor.fetchall()]
     for one in shards:
         one["lag_seconds"] = behind.of(one["shard"])

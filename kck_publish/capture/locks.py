@@ -9,8 +9,8 @@ from django.db import connections, transaction
 
 from ..postgres import Cursor
 
-#: The advisory lock: "kck" and a number of this module's own.
-INSTALLING = (0x6B636B, 1)
+#: Takes the advisory lock of whoever installs: each schema has a table, and so a lock, of its own.
+_LOCK = "SELECT pg_advisory_xact_lock('kck_publish_change'::regclass::oid::int, 1)"
 
 
 # A lock that is waited for holds up all who come after: a listener rather tries again later.
@@ -28,5 +28,5 @@ def alone(using: str, soon: bool = False) -> Iterator[Cursor]:
     with transaction.atomic(using), connections[using].cursor() as cursor:
         if soon:
             cursor.execute(_SOON)
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALLING)
+        cursor.execute(_LOCK)
         yield cursor

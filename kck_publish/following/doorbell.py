@@ -17,9 +17,12 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 logger = logging.getLogger("kck_publish")
 
+# The channel, as the SQL function that rings names it.
+_CHANNEL = "SELECT 'kck_publish_' || 'kck_publish_listener'::regclass::oid"
 # How long a ring of our own may take to be heard, in seconds.
 PATIENCE = 5.0
 
@@ -94,7 +97,7 @@ class Doorbell:
         """LISTEN on a new connection, in place of the one there was."""
         ear = self._connect()
         try:
-            ear.execute("LISTEN kck_publish")
+            ear.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel())))
         except BaseException:
             ear.close()
             raise
@@ -104,8 +107,13 @@ class Doorbell:
         self._ear = ear
         self._selector.register(ear.fileno(), selectors.EVENT_READ)
 
+    def _channel(self) -> str:
+        row = self._desk.execute(_CHANNEL).fetchone()
+        assert row is not None
+        return str(row[0])
+
     def _hears_itself(self) -> bool:
-        self._desk.execute("SELECT pg_notify('kck_publish', '')")
+        self._desk.execute("SELECT pg_notify(%s, '')", [self._channel()])
         end = time.monotonic() + PATIENCE
         self._hears = False
         while not self._hears and (left := end - time.monotonic()) > 0:

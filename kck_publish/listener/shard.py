@@ -28,10 +28,11 @@ from ..stores import Fence
 
 logger = logging.getLogger("kck_publish")
 
-# Our own namespace of session advisory locks, one a shard.
-LOCKS = SHARD_LOCKS
-
 _CLUSTER = "SELECT system_identifier::text FROM pg_control_system()"
+# Session advisory locks: the holder of a shard's owns it.
+_LOCK = f"SELECT pg_try_advisory_lock({SHARD_LOCKS}, %s)"
+_UNLOCK = f"SELECT pg_advisory_unlock({SHARD_LOCKS}, %s)"
+_LOCK_MEANWHILE = f"SELECT pg_try_advisory_xact_lock({SHARD_LOCKS}, %s)"
 _EMPTY = sql.SQL("DELETE FROM {}")
 # An epoch is later than all that were before it, also when the row is made anew.
 _CREATE = """
@@ -88,7 +89,7 @@ class OwnedShard:
 
 def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> OwnedShard | None:
     """Own a shard from now on; None when another worker owns it."""
-    if not _value(desk, "SELECT pg_try_advisory_lock(%s, %s)", LOCKS, shard):
+    if not _value(desk, _LOCK, shard):
         return None
     cluster = _value(desk, _CLUSTER)
     desk.execute(_CREATE, [shard, shards, NOTHING, NOTHING, NOTHING, cluster, None])
@@ -109,7 +110,7 @@ def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> OwnedShard |
             desk.execute(_BEGIN_ANEW, [NOTHING, shard])
             done = NOTHING
     except StoreUnreachable:
-        desk.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCKS, shard])
+        desk.execute(_UNLOCK, [shard])
         raise
     ahead = not Snapshot.parse(done).includes(Snapshot.parse(floor))
     return OwnedShard(
@@ -126,7 +127,7 @@ def take(desk: psycopg.Connection[Any], shard: int, shards: int) -> OwnedShard |
 
 def release(desk: psycopg.Connection[Any], place: OwnedShard) -> None:
     """Give the shard up."""
-    desk.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCKS, place.shard])
+    desk.execute(_UNLOCK, [place.shard])
 
 
 def owner(place: OwnedShard) -> Callable[[str], bool]:
@@ -164,7 +165,7 @@ def agree(desk: psycopg.Connection[Any], shards: int) -> None:
         if not rows or all(row[1] == shards for row in rows):
             return
         for shard in range(max(shards, *(row[1] for row in rows))):
-            if not _value(desk, "SELECT pg_try_advisory_xact_lock(%s, %s)", LOCKS, shard):
+            if not _value(desk, _LOCK_MEANWHILE, shard):
                 raise ConfigurationError(
                     f"SHARDS is {shards} here, and listeners with {rows[0][1]} are running: stop "
                     "them first, then start all with the same number."

@@ -38,9 +38,11 @@ WITH gone AS (
 )
 SELECT EXISTS (SELECT FROM gone) OR EXISTS (SELECT FROM left_out)
 """
-_FORGET_SHARD = """
+# Locks and channels are named by the number of a table: each schema has a table of its own.
+SHARD_LOCKS = "'kck_publish_shard'::regclass::oid::int"
+_FORGET_SHARD = f"""
 UPDATE kck_publish_shard SET forgotten = true
- WHERE shard = %s AND NOT forgotten AND pg_try_advisory_xact_lock(%s, shard)
+ WHERE shard = %s AND NOT forgotten AND pg_try_advisory_xact_lock({SHARD_LOCKS}, shard)
 """
 _FORGET_SILENT = """
 WITH silent AS (
@@ -74,8 +76,6 @@ NEAR, STORED = "near", "stored"
 # The kinds of a Follower's registrations.
 CHANGES = "changes"
 FOLLOWERS = [CHANGES, STORED]
-# The namespace of the shards' locks: who holds one owns the shard.
-SHARD_LOCKS = 0x6B64
 # How a shard is called among the consumers.
 SHARD = "shard:"
 
@@ -141,7 +141,7 @@ def forget(cursor: Cursor, name: str) -> bool:
         number = name.removeprefix(SHARD)
         if not number.isdecimal():
             return False
-        cursor.execute(_FORGET_SHARD, [int(number), SHARD_LOCKS])
+        cursor.execute(_FORGET_SHARD, [int(number)])
     else:
         cursor.execute(_FORGET, {"name": name, "kinds": FOLLOWERS})
         return bool(cursor.fetchone()[0])

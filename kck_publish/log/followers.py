@@ -13,13 +13,11 @@ from ..exceptions import Forgotten
 from ..postgres import Cursor
 from .snapshot import take
 
-# Our own namespace of session advisory locks: the holder of a Follower's is the one that follows.
-LOCKS = 0x6B66
-
 _CLUSTER = """
 (SELECT system_identifier FROM pg_control_system()) || '/' || current_database()
 """
-_LOCK = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
+# A session advisory lock: its holder is the one that follows.
+_LOCK = "SELECT pg_try_advisory_lock('kck_publish_consumer'::regclass::oid::int, hashtext(%s))"
 _FIND = f"""
 SELECT id, done::text, until::text, seq, state, cluster = {_CLUSTER}
   FROM kck_publish_consumer WHERE name = %s AND kind = %s
@@ -60,7 +58,7 @@ class Place:
 
 def lock(cursor: Cursor, name: str) -> bool:
     """Be the one that follows under this name, for as long as the session lasts."""
-    cursor.execute(_LOCK, [LOCKS, name])
+    cursor.execute(_LOCK, [name])
     return bool(cursor.fetchone()[0])
 
 

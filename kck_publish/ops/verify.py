@@ -17,7 +17,6 @@ from django.db import connections
 
 from .. import stores
 from ..conf import settings
-from ..log.consumers import SHARD_LOCKS
 from ..log.reader import UNSEEN
 from ..products import registry
 from ..products.product import Product
@@ -35,8 +34,8 @@ SELECT EXISTS (SELECT FROM kck_publish_change
 _PUT_ASIDE = "SELECT EXISTS (SELECT FROM kck_publish_backlog WHERE shard = ANY (%s))"
 _OWNED = """
 SELECT array(SELECT objid::bigint FROM pg_locks JOIN pg_database d ON d.oid = pg_locks.database
-              WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2 AND granted
-                AND d.datname = current_database())
+              WHERE locktype = 'advisory' AND classid = 'kck_publish_shard'::regclass
+                AND objsubid = 2 AND granted AND d.datname = current_database())
 """
 
 
@@ -191,7 +190,7 @@ def _followed() -> bool:
 def owned() -> list[int]:
     """The shards that some listener owns."""
     with connections[settings.DATABASE].cursor() as cursor:
-        cursor.execute(_OWNED, [SHARD_LOCKS])
+        cursor.execute(_OWNED)
         found: list[int] = cursor.fetchone()[0]
         return found
 

@@ -33,11 +33,11 @@ from .freshness import expired
 logger = logging.getLogger("kck_publish")
 
 # Our own namespace of advisory locks (the two-integer form).
-LOCKS = 0x6B63
+_LOCKS = "'kck_publish_entry'::regclass::oid::int"
 # How often a reader waits for others to prime a key before it computes for itself alone.
 PATIENCE = 3
-_TRY = "SELECT pg_try_advisory_xact_lock(%s, lock) FROM unnest(%s::int[]) AS lock"
-_WAIT = "SELECT pg_advisory_xact_lock_shared(%s, lock) FROM unnest(%s::int[]) AS lock"
+_TRY = f"SELECT pg_try_advisory_xact_lock({_LOCKS}, lock) FROM unnest(%s::int[]) AS lock"
+_WAIT = f"SELECT pg_advisory_xact_lock_shared({_LOCKS}, lock) FROM unnest(%s::int[]) AS lock"
 
 
 def prime(product: Product, wanted: Wanted, uncommitted: bool) -> dict[str, Computed | Stored]:
@@ -151,7 +151,7 @@ def _flight(
             if product.augmentable and not connection.savepoint_ids:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             keys = list(wanted)
-            cursor.execute(_TRY, [LOCKS, [lock_of(key) for key in keys]])
+            cursor.execute(_TRY, [[lock_of(key) for key in keys]])
             mine = [key for key, (ours,) in zip(keys, cursor.fetchall(), strict=True) if ours]
             if not mine:
                 return False
@@ -204,7 +204,7 @@ def _wait(product: Product, keys: Iterable[str], connection: BaseDatabaseWrapper
             if seconds is not None:
                 timeout = max(1, round((seconds + LATE) * 1000))
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(timeout)])
-            cursor.execute(_WAIT, [LOCKS, sorted(lock_of(key) for key in keys)])
+            cursor.execute(_WAIT, [sorted(lock_of(key) for key in keys)])
     except OperationalError as error:
         if seconds is None or getattr(error.__cause__, "sqlstate", "") != "55P03":
             raise

@@ -212,7 +212,7 @@ def test_what_is_owned_or_unknown_is_not_forgotten(item: Item) -> None:
     from django.core.management import CommandError
 
     with another_session() as session:
-        session.execute("SELECT pg_advisory_lock(%s, 0)", [consumers.SHARD_LOCKS])
+        session.execute(f"SELECT pg_advisory_lock({consumers.SHARD_LOCKS}, 0)")
         for name in ("shard:0", "shard:9", "shard:x", "nobody"):
             with pytest.raises(CommandError, match=name):
                 run("kck_forget", name)

@@ -248,7 +248,7 @@ GUARDS = (
     _guard(
         "fencing",
         "a shard has one owner",
-        'if not _value(desk, "SELECT pg_try_advisory_lock(%s, %s)", LOCKS, shard):',
+        "if not _value(desk, _LOCK, shard):",
         "if False:",
         f"{INNER}test_refresh.py::test_a_shard_has_one_owner",
     ),
@@ -496,7 +496,7 @@ GUARDS = (
     _guard(
         "capture",
         "one at a time installs",
-        '        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", INSTALLING)\n        ',
+        "        cursor.execute(_LOCK)\n        ",
         "        ",
         f"{INNER}test_capture_install.py::test_several_may_install_at_once",
     ),
@@ -985,7 +985,7 @@ GUARDS = (
     _guard(
         "followers",
         "one process follows under a name",
-        "cursor.execute(_LOCK, [LOCKS, name])",
+        "cursor.execute(_LOCK, [name])",
         'cursor.execute("SELECT true")',
         f"{INNER}test_follower.py::test_a_second_process_waits_until_the_first_has_ended",
     ),
