@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .exceptions import Behind as Behind
     from .exceptions import ComputeTimeout as ComputeTimeout
     from .exceptions import ConfigurationError as ConfigurationError
+    from .exceptions import ConnectionLost as ConnectionLost
     from .exceptions import DependencyCycle as DependencyCycle
     from .exceptions import DuplicateProduct as DuplicateProduct
     from .exceptions import Fenced as Fenced
@@ -110,6 +111,7 @@ _NAMES = {
             "BatchMismatch",
             "Behind",
             "ComputeTimeout",
+            "ConnectionLost",
             "ConfigurationError",
             "DependencyCycle",
             "DuplicateProduct",

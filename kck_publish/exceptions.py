@@ -10,6 +10,7 @@
     ├── Behind                  when_behind = "raise" and the value is too old
     ├── Unserializable          the value holds something that cannot be stored
     ├── TooLarge                the value has more bytes than may be stored
+    ├── ConnectionLost          the server ends the connection whenever a key is computed
     ├── ComputeTimeout          a compute took longer than its time limit
     ├── Undecodable             stored bytes that are damaged or of another format
     ├── InvalidPrimer           a declaration that cannot work
@@ -187,6 +188,19 @@ class ComputeTimeout(KckPublishError):
             f"The compute of {what!r} took longer than {seconds:g} s: cut off. Make it faster, "
             "give what it waits for a timeout of its own, or raise the primer's time_limit or "
             "KCK_PUBLISH['TIME_LIMIT']."
+        )
+
+
+class ConnectionLost(KckPublishError):
+    """The server ends the connection whenever this key is computed: see to what its code asks."""
+
+    def __init__(self, key: str, times: int) -> None:
+        self.key = key
+        self.times = times
+        super().__init__(
+            f"The database connection was lost {times} time(s) while {key} was computed. See the "
+            "server's log: a query that takes all its memory, a limit of the role, or somebody "
+            "who ends the session. `kck_dead_letters retry` has it tried again."
         )
 
 

@@ -27,6 +27,12 @@ KEEPALIVE = {
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
 }
+# What ends a session that takes its time, by the server's version that has it first.
+UNLIMITED = {
+    "idle_in_transaction_session_timeout": 90600,
+    "idle_session_timeout": 140000,
+    "transaction_timeout": 170000,
+}
 # From which execution on a statement is prepared: the listener repeats few statements often.
 PREPARE = 3
 
@@ -76,7 +82,9 @@ def connect(alias: str, dsn: str | None = None) -> psycopg.Connection[Any]:
     """
     if dsn is not None:
         given = conninfo_to_dict(dsn)
-        return psycopg.connect(make_conninfo("", **(KEEPALIVE | given)), autocommit=True)
+        connection = psycopg.connect(make_conninfo("", **(KEEPALIVE | given)), autocommit=True)
+        unlimited(connection)
+        return connection
     parameters = KEEPALIVE | connections[alias].get_connection_params()
     for name in ("cursor_factory", "context"):
         parameters.pop(name, None)
@@ -84,7 +92,20 @@ def connect(alias: str, dsn: str | None = None) -> psycopg.Connection[Any]:
     connection = psycopg.connect(**parameters)
     connection.execute("SET synchronous_commit = off")
     connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+    unlimited(connection)
     return connection
+
+
+def unlimited(connection: psycopg.Connection[Any]) -> None:
+    """Have the server end no session of ours because it is idle, or its transaction long.
+
+    Such limits of a role, or of the server, are against clients that forget to commit. Where the
+    listener computes, a transaction takes as long as its keys do.
+    """
+    since = connection.info.server_version
+    names = [name for name, version in UNLIMITED.items() if since >= version]
+    query = "SELECT set_config(name, '0', false) FROM unnest(%s::text[]) AS name"
+    connection.execute(query, [names])
 
 
 def is_of_test(block: object) -> bool:

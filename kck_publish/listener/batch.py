@@ -30,6 +30,7 @@ from ..refresh.backlog import Deferred
 from ..refresh.batch import Batch
 from ..refresh.compute_transaction import KEEP
 from ..refresh.errors import describe
+from ..refresh.losses import Losses
 from ..refresh.outcome import Outcome
 from ..refresh.span import Span
 from ..refresh.tasks import Work
@@ -74,6 +75,7 @@ def batch(
     owed: bool = False,
     breathe: Callable[..., None] = lambda seconds=0.0: None,
     stored: Callable[[Sequence[str]], None] = lambda keys: None,
+    losses: Losses | None = None,
 ) -> tuple[OwnedShard, Outcome]:
     """Handle everything committed so far that the shard has not seen, and a page of its backlog.
 
@@ -84,6 +86,7 @@ def batch(
         owed: whether to try again what is owed.
         breathe: gives a sign of life, if one is due; called again and again.
         stored: is told the keys of the entries that were just written.
+        losses: of the connection, by key; from batch to batch.
 
     Returns:
         the new place, and what was done.
@@ -96,7 +99,7 @@ def batch(
     with transaction.atomic(using=settings.DATABASE):
         until, at, rows = _open(connection.connection, place.done)
         part = backlog_page.turn(place.backlog, place.turn)
-        session = BatchSession(desk, connection, place, until, at, breathe, part, stored)
+        session = BatchSession(desk, connection, place, until, at, breathe, part, stored, losses)
         # Claimed before anybody looks which keys are stored: see prime.
         _claim(desk, place, until)
         aside = backlog.flood(connection, place.done, rows, FETCH, settings.MAX_CHANGES)

@@ -22,9 +22,10 @@ from ..following.doorbell import Doorbell, listener_name
 from ..following.loop import BEAT, Loop
 from ..following.moments import Moments
 from ..following.process import Following
-from ..postgres import PREPARE, connect, is_passing, name_of
+from ..postgres import PREPARE, connect, is_passing, name_of, unlimited
 from ..products import registry
 from ..refresh import schedule
+from ..refresh.losses import Losses
 from ..refresh.outcome import Outcome
 from .shard import OwnedShard
 from .worker import Worker
@@ -66,6 +67,7 @@ class Listener(Following):
         self._most = most
         self._say = say
         self._stored = stored
+        self._losses = Losses()
 
     def once(self) -> Outcome:
         """Drain and return: what is committed now is handled.
@@ -89,6 +91,7 @@ class Listener(Following):
         """A worker with its own connection, which holds the locks of the shards that it takes."""
         registry.graph()  # a cycle, or a dependency on nothing, is refused here
         connections[self.alias].ensure_connection()
+        unlimited(connections[self.alias].connection)
         with ExitStack() as stack:
             stack.callback(self.owned.clear)
             desk = connect(self.alias)
@@ -100,7 +103,14 @@ class Listener(Following):
             watch.look()
             schedule.plan()
             worker = Worker(
-                desk, self.owned, self._most, self._stopped, self.moments, self._stored, watch
+                desk,
+                self.owned,
+                self._most,
+                self._stopped,
+                self.moments,
+                self._stored,
+                watch,
+                self._losses,
             )
             stack.callback(worker.maintenance.close)
             yield worker

@@ -21,6 +21,7 @@ from ..postgres import Cursor
 from ..refresh import backlog, failures
 from ..refresh.backlog import Deferred
 from ..refresh.failures import Failure, Try
+from ..refresh.losses import Losses
 from ..refresh.session import Session
 from ..stores import Address, Query
 from .shard import OwnedShard
@@ -59,6 +60,7 @@ class BatchSession(Session):
         breathe: gives a sign of life, if one is due.
         part: of the backlog, of which the batch takes a page along.
         stored: is told the keys of the entries that were just written.
+        losses: of the connection, by key.
     """
 
     def __init__(
@@ -71,8 +73,9 @@ class BatchSession(Session):
         breathe: Callable[..., None],
         part: Deferred | None,
         stored: Callable[[Sequence[str]], None],
+        losses: Losses | None,
     ) -> None:
-        super().__init__(connection, place.shard, place.shards, place.fence, place.owed)
+        super().__init__(connection, place.shard, place.shards, place.fence, place.owed, losses)
         self._breathe = breathe
         self._tell_stored = stored
         self._desk = desk

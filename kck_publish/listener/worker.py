@@ -22,6 +22,7 @@ from ..following.moments import Moments
 from ..log import reader
 from ..products import registry
 from ..refresh import failures, schedule
+from ..refresh.losses import Losses
 from ..refresh.outcome import Outcome
 from . import batch, shard
 from .assignment import Assignment
@@ -46,6 +47,7 @@ class Worker:
         moments: what others may wait for.
         stored: is told the keys of the entries that were just written.
         watch: looks at the capture.
+        losses: of the connection, by key.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Worker:
         moments: Moments,
         stored: Callable[[Sequence[str]], None],
         watch: CaptureWatch,
+        losses: Losses,
     ) -> None:
         self.desk = desk
         self.owned = owned
@@ -65,6 +68,7 @@ class Worker:
         self._stopped = stopped
         self._moments = moments
         self._stored = stored
+        self._losses = losses
         self._assignment = Assignment(desk, owned, most)
         self._assignment.bury()
         self.maintenance = Maintenance(desk, owned, watch)
@@ -167,7 +171,7 @@ class Worker:
         try:
             first = batch.domains(self.desk, place) if eager else None
             self.owned[place.shard], outcome = batch.batch(
-                self.desk, place, first, owed, self._breathe, self._stored
+                self.desk, place, first, owed, self._breathe, self._stored, self._losses
             )
         except Fenced as fenced:
             logger.warning("%s", fenced)

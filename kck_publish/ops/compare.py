@@ -64,7 +64,11 @@ class _Batch:
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
         self._fresh: dict[str, Computed] = {}
-        self.recover = ComputeTransaction(connection).recover
+        transaction = ComputeTransaction(connection)
+        self.recover, self.check = transaction.recover, transaction.check
+
+    def admit(self, product: Product, parameters: Sequence[Parameters], alone: bool) -> None:
+        """Each compute may begin: a look that is lost is not repeated."""
 
     def breathe(self, seconds: float = 0.0) -> None:
         """Nobody waits for an auditor."""

@@ -35,8 +35,18 @@ class Batch(Protocol):
     def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:
         """The value as the batch has it, or None: the stored one holds."""
 
-    def recover(self) -> None:
-        """Make the batch's transaction usable again after a compute that failed in it."""
+    def recover(self, keys: Sequence[str] = ()) -> None:
+        """Make the batch's transaction usable again after a compute of these keys failed in it.
+
+        Raises:
+            OperationalError: the connection is lost.
+        """
+
+    def admit(self, product: Product, parameters: Sequence[Parameters], alone: bool) -> None:
+        """See whether a compute may begin, or has to fail. Raises ConnectionLost."""
+
+    def check(self) -> None:
+        """See that a compute has left the connection. Raises OperationalError."""
 
     def breathe(self, seconds: float = 0.0) -> None:
         """Give a sign of life, if one is due; there may be none for so long: before a compute."""
@@ -151,6 +161,8 @@ def _attempt(run: Callable[[], Any], inner: Scope, parameters: Sequence[Paramete
     start = time.perf_counter()
     try:
         try:
+            if inner.batch is not None:
+                inner.batch.admit(product, parameters, inner.alone is not None)
             watching = _watching(run, inner)
             answer = Computed(time_limit.within(inner.name, product.time_limit, watching))
         except (ObjectDoesNotExist, MultipleObjectsReturned) as absent:
@@ -158,6 +170,8 @@ def _attempt(run: Callable[[], Any], inner: Scope, parameters: Sequence[Paramete
                 raise
             answer = Computed(absent=absent)
         answer = _with_reads(answer, inner, parameters)
+        if inner.batch is not None:
+            inner.batch.check()  # the user's code may have kept the loss to itself
     except Exception as error:  # the user's code: kept with the key, never stops the batch
         if time_limit.is_of_another(error):
             raise
@@ -165,7 +179,7 @@ def _attempt(run: Callable[[], Any], inner: Scope, parameters: Sequence[Paramete
             logger.error("%s", error)
         answer = Computed(error=error)
         if inner.batch is not None:
-            inner.batch.recover()
+            inner.batch.recover([*map(product.key_of, parameters)])
             time_limit.again()
     return replace(answer, seconds=time.perf_counter() - start)
 

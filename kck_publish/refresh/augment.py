@@ -45,6 +45,7 @@ class Augment:
         changes = [change for change in task.changes if not stamp.sees(change.xid)]
         try:
             computed = Computed(self._amended(entry, task, changes))
+            self._batch.check()
             computed.encoded(task.product)
         except Reprime:
             return None
@@ -55,7 +56,7 @@ class Augment:
                 type(error).__name__,
                 describe(error),
             )
-            self._batch.recover()
+            self._batch.recover([entry.address.key])
             return None
         return computed
 
@@ -74,6 +75,7 @@ class Augment:
         assert entry.body is not None
         value = product.amendable(entry.body, entry.shape)
         self._batch.breathe(time_limit.seconds_of(limit) or 0.0)
+        self._batch.admit(product, [task.parameters], alone=False)
         return time_limit.within(
             entry.address.key,
             limit,

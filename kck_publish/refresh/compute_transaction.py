@@ -6,6 +6,8 @@ snapshot is kept and the other keys are computed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
@@ -24,17 +26,21 @@ class ComputeTransaction:
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
 
-    def recover(self) -> None:
-        """After an error: back to the last ``KEEP``, if the server asks for it.
+    def check(self) -> None:
+        """See that the connection is not lost. Raises OperationalError."""
+        raw = self._connection.connection
+        if raw is None or raw.closed:
+            raise psycopg.OperationalError("the computing connection is lost")
+
+    def recover(self, keys: Sequence[str] = ()) -> None:
+        """After an error in the compute of keys: back to the last ``KEEP``, if the server asks.
 
         Raises:
             OperationalError: the connection is lost, and the snapshot with it.
         """
-        raw = self._connection.connection
-        if raw is None or raw.broken:
-            raise psycopg.OperationalError("the computing connection is lost")
+        self.check()
         # An atomic(savepoint=False), or a save(), leaves this behind after any error.
         self._connection.needs_rollback = False
-        if raw.info.transaction_status == TransactionStatus.INERROR:
+        if self._connection.connection.info.transaction_status == TransactionStatus.INERROR:
             with self._connection.cursor() as cursor:
                 cursor.execute(_BACK)

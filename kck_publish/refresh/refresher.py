@@ -58,6 +58,7 @@ class Refresher:
         self._chunk = settings.MAX_BATCH
         self._fresh: dict[str, Computed] = {}
         self._work = Work()
+        self.check = session.check
         self.cascading = Cascading(graph, session, span.until, self)
         self._writer = Writer(graph, store, session, span.until, self.cascading.token)
         self._survey = Survey(graph, store, session, self._since, self._chunk)
@@ -88,6 +89,7 @@ class Refresher:
                     self._write(pending)
                     pending = []
         self._write([*pending, *self._removed(), *self._adopted()], last=True)
+        self._session.losses.written()
         return self.outcome
 
     def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:
@@ -101,9 +103,14 @@ class Refresher:
         """Give a sign of life, if one is due; there may be none for so long."""
         self._session.breathe(seconds)
 
-    def recover(self) -> None:
+    def recover(self, keys: Sequence[str] = ()) -> None:
         """Make the batch's transaction usable again after a compute that failed in it."""
-        self._session.recover()
+        self._session.recover(keys)
+
+    def admit(self, product: Product, parameters: Sequence[Parameters], alone: bool) -> None:
+        """See whether a compute may begin, or has to fail. Raises ConnectionLost."""
+        if self._session.losses.any:
+            self._session.losses.admit([*map(product.key_of, parameters)], alone)
 
     def _in_order(self, over: Over) -> Iterator[str]:
         """The products with work, each before those over it, which it may give more."""

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import OperationalError
 
 from .. import stores
 from ..conf import settings
@@ -23,6 +24,7 @@ from ..stores import Address, Fence, Query, edges
 from . import failures
 from .compute_transaction import ComputeTransaction
 from .failures import Failure, Try
+from .losses import Losses
 
 
 class Session(ABC):
@@ -34,6 +36,7 @@ class Session(ABC):
         shards: how many there are.
         fence: keeps a worker that has lost the shard from writing outside the database.
         owed: keys whose failure could not be recorded.
+        losses: of the connection, by key.
     """
 
     def __init__(
@@ -43,13 +46,16 @@ class Session(ABC):
         shards: int = 1,
         fence: Fence | None = None,
         owed: Iterable[str] = (),
+        losses: Losses | None = None,
     ) -> None:
         self.connection = connection
         self.shard = shard
         self.shards = shards
         self.fence = fence
         self.owed = set(owed)
+        self.losses = Losses() if losses is None else losses
         self._transaction = ComputeTransaction(connection)
+        self.check = self._transaction.check
 
     @abstractmethod
     def cursor(self) -> Cursor:
@@ -83,9 +89,17 @@ class Session(ABC):
         """Whether a key is of the batch's shard."""
         return self.shards == 1 or shard_of(key, self.shards) == self.shard
 
-    def recover(self) -> None:
-        """Make the computing transaction usable again after an error in it."""
-        self._transaction.recover()
+    def recover(self, keys: Sequence[str] = ()) -> None:
+        """Make the computing transaction usable again after an error in it.
+
+        Args:
+            keys: that were computed.
+        """
+        try:
+            self._transaction.recover(keys)
+        except OperationalError:
+            self.losses.happened(keys)
+            raise
 
     @abstractmethod
     def breathe(self, seconds: float = 0.0) -> None:

@@ -1,0 +1,168 @@
+"""Computes under which the server ends the connection: the guilty key fails, the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kck_publish import Cache, Change, Depends, IntegerParameter, Primer, Retry
+from kck_publish.listener.listener import Listener
+from kck_publish.products import registry
+from kck_publish.refresh.losses import MOST
+from tests.catalog.fixtures import Session, another_session, sql, stored
+from tests.catalog.models import Item
+from tests.catalog.primers import ItemTotal
+
+cache = Cache.get_instance()
+pytestmark = pytest.mark.django_db(transaction=True)
+Wait = Callable[..., Any]
+LIMITS = ["idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"]
+guilty: set[int] = set()
+begun: list[int] = []
+shown: list[dict[str, str]] = []
+
+
+def end_session() -> None:
+    sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def swallow() -> None:
+    """User code that keeps the loss to itself."""
+    try:
+        end_session()
+    except Exception:  # noqa: BLE001
+        return
+
+
+deed: list[Callable[[], None]] = []
+
+
+def amount(group: int) -> int:
+    begun.append(group)
+    shown.append(dict(sql("SELECT name, setting FROM pg_settings WHERE name LIKE '%%timeout'")))
+    found = sum(Item.objects.filter(group=group).values_list("amount", flat=True))
+    if group in guilty:
+        deed[0]()
+    return int(found)
+
+
+class Ending(Primer):
+    abstract = True
+    parameters = (IntegerParameter("n"),)
+    depends_on = (Depends(Item, n="group", columns=["amount"]),)
+    retry = Retry(max_retries=0)
+
+    def compute(self, n: int) -> int:
+        return amount(n)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def products() -> Iterator[None]:
+    class Alone(Ending):
+        key = "ending"
+
+    class Together(Ending):
+        key = "ending_together"
+
+        def compute_many(self, parameters: Any) -> Any:
+            return [amount(group=each["n"]) for each in parameters]
+
+    class Amended(Ending):
+        key = "ending_amended"
+
+        def augment(self, value: int, change: Change, n: int) -> int:
+            if n in guilty:
+                deed[0]()
+            assert change.old is not None
+            assert change.new is not None
+            return int(value + change.new["amount"] - change.old["amount"])
+
+    yield
+    for name in ("ending", "ending_together", "ending_amended"):
+        registry.unregister(name)
+
+
+@pytest.fixture(autouse=True)
+def rows(transactional_db: None) -> Iterator[None]:
+    for group in (1, 2, 3):
+        Item.objects.create(name=f"i{group}", group=group, amount=5)
+        ItemTotal.cached.get(group=group)
+    deed[:] = [end_session]
+    yield
+    guilty.clear()
+    begun.clear()
+    shown.clear()
+
+
+@pytest.fixture
+def listening(wait_until: Wait) -> Iterator[Callable[[], Listener]]:
+    """Start a listener in a thread; it is stopped at the end."""
+    started: list[tuple[Listener, Session]] = []
+
+    def start() -> Listener:
+        listener = Listener("default", say=lambda line: None)
+        started.append((listener, Session(listener.run)))
+        assert listener.moments.connected.wait(30)
+        return listener
+
+    yield start
+    for listener, session in started:
+        listener.stop()
+        session.result()
+
+
+def value(key: str) -> bytes | None:
+    entry = stored(key)
+    return entry.body if entry else None
+
+
+def failures() -> dict[str, tuple[str, Any]]:
+    rows = sql("SELECT key, error, due_at FROM kck_publish_failure")
+    return {key: (error.rpartition(".")[2], due) for key, error, due in rows}
+
+
+def test_no_limit_of_the_role_ends_a_session_of_the_listeners(
+    listening: Callable[[], Listener], wait_until: Wait
+) -> None:
+    """What is idle for long, or a long transaction, is not ended (C1)."""
+    ((name, version),) = sql("SELECT current_database(), current_setting('server_version_num')")
+    limits = LIMITS if int(version) >= 170000 else LIMITS[:2]
+    with another_session() as session:
+        for limit in limits:
+            session.execute(f"ALTER DATABASE \"{name}\" SET {limit} = '50s'")
+        try:
+            cache.get("ending/1")
+            shown.clear()
+            listening()
+            sql("UPDATE catalog_item SET amount = 6")
+            wait_until(lambda: value("ending/1") == b"6")
+        finally:
+            for limit in limits:
+                session.execute(f'ALTER DATABASE "{name}" RESET {limit}')
+    assert {limit: shown[0][limit] for limit in limits} == dict.fromkeys(limits, "0")
+
+
+@pytest.mark.parametrize("deeds", [end_session, swallow])
+@pytest.mark.parametrize("product", ["ending", "ending_together", "ending_amended"])
+def test_the_guilty_key_fails_and_the_others_go_on(
+    listening: Callable[[], Listener], wait_until: Wait, product: str, deeds: Any
+) -> None:
+    """The batch is not repeated for ever, and no other product starves (C1)."""
+    deed[:] = [deeds]
+    for n in (1, 2, 3):
+        cache.get(f"{product}/{n}")
+    listener = listening()
+    guilty.add(2)
+    begun.clear()
+    sql("UPDATE catalog_item SET amount = 6")
+    wait_until(lambda: value("item_total/2") == b'{"count":1,"amount":6}', 30)
+    wait_until(lambda: value(f"{product}/1") == value(f"{product}/3") == b"6")
+    assert failures() == {f"{product}/2": ("ConnectionLost", None)}
+    assert begun.count(2) <= MOST
+    guilty.clear()
+    sql("UPDATE catalog_item SET amount = 7")
+    wait_until(lambda: value(f"{product}/2") == b"7")
+    wait_until(lambda: failures() == {})
+    assert not listener.moments.lost.count > MOST + 1
