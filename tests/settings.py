@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "tests.relations",
     "django.contrib.postgres",
     "tests.kinds",
+    "tests.zoo",
     "rest_framework",
     "tests.rest_app",
 ]

@@ -11,6 +11,7 @@ from ..exceptions import KeyParameterMismatch, UndeclaredLookup
 from ..products import registry
 from ..products.product import Product
 from .fields import lookup_field
+from .managers import published
 
 
 def product_of(model: type[Model], names: Sequence[str], lists: bool) -> Product:
@@ -22,7 +23,8 @@ def product_of(model: type[Model], names: Sequence[str], lists: bool) -> Product
     Raises:
         UndeclaredLookup: the model does not declare it.
     """
-    concrete = model._meta.concrete_model or model
+    products = registry.graph().products
+    concrete = published(model)
     pk = tuple(field.attname for field in concrete._meta.pk_fields)
     try:
         found = {lookup_field(concrete, name).attname for name in names if name != "pk"}
@@ -34,7 +36,7 @@ def product_of(model: type[Model], names: Sequence[str], lists: bool) -> Product
         name = f"{label}[{','.join(attnames)}]"
     else:
         name = label if set(attnames) == set(pk) else f"{label}:{','.join(attnames)}"
-    product = registry.graph().products.get(name)
+    product = products.get(name)
     if product is None or not names:
         raise _undeclared(model, names, lists)
     return product
@@ -88,7 +90,7 @@ def target_of(field: Any, row: Model, product: Product) -> Any:
 
 
 def _undeclared(model: type[Model], names: Sequence[str], lists: bool) -> UndeclaredLookup:
-    label = f"{(model._meta.concrete_model or model)._meta.label_lower}"
+    label = published(model)._meta.label_lower
     opening = "[" if lists else ":"
     declared = [
         name[len(label) + 1 :].rstrip("]").split(",")

@@ -22,7 +22,8 @@ from ..public import public_in
 from ..reading.read import answer_to
 from ..reading.values import value_of
 from .fields import pk_parameters
-from .products import is_published, manager_of
+from .managers import published, rows_of
+from .products import is_published
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class cached_method:  # noqa: N801 - used as a decorator
 
     def product(self, model: type[Model]) -> MethodProduct:
         """The product of this method for the rows of a model."""
-        label = (model._meta.concrete_model or model)._meta.label_lower
+        registry.graph()
+        label = published(model)._meta.label_lower
         return cast("MethodProduct", registry.get(f"{label}.{self.name}"))
 
     def parameters(self, row: Model, args: Sequence[Any], options: Parameters) -> Parameters:
@@ -155,7 +157,7 @@ class MethodProduct(Product):
     def prime_one(self, parameters: Parameters) -> Any:
         values = dict(parameters)
         lookup = {parameter.name: values.pop(parameter.name) for parameter in self.row_parameters}
-        row = manager_of(self.model).get(**lookup)
+        row = rows_of(self.model).get(**lookup)
         return finished(self.method.function(row, **values))
 
     def named_by(self, change: Change, dependency: Depends) -> bool:

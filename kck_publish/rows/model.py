@@ -16,6 +16,7 @@ from ..products import registry
 from ..products.product import Product
 from ..public import public_in
 from . import peers, relations
+from .managers import look_at_proxy
 from .methods import MethodProduct, cached_methods, denormalized
 from .products import ListProduct, RowProduct, publishes_itself
 from .publish import collector, declared_lookups
@@ -144,7 +145,8 @@ def products_of(model: type[CacheModel]) -> list[Product]:
     """The products that a model declares.
 
     Raises:
-        InvalidPrimer: when a lookup names a field that the model does not have.
+        InvalidPrimer: when a lookup names a field that the model does not have, or when its
+            default manager cannot be followed.
     """
     found: dict[str, Product] = {}
     try:
@@ -168,11 +170,14 @@ def _is_of_a_model(other: Product) -> bool:
 def _prepared(sender: type[models.Model], **_: Any) -> None:
     """A model class is ready: once all are, its products are registered."""
     meta = sender._meta
-    if not issubclass(sender, CacheModel) or meta.proxy or meta.swapped or meta.apps is not apps:
+    if not issubclass(sender, CacheModel) or meta.swapped or meta.apps is not apps:
         return  # historical models of migrations are not ours to publish
-    relations.install(sender)
+    if not meta.proxy:
+        relations.install(sender)
 
     def declare() -> None:
+        if meta.proxy and not look_at_proxy(sender):
+            return  # its rows are the concrete model's
         for product in products_of(sender):
             registry.register(product, replaces=_is_of_a_model)
 

@@ -15,29 +15,19 @@ from typing import Any, cast
 import orjson
 from django.core.exceptions import MultipleObjectsReturned
 from django.db import router
-from django.db.models import (
-    Manager,
-    Model,
-    Q,
-)
+from django.db.models import Model, Q
 
 from .. import conf
 from ..chunks import chunks
-from ..conf import settings
 from ..products import encoding
 from ..products.depends import Change, Depends
 from ..products.product import Computed, Parameters, Product
 from . import embedded, peers
 from .fields import field_parameter, lookup_field
+from .managers import manager_of, rows_of
 from .prepared_query import PreparedLookup
 
 _MANY = b"many"
-
-
-def manager_of(model: type[Model]) -> Manager[Model]:
-    """What the user calls ``objects``."""
-    found = getattr(model, "objects", None)
-    return found if isinstance(found, Manager) else model._default_manager
 
 
 class RowProduct(Product):
@@ -166,7 +156,7 @@ class RowProduct(Product):
             ((value,),) = (parameter.values() for parameter in parameters)
             if value is not None and (found := self._prepared.fetch(value)) is not None:
                 return found
-        query = manager_of(self.model).using(settings.DATABASE).filter(self._where(parameters))
+        query = rows_of(self.model).filter(self._where(parameters))
         if self.embedded:
             query = query.select_related(*embedded.paths_of(self.embedded))
         return query.order_by("pk")
@@ -186,11 +176,11 @@ class RowProduct(Product):
         return Q(**{f"{name}__isnull" if v is None else name: v is None or v for name, v in pairs})
 
     def count_members(self) -> int:
-        return manager_of(self.model).using(settings.DATABASE).count()
+        return rows_of(self.model).count()
 
     def members(self) -> Iterator[Parameters]:
         names = [parameter.name for parameter in self.parameters]
-        query = manager_of(self.model).using(settings.DATABASE).order_by("pk")
+        query = rows_of(self.model).order_by("pk")
         for values in query.values_list(*self.attnames).iterator():
             yield dict(zip(names, values, strict=True))
 
@@ -220,7 +210,12 @@ class ListProduct(RowProduct):
 
 
 def is_published(model: type[Model]) -> bool:
-    """The ``eager`` of a CacheModel: what Primer, as a mixin, says of primers is not meant."""
+    """The ``eager`` of a CacheModel: what Primer, as a mixin, says of primers is not meant.
+
+    The rows of a proxy are kept up once somebody has read them.
+    """
+    if model._meta.proxy:
+        return False
     for base in model.__mro__:
         if issubclass(base, Model) and "eager" in vars(base):
             return bool(vars(base)["eager"])

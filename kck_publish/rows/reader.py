@@ -20,7 +20,7 @@ from ..reading.values import plain_bodies, plain_body, value_of
 from . import peers
 from .fields import lookup_field
 from .lookups import parameters_of, product_of
-from .products import manager_of
+from .managers import manager_of
 
 M = TypeVar("M", bound=Model)
 

@@ -15,6 +15,7 @@ from ..reading.read import answer_to
 from ..reading.values import value_of
 from .fields import field_parameter, lookup_field
 from .lookups import pk_of, target_of
+from .managers import published
 from .model import CacheModel
 from .products import publishes_itself
 from .reader import RowReader
@@ -78,8 +79,9 @@ class TableReader(RowReader[M]):
     @property
     def product(self) -> TableProduct:
         """The product that answers everything."""
-        concrete = self.model._meta.concrete_model or self.model
-        return cast("TableProduct", registry.get(f"{concrete._meta.label_lower}[]"))
+        registry.graph()
+        label = published(self.model)._meta.label_lower
+        return cast("TableProduct", registry.get(f"{label}[]"))
 
     def product_of(self, names: Sequence[str], lists: bool = False) -> Product:
         """The one product, whichever columns are asked for."""

@@ -18,7 +18,8 @@ from ..products.depends import Change, Depends
 from ..products.product import Parameters, Product
 from ..reading.request_memo import Shared
 from . import embedded
-from .products import RowProduct, is_published, manager_of
+from .managers import columns_of, rows_of
+from .products import RowProduct, is_published
 
 # JSON values that are equal when what they stand for is.
 _PLAIN = (int, str, bool)
@@ -83,6 +84,7 @@ class TableProduct(Product):
         self.sender = model
         self.name = f"{model._meta.label_lower}[]"
         self.eager = is_published(model)
+        columns_of(model)  # a manager that cannot be followed is refused
         self.embedded = embedded.tree_of(model)
         self.codec = embedded.codec_of(model, self.embedded)
         self.depends_on = [
@@ -105,7 +107,7 @@ class TableProduct(Product):
         return [{}]
 
     def prime_one(self, parameters: Parameters) -> Sequence[Model]:
-        rows = manager_of(self.model).using(settings.DATABASE).order_by("pk")
+        rows = rows_of(self.model).order_by("pk")
         paths = embedded.paths_of(self.embedded)
         return list(rows.select_related(*paths) if paths else rows)
 
@@ -117,7 +119,9 @@ class TableProduct(Product):
 
 
 class KeysProduct(Product):
-    """The keys of all rows of a table, in pk order; a change of other columns leaves it as it is.
+    """The keys of all rows that the manager gives, in pk order.
+
+    A change of other columns than those that the manager chooses by leaves it as it is.
 
     Args:
         rows: the product of the rows by pk.
@@ -128,7 +132,8 @@ class KeysProduct(Product):
         self.model = rows.model
         self.sender = rows.model
         self.name = f"{rows.name}[]"
-        self.depends_on = [Depends(rows.model, columns=["pk"], keys=the_one_key)]
+        chosen_by = columns_of(rows.model)
+        self.depends_on = [Depends(rows.model, columns=["pk", *chosen_by], keys=the_one_key)]
 
     @cached_property
     def fingerprint(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 from django.core import checks
 
 from kck_publish.diagnosis import registry
-from kck_publish.diagnosis.registry import Asks, diagnose, diagnoses, diagnosis
+from kck_publish.diagnosis.registry import Asks, Problem, diagnose, diagnoses, diagnosis
 
 pytestmark = pytest.mark.django_db
 
@@ -28,11 +28,17 @@ def used() -> dict[str, set[str]]:
     return found
 
 
+def is_of_the_zoo(problem: Problem) -> bool:
+    """Whether it is of a model that is there to be warned of."""
+    return getattr(problem.obj, "__module__", "") == "tests.zoo.models"
+
+
 def test_nothing_is_wrong_here() -> None:
     assert len(diagnoses()) >= 9
     for subject, found in diagnoses().items():
         if found.asks is not Asks.RUNNING:
-            assert diagnose(subject, "default") == [], subject
+            known = [p for p in diagnose(subject, "default") if not is_of_the_zoo(p)]
+            assert known == [], subject
 
 
 def test_each_id_is_of_one_subject_and_in_the_reference() -> None:

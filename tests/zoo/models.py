@@ -1,0 +1,176 @@
+"""Models as real projects have them, and as the library does not expect them. Each once."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models.functions import Lower
+
+from kck_publish import CachedTable, CacheModel, cached_method
+
+
+class ByRole(models.Manager[Any]):
+    """Chooses rows by a column of their own."""
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(admin=True)
+
+
+class Account(CacheModel):
+    """Whose proxies have managers of their own."""
+
+    name = models.CharField(max_length=10, unique=True)
+    admin = models.BooleanField(default=False)
+    objects: Any = models.Manager()
+
+    cached_by: ClassVar[Any] = ["name"]
+    cached_lists: ClassVar[Any] = ["admin"]
+
+    @cached_method
+    def initial(self) -> str:
+        return self.name[:1]
+
+
+class Admin(Account):
+    """A proxy that hides rows."""
+
+    objects: Any = ByRole()
+
+    class Meta:
+        proxy = True
+
+
+class SuperAdmin(Admin):
+    """A proxy of the proxy, with its manager."""
+
+    class Meta:
+        proxy = True
+
+
+class SameAccount(Account):
+    """A proxy that gives the same rows."""
+
+    class Meta:
+        proxy = True
+
+
+class Counting(models.Manager[Any]):
+    """Counts rows of another table."""
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().annotate(entries=models.Count("ledger"))
+
+
+class CountingAccount(Account):
+    """A proxy that no product can follow, made for a report."""
+
+    objects = Counting()
+
+    class Meta:
+        proxy = True
+
+
+class Ledger(CacheModel):
+    """Rows that another model's manager counts."""
+
+    account = models.ForeignKey(Account, models.CASCADE)
+    objects: Any = models.Manager()
+
+
+class Undeleted(models.Manager[Any]):
+    """Hides what is deleted, by several columns and functions of them."""
+
+    def get_queryset(self) -> Any:
+        live = models.Q(deleted=False) & ~models.Q(state__in=["spam", "hidden"])
+        return super().get_queryset().alias(small=Lower("name")).filter(live).exclude(small="x")
+
+
+class Page(CacheModel):
+    """Deleted softly."""
+
+    name = models.CharField(max_length=10)
+    state = models.CharField(max_length=10, default="")
+    deleted = models.BooleanField(default=False)
+    everything: Any = models.Manager()
+    objects = Undeleted()
+
+    cached_lists: ClassVar[Any] = ["name"]
+
+    class Meta:
+        default_manager_name = "objects"
+
+
+class Chapter(Page):
+    """A child, whose manager chooses by the parent's column."""
+
+    number = models.IntegerField(default=1)
+
+    class Meta:
+        default_manager_name = "objects"
+
+
+class Kept(models.Manager[Any]):
+    """Hides rows."""
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(deleted=False)
+
+
+class Draft(CacheModel):
+    """Whose ``objects`` gives other rows than the default manager."""
+
+    deleted = models.BooleanField(default=False)
+    everything: Any = models.Manager()
+    objects = Kept()
+
+
+class Tag(models.Model):
+    """Beside an item."""
+
+    name = models.CharField(max_length=10)
+    objects: Any = models.Manager()
+
+
+class Laden(models.Manager[Any]):
+    """Fetches more than the rows, and less."""
+
+    def get_queryset(self) -> Any:
+        rows = super().get_queryset()
+        return rows.prefetch_related("tags").select_related("first").defer("text").order_by("-name")
+
+
+class Item(CacheModel):
+    """Whose manager prefetches, joins, defers and orders."""
+
+    name = models.CharField(max_length=10)
+    text = models.TextField(default="")
+    first = models.ForeignKey(Tag, models.CASCADE, null=True, related_name="+")
+    tags: Any = models.ManyToManyField(Tag)
+    objects = Laden()
+
+    cached_lists: ClassVar[Any] = ["name"]
+
+
+class Colour(CachedTable):
+    """A whole table behind a manager."""
+
+    name = models.CharField(max_length=10)
+    admin = models.BooleanField(default=True)
+    objects: Any = ByRole()
+
+
+class Bright(models.Manager[Any]):
+    """As ByRole, and something more."""
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(name__startswith="b")
+
+
+class BrightColour(Colour):
+    """A proxy of a whole table."""
+
+    objects: Any = Bright()
+
+    class Meta:
+        proxy = True
