@@ -109,6 +109,12 @@ class Settings:
     MAX_VALUE_BYTES: int | None = setting(None, positive)
     """Largest body that is stored, in bytes; None = no limit."""
 
+    ABSENCES: int = setting(10_000, positive)
+    """How many answers "there is none" are stored at most, for keys that nobody wrote."""
+
+    ABSENT_FOR: timedelta = setting(timedelta(days=1), duration)
+    """How long such an answer is stored. A timedelta."""
+
     TIME_LIMIT: timedelta | None = setting(None, duration)
     """Longest time of a compute; None = no limit."""
 

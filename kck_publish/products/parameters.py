@@ -80,6 +80,10 @@ class Parameter:
         """The cleaned value of a text that `to_text` made, or KeyParameterMismatch."""
         return self.clean(text)
 
+    def may_exist(self, value: Any) -> bool:
+        """Whether anything can be under a cleaned value: else "there is none" is not stored."""
+        return True
+
     def refuse(self, value: object) -> KeyParameterMismatch:
         """The error to raise for a value that does not fit."""
         null = " or None" if self.null else ""

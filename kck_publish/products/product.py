@@ -21,6 +21,8 @@ from .depends import Change, Depends
 from .options import Options
 from .parameters import Parameter
 
+# Under a longer key "there is none" is not stored.
+LONGEST_OF_NOTHING = 1000
 Parameters = Mapping[str, Any]
 # The parameters of wanted keys, by key.
 Wanted: TypeAlias = Mapping[str, Parameters]
@@ -121,6 +123,20 @@ class Product(Options):
     def absence(self, shape: bytes | None, key: str) -> Exception:
         """The error that a stored "there is none" stands for."""
         return ObjectDoesNotExist(f"{key} does not exist.")
+
+    def is_nothing(self, computed: Computed) -> bool:
+        """Whether a computed answer says that there is nothing: anybody can ask for many such."""
+        return isinstance(computed.absent, ObjectDoesNotExist)
+
+    def may_exist(self, key: str) -> bool:
+        """Whether anything can be under a key, by what its parameters take and by its length."""
+        if len(key) > LONGEST_OF_NOTHING:
+            return False
+        values = self.parameters_of(key)
+        return all(
+            values[parameter.name] is None or parameter.may_exist(values[parameter.name])
+            for parameter in self.parameters
+        )
 
     def absence_shape(self, absent: Exception) -> bytes | None:
         """What is kept of such an error, beside that there is no value."""

@@ -9,7 +9,7 @@ from .. import clock
 from ..conf import settings
 from ..exceptions import TooLarge
 from ..products.product import Computed, Product
-from ..stores import READER, Address, Stored
+from ..stores import ABSENT, READER, Address, Stored
 
 logger = logging.getLogger("kck_publish")
 
@@ -43,12 +43,18 @@ def entry_of(
     """
     if computed.error is not None or (computed.absent is not None and not product.keeps_absence):
         return None
+    nothing = product.is_nothing(computed)
+    if nothing and by == READER and not product.may_exist(key):
+        return None
     body, shape = (
         (None, product.absence_shape(computed.absent))
         if computed.absent is not None
         else computed.encoded(product)
     )
     check_size(key, body, product.max_bytes)
+    lasts = product.hard_expire
+    if nothing:
+        lasts = min(lasts or settings.ABSENT_FOR, settings.ABSENT_FOR)
     return Stored(
         Address(key, product.fingerprint),
         body,
@@ -56,8 +62,8 @@ def entry_of(
         stamp,
         by,
         soft_expire=clock.after(product.soft_expire),
-        hard_expire=clock.after(product.hard_expire),
-        reason=reason,
+        hard_expire=clock.after(lasts),
+        reason=ABSENT if nothing and by == READER else reason,
         seconds=computed.seconds,
         over="|".join(sorted(computed.over)) or None,
         reads=computed.reads,

@@ -166,7 +166,7 @@ def _flight(
             else:
                 entries = entries_of(product, computed, stamp)
                 _hook(product.before_set, wanted, computed, entries)
-                store.add_with(cursor, entries)
+                entries = list(store.add_with(cursor, entries))
                 edges.keep(cursor, edges.reads_of(entries), stamp)
     except OperationalError as error:
         # Repeatable read: the listener, or a reader, has just stored the key. Theirs holds.
@@ -232,7 +232,7 @@ def _add(
         edged = edges.reads_of(entries)
         around = transaction.atomic(using=store.alias) if edged else nullcontext()
         with around, connection.cursor() as cursor:
-            store.add_with(cursor, entries)
+            entries = store.add_with(cursor, entries)
             edges.keep(cursor, edged, stamp)
         store.deliver(entries)
         refresh_missed(entries, stamp, connection)

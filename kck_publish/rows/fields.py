@@ -56,6 +56,13 @@ class FieldParameter(Parameter):
             cleaned = cleaned.astimezone(datetime.UTC)
         return cleaned
 
+    def may_exist(self, value: Any) -> bool:
+        try:
+            self.source.run_validators(value)  # max_length and range are among them
+        except ValidationError:
+            return False
+        return True
+
     @property
     def _is_text(self) -> bool:
         return isinstance(self.source, CharField | TextField)

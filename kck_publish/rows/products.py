@@ -208,6 +208,9 @@ class ListProduct(RowProduct):
     def result(self, rows: list[Model], parameters: Parameters) -> Computed:
         return Computed(rows)
 
+    def is_nothing(self, computed: Computed) -> bool:
+        return computed.error is None and not computed.value
+
 
 def is_published(model: type[Model]) -> bool:
     """The ``eager`` of a CacheModel: what Primer, as a mixin, says of primers is not meant.

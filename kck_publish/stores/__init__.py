@@ -21,6 +21,7 @@ from .own import Own, read_own
 from .protocol import Store
 from .table_store import TableStore
 from .types import (
+    ABSENT,
     HAND,
     LISTENER,
     READER,
@@ -34,6 +35,7 @@ from .types import (
 )
 
 __all__ = [
+    "ABSENT",
     "HAND",
     "LISTENER",
     "READER",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 
+from .. import clock
 from .cache_values import REMEMBERED, Frame, Values
 from .django_values import DjangoValues
 from .frame import frame, tombstone, unframe
@@ -93,7 +95,16 @@ def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def _frames(entries: Iterable[Stored]) -> dict[str, Frame]:
-    return {_name(entry.address): Frame(frame(entry), entry.stamp) for entry in entries}
+    return {
+        _name(entry.address): Frame(frame(entry), entry.stamp, _seconds(entry)) for entry in entries
+    }
+
+
+def _seconds(entry: Stored) -> int | None:
+    """How long the server has to keep an entry; None for ever."""
+    if entry.hard_expire is None:
+        return None
+    return max(1, math.ceil((entry.hard_expire - clock.now()).total_seconds()))
 
 
 def _name(address: Address) -> str:

@@ -131,8 +131,12 @@ class CacheStore:
             there |= self._get(chunk).keys()
         return there
 
-    def add_with(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
+    def add_with(self, cursor: Cursor, entries: Sequence[Stored]) -> Sequence[Stored]:
+        if not entries:
+            return entries
         cursor.execute(*index_sql.add(entries))
+        announced = {digest for (digest,) in cursor.fetchall()}
+        return [entry for entry in entries if entry.address.digest in announced]
 
     write_later = add_with  # which of two values is later, the cache compares
 

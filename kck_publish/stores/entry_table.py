@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from django.db import ProgrammingError
 from psycopg.errors import UndefinedTable
 
+from .. import clock
 from ..exceptions import StoreMissing
 from ..postgres import Cursor
 from . import table_sql as sql
@@ -42,7 +43,7 @@ class EntryTable:
 
     def add(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Insert the rows that are not there yet; never overwrite."""
-        cursor.execute(sql.ADD, sql.rows(entries))
+        cursor.execute(sql.ADD, [*sql.rows(entries), *sql.room()])
 
     def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Insert or overwrite these rows; each gets a new version."""
@@ -84,6 +85,11 @@ class EntryTable:
     def remove_foreign_of(self, cursor: Cursor, product: str, fingerprint: str) -> None:
         """Remove what other versions of the code hold of a whole product."""
         cursor.execute(sql.REMOVE_FOREIGN_OF, [product, fingerprint])
+
+    def expire_absent(self, cursor: Cursor, limit: int) -> int:
+        """Remove answers that there is none whose time has passed; how many, at most ``limit``."""
+        cursor.execute(sql.EXPIRE_ABSENT, [clock.now(), limit])
+        return cursor.rowcount
 
     # Listed.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .arrays import AMONG, array, identities, ordered
+from .table_sql import ROOM, room
 from .types import HAND, LISTENER, READER, Address, Query, Stored
 
 # How long a row without a value may be that of a reader who is about to add it.
@@ -24,15 +25,19 @@ SELECT key FROM kck_publish_entry
  WHERE by = 'reader' AND primed_at > clock_timestamp() - interval '{_JUST_NOW}' AND {AMONG}
 """
 # A row that is there becomes a reader's again: the next batch looks at what was added.
-_ADD = """
+_ADD = f"""
 INSERT INTO kck_publish_entry (digest, fingerprint, key, product, bucket, stamp, by, soft_expire,
     hard_expire, reason, seconds)
 SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::pg_snapshot[],
     %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::real[])
+    n (digest, fingerprint, key, product, bucket, stamp, by, soft_expire, hard_expire, reason,
+       seconds)
+{ROOM}
 ON CONFLICT (digest, fingerprint) DO UPDATE SET by = 'reader', stamp = excluded.stamp,
     version = excluded.version, primed_at = excluded.primed_at, behind = false,
     soft_expire = excluded.soft_expire, hard_expire = excluded.hard_expire,
     reason = excluded.reason, seconds = excluded.seconds
+RETURNING digest
 """
 # A value without its row (a batch that was cut off) gets one; a row that a reader has written
 # since we looked at it is left for the next batch.
@@ -103,6 +108,7 @@ def add(entries: Iterable[Stored]) -> Query:
         *_expiries(rows),
         [entry.reason for entry in rows],
         [entry.seconds for entry in rows],
+        *room(),
     ]
 
 

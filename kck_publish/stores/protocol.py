@@ -81,10 +81,14 @@ class Store(Protocol):
 
     # Written by a reader that primes.
 
-    def add_with(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
-        """Keep those that are not there yet; never overwrite. Then commit, then ``deliver``."""
+    def add_with(self, cursor: Cursor, entries: Sequence[Stored]) -> Sequence[Stored]:
+        """Keep those that are not there yet; never overwrite. Then commit, then ``deliver``.
 
-    def write_later(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
+        Returns:
+            those to deliver: no more answers that there is none than ABSENCES are kept.
+        """
+
+    def write_later(self, cursor: Cursor, entries: Sequence[Stored]) -> object:
         """Overwrite what is of no later state. Then commit, then ``deliver``."""
 
     def deliver(self, entries: Sequence[Stored], overwrite: bool = False) -> None:

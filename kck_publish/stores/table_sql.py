@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from ..conf import settings
 from .arrays import AMONG, array, digests, identities, ordered
 from .types import Address, Stored
 
@@ -45,13 +46,24 @@ def read(settings: int, condition: str, stamped: bool) -> str:
 _ROWS = """
 SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bytea[],
     %s::bytea[], %s::pg_snapshot[], %s::text[], %s::timestamptz[], %s::timestamptz[],
-    %s::bool[], %s::text[], %s::real[], %s::text[])
+    %s::bool[], %s::text[], %s::real[], %s::text[]) n (digest, fingerprint, key, product, bucket,
+    body, shape, stamp, by, soft_expire, hard_expire, behind, reason, seconds, over)
 """
 _INTO = """
 INSERT INTO kck_publish_entry (digest, fingerprint, key, product, bucket, body, shape, stamp, by,
     soft_expire, hard_expire, behind, reason, seconds, over)
 """
-ADD = f"{_INTO} {_ROWS} ON CONFLICT DO NOTHING RETURNING digest"
+# Of answers that there is none, no more are added than ABSENCES: a flood of them evicts nothing.
+ROOM = """
+ WHERE n.reason <> 'absent' OR (
+       SELECT count(*) FROM (SELECT FROM kck_publish_entry WHERE reason = 'absent' LIMIT %s) a) < %s
+"""
+ADD = f"{_INTO} {_ROWS} {ROOM} ON CONFLICT DO NOTHING"
+EXPIRE_ABSENT = """
+DELETE FROM kck_publish_entry WHERE (digest, fingerprint) IN (
+    SELECT digest, fingerprint FROM kck_publish_entry
+     WHERE reason = 'absent' AND hard_expire < %s LIMIT %s FOR UPDATE SKIP LOCKED)
+"""
 WRITE = f"""{_INTO} {_ROWS}
 ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, shape = excluded.shape,
     stamp = excluded.stamp, by = excluded.by, version = excluded.version,
@@ -118,6 +130,11 @@ def wanted(addresses: Sequence[Address]) -> tuple[str, list[Any]]:
     if len(fingerprints) == 1:
         return _OF_ONE_FINGERPRINT, [digests(addresses), first.fingerprint]
     return AMONG, identities(addresses)
+
+
+def room() -> list[int]:
+    """The parameters of ``ROOM``."""
+    return [settings.ABSENCES] * 2
 
 
 def rows(entries: Iterable[Stored]) -> list[Any]:

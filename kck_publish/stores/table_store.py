@@ -96,10 +96,11 @@ class TableStore:
     def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
         return self.table.present(cursor, addresses)
 
-    def add_with(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
+    def add_with(self, cursor: Cursor, entries: Sequence[Stored]) -> Sequence[Stored]:
         self.table.add(cursor, entries)
+        return entries
 
-    def write_later(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
+    def write_later(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         cursor.execute(sql.WRITE_LATER, sql.rows(entries))
 
     def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:

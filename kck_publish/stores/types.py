@@ -15,6 +15,8 @@ Query = tuple[str, list[Any]]
 
 # Who wrote an entry.
 READER, LISTENER, HAND = "reader", "listener", "hand"
+# Why a reader's entry was written that says that there is nothing: these are limited in number.
+ABSENT = "absent"
 
 
 class Address(NamedTuple):

@@ -94,8 +94,8 @@ GUARDS = (
     _guard(
         "lazy prime",
         "an add never overwrites",
-        '{_ROWS} ON CONFLICT DO NOTHING RETURNING digest"',
-        "{_ROWS} ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, "
+        '{_ROWS} {ROOM} ON CONFLICT DO NOTHING"',
+        "{_ROWS} {ROOM} ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, "
         'stamp = excluded.stamp, by = excluded.by"',
         f"{INNER}test_lazy_prime.py::test_a_slow_prime_never_overwrites",
     ),
@@ -932,9 +932,9 @@ GUARDS = (
     _guard(
         "following for the near store",
         "and what is read stays",
-        "        if size is not None:\n            self._held[name] = size\n        return size",
+        "        if size is not None:\n            self._held[name] = size\n            if",
         "        if size is not None:\n            self._held = {name: size, **self._held}\n"
-        "        return size",
+        "            if",
         f"{NEAR_FILE}::test_what_is_read_least_makes_way",
     ),
     _guard(

@@ -116,7 +116,7 @@ def test_unknown_keys_are_named_with_a_suggestion() -> None:
         first, second, third = problems()
         assert "'SHARD'. Did you mean 'SHARDS'?" in first
         assert "'shards'. Did you mean 'SHARDS'?" in second
-        assert "'COLOUR'. Known: AUDIT, AWAKE_POLL, " in third
+        assert "'COLOUR'. Known: ABSENCES, ABSENT_FOR, " in third
         assert settings.SHARDS == 1
 
 

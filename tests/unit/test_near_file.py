@@ -119,6 +119,20 @@ def test_an_entry_and_its_body_make_way_together(file: NearFile) -> None:
         assert (body is None) == (reader.get(f"a/{number}", FP) is None), number
 
 
+def test_absences_make_way_before_anything_else(file: NearFile, path: str) -> None:
+    """A flood of keys that do not exist evicts nothing that is read from the near file (A5)."""
+    useful = [f"a/{number}" for number in range(20)]
+    file.put([entry(key, b"x" * 3000) for key in useful])
+    for start in range(0, 10_000, 50):
+        file.put([entry(f"no/{start + number:05}", None) for number in range(50)])
+    assert sorted(file.held(useful)) == sorted(useful)
+    assert len(file) > 100  # some of them are held, too
+    with file._file.env.begin() as txn:
+        file._usage.count(txn.cursor())
+    file.shrink(file.used / 2)
+    assert sorted(file.held(useful)) == sorted(useful)
+
+
 def test_without_a_lease_nothing_is_read(file: NearFile) -> None:
     file.put([entry("a/1")])
     name = body_name(name_of("a/1", FP))

@@ -4,6 +4,7 @@
     progress   how far the shards have come
     forget     followers that have died
     trim       the log, and the journal of the near stores
+    absences   answers that there is none, whose time has passed
     audit      compares in the background
 
 Done at each beat, in portions that are short enough for the batches to wait for.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from ...following.capture import CaptureWatch
 from ...log import reader
+from .absences import Absences
 from .audit import Auditor
 from .capture import Capture
 from .forget import Forgetting
@@ -39,6 +41,7 @@ class Maintenance:
             Progress(desk, owned),
             Forgetting(desk, owned),
             Trimmer(desk, owned),
+            Absences(desk, owned),
             self._auditor,
         ]
 

@@ -22,3 +22,4 @@ CREATE TABLE kck_publish_entry (
 ) WITH (fillfactor = 80);
 CREATE INDEX kck_publish_entry_product ON kck_publish_entry (product);
 CREATE INDEX kck_publish_entry_lazy ON kck_publish_entry (bucket) WHERE by = 'reader';
+CREATE INDEX kck_publish_entry_absent ON kck_publish_entry (hard_expire) WHERE reason = 'absent';

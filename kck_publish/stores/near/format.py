@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ...log.keys import identify
-from ..frame import frame, unframe
+from ..frame import ABSENT, frame, head_of, unframe
 from ..types import Address, Stored
 
 MAGIC, FORMAT = "kck_publish near store", 2
@@ -151,6 +151,12 @@ def pack(entry: Stored) -> tuple[bytes, bytes | None]:
     if bare:
         return flags + frame(entry._replace(body=b"")), entry.body
     return flags + frame(entry), None
+
+
+def is_absent(data: bytes) -> bool:
+    """Whether these bytes of an entry say that there is nothing."""
+    head = head_of(bytes(data[1:]))
+    return head is not None and head.kind == ABSENT
 
 
 def unpack(key: str, fingerprint: str, data: bytes, body: bytes | None) -> Stored | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
-from .format import body_name
+from .format import body_name, is_absent
 
 # What may be used of the file: LMDB never overwrites a page that may be read, it writes another.
 USED = 0.6
@@ -23,6 +24,8 @@ class Usage:
     def __init__(self, size: int) -> None:
         self._size = size
         self._held: dict[bytes, int] = {}
+        # Those of them that say that there is nothing: they make way first.
+        self._absent: dict[bytes, None] = {}
         self.used = 0
 
     def __len__(self) -> int:
@@ -30,15 +33,18 @@ class Usage:
 
     def clear(self) -> None:
         """Nothing is held."""
-        self._held, self.used = {}, 0
+        self._held, self._absent, self.used = {}, {}, 0
 
     def count(self, records: Iterable[tuple[bytes, bytes]]) -> None:
         """Count what a file holds: its names and their bytes, in the file's order."""
         held: dict[bytes, int] = {}
+        self._absent = {}
         for name, data in records:
             if not name.startswith(b"\0"):
                 # A body comes right after its entry.
                 entry = name[:-1] if name[:-1] in held else name
+                if entry == name and is_absent(data):
+                    self._absent[name] = None
                 held[entry] = held.get(entry, 0) + size_of(name, len(data))
         self._held, self.used = held, sum(held.values())
 
@@ -47,10 +53,18 @@ class Usage:
         size = self._held.pop(name, None)
         if size is not None:
             self._held[name] = size
+            if name in self._absent:
+                del self._absent[name]
+                self._absent[name] = None
         return size is not None
 
-    def replace(self, sizes: Mapping[bytes, int], removals: Iterable[bytes]) -> None:
-        """Entries were written, and others removed."""
+    def replace(
+        self, sizes: Mapping[bytes, int], removals: Iterable[bytes], absent: Iterable[bytes] = ()
+    ) -> None:
+        """Entries were written, ``absent`` among them, and others removed."""
+        for name in (*removals, *sizes):
+            self._absent.pop(name, None)
+        self._absent |= dict.fromkeys(absent)
         for name in removals:
             self.used -= self._held.pop(name, 0)
         for name, size in sizes.items():
@@ -63,15 +77,19 @@ class Usage:
         return self._size * USED
 
     def let_go(self, most: float) -> list[bytes]:
-        """Forget what was not read for the longest, until no more than this is used."""
-        names = []
-        for name, size in self._held.items():
+        """Forget what was not read for the longest, until no more than this is used.
+
+        Whoever asks for many keys that do not exist takes no place from what is read.
+        """
+        names: list[bytes] = []
+        for name in chain(self._absent, (name for name in self._held if name not in self._absent)):
             if self.used <= most:
                 break
-            self.used -= size
+            self.used -= self._held[name]
             names.append(name)
         for name in names:
             del self._held[name]
+            self._absent.pop(name, None)
         return names
 
 

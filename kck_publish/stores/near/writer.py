@@ -14,6 +14,7 @@ from .format import (
     Lease,
     Owner,
     body_name,
+    is_absent,
     name_of,
     pack,
     stem_of,
@@ -140,7 +141,8 @@ class NearFile:
             name: size_of(name, len(data)) + size_of_body(name, body)
             for name, (data, body) in writes.items()
         }
-        self._usage.replace(sizes, removals)
+        absent = [name for name, (data, _) in writes.items() if is_absent(data)]
+        self._usage.replace(sizes, removals, absent)
         if self._usage.used > self._usage.most:
             self.shrink(self._usage.most * LESS)
         return large
