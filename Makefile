@@ -13,6 +13,7 @@ SOAK_CHANGES ?= 1000000
 SOAK_SEED ?= 1
 SOAK_STORE ?= postgres
 SOAK_NEAR ?=
+SOAK_POOLER ?=
 
 python = .venv/bin/python
 pip = $(python) -m pip install --disable-pip-version-check -q
@@ -28,7 +29,7 @@ help: ## this list
 	@printf '  %s\n' 'make bench-read, -http, -push, -write, -drain, -growth ...: one of them' \
 		'DEMO_ARGS, TEST_ARGS, BENCH_ARGS are passed on; PYTHON=... picks the interpreter' \
 		'WORKERS=... tests at once; EXAMPLES=..., MUTATIONS=1/1, CORNER=...: how much test-all does' \
-		'SOAK_CHANGES=..., SOAK_SEED=..., SOAK_STORE=postgres|redis, SOAK_NEAR=1 say how to soak'
+		'SOAK_CHANGES=..., SOAK_SEED=..., SOAK_STORE=postgres|redis, SOAK_NEAR=1, SOAK_POOLER=1 say how to soak'
 
 demo: .venv/.has-demo ## the live departure boards, with a PostgreSQL of their own
 	@$(python) -m example_app.demo $(DEMO_ARGS)
@@ -46,7 +47,7 @@ test-all: .venv/.has-test ## what make test leaves out: long tests, other corner
 
 soak: .venv/.has-test ## a million changes with faults at random, everything compared
 	$(python) -m tests.soak --changes $(SOAK_CHANGES) --seed $(SOAK_SEED) --store $(SOAK_STORE) \
-		$(if $(SOAK_NEAR),--near)
+		$(if $(SOAK_NEAR),--near) $(if $(SOAK_POOLER),--pgbouncer)
 
 lint: .venv/.has-lint .venv/.has-test ## ruff and mypy
 	$(python) -m ruff check .

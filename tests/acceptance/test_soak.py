@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.deployments.pgbouncer import PROGRAM
+from tests.optional import needs
+
 pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 Start = Callable[..., subprocess.Popen[str]]
@@ -43,8 +46,12 @@ def soak(tmp_path: Path) -> Iterator[Start]:
         process.communicate()
 
 
-@pytest.mark.parametrize("more", [(), ("--near",)], ids=["store", "near"])
+@pytest.mark.parametrize(
+    "more", [(), ("--near",), ("--pgbouncer",)], ids=["store", "near", "pooler"]
+)
 def test_a_short_soak(soak: Start, more: tuple[str, ...]) -> None:
+    if "--pgbouncer" in more:
+        needs(PROGRAM, "pgbouncer")
     process = soak("--changes", "2500", "--seed", "1", *more)
     said, _ = process.communicate(timeout=400)
     assert process.returncode == 0, said

@@ -19,7 +19,7 @@ from tests.optional import needs
 PROGRAM = "/usr/sbin/pgbouncer"
 _CONFIGURATION = """
 [databases]
-* = host={host} port={port} user={user}
+{databases}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {listen}
@@ -28,7 +28,7 @@ auth_type = any
 pool_mode = {mode}
 default_pool_size = {size}
 ignore_startup_parameters = extra_float_digits
-"""
+{more}"""
 
 
 @contextmanager
@@ -42,22 +42,38 @@ def pgbouncer(mode: str, size: int = 1) -> Iterator[int]:
     Yields:
         The port it listens on.
     """
-    program = needs(PROGRAM, "pgbouncer")
     server = connection.settings_dict
+    databases = f"* = host={server['HOST']} port={server['PORT']} user={server['USER']}"
+    name, user = str(server["NAME"]), str(server["USER"])
+    with run_pgbouncer(databases, mode, size, user, name) as port:
+        yield port
+
+
+@contextmanager
+def run_pgbouncer(
+    databases: str, mode: str, size: int, user: str, name: str, more: str = ""
+) -> Iterator[int]:
+    """Run one with these lines of configuration.
+
+    Args:
+        databases: the section of this name.
+        mode: "transaction" or "session".
+        size: how many sessions the clients of each database share.
+        user: of the server.
+        name: of the database that it must answer for before this begins.
+        more: settings of PgBouncer's own.
+
+    Yields:
+        The port it listens on.
+    """
+    program = needs(PROGRAM, "pgbouncer")
     with socket.socket() as probe, tempfile.TemporaryDirectory() as folder:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
         configuration = Path(folder, "pgbouncer.ini")
         configuration.write_text(
-            _CONFIGURATION.format(
-                host=server["HOST"],
-                port=server["PORT"],
-                user=server["USER"],
-                listen=port,
-                mode=mode,
-                size=size,
-            )
+            _CONFIGURATION.format(databases=databases, listen=port, mode=mode, size=size, more=more)
         )
         Path(folder).chmod(0o755)
         as_nobody = ["-u", "nobody"] if os.getuid() == 0 else []
@@ -65,18 +81,18 @@ def pgbouncer(mode: str, size: int = 1) -> Iterator[int]:
             [program, "-q", *as_nobody, str(configuration)], stderr=subprocess.DEVNULL
         )
         try:
-            _wait(port, str(server["NAME"]))
+            _wait(port, user, name)
             yield port
         finally:
             process.kill()
             process.wait()
 
 
-def _wait(port: int, name: str) -> None:
+def _wait(port: int, user: str, name: str) -> None:
     deadline = time.monotonic() + 20
     while True:
         try:
-            connect(port, name).close()
+            psycopg.connect(host="127.0.0.1", port=port, user=user, dbname=name).close()
             return
         except psycopg.OperationalError:
             assert time.monotonic() < deadline, "PgBouncer does not answer"

@@ -18,6 +18,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of all that is left to chance")
     parser.add_argument("--store", choices=["postgres", "redis"], default="postgres")
     parser.add_argument("--near", action="store_true", help="read through a near store")
+    parser.add_argument(
+        "--pgbouncer", action="store_true", help="all but listeners behind one, transaction mode"
+    )
     parser.add_argument("--no-faults", action="store_true", help="let everybody live")
     parser.add_argument(
         "--only", action="append", choices=[*KINDS, *NEAR_KINDS], help="a kind of fault; again"
@@ -27,7 +30,15 @@ def main() -> int:
     kinds = [] if arguments.no_faults else arguments.only or every
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     version = int(os.environ.get("KCK_TEST_POSTGRES", "18"))
-    plan = Plan(arguments.changes, arguments.seed, arguments.store, arguments.near, kinds, version)
+    plan = Plan(
+        arguments.changes,
+        arguments.seed,
+        arguments.store,
+        arguments.near,
+        kinds,
+        version,
+        arguments.pgbouncer,
+    )
     try:
         return run(plan)
     except KeyboardInterrupt:

@@ -18,11 +18,14 @@ import psycopg
 from example_app.embedded_postgres import EmbeddedPostgres
 from tests.soak.children import Child
 from tests.soak.near import FALLS, Near
+from tests.soak.pooler import CUT
 from tests.soak.proxy import Proxy
 from tests.soak.server import DATABASE, Redis
 
 SIZES = {"listener": 3, "writer": 3, "reader": 2, "prober": 1, "follower": 1}
 AUDITOR = "auditor-1"
+# Who goes past a pooler.
+DIRECT = ("listener", "follower")
 SESSIONS = """
 SELECT application_name, pid, state, wait_event_type, wait_event, pg_blocking_pids(pid),
        now() - state_change, left(query, 300)
@@ -61,6 +64,7 @@ class Crew:
 
     Attributes:
         dsn: of the server itself, for those who watch.
+        pooler: the port of the PgBouncer before it, if there is one.
         broken: while this file exists, a primer raises.
         restarts: processes that ended for want of the server, and were started again.
         victims: those that fell because of what was done to the near store's file.
@@ -72,6 +76,7 @@ class Crew:
     random: random.Random
     redis: Redis | None = None
     near: Near | None = None
+    pooler: int | None = None
     children: dict[str, Child] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)  # on purpose
     restarts: int = 0
@@ -103,14 +108,18 @@ class Crew:
         for name in self.everybody():
             self.start(name)
 
-    def environment(self, number: int = 1) -> dict[str, str]:
+    def environment(self, number: int = 1, pooled: bool = False) -> dict[str, str]:
         """What a process has to know; even numbers go through the proxy."""
-        dsn = self.dsn
-        if number % 2 == 0:
+        cut, dsn = number % 2 == 0, self.dsn
+        if pooled:
+            name = CUT if cut else DATABASE
+            dsn = dsn.replace(f":{self.server.port}/{DATABASE}", f":{self.pooler}/{name}")
+        elif cut:
             dsn = dsn.replace(f":{self.server.port}/", f":{self.proxy.port}/")
         return {
             "DJANGO_SETTINGS_MODULE": "tests.soak.settings",
             "SOAK_DSN": dsn,
+            "SOAK_POOLED": "1" if pooled else "",
             "SOAK_FOLDER": str(self.folder),
             "SOAK_REDIS": self.redis.url if self.redis else "",
             "SOAK_NEAR": str(self.near.path) if self.near else "",
@@ -119,7 +128,8 @@ class Crew:
     def start(self, name: str) -> None:
         """Start one, anew if it ran before."""
         role, _, number = name.partition("-")
-        environment = self.environment(int(number)) | {"PGAPPNAME": name}
+        pooled = self.pooler is not None and role not in DIRECT
+        environment = self.environment(int(number), pooled) | {"PGAPPNAME": name}
         if role == "listener":
             arguments = [MANAGE, "kck_listen", *(["--poll"] if self.random.random() < 0.1 else [])]
         elif role == "follower":

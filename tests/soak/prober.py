@@ -73,7 +73,12 @@ def main() -> None:
             continue
         try:
             if raw is None:
-                raw = psycopg.connect(os.environ["SOAK_DSN"], autocommit=True, connect_timeout=10)
+                raw = psycopg.connect(
+                    os.environ["SOAK_DSN"],
+                    autocommit=True,
+                    connect_timeout=10,
+                    prepare_threshold=None,
+                )
             if (lag := measure(raw, 1, bound)) is not None:
                 os.write(lags, f"{lag:.6f}\n".encode())
         except (Error, psycopg.Error):

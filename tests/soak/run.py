@@ -19,6 +19,7 @@ from tests.soak import server as servers
 from tests.soak.crew import Crew, SoakError
 from tests.soak.faults import Faults
 from tests.soak.near import Near
+from tests.soak.pooler import pooler
 from tests.soak.proxy import Proxy
 from tests.soak.report import Report
 from tests.soak.writer import PRIVATE, TEAMS
@@ -42,6 +43,7 @@ class Plan:
     near: bool
     kinds: list[str]
     version: int
+    pgbouncer: bool = False
 
 
 def run(plan: Plan) -> int:
@@ -59,9 +61,11 @@ def run(plan: Plan) -> int:
         proxy.start()
         stack.callback(proxy.stop)
         near = Near(folder / "near") if plan.near else None
-        crew = Crew(server, proxy, folder, random.Random(plan.seed), redis, near)
+        port = stack.enter_context(pooler(server.port, proxy.port)) if plan.pgbouncer else None
+        crew = Crew(server, proxy, folder, random.Random(plan.seed), redis, near, port)
         faults = Faults(crew, random.Random(plan.seed + 1), plan.kinds)
         over = " with a near store" if plan.near else ""
+        over += ", all but listeners behind PgBouncer" if plan.pgbouncer else ""
         report.say(f"seed {plan.seed}, store {plan.store}{over}, folder {folder}")
         try:
             stack.callback(crew.stop)

@@ -2,7 +2,7 @@
 
 SOAK_DSN is the server's URL (or the proxy's before it), SOAK_FOLDER the folder that the processes
 share, SOAK_REDIS the URL of the Redis that is the store, if one is, and SOAK_NEAR the file of the
-near store, if there is one.
+near store, if there is one. SOAK_POOLED is set for a process behind the PgBouncer.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ SERVER = PostgresServer.from_url(
 DATABASES = {"default": SERVER.database_settings()}
 # An immediate restart is no crash of the machine: what was written to the disk's cache is there.
 DATABASES["default"]["OPTIONS"] |= {"connect_timeout": 10}
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = bool(os.environ.get("SOAK_POOLED"))
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if REDIS:
