@@ -61,11 +61,24 @@ class _Watch:
 
 _watch: ContextVar[_Watch | None] = ContextVar("kck_publish_watch", default=None)
 _told: set[tuple[str, str]] = set()
+# Where what is found is to be collected, by product, instead of being reported.
+_collected: ContextVar[dict[str, set[str]] | None] = ContextVar("kck_publish_read", default=None)
 
 
 def linted() -> bool:
     """Whether computes are watched here."""
-    return settings.STRICT or django_settings.DEBUG
+    return settings.STRICT or django_settings.DEBUG or _collected.get() is not None
+
+
+@contextmanager
+def collecting() -> Iterator[dict[str, set[str]]]:
+    """Watch all computes meanwhile, and collect what they read: by the product's name."""
+    found: dict[str, set[str]] = {}
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
 
 
 @contextmanager
@@ -148,6 +161,9 @@ def _report(product: Product, undeclared: set[str]) -> None:
     if not unknown:
         return
     name = f"{product.sender.__qualname__} ({product.name})"
+    if (collected := _collected.get()) is not None:
+        collected.setdefault(name, set()).update(unknown)
+        return
     if settings.STRICT:
         raise UndeclaredRead(name, unknown)
     new = [table for table in unknown if (product.name, table) not in _told]

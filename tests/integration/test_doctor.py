@@ -12,9 +12,13 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from kck_publish import Cache, Depends
 from kck_publish.diagnosis.registry import diagnose
+from kck_publish.products import registry
 from tests.acceptance.test_listener_process import Process
-from tests.catalog.fixtures import sql
+from tests.catalog.fixtures import drain, sql
+from tests.catalog.models import Book, Item
+from tests.integration.test_linting import _product
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,3 +120,22 @@ def test_a_store_that_does_not_answer(settings: Any) -> None:
     }
     (problem,) = diagnose("store", "default")
     assert "cannot be reached (ConnectionError)" in problem.message
+
+
+def test_reads_that_are_not_declared_are_seen_in_a_sample_of_stored_keys() -> None:
+    """Columns and tables, without DEBUG and STRICT; nothing is kept of it."""
+    named = [Depends(Item, n="group", columns=["amount"])]
+    _product("sampled", lambda n: Item.objects.filter(group=n, name="a").count(), *named)
+    _product("sampled_too", lambda n: Book.objects.count(), Depends(Item, n="group"))
+    try:
+        for key in ("sampled/1", "sampled_too/1", "item_names/1"):
+            Cache.get_instance().get(key)
+        drain()
+        before = sql("SELECT key, version, stamp::text FROM kck_publish_entry")
+        first, second = diagnose("undeclared reads", "default")
+        assert "(sampled) reads catalog_item.name without" in first.message
+        assert "(sampled_too) reads catalog_book without" in second.message
+        assert sql("SELECT key, version, stamp::text FROM kck_publish_entry") == before
+    finally:
+        registry.unregister("sampled")
+        registry.unregister("sampled_too")
