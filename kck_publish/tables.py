@@ -237,6 +237,20 @@ class Schedule(models.Model):
         return self.product
 
 
+class Layout(models.Model):
+    """What the catalog said of the tables of a source when it was last looked at."""
+
+    source = models.TextField(primary_key=True)
+    layout = NativeField("jsonb")
+
+    class Meta:
+        app_label = "kck_publish"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.source
+
+
 class Fetch(models.Model):
     """What a key's remote source said of itself when the stored value was read from it."""
 

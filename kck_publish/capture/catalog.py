@@ -32,11 +32,12 @@ tree (source, root, relid) AS (
     SELECT DISTINCT source, to_regclass(relation)::oid, to_regclass(relation)::oid
     FROM wanted WHERE to_regclass(relation) IS NOT NULL
     UNION
-    SELECT source, root, inhrelid FROM tree JOIN pg_inherits ON inhparent = relid
+    SELECT source, root, inhrelid FROM tree
+    JOIN pg_inherits ON inhparent = relid AND NOT inhdetachpending
 )
 SELECT wanted.source, wanted.trigger, relid::regclass::text, relkind IN ('r', 'p'),
        obj_description(pg_trigger.oid, 'pg_trigger'),
-       COALESCE(tgenabled = 'A', false),
+       COALESCE(tgenabled::text, ''),
        ARRAY(SELECT name FROM unnest(wanted.columns::text[]) AS name
              WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = root
                                AND attname = name AND attnum > 0 AND NOT attisdropped
@@ -93,7 +94,7 @@ class Found:
         relation: the table it is on, as PostgreSQL shows it.
         is_table: False for a view, which cannot be captured.
         hash: the trigger's comment; "" when it has none, None when there is no trigger.
-        enabled: whether it fires for every session.
+        fires: as PostgreSQL's tgenabled: "A" always, "O" and "R" for some sessions, "D" never.
         missing_columns: the columns that the source names and the table does not have, or has as
             generated ones that are not stored, which no trigger can read.
     """
@@ -103,8 +104,18 @@ class Found:
     relation: str
     is_table: bool
     hash: str | None
-    enabled: bool
+    fires: str
     missing_columns: tuple[str, ...]
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it fires for every session."""
+        return self.fires == "A"
+
+    @property
+    def half_enabled(self) -> bool:
+        """Whether it fires for some sessions: nobody means that, and pg_restore leaves it so."""
+        return self.fires in ("O", "R")
 
     @property
     def usable(self) -> bool:

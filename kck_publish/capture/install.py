@@ -4,14 +4,8 @@
 installs after each migration; the listener calls ``install`` and ``faults`` when it starts, and
 ``checks`` calls ``faults``.
 
-What no trigger can see: ATTACH PARTITION, DETACH PARTITION and DROP of a partition add and remove
-rows without a write. After one, say so by hand, in the same transaction::
-
-    INSERT INTO kck_publish_change (source, op) VALUES ('the_parent_table', 'truncate');
-    NOTIFY kck_publish;
-
-A new partition has no triggers of its own until the next ``migrate`` or start of a listener; writes
-to the parent table are captured all the same.
+What no trigger can see is told by ``layout``. A new partition has no triggers of its own until the
+next ``migrate`` or look of a listener; writes to the parent table are captured all the same.
 """
 
 from __future__ import annotations
@@ -23,21 +17,13 @@ from dataclasses import dataclass
 
 from django.db import connections, router
 
-from kck_publish.capture import catalog, coarse, pgtrigger_adapter, sql
+from kck_publish.capture import catalog, coarse, layout, pgtrigger_adapter, sql
 from kck_publish.capture.fault import Fault, fault_of
 from kck_publish.capture.locks import alone
-from kck_publish.capture.source import Source, wrote_setting
+from kck_publish.capture.source import Source
 
 _registered: dict[str, tuple[Source, list[pgtrigger_adapter.CaptureTrigger]]] = {}
 _registering = threading.Lock()
-
-# Writes may have gone by before a trigger was there (again), so everything of its source is said to
-# have changed. Not when nobody has ever stored or followed anything: then nobody can be stale.
-CATCH_UP = """
-INSERT INTO kck_publish_change (source, op)
-SELECT %s, 'truncate'
-WHERE EXISTS (SELECT FROM kck_publish_shard) OR EXISTS (SELECT FROM kck_publish_entry)
-"""
 
 
 def register(sources: Iterable[Source]) -> None:
@@ -73,8 +59,8 @@ def install(using: str, sources: Iterable[Source], *, only_missing: bool = False
     Args:
         using: the alias.
         sources: what is to be captured.
-        only_missing: change and remove nothing that is there. A listener that starts says so: it
-            may be one of the old code, while a deploy is on its way.
+        only_missing: change and remove nothing that is there, but what fires for some sessions
+            only. A listener says so: it may be one of the old code, while a deploy is on its way.
 
     Returns:
         A line for each thing done, for the operator; empty when all was in order.
@@ -87,14 +73,15 @@ def install(using: str, sources: Iterable[Source], *, only_missing: bool = False
     for table in dict.fromkeys(cure.table for cure in _cures(using, allowed, only_missing)):
         with alone(using, soon=only_missing) as cursor:
             # Whoever else is installing may have done it while we waited.
-            cures = list(_cures(using, _registered[table][1], only_missing))
+            source, triggers = _registered[table]
+            cures = list(_cures(using, triggers, only_missing))
+            unseen = layout.is_unseen(cursor, source) or any(cure.is_newer for cure in cures)
             for cure in cures:
                 cursor.execute(cure.command)
                 done += [f"installed {one.trigger} on {one.relation}" for one in cure.cured]
-            if any(cure.missed_writes for cure in cures):
-                cursor.execute(CATCH_UP, [table])
-                if cursor.rowcount:
-                    cursor.execute("SELECT kck_publish_announce_v1(%s)", [wrote_setting(table)])
+            layout.keep(cursor, source, announce=unseen)
+    allowed_sources = dict.fromkeys(trigger.source for trigger in allowed)
+    done += layout.announce_unseen(using, allowed_sources, soon=only_missing)
     done += coarse.fall_back(using, soon=only_missing)
     if only_missing:
         return done
@@ -110,9 +97,9 @@ class _Cure:
     cured: list[catalog.Found]
 
     @property
-    def missed_writes(self) -> bool:
-        """Whether writes may have gone by; the coarse form misses none."""
-        return any(one.hash != sql.COARSE or not one.enabled for one in self.cured)
+    def is_newer(self) -> bool:
+        """Whether an older form was there, which may have missed what now counts."""
+        return any(one.hash not in (None, sql.COARSE) for one in self.cured)
 
 
 def _cures(
@@ -127,13 +114,19 @@ def _cures(
         faulty = [
             one
             for one in states
-            if one.usable and (one.hash is None if only_missing else fault_of(one, hash))
+            if one.usable and (_is_missing(one) if only_missing else fault_of(one, hash))
         ]
-        if faulty and only_missing and states[0].hash is not None:  # a partition's is missing
+        if only_missing and faulty and all(one.half_enabled for one in faulty):
+            yield _Cure(table, trigger.compiled.enable_sql, faulty)
+        elif faulty and only_missing and states[0].hash is not None:  # a partition's is missing
             command = sql.attach_sql(table, trigger.op, states[0].hash)
             yield _Cure(table, command, faulty)
         elif faulty:
             yield _Cure(table, trigger.compiled.install_sql, faulty)
+
+
+def _is_missing(found: catalog.Found) -> bool:
+    return found.hash is None or found.half_enabled
 
 
 def remove(using: str, keep: Iterable[str] = ()) -> list[str]:

@@ -16,7 +16,8 @@ import pgtrigger
 from django.db import DEFAULT_DB_ALIAS, connections
 from pgtrigger import compiler, core, registry
 
-from kck_publish.capture import catalog, sql
+from kck_publish.capture import catalog, layout, sql
+from kck_publish.capture.locks import alone
 from kck_publish.capture.source import Source
 
 OPERATIONS = {
@@ -122,6 +123,28 @@ class CaptureTrigger(pgtrigger.Trigger):
             return core.UNINSTALLED, None
         current = all(one.hash == self.compiled.hash for one in found)
         return core.INSTALLED if current else core.OUTDATED, all(one.enabled for one in found)
+
+    def install(self, model: Any, database: str | None = None) -> Any:
+        """Announces the source, too, if the trigger was not there as it should be."""
+        installed = self.get_installation_status(model, database) == (core.INSTALLED, True)
+        with self._announcing(database, unseen=not installed):
+            return super().install(model, database=database)
+
+    def enable(self, model: Any, database: str | None = None) -> Any:
+        """Announces the source, too, if the trigger was disabled: writes may have gone by."""
+        with self._announcing(database):
+            return super().enable(model, database=database)
+
+    @contextmanager
+    def _announcing(self, database: str | None, unseen: bool = False) -> Iterator[None]:
+        alias = database or DEFAULT_DB_ALIAS
+        if not catalog.has_log(connections[alias]):
+            yield
+            return
+        with alone(alias) as cursor:
+            unseen |= layout.is_unseen(cursor, self.source)
+            yield
+            layout.keep(cursor, self.source, announce=unseen)
 
     def _found(self, alias: str) -> list[catalog.Found]:
         return catalog.find(connections[alias], [self.wanted])

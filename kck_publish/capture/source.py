@@ -53,5 +53,8 @@ def short(setting: str) -> str:
 
 
 def wrote_setting(table: str) -> str:
-    """The session setting in which the triggers leave the last transaction that wrote a table."""
-    return _WROTE + hashlib.blake2b(table.encode(), digest_size=8).hexdigest()
+    """The session setting in which the triggers leave the last transaction that wrote a table.
+
+    ``kck_publish_changed_v1`` makes the same name.
+    """
+    return _WROTE + hashlib.sha256(table.encode()).hexdigest()[:16]

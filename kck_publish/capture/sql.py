@@ -102,7 +102,8 @@ BEGIN
         WITH RECURSIVE tree (relid) AS (
             SELECT {table}::regclass::oid
             UNION
-            SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = relid
+            SELECT inhrelid FROM tree
+            JOIN pg_inherits ON inhparent = relid AND NOT inhdetachpending
         )
         SELECT relid::regclass FROM tree JOIN pg_class ON oid = relid WHERE relkind IN ('r', 'p')
     LOOP

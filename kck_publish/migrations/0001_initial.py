@@ -21,6 +21,7 @@ PARTS = (
     "schedule",
     "doorbell",
     "journal",
+    "layout",
 )
 
 STATE = [
@@ -213,6 +214,16 @@ STATE = [
             ("every", models.TextField()),
             ("due_at", models.DateTimeField()),
             ("last_at", models.DateTimeField(null=True)),
+        ],
+        options={
+            "default_permissions": ("view",),
+        },
+    ),
+    migrations.CreateModel(
+        name="Layout",
+        fields=[
+            ("source", models.TextField(primary_key=True, serialize=False)),
+            ("layout", NativeField("jsonb")),
         ],
         options={
             "default_permissions": ("view",),

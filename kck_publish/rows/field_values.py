@@ -11,6 +11,7 @@ import datetime
 import decimal
 import json
 import math
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,9 @@ from ..conf import settings
 from ..exceptions import Unserializable
 from ..products import encoding
 from .fields import value_field
+
+# In the repr of what has none of its own: another one in each process.
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 Convert = Callable[[Any], Any]
 # To what JSON holds, and back. None passes by both.
@@ -95,7 +99,7 @@ def converters(field: Field[Any, Any]) -> Pair:
 
 
 def describe(field: Field[Any, Any]) -> str:
-    """The field's type and, of a field made of another, that one's: for the fingerprint."""
+    """The field's type, that of a field that it is made of, its expression: for the fingerprint."""
     made_of = [
         getattr(field, name, None) for name in ("target_field", "output_field", "base_field")
     ]
@@ -103,6 +107,8 @@ def describe(field: Field[Any, Any]) -> str:
     decoder = getattr(field, "decoder", None)
     kinds = [type(field), *([decoder] if isinstance(decoder, type) else [])]
     names = [f"{kind.__module__}.{kind.__qualname__}" for kind in kinds]
+    if (expression := getattr(field, "expression", None)) is not None:
+        inner.append(_ADDRESS.sub("", repr(expression)))
     return f"{','.join(names)}({','.join(inner)})" if inner else ",".join(names)
 
 

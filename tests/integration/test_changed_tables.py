@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import ProgrammingError, transaction
+from django.core.management import call_command
+from django.db import ProgrammingError, models, transaction
 
-from kck_publish.capture import install
-from kck_publish.capture.source import Source
+from kck_publish.capture import install, sql
+from kck_publish.capture.source import Source, wrote_setting
 from kck_publish.products import registry
+from kck_publish.rows.field_values import describe
 from tests.capture_app.capturing import Log, capturing, declared, execute, source
 from tests.capture_app.models import Author, Book
 
+pytestmark = pytest.mark.django_db
 BOOK = source(Book, "author_id", "title")
 RENAMES = {
     "renamed": "ALTER TABLE capture_app_book RENAME COLUMN title TO heading",
@@ -40,9 +43,7 @@ def migrate_ends() -> None:
 
 @pytest.mark.parametrize("looks", [listener_looks, migrate_ends])
 @pytest.mark.parametrize("how", RENAMES)
-def test_a_column_that_goes_outside_of_migrate(
-    db: None, how: str, looks: Callable[[], None]
-) -> None:
+def test_a_column_that_goes_outside_of_migrate(how: str, looks: Callable[[], None]) -> None:
     """Writes fail until somebody looks, and are captured from then on (B9)."""
     a_book()
     book = Source(Book, BOOK.captured, ("title", "pages"))
@@ -62,7 +63,7 @@ def test_a_column_that_goes_outside_of_migrate(
         assert Log.ops() == []
 
 
-def test_the_columns_of_other_code_that_go(db: None) -> None:
+def test_the_columns_of_other_code_that_go() -> None:
     """What the installed function names counts, not what the looking code wants (B9)."""
     with capturing(BOOK):
         execute(RENAMES["renamed"])
@@ -71,7 +72,7 @@ def test_the_columns_of_other_code_that_go(db: None) -> None:
             execute("UPDATE capture_app_book SET pages = 1")
 
 
-def test_the_model_is_made_to_fit(db: None) -> None:
+def test_the_model_is_made_to_fit() -> None:
     """With the columns that there are, ``migrate`` puts the precise form back (B9)."""
     a_book()
     with capturing(BOOK):
@@ -82,3 +83,118 @@ def test_the_model_is_made_to_fit(db: None) -> None:
             assert problems() == []
             execute("DELETE FROM capture_app_book")
             assert Log.ops() == ["delete"]
+
+
+@pytest.fixture
+def books() -> Iterator[None]:
+    """A captured table with a row, and somebody who may have stored something of it."""
+    a_book()
+    execute(
+        "INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster) "
+        "VALUES (0, 1, pg_current_snapshot(), pg_current_snapshot(), 'c')"
+    )
+    with capturing(BOOK):
+        migrate_ends()
+        Log.clear()
+        yield
+
+
+def trigger(command: str) -> str:
+    return f"ALTER TABLE capture_app_book {command}"
+
+
+UNSEEN = {
+    "USING": trigger("ALTER COLUMN title TYPE varchar(60) USING title || title"),
+    "all triggers off and on": f"{trigger('DISABLE TRIGGER ALL')}; {trigger('ENABLE TRIGGER ALL')}",
+    "for ordinary sessions only": trigger("ENABLE TRIGGER USER"),
+    "disabled and as before": "".join(
+        f"{trigger(f'{how} TRIGGER {sql.trigger_name(op, Book._meta.db_table)}')};"
+        for how in ("DISABLE", "ENABLE ALWAYS")
+        for op in sql.OPS
+    ),
+    "a column made anew": f"{trigger('DROP COLUMN title')}; "
+    f"{trigger('ADD COLUMN title varchar(50) DEFAULT 1')}",
+    "another expression": f"{trigger('DROP COLUMN title')}; "
+    f"{trigger('ADD COLUMN title text GENERATED ALWAYS AS (pages::text) STORED')}",
+}
+
+
+@pytest.mark.parametrize("looks", [listener_looks, migrate_ends])
+@pytest.mark.parametrize("how", UNSEEN)
+def test_what_no_trigger_saw_is_announced(books: None, how: str, looks: Callable[[], None]) -> None:
+    """A table rewritten, or written while its triggers were disabled: once, and whole (B7, B8)."""
+    looks()
+    assert Log.ops() == []
+    execute(UNSEEN[how])
+    looks()
+    assert set(Log.ops()) == {"truncate"}
+    looks()
+    assert Log.ops() == []
+
+
+def test_what_is_disabled_stays_so_until_somebody_enables_it(books: None) -> None:
+    """A listener does not undo what the operator did, and announces it when it is undone (B8)."""
+    call_command("pgtrigger", "disable")
+    listener_looks()
+    assert [line for line in problems() if "is disabled" in line] == problems() != []
+    Log.clear()
+    listener_looks()
+    assert Log.ops() == []
+    call_command("pgtrigger", "enable")
+    assert set(Log.ops("capture_app_book")) == {"truncate"}
+    listener_looks()
+    assert Log.ops() == []
+
+
+@pytest.mark.parametrize(
+    ("command", "cure"),
+    [("disable", "enable"), ("disable", "install"), ("uninstall", "install")],
+)
+def test_the_cure_that_our_own_text_names(books: None, command: str, cure: str) -> None:
+    """What was written between the two is announced by the second, without a listener (B8)."""
+    call_command("pgtrigger", command)
+    execute("UPDATE capture_app_book SET title = 'unseen'")
+    assert Log.ops() == []
+    execute("SET CONSTRAINTS ALL IMMEDIATE")
+    call_command("pgtrigger", cure)
+    assert "truncate" in Log.ops("capture_app_book")
+    call_command("pgtrigger", cure)
+    assert Log.ops() == []
+    assert set(own_writes()) == {wrote_setting("capture_app_book")}
+
+
+def own_writes() -> list[str]:
+    """The tables that this session knows to have written itself."""
+    names = [wrote_setting(table) for table in ("capture_app_book", "capture_app_author")]
+    return [name for name in names if execute("SELECT current_setting(%s, true)", name)[0][0]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        trigger("ADD COLUMN more int DEFAULT 7"),
+        trigger("ALTER COLUMN pages TYPE bigint"),
+        trigger("SET (fillfactor = 90)"),
+        "ANALYZE capture_app_book",
+        "CREATE INDEX another ON capture_app_book (pages)",
+    ],
+)
+def test_what_changes_nothing_that_counts(books: None, change: str) -> None:
+    """No priming of everything for each migration that adds a column (B7)."""
+    execute(change)
+    listener_looks()
+    assert Log.ops() == (["truncate"] if "TYPE" in change else [])  # it is written anew
+
+
+def test_an_expression_is_part_of_the_fingerprint() -> None:
+    """Of a row that holds a generated column (B7)."""
+    fields = [
+        models.GeneratedField(
+            expression=models.F("price") * factor,
+            output_field=models.IntegerField(),
+            db_persist=True,
+        )
+        for factor in (2, 3, 3)
+    ]
+    first, second, again = map(describe, fields)
+    assert first != second == again

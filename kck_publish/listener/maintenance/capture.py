@@ -13,7 +13,7 @@ from ...following.capture import CaptureWatch
 from .service import Budget, Owned
 
 # Of a listener's time, at the most: a database may have thousands of partitions.
-SHARE = 0.01
+SHARE = 0.05
 
 
 class Capture:
