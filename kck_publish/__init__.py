@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .exceptions import Undecodable as Undecodable
     from .exceptions import UnknownProduct as UnknownProduct
     from .exceptions import Unserializable as Unserializable
+    from .exceptions import UntrustedNearFile as UntrustedNearFile
     from .exceptions import VersionMismatch as VersionMismatch
     from .following.follower import Follower as Follower
     from .following.stored import StoredProduct as StoredProduct
@@ -137,6 +138,7 @@ _NAMES = {
             "Undecodable",
             "UnknownProduct",
             "Unserializable",
+            "UntrustedNearFile",
             "VersionMismatch",
         ],
         "exceptions",

@@ -28,6 +28,7 @@
     │   ├── BatchMismatch       a batch_load that does not answer what it was asked
     │   └── NoBatchLoad         (also a NotImplementedError) it has no batch_load at all
     ├── MissingRequestContext   there is no request here, and one was demanded
+    ├── UntrustedNearFile       another user of the host may write the near store's file
     ├── RequestNeeded           a serializer that is a product asks who reads it
     └── Reprime                 raised by a user's augment, to ask for a prime
 
@@ -40,6 +41,7 @@ attributes. All survive pickling, so they cross process boundaries in tests and 
 from __future__ import annotations
 
 import copyreg
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -388,6 +390,18 @@ class Reprime(KckPublishError):
     def __init__(self, reason: str = "") -> None:
         self.reason = reason
         super().__init__(reason or "augment asked for a prime")
+
+
+class UntrustedNearFile(KckPublishError):
+    """Put `NEAR` into a folder that only the user of the processes may write."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} {why}, so another user of the host could plant values in it: it is not used. "
+            f"Put NEAR into a folder that only the user of your processes (here {os.geteuid()}) "
+            "may write, and run the listener as that user."
+        )
 
 
 def _name(primer: object) -> str:

@@ -8,13 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
 
 from kck_publish.clock import now
+from kck_publish.diagnosis.registry import diagnose
+from kck_publish.exceptions import UntrustedNearFile
 from kck_publish.reading.http import _tags_of, etag_of
 from kck_publish.stores.near import opened
 from kck_publish.stores.near import reader as near_reader
@@ -412,3 +416,99 @@ def test_the_tag_of_a_record_is_that_of_its_own_body() -> None:
     assert tag("a/1", 101, b"1") == tag("b/1", 102, b"1") == etag_of(b"1")
     assert tag("a/1", 103, b"2") == etag_of(b"2")
     assert tag("b/1", 104, b"3") == etag_of(b"3")
+
+
+root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+NOBODY = 65534
+
+
+@root
+@pytest.mark.parametrize("suffix", ["", "-lock"])
+def test_another_users_file_is_not_read(
+    path: str, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file of another user of the host is not read: he could plant values (A4)."""
+    file = NearFile(path, SIZE)
+    file.put([entry("a/1", b"planted")], lease=Lease(clock() + 60, clock(), 0.0))
+    file.close()
+    assert reader_of(path).get("a/1", FP) is not None
+    os.chown(path + suffix, NOBODY, NOBODY)
+    assert reader_of(path).get("a/1", FP) is None
+    assert f"belongs to user {NOBODY}" in caplog.text
+
+
+@root
+def test_another_users_file_is_not_written_but_set_aside(path: str) -> None:
+    """The follower does not take over a file that another user has put there (A4)."""
+    NearFile(path, SIZE).close()
+    os.chown(path, NOBODY, NOBODY)
+    planted = os.stat(path).st_ino
+    file = NearFile(path, SIZE)
+    assert os.stat(path).st_ino != planted
+    assert os.stat(path).st_uid == os.geteuid()
+    file.close()
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_a_file_that_others_may_write_is_not_read(path: str, mode: int) -> None:
+    """Nor is a file that others may write (A4)."""
+    file = NearFile(path, SIZE)
+    file.put([entry("a/1")], lease=Lease(clock() + 60, clock(), 0.0))
+    file.close()
+    os.chmod(path, mode)
+    assert reader_of(path).get("a/1", FP) is None
+
+
+@pytest.mark.parametrize(("mode", "used"), [(0o777, False), (0o770, False), (0o1777, True)])
+def test_a_folder_that_others_may_write(
+    tmp_path: Path, settings: Any, mode: int, used: bool
+) -> None:
+    """In a folder where others may replace the file it is not used; a check says so (A4)."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(mode)
+    settings.KCK_PUBLISH = {"NEAR": str(folder / "near")}
+    (problem,) = diagnose("near store", "default")
+    assert problem.id == "W024"
+    if used:
+        NearFile(str(folder / "near"), SIZE).close()
+    else:
+        with pytest.raises(UntrustedNearFile, match="folder that others may write"):
+            NearFile(str(folder / "near"), SIZE)
+    folder.chmod(0o700)
+    assert diagnose("near store", "default") == []
+
+
+@pytest.mark.parametrize("suffix", ["", "-lock", "-follower", "-new"])
+def test_no_link_is_followed(path: str, tmp_path: Path, suffix: str) -> None:
+    """A link in the place of one of its files leads nowhere: what it points at stays (A4)."""
+    target = tmp_path / "theirs"
+    target.write_text("theirs")
+    os.symlink(target, path + suffix)
+    with suppress(OSError):
+        NearFile(path, SIZE).close()
+    assert target.read_text() == "theirs"
+    assert reader_of(path).get("a/1", FP) is None
+
+
+def test_the_name_that_a_file_is_made_under_cannot_be_known(path: str) -> None:
+    """Who plants files under the temporary name is not waited for, nor what a kill left (A4)."""
+    left = [f"{path}-new-{'0' * 32}", f"{path}-new-{'0' * 32}-lock"]
+    for name in left:
+        Path(name).write_text("left")
+    made: list[str] = []
+    real = lmdb.open
+
+    def opens(name: str, **more: Any) -> Any:
+        made.append(name)
+        return real(name, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lmdb, "open", opens)
+        for _ in range(2):
+            file = NearFile(path, SIZE)
+            file.rebuild(keep=False)
+            file.close()
+    temporary = [name for name in made if name != path]
+    assert len(set(temporary)) == len(temporary) == 3
+    assert not any(map(os.path.exists, [*temporary, *left]))

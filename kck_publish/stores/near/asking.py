@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -33,7 +34,9 @@ class Follower:
     def ask(self, key: str, fingerprint: str) -> None:
         """Ask it to hold a key, or to go on holding it; it may be busy, or gone."""
         with suppress(OSError, ValueError):
-            self._opened().sendto(f"{fingerprint}{key}".encode(), door_of(self._path))
+            ours, door = self._opened(), door_of(self._path)
+            if os.lstat(door).st_uid == os.geteuid():  # no other user is told our keys
+                ours.sendto(f"{fingerprint}{key}".encode(), door)
 
     def tell(self, name: bytes) -> None:
         """As ``ask``, by the name of a body; a digested name says no key, so it is left out."""

@@ -14,10 +14,12 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from glob import escape, glob
 from typing import Any
 
 import lmdb
 
+from ...exceptions import UntrustedNearFile
 from . import opened
 from .format import (
     MAGIC,
@@ -31,6 +33,7 @@ from .format import (
     read_owner,
     write_owner,
 )
+from .ownership import require_own, require_own_folder
 
 logger = logging.getLogger("kck_publish")
 
@@ -56,12 +59,15 @@ class LockedFile:
         self._size = size
         self._read = read
         self.env: Any = None
-        self._lock = os.open(lock_name(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        require_own_folder(path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._lock = os.open(lock_name(path), flags, 0o600)
         try:
+            require_own(lock_name(path))
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             opened.lend(path, None)
             self.owner = self._taken_over() or self._make()
-        except BlockingIOError:
+        except (BlockingIOError, UntrustedNearFile):
             os.close(self._lock)
             raise
         except BaseException:
@@ -90,7 +96,7 @@ class LockedFile:
     def _taken_over(self) -> Owner | None:
         """Open the file that is there; None where there is none to go on with."""
         try:
-            if not os.path.exists(self._path):
+            if not os.path.lexists(self._path):
                 return None
             self._open_environment()
             if is_cut_short(self.env, self._path):
@@ -105,7 +111,7 @@ class LockedFile:
                     return owner
             self._close_environment()
             self._set_aside(keep=owner is None and not _is_ours(data))
-        except (lmdb.Error, OSError) as error:
+        except (lmdb.Error, OSError, UntrustedNearFile) as error:
             logger.error(
                 "The near store %s cannot be opened (%s): it is set aside.",
                 self._path,
@@ -118,10 +124,9 @@ class LockedFile:
     def _make(self) -> Owner:
         owner = Owner(secrets.token_hex(8), boot(), self._size)
         # Made under another name: readers look for it by its own.
-        making = f"{self._path}-new"
-        for name in (making, f"{making}-lock"):
-            with suppress(FileNotFoundError):
-                os.unlink(name)
+        for left in glob(f"{escape(self._path)}-new-*"):  # by a follower that was killed
+            os.unlink(left)
+        making = f"{self._path}-new-{secrets.token_hex(16)}"
         with (
             lmdb.open(making, subdir=False, map_size=self._size, mode=0o600) as env,
             env.begin(write=True) as txn,
@@ -148,6 +153,8 @@ class LockedFile:
             logger.warning("What was there instead of a near store is now %s.", aside)
 
     def _open_environment(self) -> None:
+        for name in (self._path, f"{self._path}-lock"):
+            require_own(name)
         self._inodes = inode_of(self._path), inode_of(f"{self._path}-lock")
         self.env = lmdb.open(
             self._path,

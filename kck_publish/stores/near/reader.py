@@ -9,13 +9,13 @@ looked at again now and then.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Sequence
 from itertools import compress
 from time import clock_gettime
 from typing import Any
 
+from ...exceptions import UntrustedNearFile
 from ...log.snapshot import NOTHING, Snapshot
 from ..types import Stored
 from . import opened
@@ -35,6 +35,7 @@ from .format import (
     read_owner,
     unpack,
 )
+from .ownership import require_own
 
 try:
     import lmdb
@@ -173,7 +174,12 @@ class NearReader:
         if lmdb is None:
             raise ImportError("py-lmdb is not installed: pip install kck_publish[near]")
         inode = inode_of(self.path)
-        if inode is None or not os.path.exists(f"{self.path}-lock"):
+        if inode is None:
+            return
+        try:
+            for name in (self.path, f"{self.path}-lock"):
+                require_own(name)
+        except FileNotFoundError:  # the follower is just making another
             return
         lent = opened.lent.get(self.path)
         if lent is None and self.path in opened.lent:
@@ -214,10 +220,8 @@ class NearReader:
     def _complain(self, error: Exception) -> None:
         if not self._complained:
             self._complained = True
-            logger.error(
-                "The near store cannot be read (%s): its readers ask the store.",
-                type(error).__name__,
-            )
+            why = str(error) if isinstance(error, UntrustedNearFile) else type(error).__name__
+            logger.error("The near store cannot be read (%s): its readers ask the store.", why)
 
 
 def reader(path: str) -> NearReader:
