@@ -48,12 +48,12 @@ if TYPE_CHECKING:
     from .following.stored import StoredProduct as StoredProduct
     from .primers.base import Primer as Primer
     from .primers.base import primer as primer
+    from .primers.fetching import UNCHANGED as UNCHANGED
+    from .primers.fetching import Fetched as Fetched
+    from .primers.file_source import FileSource as FileSource
     from .primers.fragment import FragmentPrimer as FragmentPrimer
+    from .primers.http_source import HttpSource as HttpSource
     from .primers.remote import RemotePrimer as RemotePrimer
-    from .primers.remote_sources import UNCHANGED as UNCHANGED
-    from .primers.remote_sources import Fetched as Fetched
-    from .primers.remote_sources import FileSource as FileSource
-    from .primers.remote_sources import HttpSource as HttpSource
     from .products.depends import ALL as ALL
     from .products.depends import Change as Change
     from .products.depends import Depends as Depends
@@ -84,10 +84,10 @@ _NAMES = {
     "ALL": "products.depends",
     "Change": "products.depends",
     "Depends": "products.depends",
-    "UNCHANGED": "primers.remote_sources",
-    "Fetched": "primers.remote_sources",
-    "FileSource": "primers.remote_sources",
-    "HttpSource": "primers.remote_sources",
+    "UNCHANGED": "primers.fetching",
+    "Fetched": "primers.fetching",
+    "FileSource": "primers.file_source",
+    "HttpSource": "primers.http_source",
     "FragmentPrimer": "primers.fragment",
     "BooleanParameter": "products.parameters",
     "DateParameter": "products.parameters",

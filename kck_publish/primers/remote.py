@@ -24,7 +24,9 @@ from ..products.product import Product
 from ..public import public_in
 from ..stores import Address
 from .base import Primer
-from .remote_sources import Fetched, FileSource, HttpSource, Unchanged
+from .fetching import Fetched, Unchanged
+from .file_source import FileSource
+from .http_source import HttpSource
 
 _STATE = "SELECT state, value FROM kck_publish_fetch WHERE digest = %s"
 _REMEMBER = """

@@ -23,7 +23,8 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
 
 from kck_publish.exceptions import Undecodable, Unserializable
-from kck_publish.products.encoding import FORMAT, MAX_DEPTH, Encoded, decode, encode, fingerprint
+from kck_publish.products.encoding import FORMAT, Encoded, decode, encode, fingerprint
+from kck_publish.products.packing import MAX_DEPTH
 
 GOLDEN = Path(__file__).parent / "golden" / f"encoding_v{FORMAT}.json"
 NOON = datetime(2024, 1, 31, 12, 0, 0, 5)

@@ -1,19 +1,12 @@
-"""Where remote products are read from: an HTTP server, or a file. ``remote`` uses these.
-
-A fetch is conditional: it hands over what the source said of itself last time (an ETag, a time of
-change), and the source may answer that it is unchanged. By Python's own library, no other.
-"""
+"""HttpSource: an HTTP server that a remote product is read from, by Python's own library."""
 
 from __future__ import annotations
 
-import os
-import string
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage
-from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any
 from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
@@ -22,32 +15,7 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from ..exceptions import FetchFailed, InvalidPrimer
 from ..public import public_in
-
-_CHUNK = 64 * 1024
-
-
-class Unchanged:
-    """The answer of a source that what it gave last time still holds."""
-
-    def __repr__(self) -> str:
-        return "UNCHANGED"
-
-
-UNCHANGED: Final = Unchanged()
-
-
-@public_in("kck_publish")
-@dataclass(frozen=True)
-class Fetched:
-    """What a source gave.
-
-    Attributes:
-        data: the bytes; of an own ``fetch``: the value.
-        state: what to hand over at the next fetch, as JSON can hold it; {} to fetch it whole.
-    """
-
-    data: Any
-    state: Mapping[str, Any] = field(default_factory=dict)
+from .fetching import UNCHANGED, Fetched, Unchanged, check_limits, placeholders, read_limited
 
 
 @public_in("kck_publish")
@@ -82,13 +50,13 @@ class HttpSource:
             raise InvalidPrimer("HttpSource: the URL begins with http://host or https://host.")
         if parts.username is not None or parts.password is not None:
             raise InvalidPrimer("HttpSource: give credentials in headers, not in the URL.")
-        _check_limits("HttpSource", self.timeout, self.max_bytes)
-        _pieces(self.url)
+        check_limits("HttpSource", self.timeout, self.max_bytes)
+        placeholders(self.url)
 
     @property
     def names(self) -> set[str]:
         """The parameters that fill the URL."""
-        return _pieces(self.url)
+        return placeholders(self.url)
 
     def fetch(self, state: Mapping[str, Any], parameters: Mapping[str, str]) -> Fetched | Unchanged:
         """Read it, unless it is unchanged.
@@ -114,7 +82,7 @@ class HttpSource:
             url = self.url.format_map(escaped)
             asked = request.Request(url, headers=headers)
             with _opener().open(asked, timeout=self.timeout) as answer:
-                data = _read(answer, self.max_bytes, where, deadline)
+                data = read_limited(answer, self.max_bytes, where, deadline)
                 said = {"etag": answer.headers["ETag"], "modified": answer.headers["Last-Modified"]}
         except HTTPError as error:
             with error:
@@ -128,52 +96,6 @@ class HttpSource:
             name = "unreachable" if isinstance(reason, str) else type(reason).__name__
             raise FetchFailed(where, name) from None
         return Fetched(data, {name: one for name, one in said.items() if one is not None})
-
-
-@public_in("kck_publish")
-@dataclass(frozen=True)
-class FileSource:
-    """A file that another program writes.
-
-    Args:
-        path: ``{parameter}`` in it is filled with the key's parameter, which may name no folder.
-        max_bytes: a longer file is a failure.
-
-    Raises:
-        InvalidPrimer: for a limit that is not positive.
-    """
-
-    path: str | os.PathLike[str]
-    max_bytes: int = 10_000_000
-
-    def __post_init__(self) -> None:
-        _check_limits("FileSource", 1, self.max_bytes)
-        _pieces(os.fspath(self.path))
-
-    @property
-    def names(self) -> set[str]:
-        """The parameters that fill the path."""
-        return _pieces(os.fspath(self.path))
-
-    def fetch(self, state: Mapping[str, Any], parameters: Mapping[str, str]) -> Fetched | Unchanged:
-        """Read it, unless its time of change, size and place are those of the last time.
-
-        Raises:
-            FetchFailed: it cannot be read, is too long, or a parameter names a folder.
-        """
-        for value in parameters.values():
-            if value in ("", ".", "..") or any(one in value for one in "/\\\0"):
-                raise FetchFailed("a file", "a parameter that is no part of a file's name")
-        path = Path(os.fspath(self.path).format_map(dict(parameters)))
-        try:
-            with path.open("rb") as file:
-                found = os.fstat(file.fileno())
-                now = {"mtime": found.st_mtime_ns, "size": found.st_size, "inode": found.st_ino}
-                if state == now:
-                    return UNCHANGED
-                return Fetched(_read(file, self.max_bytes, path.name), now)
-        except OSError as error:
-            raise FetchFailed(path.name, type(error).__name__) from None
 
 
 class _Redirects(request.HTTPRedirectHandler):
@@ -214,26 +136,6 @@ def _opener() -> request.OpenerDirector:
     return opener
 
 
-def _read(source: Any, most: int, where: str, deadline: float | None = None) -> bytes:
-    """Everything, but no more than so much, and no longer than so long."""
-    take = getattr(source, "read1", source.read)
-    data = bytearray()
-    while chunk := take(_CHUNK):
-        data += chunk
-        if len(data) > most:
-            raise FetchFailed(where, f"more than {most} bytes")
-        if deadline is not None and time.monotonic() > deadline:
-            raise FetchFailed(where, "too slow")
-    if getattr(source, "length", None):
-        raise FetchFailed(where, "an answer that was cut off")
-    return bytes(data)
-
-
-def _check_limits(name: str, timeout: float, max_bytes: int) -> None:
-    if not timeout > 0 or not max_bytes > 0:
-        raise InvalidPrimer(f"{name}: timeout and max_bytes are greater than zero.")
-
-
 def _check_path(url: str, parameters: Mapping[str, str]) -> None:
     """Refuse a parameter that leads to another folder of the server, however it is written.
 
@@ -244,8 +146,8 @@ def _check_path(url: str, parameters: Mapping[str, str]) -> None:
     """
     parts = urlsplit(url)
     filled = {name: _decoded(value) for name, value in parameters.items()}
-    inside = [filled[name] for name in _pieces(parts.path)]
-    segments = [one.format_map(filled) for one in parts.path.split("/") if _pieces(one)]
+    inside = [filled[name] for name in placeholders(parts.path)]
+    segments = [one.format_map(filled) for one in parts.path.split("/") if placeholders(one)]
     named = [segment.partition(";")[0] for segment in segments]
     if (
         any(character in value for value in inside for character in "/\\")
@@ -260,15 +162,3 @@ def _decoded(value: str) -> str:
     while (plain := unquote(value)) != value:
         value = plain
     return value
-
-
-def _pieces(text: str) -> set[str]:
-    """The names in braces. Raises InvalidPrimer for anything else in them."""
-    try:
-        found = [(name, form, turn) for _, name, form, turn in string.Formatter().parse(text)]
-    except ValueError:
-        found = [("", None, None)]
-    pieces = [(name, form, turn) for name, form, turn in found if name is not None]
-    if any(not name.isidentifier() or form or turn for name, form, turn in pieces):
-        raise InvalidPrimer(f"{text!r}: braces hold the name of a parameter, and nothing else.")
-    return {name for name, _, _ in pieces}

@@ -1,0 +1,74 @@
+"""Fetching: the answers of a remote source, and the checks that its kinds share.
+
+A fetch is conditional: it hands over the state that the source gave with its last answer (an ETag,
+a time of change), and the source may answer that its data is unchanged.
+"""
+
+from __future__ import annotations
+
+import string
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..exceptions import FetchFailed, InvalidPrimer
+from ..public import public_in
+
+_CHUNK = 64 * 1024
+
+
+class Unchanged:
+    """The answer of a source that what it gave last time still holds."""
+
+    def __repr__(self) -> str:
+        return "UNCHANGED"
+
+
+UNCHANGED: Final = Unchanged()
+
+
+@public_in("kck_publish")
+@dataclass(frozen=True)
+class Fetched:
+    """What a source gave.
+
+    Attributes:
+        data: the bytes; of an own ``fetch``: the value.
+        state: what to hand over at the next fetch, as JSON can hold it; {} to fetch it whole.
+    """
+
+    data: Any
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_limited(source: Any, most: int, where: str, deadline: float | None = None) -> bytes:
+    """Everything, but no more than so much, and no longer than so long."""
+    take = getattr(source, "read1", source.read)
+    data = bytearray()
+    while chunk := take(_CHUNK):
+        data += chunk
+        if len(data) > most:
+            raise FetchFailed(where, f"more than {most} bytes")
+        if deadline is not None and time.monotonic() > deadline:
+            raise FetchFailed(where, "too slow")
+    if getattr(source, "length", None):
+        raise FetchFailed(where, "an answer that was cut off")
+    return bytes(data)
+
+
+def check_limits(name: str, timeout: float, max_bytes: int) -> None:
+    if not timeout > 0 or not max_bytes > 0:
+        raise InvalidPrimer(f"{name}: timeout and max_bytes are greater than zero.")
+
+
+def placeholders(text: str) -> set[str]:
+    """The names in braces. Raises InvalidPrimer for anything else in them."""
+    try:
+        found = [(name, form, turn) for _, name, form, turn in string.Formatter().parse(text)]
+    except ValueError:
+        found = [("", None, None)]
+    pieces = [(name, form, turn) for name, form, turn in found if name is not None]
+    if any(not name.isidentifier() or form or turn for name, form, turn in pieces):
+        raise InvalidPrimer(f"{text!r}: braces hold the name of a parameter, and nothing else.")
+    return {name for name, _, _ in pieces}

@@ -1,0 +1,59 @@
+"""FileSource: a file that a remote product is read from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..exceptions import FetchFailed
+from ..public import public_in
+from .fetching import UNCHANGED, Fetched, Unchanged, check_limits, placeholders, read_limited
+
+
+@public_in("kck_publish")
+@dataclass(frozen=True)
+class FileSource:
+    """A file that another program writes.
+
+    Args:
+        path: ``{parameter}`` in it is filled with the key's parameter, which may name no folder.
+        max_bytes: a longer file is a failure.
+
+    Raises:
+        InvalidPrimer: for a limit that is not positive.
+    """
+
+    path: str | os.PathLike[str]
+    max_bytes: int = 10_000_000
+
+    def __post_init__(self) -> None:
+        check_limits("FileSource", 1, self.max_bytes)
+        placeholders(os.fspath(self.path))
+
+    @property
+    def names(self) -> set[str]:
+        """The parameters that fill the path."""
+        return placeholders(os.fspath(self.path))
+
+    def fetch(self, state: Mapping[str, Any], parameters: Mapping[str, str]) -> Fetched | Unchanged:
+        """Read it, unless its time of change, size and place are those of the last time.
+
+        Raises:
+            FetchFailed: it cannot be read, is too long, or a parameter names a folder.
+        """
+        for value in parameters.values():
+            if value in ("", ".", "..") or any(one in value for one in "/\\\0"):
+                raise FetchFailed("a file", "a parameter that is no part of a file's name")
+        path = Path(os.fspath(self.path).format_map(dict(parameters)))
+        try:
+            with path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                now = {"mtime": found.st_mtime_ns, "size": found.st_size, "inode": found.st_ino}
+                if state == now:
+                    return UNCHANGED
+                return Fetched(read_limited(file, self.max_bytes, path.name), now)
+        except OSError as error:
+            raise FetchFailed(path.name, type(error).__name__) from None
