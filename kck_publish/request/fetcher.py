@@ -6,21 +6,18 @@ A subclass says how many keys are loaded in one go; ``model_fetchers`` has the c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from inspect import iscoroutinefunction
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
-from asgiref.sync import sync_to_async
-from django.db import DatabaseError
-
-from ..exceptions import BatchMismatch, FetcherError, MissingRequestContext, NoBatchLoad
+from ..exceptions import MissingRequestContext
 from ..public import public_in
 from . import context as request_context
-from .async_batches import Key, Loaded, Values
+from .async_batches import Key, Values
+from .batch_loader import BatchLoader
 
 
 @public_in("kck_publish.request")
-class DataFetcher:
+class DataFetcher(BatchLoader):
     """Loads values by key in batches; within a request each key once.
 
     Write ``batch_load(self, keys)``, which returns a list with a value for each key, or
@@ -38,7 +35,6 @@ class DataFetcher:
             do not come from the database.
     """
 
-    max_batch_size: ClassVar[int] = 1000
     forgets_writes: ClassVar[bool] = True
 
     def __init__(self) -> None:
@@ -60,14 +56,6 @@ class DataFetcher:
         return instance
 
     # What a user writes
-
-    def batch_load(self, keys: Any) -> Any:
-        """A value for each key, in their order; None where there is nothing."""
-        raise NoBatchLoad(type(self))
-
-    def batch_load_dict(self, keys: Any) -> Any:
-        """The values by key; a key that is left out has None."""
-        raise NoBatchLoad(type(self))
 
     def clean_key(self, key: Any) -> Any:
         """The one form of a key, so that ``1`` and ``"1"`` are asked for once. As it is here."""
@@ -171,87 +159,6 @@ class DataFetcher:
                 if key in loaded.errors:
                     raise loaded.errors[key]
         return found
-
-    def _load(self, keys: Sequence[Key]) -> Loaded:
-        """Load in batches. When one fails, one by one: so that a bad key fails alone."""
-        loaded = Loaded()
-        for some in self._batches(keys):
-            try:
-                loaded.values |= self._pairs(some, self._loader()(some))
-            except Exception as error:
-                if len(some) > 1 and _concerns_a_key(error):
-                    for key in some:
-                        self._load_one(key, loaded)
-                elif len(keys) > 1 and _concerns_a_key(error):
-                    loaded.errors[some[0]] = error
-                else:
-                    raise
-        return loaded
-
-    def _load_one(self, key: Key, loaded: Loaded) -> None:
-        try:
-            loaded.values |= self._pairs([key], self._loader()([key]))
-        except Exception as error:
-            if not _concerns_a_key(error):
-                raise
-            loaded.errors[key] = error
-
-    async def aload(self, keys: Sequence[Key]) -> Loaded:
-        """Load in batches, from asynchronous code."""
-        loader = self._method()
-        if not iscoroutinefunction(loader):
-            return await sync_to_async(self._load)(keys)
-        loaded = Loaded()
-        for some in self._batches(keys):
-            try:
-                loaded.values |= self._pairs(some, await loader(some))
-            except Exception as error:
-                if not _concerns_a_key(error) or len(keys) == 1:
-                    raise
-                for key in some:
-                    try:
-                        loaded.values |= self._pairs([key], await loader([key]))
-                    except Exception as alone:  # noqa: BLE001 - raised to whoever asked for it
-                        loaded.errors[key] = alone
-        return loaded
-
-    def _batches(self, keys: Sequence[Key]) -> Iterator[list[Key]]:
-        for start in range(0, len(keys), self.max_batch_size):
-            yield list(keys[start : start + self.max_batch_size])
-
-    def _method(self) -> Callable[[list[Key]], Any]:
-        if type(self).batch_load is not DataFetcher.batch_load:
-            return self.batch_load
-        return self.batch_load_dict
-
-    def _loader(self) -> Callable[[list[Key]], Any]:
-        method = self._method()
-        if iscoroutinefunction(method):
-            raise FetcherError(
-                f"{type(self).__qualname__} loads asynchronously: await aget() or aget_many()."
-            )
-        return method
-
-    def _pairs(self, keys: list[Key], result: Any) -> dict[Key, Any]:
-        if self._method() == self.batch_load_dict:
-            if not isinstance(result, Mapping):
-                kind = type(result).__name__
-                raise BatchMismatch(type(self), f"batch_load_dict returned {kind}, not a dict")
-            return {key: result.get(key) for key in keys}
-        if isinstance(result, Mapping | str | bytes) or not isinstance(result, Iterable):
-            kind = type(result).__name__
-            raise BatchMismatch(type(self), f"batch_load returned {kind}, not a list")
-        values = list(result)
-        if len(values) != len(keys):
-            raise BatchMismatch(
-                type(self), f"batch_load was given {len(keys)} keys and returned {len(values)}"
-            )
-        return dict(zip(keys, values, strict=True))
-
-
-def _concerns_a_key(error: Exception) -> bool:
-    """Whether loading the keys one by one may help: not when the database, or the class, fails."""
-    return not isinstance(error, DatabaseError | FetcherError)
 
 
 @public_in("kck_publish.request")
