@@ -10,7 +10,6 @@ The lease is renewed as of the moment before a look whose keys are all copied.
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import os
 import socket
@@ -18,9 +17,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from .. import stores
@@ -28,7 +26,6 @@ from ..conf import settings
 from ..exceptions import ConfigurationError, Forgotten
 from ..following.doorbell import Doorbell, listener_name
 from ..following.loop import BEAT, CLOSE_POLL, Loop
-from ..following.moments import Moments
 from ..following.process import Following, OccupiedError
 from ..log import consumers
 from ..log.consumers import Consumer
@@ -37,7 +34,10 @@ from ..postgres import Cursor, connect, name_of
 from ..stores.near import journal
 from ..stores.near.asking import DAMAGED
 from ..stores.near.format import Lease, clock, door_of
+from . import near_consumer, near_lmdb
 from .near_copy import Copying
+from .near_door import opened, requests_at
+from .near_loop import NearLoop
 
 logger = logging.getLogger("kck_publish")
 
@@ -46,9 +46,6 @@ FILL = 200
 # A damaged file is set aside at most so often, in seconds.
 DAMAGES = 10.0
 
-_CLUSTER = """
-SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || current_database()
-"""
 _ALIVE = "UPDATE kck_publish_listener SET seen_at = clock_timestamp() WHERE id = %s"
 
 
@@ -70,14 +67,8 @@ class NearFollower(Following):
         super().__init__()
         if settings.NEAR is None:
             raise ConfigurationError("KCK_PUBLISH['NEAR'] names no file: nothing to follow for.")
-        try:
-            from ..stores.near.writer import NearFile
-        except ImportError:
-            raise ConfigurationError(
-                "KCK_PUBLISH['NEAR'] needs py-lmdb: pip install 'kck_publish[near]'."
-            ) from None
         self._say = say
-        self._make = NearFile
+        self._make = near_lmdb.file_class()
         self._path: str = settings.NEAR
         self._lease: float = settings.NEAR_LEASE
         self._alias = alias
@@ -104,7 +95,9 @@ class NearFollower(Following):
         """The file and the connections, with what has been missed made good."""
         with self._file() as file:
             assert self._bell is not None
-            self._consumer = self._resumed(file) or self._begun(file)
+            with self._desk.cursor() as cursor:
+                consumer = near_consumer.resume(cursor, file.owner)
+            self._consumer = consumer or self._begun(file)
             yield NearLoop(self, file, self._bell, self._stopped, self.moments)
 
     def passes(self, error: Exception) -> bool:
@@ -123,39 +116,38 @@ class NearFollower(Following):
 
     @contextmanager
     def _file(self) -> Iterator[Any]:
-        """The file and the door, for as long as nobody else has them; and the connections."""
+        """The file, the door and the connections, for as long as no other process has them."""
         try:
             file = self._make(self._path, settings.NEAR_SIZE)
         except BlockingIOError:  # another process of this host follows
             raise OccupiedError from None
-        door = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            with suppress(FileNotFoundError):
-                os.unlink(door_of(self._path))
-            door.bind(door_of(self._path))
-            os.chmod(door_of(self._path), 0o600)
-            self._door = door
-            self._desk = connect(self._alias)
-            try:
-                self._bell = Doorbell(
-                    lambda: connect(self._alias, settings.LISTEN_DSN),
-                    self._desk,
-                    f"near:{listener_name()}",
-                    listen=not self._poll,
-                    kind="near",
-                )
-                self._bell.hear(door)
-                self._bell.prove()
+            with opened(door_of(self._path)) as self._door, self._connections(self._door):
                 yield file
-            finally:
-                bell, self._bell = self._bell, None
-                if bell is not None:
-                    bell.close()
-                self._desk.close()
         finally:
             self.following.clear()
-            door.close()
             file.close()
+
+    @contextmanager
+    def _connections(self, door: socket.socket) -> Iterator[None]:
+        """The connection for queries, and the bell, which hears the door too."""
+        self._desk = connect(self._alias)
+        try:
+            self._bell = Doorbell(
+                lambda: connect(self._alias, settings.LISTEN_DSN),
+                self._desk,
+                f"near:{listener_name()}",
+                listen=not self._poll,
+                kind="near",
+            )
+            self._bell.hear(door)
+            self._bell.prove()
+            yield
+        finally:
+            bell, self._bell = self._bell, None
+            if bell is not None:
+                bell.close()
+            self._desk.close()
 
     @property
     def nap(self) -> float:
@@ -180,12 +172,12 @@ class NearFollower(Following):
         except Forgotten:
             self._consumer = self._begun(file)
             return True
-        except _full() as error:
+        except near_lmdb.error_class() as error:
             self._broken(file, error)
             return True
 
     def _look(self, file: Any) -> bool:
-        asked = self._asked()
+        asked = requests_at(self._door, FILL)
         if DAMAGED in (fingerprint for _, fingerprint in asked):
             if clock() - self._damaged > DAMAGES:
                 self._broken(file, None)
@@ -207,15 +199,6 @@ class NearFollower(Following):
                 self._renew(cursor, file, at, seen.until)
             return seen.keys is None or bool(seen.keys)
 
-    def _asked(self) -> list[tuple[str, str]]:
-        """Key and fingerprint of what readers want to be held."""
-        asked: dict[tuple[str, str], None] = {}
-        with suppress(BlockingIOError):
-            while len(asked) < FILL:
-                said = self._door.recv(65536).decode(errors="replace")
-                asked[said[16:], said[:16]] = None
-        return list(asked)
-
     def _renew(self, cursor: Cursor, file: Any, at: float, until: str) -> None:
         """Readers may trust the file a while longer: at that moment everything was copied."""
         lag = lags(cursor).longest
@@ -230,20 +213,8 @@ class NearFollower(Following):
             cursor.execute(_ALIVE, [self._bell.id])
             file.check_readers()
 
-    def _resumed(self, file: Any) -> Consumer | None:
-        """Go on with the file as it is; None when it may have missed something."""
-        owner = file.owner
-        with self._desk.cursor() as cursor:
-            if owner.cluster != self._cluster(cursor):
-                return None
-            if not journal.is_unbroken(cursor, owner.consumer):
-                return None
-            with suppress(Forgotten):
-                return consumers.resume(cursor, self._name(owner.token), owner.consumer)
-        return None
-
     def _begun(self, file: Any) -> Consumer:
-        """Begin with an empty file: registered first, and then all who may not have seen it ended.
+        """Begin with an empty file: it is registered, then every unaware writer ends.
 
         Until then there is no lease, and nothing is held.
         """
@@ -251,8 +222,8 @@ class NearFollower(Following):
         file.clear(replace(file.owner, consumer=0, done=""))
         self.copying.forget()
         with self._desk.cursor() as cursor:
-            consumer = journal.begin(cursor, self._name(file.owner.token))
-            cluster = self._cluster(cursor)
+            consumer = journal.begin(cursor, near_consumer.name_for(file.owner.token))
+            cluster = near_consumer.cluster_of(cursor)
             unaware = journal.writers(cursor)
             while unaware and not self._stopped.wait(CLOSE_POLL):
                 unaware &= journal.writers(cursor)
@@ -271,65 +242,3 @@ class NearFollower(Following):
         )
         file.rebuild(keep=not full)
         self._consumer = self._begun(file)
-
-    def _name(self, token: str) -> str:
-        return f"near:{socket.gethostname()}:{token}"
-
-    def _cluster(self, cursor: Cursor) -> str:
-        cursor.execute(_CLUSTER)
-        return str(cursor.fetchone()[0])
-
-
-@contextmanager
-def following(near: NearFollower | None) -> Iterator[None]:
-    """Follow in a thread of its own while the block runs."""
-    if near is None:
-        yield
-        return
-    run = partial(contextvars.copy_context().run, near.run)
-    thread = threading.Thread(target=run, name="kck_publish near store")
-    thread.start()
-    try:
-        yield
-    finally:
-        near.stop()
-        thread.join()
-
-
-class NearLoop(Loop):
-    """The loop of the near store's follower: a look copies what was written."""
-
-    def __init__(
-        self,
-        follower: NearFollower,
-        file: Any,
-        bell: Doorbell,
-        stopped: threading.Event,
-        moments: Moments,
-    ) -> None:
-        super().__init__(bell, stopped, moments)
-        self._follower = follower
-        self._file = file
-
-    def look(self, rung: bool = False, once: bool = False) -> bool:
-        """Copy what was written since the last look; whether there was anything."""
-        nudged = self._follower.take_nudge()
-        # Who nudges will do so again: to look in between would only be in their way.
-        self.first_pause = settings.AWAKE_POLL if nudged else CLOSE_POLL
-        found = self._follower.look(self._file)
-        self._follower.announce()
-        return found
-
-    def nap(self) -> float:
-        """Often enough to renew the lease."""
-        return self._follower.nap
-
-    def unasked(self) -> bool:
-        """Look, and renew the lease."""
-        return self.look()
-
-
-def _full() -> type[Exception]:
-    import lmdb
-
-    return lmdb.Error

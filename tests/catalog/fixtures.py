@@ -15,7 +15,8 @@ from django.test.utils import CaptureQueriesContext
 
 from kck_publish import stores
 from kck_publish.listener.listener import Listener
-from kck_publish.listener.near_follower import NearFollower, following
+from kck_publish.listener.near_follower import NearFollower
+from kck_publish.listener.near_loop import following
 from kck_publish.log.snapshot import take
 from kck_publish.products import registry
 from kck_publish.refresh.outcome import Outcome

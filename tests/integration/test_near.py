@@ -15,7 +15,8 @@ from django.test.utils import CaptureQueriesContext
 
 from kck_publish import Behind, Cache, ConfigurationError, KeyParameterMismatch
 from kck_publish.listener.near_copy import Copying
-from kck_publish.listener.near_follower import NearFollower, following
+from kck_publish.listener.near_follower import NearFollower
+from kck_publish.listener.near_loop import following
 from kck_publish.postgres import Cursor
 from kck_publish.products import registry
 from kck_publish.request import GlobalRequest

@@ -21,7 +21,8 @@ from django.http import HttpRequest, HttpResponse
 from kck_publish import Cache
 from kck_publish.capture import request_writes
 from kck_publish.capture.request_writes import OwnWrites, Writes
-from kck_publish.listener.near_follower import NearFollower, following
+from kck_publish.listener.near_follower import NearFollower
+from kck_publish.listener.near_loop import following
 from kck_publish.log.consumers import register
 from kck_publish.log.snapshot import take
 from kck_publish.postgres import Cursor

@@ -904,7 +904,7 @@ GUARDS = (
     _guard(
         "following for the near store",
         "and another cluster or database",
-        "if owner.cluster != self._cluster(cursor):",
+        "if owner.cluster != cluster_of(cursor):",
         "if False:",
         f"{NEAR}_guards.py::test_the_copy_of_another_database_is_not_gone_on_with",
     ),

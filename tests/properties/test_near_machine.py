@@ -14,7 +14,8 @@ from django.db import connection
 from hypothesis.stateful import invariant
 
 from kck_publish.conf import settings as ours
-from kck_publish.listener.near_follower import NearFollower, following
+from kck_publish.listener.near_follower import NearFollower
+from kck_publish.listener.near_loop import following
 from kck_publish.log.snapshot import take
 from kck_publish.products import registry
 from kck_publish.products.compute import compute

@@ -11,7 +11,8 @@ from django.db import connections
 from kck_publish.conf import settings, working_in
 from kck_publish.exceptions import KckPublishError
 from kck_publish.listener.listener import Listener
-from kck_publish.listener.near_follower import NearFollower, following
+from kck_publish.listener.near_follower import NearFollower
+from kck_publish.listener.near_loop import following
 
 
 class Command(BaseCommand):
