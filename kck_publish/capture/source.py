@@ -7,10 +7,11 @@ Made by the registry from what is declared; read by ``sql`` to write the capture
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
+from django.db.models import Field, Model
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,34 @@ class Source:
     """A table whose changes are captured.
 
     Attributes:
-        model: the concrete model (perhaps auto-created, perhaps of another app) of the table.
+        models: the concrete models (perhaps auto-created, perhaps of another app) of the table:
+            one, but for tables that several models read; a managed one first.
         captured: database column names whose values are logged, the primary key's first.
         watched: the columns whose change counts; None when a change of any column does.
     """
 
-    model: type[models.Model]
+    models: tuple[type[Model], ...]
     captured: tuple[str, ...]
     watched: tuple[str, ...] | None
+
+    def with_(self, other: Source) -> Source:
+        """The source of the same table that serves another model too."""
+        captured = dict.fromkeys((*self.captured, *other.captured))
+        watched = None
+        if self.watched is not None and other.watched is not None:
+            watched = tuple(dict.fromkeys((*self.watched, *other.watched)))
+        return Source((*self.models, *other.models), tuple(captured), watched)
+
+    @property
+    def model(self) -> type[Model]:
+        """The model that stands for the table where one will do."""
+        return self.models[0]
+
+    @property
+    def fields(self) -> Iterator[Field[Any, Any]]:
+        """The fields of the table's columns; of some columns several, with several models."""
+        for model in self.models:
+            yield from model._meta.local_concrete_fields
 
     @property
     def table(self) -> str:
@@ -38,7 +59,7 @@ class Source:
         return tuple(column_of(field) for field in self.model._meta.pk_fields)
 
 
-def column_of(field: models.Field[Any, Any]) -> str:
+def column_of(field: Field[Any, Any]) -> str:
     """The column of a concrete field (those of a model's ``concrete_fields`` all have one)."""
     assert field.column is not None
     return field.column

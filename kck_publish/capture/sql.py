@@ -169,7 +169,7 @@ def virtual_columns(source: Source) -> set[str]:
     """The generated columns that are not stored: a statement that named them would fail."""
     return {
         str(field.column)
-        for field in source.model._meta.local_concrete_fields
+        for field in source.fields
         if field.generated and not getattr(field, "db_persist", True)
     }
 
@@ -252,7 +252,7 @@ def _image(row: str, source: Source, unseen: set[str]) -> sql.Composable:
     # The text of an address would have a netmask, which the values that Django reads have not.
     addresses = {
         str(one.column)
-        for one in source.model._meta.local_concrete_fields
+        for one in source.fields
         if one.get_internal_type() == "GenericIPAddressField"
     }
     values = (

@@ -49,7 +49,7 @@ class ChangeStream(Stream):
         name: of the Follower.
         reset: called when it cannot go on where it was, with the reason.
         handler: is handed the changes.
-        wanted: by table, what of it; None for all that is captured, whole.
+        wanted: by table and model, what of it; None for all that is captured, whole.
         alias: the database.
     """
 
@@ -61,7 +61,7 @@ class ChangeStream(Stream):
         name: str,
         reset: Callable[[str], None],
         handler: Handler,
-        wanted: Mapping[str, Depends] | None,
+        wanted: Mapping[str, Mapping[object, Depends]] | None,
         alias: str,
     ) -> None:
         sources = registry.graph().sources
@@ -123,10 +123,11 @@ class ChangeStream(Stream):
         if rows:
             connections[self._alias].ensure_connection()
         for row in rows:
-            change = self._decoder.change(row)
-            if change is None:
-                continue
+            changes = self._decoder.changes(row)
             if self._wanted is None:
-                yield change
-            elif (wanted := self._wanted[row.source]).counts(change):
-                yield wanted.shown(change)
+                yield from changes[:1]  # a table that several models read is told of once
+                continue
+            for change in changes:
+                wanted = self._wanted[row.source].get(change.source)
+                if wanted is not None and wanted.counts(change):
+                    yield wanted.shown(change)

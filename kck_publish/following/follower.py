@@ -129,7 +129,9 @@ class Follower:
         return wanted
 
 
-def _by_table(wanted: Sequence[Depends]) -> dict[str, Depends]:
-    return {
-        model._meta.db_table: dependency for dependency in wanted for model in dependency.models
-    }
+def _by_table(wanted: Sequence[Depends]) -> dict[str, dict[object, Depends]]:
+    found: dict[str, dict[object, Depends]] = {}
+    for dependency in wanted:
+        for model in dependency.models:
+            found.setdefault(model._meta.db_table, {})[model] = dependency
+    return found

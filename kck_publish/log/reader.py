@@ -118,9 +118,9 @@ def any_unseen(cursor: Cursor, since: str) -> bool:
 
 
 Load = Callable[[str], Any]
-Loads = dict[str, dict[str, tuple[str, Load]]]
+Loads = dict[type[Model], dict[str, tuple[str, Load]]]
 
-# By alias and table: how a column's text is read. Kept until something cannot be read.
+# By alias and model: how a column's text is read. Kept until something cannot be read.
 _known: dict[str, Loads] = defaultdict(dict)
 
 
@@ -137,20 +137,21 @@ class Decoder:
         self._sources = sources
         self._loads = _known[connection.alias]
 
-    def change(self, row: Row) -> Change | None:
-        """The change that a row records; None when its table is no source any more.
+    def changes(self, row: Row) -> list[Change]:
+        """The change that a row records, as each model of its table has it.
 
-        A row that cannot be read (a column that is gone, a value that its type refuses) becomes
-        a ``truncate``: everything that depends on the source is then primed.
+        Empty when the table is no source any more. A row that cannot be read (a column that is
+        gone, a value that its type refuses) becomes a ``truncate``: everything that depends on the
+        source is then primed.
         """
         source = self._sources.get(row.source)
-        if source is None:
-            return None
-        model = source.model
+        return [] if source is None else [self._change(row, model) for model in source.models]
+
+    def _change(self, row: Row, model: type[Model]) -> Change:
         try:
             old, new = self._image(model, row, row.old), self._image(model, row, row.new)
         except (KeyError, ValueError, PsycopgError) as error:
-            self._loads.pop(row.source, None)  # the table may have changed
+            self._loads.pop(model, None)  # the table may have changed
             logger.warning(
                 "Change %d of %s cannot be read (%s): all that depends on it is primed.",
                 row.seq,
@@ -165,7 +166,7 @@ class Decoder:
     ) -> dict[str, Any] | None:
         if values is None:
             return None
-        loads = self._loads.get(row.source) or self._loads_of(model)
+        loads = self._loads.get(model) or self._loads_of(model)
         image: dict[str, Any] = {}
         for column, text in zip(row.columns or (), values, strict=True):
             if column in loads:  # else a column that this code does not know
@@ -194,7 +195,7 @@ class Decoder:
                     one.attname,
                     _loader(load, converters, expression, connection),
                 )
-        self._loads[table] = loads
+        self._loads[model] = loads
         return loads
 
 

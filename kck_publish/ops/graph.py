@@ -95,7 +95,8 @@ def _kind(product: Product) -> str:
 def _text(graph: Graph, all_: list[Edge]) -> str:
     lines = ["sources"]
     for table, source in sorted(graph.sources.items()):
-        lines.append(f"  {_line(table)}  {source.model._meta.label}")
+        labels = ", ".join(model._meta.label for model in source.models)
+        lines.append(f"  {_line(table)}  {labels}")
         lines += [
             f"    -> {one.by}  [{one.label}]"
             for one in all_

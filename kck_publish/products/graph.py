@@ -26,7 +26,7 @@ class Graph:
     """All products with their dependencies, as declared at one moment."""
 
     products: dict[str, Product]
-    by_table: dict[str, list[Dependent]] = field(default_factory=lambda: defaultdict(list))
+    by_model: dict[type[Model], list[Dependent]] = field(default_factory=lambda: defaultdict(list))
     by_product: dict[str, list[Dependent]] = field(default_factory=lambda: defaultdict(list))
     # What values of a product, as this process has seen, were computed from besides.
     recorded: dict[str, set[str]] = field(default_factory=dict)
@@ -39,30 +39,28 @@ class Graph:
         return [product.fingerprint for product in self.products.values()]
 
     @cached_property
-    def publishers(self) -> dict[str, list[type[Model]]]:
-        """By table name, the models whose own ``publish`` says what a row publishes."""
-        found: dict[str, list[type[Model]]] = defaultdict(list)
+    def publishers(self) -> dict[type[Model], list[type[Model]]]:
+        """By the model of a row, the models whose own ``publish`` says what it publishes."""
+        found: dict[type[Model], list[type[Model]]] = defaultdict(list)
         for product in self.products.values():
             if product.publisher is not None:
                 for model in product.depends_on[0].models:  # the row itself
-                    found[model._meta.db_table].append(product.publisher)
+                    found[model].append(product.publisher)
         return found
 
     @cached_property
     def sources(self) -> dict[str, Source]:
         """The sources by table name, each with the columns that somebody depends on."""
-        needs: dict[type[Model], list[Dependent]] = defaultdict(list)
-        for dependency in self.followed:
-            for model in dependency.models:
-                needs[model] = []
-        for dependents in self.by_table.values():
-            for product, dependency in dependents:
-                for model in dependency.models:
-                    needs[model].append((product, dependency))
-        return {
-            model._meta.db_table: _source(model, all_, self.followed)
-            for model, all_ in needs.items()
+        needs: dict[type[Model], list[Dependent]] = {
+            model: [] for wanted in self.followed for model in wanted.models
         }
+        needs |= self.by_model
+        found: dict[str, Source] = {}
+        for model, all_ in sorted(needs.items(), key=lambda need: not need[0]._meta.managed):
+            source = _source(model, all_, self.followed)
+            known = found.get(source.table)
+            found[source.table] = source if known is None else known.with_(source)
+        return found
 
     @cached_property
     def order(self) -> dict[str, int]:
@@ -189,7 +187,7 @@ def _source(model: type[Model], dependents: list[Dependent], followed: list[Depe
             else:
                 captured.update(dict.fromkeys(wanted))
                 watched = None if watched is None else watched | dict.fromkeys(wanted)
-    return Source(model, tuple(captured), None if watched is None else tuple(watched))
+    return Source((model,), tuple(captured), None if watched is None else tuple(watched))
 
 
 def connect(graph: Graph, product: Product, dependency: Depends) -> None:
@@ -210,7 +208,7 @@ def connect(graph: Graph, product: Product, dependency: Depends) -> None:
         graph.by_product[dependency.product].append((product, dependency))
     for model in dependency.models:
         dependency.wanted(model)  # a column that does not exist is refused here
-        graph.by_table[model._meta.db_table].append((product, dependency))
+        graph.by_model[model].append((product, dependency))
 
 
 def _similar(name: str, names: Collection[str]) -> str:

@@ -207,5 +207,7 @@ def concerned(graph: Graph, name: str, stored: bool) -> set[str]:
     """The products that a part of the backlog touches directly."""
     if stored:
         return {name}
-    dependents = [*graph.by_table.get(name, ()), *graph.by_product.get(name, ())]
+    models = graph.sources[name].models if name in graph.sources else ()
+    dependents = [pair for model in models for pair in graph.by_model.get(model, ())]
+    dependents += graph.by_product.get(name, ())
     return {product.name for product, _ in dependents} | ({name} & graph.products.keys())

@@ -82,8 +82,9 @@ class Dependents:
                 self.request(work, (row.new or [""])[0] or "", "request")
             elif row.op == refreshes.REFRESHED:
                 self._cascade(work, row)
-            elif (change := self._decoder.change(row)) is not None:
-                self._change(work, change, row.source)
+            else:
+                for change in self._decoder.changes(row):
+                    self._change(work, change)
         for product, dependency, changes in self._looked.values():
             self._look_up(work, product, dependency, changes)
         self._looked.clear()
@@ -149,15 +150,16 @@ class Dependents:
                 task.xids.add(change.xid)
                 task.last = change
 
-    def _change(self, work: Work, change: Change, table: str) -> None:
-        for product, dependency in self._graph.by_table.get(table, ()):
+    def _change(self, work: Work, change: Change) -> None:
+        source: Any = change.source  # a model
+        for product, dependency in self._graph.by_model.get(source, ()):
             if isinstance(dependency, Looked):  # asked for all changes at once
                 if dependency.counts(change):
                     found = (product, dependency, list[Change]())
                     self._looked.setdefault(id(dependency), found)[2].append(change)
             else:
                 self._touch(work, product, dependency, change)
-        for model in self._graph.publishers.get(table, ()):
+        for model in self._graph.publishers.get(source, ()):
             self._publish(work, model, change)
 
     def _look_up(

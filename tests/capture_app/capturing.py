@@ -18,8 +18,8 @@ Row = tuple[str, dict[str, str | None] | None, dict[str, str | None] | None]
 
 def source(model: type[models.Model], *columns: str, whole: bool = False) -> Source:
     """A source that captures the columns; it watches them, or all columns when ``whole``."""
-    keys = Source(model, (), ()).primary_key
-    return Source(model, tuple(dict.fromkeys((*keys, *columns))), None if whole else columns)
+    keys = Source((model,), (), ()).primary_key
+    return Source((model,), tuple(dict.fromkeys((*keys, *columns))), None if whole else columns)
 
 
 @contextmanager

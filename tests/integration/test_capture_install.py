@@ -303,7 +303,7 @@ def moving(transactional_db: None) -> Iterator[None]:
 
 def test_a_data_migration_after_a_column_is_gone(moving: None) -> None:
     """RemoveField, RenameField and then a write, in one migrate run; and back again."""
-    old = Source(Parcel, ("id", "name", "colour"), ("name", "colour"))
+    old = Source((Parcel,), ("id", "name", "colour"), ("name", "colour"))
     new = source(Parcel, "label")
     with declared(old):
         done = install.install("default", registry.sources())
@@ -329,7 +329,7 @@ def test_a_data_migration_after_a_column_is_gone(moving: None) -> None:
 
 
 def test_a_migrate_that_failed_leaves_a_capture_that_works_and_is_found(moving: None) -> None:
-    old = Source(Parcel, ("id", "name", "colour"), ("name", "colour"))
+    old = Source((Parcel,), ("id", "name", "colour"), ("name", "colour"))
     with declared(old):
         install.install("default", registry.sources())
         with (
@@ -353,7 +353,7 @@ def test_a_migrate_that_failed_leaves_a_capture_that_works_and_is_found(moving: 
 
 
 def test_only_the_tables_of_the_plan_become_coarse(moving: None) -> None:
-    with declared(BOOK, Source(Parcel, ("id", "name"), ("name",))):
+    with declared(BOOK, Source((Parcel,), ("id", "name"), ("name",))):
         install.install("default", registry.sources())
         with patch("kck_publish.capture.install.install"):
             call_command("migrate", "capture_moving", verbosity=0)

@@ -46,7 +46,7 @@ def migrate_ends() -> None:
 def test_a_column_that_goes_outside_of_migrate(how: str, looks: Callable[[], None]) -> None:
     """Writes fail until somebody looks, and are captured from then on (B9)."""
     a_book()
-    book = Source(Book, BOOK.captured, ("title", "pages"))
+    book = Source((Book,), BOOK.captured, ("title", "pages"))
     write = "UPDATE capture_app_book SET author_id = author_id"
     with capturing(book):
         execute(RENAMES[how])

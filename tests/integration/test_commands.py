@@ -637,7 +637,7 @@ def test_graph_escapes_names() -> None:
     try:
         graph = Graph({"item_names": registry.get("item_names")})
         for dependency in registry.get("item_names").depends_on:
-            graph.by_table[quoted].append((registry.get("item_names"), dependency))
+            graph.by_model[Item].append((registry.get("item_names"), dependency))
         mermaid, dot = draw(graph, "mermaid"), draw(graph, "dot")
     finally:
         Item._meta.db_table = original

@@ -152,6 +152,49 @@ class Item(CacheModel):
     cached_lists: ClassVar[Any] = ["name"]
 
 
+class Full(CacheModel):
+    """The one model of a table; Slim is the other."""
+
+    name = models.CharField(max_length=10, unique=True)
+    kind = models.CharField(max_length=10)
+    size = models.IntegerField(default=0)
+    objects: Any = models.Manager()
+
+    cached_by: ClassVar[Any] = ["name"]
+
+    class Meta:
+        db_table = "zoo_thing"
+
+
+class Slim(CacheModel):
+    """The other model of the table, with fewer columns, other names and other lookups."""
+
+    sort = models.CharField(max_length=10, db_column="kind")
+    size = models.TextField(default="0")
+    objects: Any = models.Manager()
+
+    cached_lists: ClassVar[Any] = ["sort"]
+
+    class Meta:
+        db_table = "zoo_thing"
+        managed = False
+
+
+class Tagged(CacheModel):
+    """A model of one's own over the table of a ManyToManyField, with a key of its own."""
+
+    pk = models.CompositePrimaryKey("item_id", "tag_id")
+    item = models.ForeignKey(Item, models.CASCADE)
+    tag = models.ForeignKey(Tag, models.CASCADE)
+    objects: Any = models.Manager()
+
+    cached_lists: ClassVar[Any] = ["item"]
+
+    class Meta:
+        db_table = "zoo_item_tags"
+        managed = False
+
+
 class Colour(CachedTable):
     """A whole table behind a manager."""
 
