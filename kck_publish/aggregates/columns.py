@@ -19,6 +19,7 @@ from django.db.models.functions import Collate
 
 from ..exceptions import InvalidPrimer
 from ..products.depends import fields_of
+from ..products.numbers import plain_decimal, plain_float
 from ..rows.fields import value_field
 
 # By class of field, the first that fits: its kind, and the types of its values.
@@ -99,9 +100,9 @@ class Column:
     def clean(self) -> Callable[[Any], Any]:
         """Makes equal values look alike: -0.0 is 0.0, and 1.50 is 1.5 where no scale is fixed."""
         if self.kind == "float":
-            return lambda value: value + 0.0
+            return plain_float
         if self.kind == "decimal" and getattr(self.field, "decimal_places", None) is None:
-            return lambda value: (value + 0).normalize() if value.is_finite() else value
+            return plain_decimal
         return lambda value: value
 
     def of(self, image: Any) -> Any:

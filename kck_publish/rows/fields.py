@@ -12,6 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import CharField, Field, IntegerField, Model, TextField, UUIDField
 
+from ..products.numbers import fits_numeric, plain_decimal, plain_float
 from ..products.parameters import Parameter
 
 # By how a field reads them: values that it gives back as they are.
@@ -51,7 +52,11 @@ class FieldParameter(Parameter):
         if isinstance(cleaned, str):
             cleaned = str.__str__(cleaned)  # the text of an enum member, as the ORM sends it
         if isinstance(cleaned, decimal.Decimal):
-            cleaned = cleaned.normalize() + 0
+            if not fits_numeric(cleaned):
+                raise self.refuse(value)
+            cleaned = plain_decimal(cleaned)
+        if isinstance(cleaned, float):
+            cleaned = plain_float(cleaned)
         if isinstance(cleaned, datetime.datetime) and cleaned.utcoffset() is not None:
             cleaned = cleaned.astimezone(datetime.UTC)
         return cleaned

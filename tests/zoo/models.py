@@ -195,6 +195,18 @@ class Tagged(CacheModel):
         managed = False
 
 
+class Measured(CacheModel):
+    """Numbers of more digits than Python's decimal context has."""
+
+    amount = models.DecimalField(max_digits=40, decimal_places=10, primary_key=True)
+    level = models.FloatField(default=0.0)
+    weight = models.DecimalField(max_digits=60, decimal_places=0, default=0)
+    objects: Any = models.Manager()
+
+    cached_by: ClassVar[Any] = ["level"]
+    cached_lists: ClassVar[Any] = ["weight"]
+
+
 class Colour(CachedTable):
     """A whole table behind a manager."""
 
