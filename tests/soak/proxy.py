@@ -74,9 +74,8 @@ class Proxy:
         server.close()
         for line in list(self._lines):
             line.sever()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0.1))
+        if tasks := asyncio.all_tasks(self._loop):  # each ends when its connection has
+            self._loop.run_until_complete(asyncio.wait(tasks, timeout=5))
         self._loop.close()
 
     async def _accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
