@@ -15,6 +15,7 @@ from ..capture.source import Source, column_of, wrote_setting
 from ..exceptions import DependencyCycle, InvalidPrimer
 from .depends import Depends, fields_of
 from .domain import Membership
+from .equality import check_exact
 from .product import Product
 
 # (what computes, through which of its dependencies)
@@ -206,8 +207,12 @@ def connect(graph: Graph, product: Product, dependency: Depends) -> None:
                 f"computes{_similar(dependency.product, graph.products)}"
             )
         graph.by_product[dependency.product].append((product, dependency))
+    if not isinstance(dependency.on, str):
+        for name in dependency.mapping.values():
+            for field in fields_of(dependency.on, name):  # one that does not exist is refused here
+                check_exact(field, product.name)
     for model in dependency.models:
-        dependency.wanted(model)  # a column that does not exist is refused here
+        dependency.wanted(model)  # as above
         graph.by_model[model].append((product, dependency))
 
 

@@ -9,6 +9,7 @@ from django.db.models import Model
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch, UndeclaredLookup
 from ..products import registry
+from ..products.equality import check_exact
 from ..products.product import Product
 from ..public import public_in
 from ..reading.read import answer_to
@@ -124,10 +125,12 @@ class TableReader(RowReader[M]):
         if name == "pk":
             return self.model._meta.pk_fields
         try:
-            return [lookup_field(self.model, name)]
+            field = lookup_field(self.model, name)
         except KeyError:
             known = ["pk", *(field.attname for field in self.model._meta.concrete_fields)]
             raise UndeclaredLookup(self.model, [name], known) from None
+        check_exact(field, f"{self.model._meta.label}.cached")
+        return [field]
 
 
 @public_in("kck_publish")

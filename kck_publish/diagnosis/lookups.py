@@ -1,0 +1,53 @@
+"""Lookups by columns that the database compares otherwise than their fields say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import connections
+from django.db.models import Model
+
+from ..capture.source import column_of
+from ..capture.sql import quoted
+from ..products import registry
+from ..products.depends import fields_of
+from .registry import Asks, Problem, diagnosis
+
+_INEXACT = """
+SELECT a.attname, coalesce(c.collname, t.typname)
+  FROM pg_attribute a
+  JOIN pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_type base ON base.oid = t.typbasetype
+  LEFT JOIN pg_collation c ON c.oid = a.attcollation AND NOT c.collisdeterministic
+ WHERE a.attrelid = to_regclass(%s) AND a.attname = ANY (%s)
+   AND (c.oid IS NOT NULL OR coalesce(base.typname, t.typname) IN ('citext', 'bpchar'))
+ ORDER BY a.attname
+"""
+
+
+@diagnosis("lookup columns", Asks.DATABASE)
+def inexact_columns(alias: str) -> Iterator[Problem]:
+    """A lookup by a column in which different texts are equal."""
+    for model, names in _looked_up().items():
+        with connections[alias].cursor() as cursor:
+            cursor.execute(_INEXACT, [quoted(model._meta.db_table), sorted(names)])
+            found = cursor.fetchall()
+        for column, why in found:
+            yield Problem(
+                "E026",
+                f"A product is looked up by {model._meta.db_table}.{column}, in which texts that "
+                f"differ are equal ({why}), while its field does not say so: rows are not found.",
+                "Leave it out of cached_by, cached_lists and Depends(...), or give the column a "
+                "deterministic collation and the type text.",
+                model,
+            )
+
+
+def _looked_up() -> dict[type[Model], set[str]]:
+    found: dict[type[Model], set[str]] = {}
+    for model, dependents in registry.graph().by_model.items():
+        for _, dependency in dependents:
+            for name in dependency.mapping.values():
+                for field in fields_of(model, name) if dependency.on is model else ():
+                    found.setdefault(field.model, set()).add(column_of(field))
+    return found
