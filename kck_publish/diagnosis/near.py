@@ -1,4 +1,4 @@
-"""The folder that the near store's file is in."""
+"""The near store of this host: the folder that its file is in, and whether it is followed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..conf import settings
 from ..stores.near.ownership import others_may_write
+from ..stores.near.reader import reader
 from .registry import Asks, Problem, diagnosis
 
 
@@ -20,4 +21,17 @@ def shared_folder(alias: str) -> Iterator[Problem]:
             "is not used then.",
             "Put it into a folder that only the user of your processes may write, such as "
             "/run/<project> made with mode 0700.",
+        )
+
+
+@diagnosis("near follower", Asks.RUNNING)
+def unfollowed(alias: str) -> Iterator[Problem]:
+    """A near store of this host that no process keeps true, so that nobody reads it."""
+    if settings.NEAR is not None and not reader(settings.NEAR).is_followed:
+        yield Problem(
+            "W025",
+            f"No process follows for the near store {settings.NEAR!r} on this host: its readers "
+            "ask the store.",
+            "Run `manage.py kck_listen`, or `manage.py kck_listen --near-only`, on this host and "
+            "as the user of its readers.",
         )

@@ -6,6 +6,7 @@ import io
 import json
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from django.db import connection
 
 from kck_publish import Cache, Depends
 from kck_publish.diagnosis.registry import Asks, diagnose, diagnoses
+from kck_publish.listener.near_follower import NearFollower
+from kck_publish.listener.near_loop import following
 from kck_publish.products import registry
 from tests.acceptance.test_listener_process import Process
 from tests.catalog.fixtures import drain, sql
@@ -154,3 +157,12 @@ def test_reads_that_are_not_declared_are_seen_in_a_sample_of_stored_keys() -> No
     finally:
         registry.unregister("sampled")
         registry.unregister("sampled_too")
+
+
+def test_a_near_store_that_nobody_follows(tmp_path: Path, settings: Any, wait_until: Any) -> None:
+    assert diagnose("near follower", "default") == []
+    settings.KCK_PUBLISH = {"NEAR": str(tmp_path / "near")}
+    (problem,) = diagnose("near follower", "default")
+    assert "No process follows" in problem.message
+    with following(NearFollower("default")):
+        wait_until(lambda: diagnose("near follower", "default") == [])

@@ -104,9 +104,14 @@ class NearReader:
         return records
 
     @property
+    def is_followed(self) -> bool:
+        """Whether the lease holds: a process keeps the copy true."""
+        return clock() < self._lease.until or self._renewed()
+
+    @property
     def lag(self) -> float:
         """How far the listener may be behind, in seconds, at the most; infinite: not known."""
-        if clock() >= self._lease.until and not self._renewed():
+        if not self.is_followed:
             return float("inf")
         lease = self._lease
         return lease.lag + clock() - lease.at if lease.lag >= 0 else float("inf")
