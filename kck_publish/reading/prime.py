@@ -6,41 +6,36 @@ overwrite), then look at what the listener has claimed (see ``claims``).
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext, suppress
-from functools import partial
-from typing import Any
+from collections.abc import Iterable
 
 from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from .. import stores
-from ..exceptions import StoreUnreachable
+from ..chunks import chunks
 from ..log import refreshes
 from ..log.snapshot import take
 from ..postgres import Cursor, is_of_test
 from ..products.compute import compute
 from ..products.compute import current as current_compute
 from ..products.product import Computed, Parameters, Product, Wanted
-from ..products.time_limit import LATE, seconds_of
 from ..stores import READER, Address, Outgoing, Store, Stored, edges
 from .claims import refresh_missed
-from .entries import entries_of, entry_of
+from .entries import entry_of
 from .freshness import expired
+from .key_locks import try_lock, wait
+from .running import Running, running_on
 
-logger = logging.getLogger("kck_publish")
-
-# Our own namespace of advisory locks (the two-integer form).
-_LOCKS = "'kck_publish_entry'::regclass::oid::int"
 # How often a reader waits for others to prime a key before it computes for itself alone.
 PATIENCE = 3
-_TRY = f"SELECT pg_try_advisory_xact_lock({_LOCKS}, lock) FROM unnest(%s::int[]) AS lock"
-_WAIT = f"SELECT pg_advisory_xact_lock_shared({_LOCKS}, lock) FROM unnest(%s::int[]) AS lock"
+# How many keys are locked at once: the server has room for some thousand locks, of all sessions.
+PORTION = 500
+
+Found = dict[str, Computed | Stored]
 
 
-def prime(product: Product, wanted: Wanted, uncommitted: bool) -> dict[str, Computed | Stored]:
+def prime(product: Product, wanted: Wanted, uncommitted: bool) -> Found:
     """Values for keys that are not stored; what another reader primed meanwhile is taken.
 
     Args:
@@ -51,11 +46,24 @@ def prime(product: Product, wanted: Wanted, uncommitted: bool) -> dict[str, Comp
     """
     store = stores.current()
     connection = connections[store.alias]
-    if uncommitted or current_compute() is not None:
+    if uncommitted:
         return _alone(product, wanted)
+    if current_compute() is not None:
+        running = running_on(connection)
+        return _alone(product, wanted) if running is None else _inside(product, wanted, running)
     if in_transaction(connection):
         return _within(product, wanted, store, connection)
-    found: dict[str, Computed | Stored] = {}
+    found: Found = {}
+    for keys in chunks(list(wanted), PORTION):
+        found |= _primed(product, {key: wanted[key] for key in keys}, store, connection)
+    return found
+
+
+def _primed(
+    product: Product, wanted: Wanted, store: Store, connection: BaseDatabaseWrapper
+) -> Found:
+    """Of a portion of the keys, each computed by one reader."""
+    found: Found = {}
     waits = 0
     while todo := {key: wanted[key] for key in wanted if key not in found}:
         if _flight(product, todo, store, connection, found):
@@ -63,10 +71,9 @@ def prime(product: Product, wanted: Wanted, uncommitted: bool) -> dict[str, Comp
         if waits == PATIENCE:  # whoever we waited for stored nothing
             found.update(_alone(product, todo))
         else:
-            waits = waits + 1 if _wait(product, todo, connection) else PATIENCE
-            addresses = [Address(key, product.fingerprint) for key in todo]
+            waits = waits + 1 if wait(product, todo, connection) else PATIENCE
             with connection.cursor() as cursor:
-                found |= _stored_meanwhile(cursor, store, addresses, take(cursor))
+                found |= _stored_meanwhile(cursor, store, product, todo)[0]
     return found
 
 
@@ -119,22 +126,47 @@ def in_transaction(connection: BaseDatabaseWrapper) -> bool:
     return connection.in_atomic_block and not all(map(is_of_test, blocks))
 
 
-def _alone(product: Product, wanted: Wanted) -> dict[str, Computed | Stored]:
+def _alone(product: Product, wanted: Wanted) -> Found:
     return dict(zip(wanted, compute(product, list(wanted.values())), strict=True))
 
 
 def _within(
     product: Product, wanted: Wanted, store: Store, connection: BaseDatabaseWrapper
-) -> dict[str, Computed | Stored]:
+) -> Found:
     """In the caller's transaction: stored once it has committed."""
+    running = Running(store, connection, flies=False)
     stamp = _snapshot(connection)
-    found = _alone(product, wanted)
+    with running.computing(stamp):
+        found = _alone(product, wanted)
     if not product.augmentable:  # which must come from one snapshot
-        entries = entries_of(product, found, stamp)
-        _hook(product.before_set, wanted, found, entries)
-        add = partial(_add, entries, stamp, store, connection)
-        transaction.on_commit(add, using=store.alias, robust=True)
+        running.keep(product, wanted, found, stamp)
+    running.add_on_commit()
     return found
+
+
+def _inside(product: Product, wanted: Wanted, running: Running) -> Found:
+    """In a compute that is primed itself: stored with what it computes, and computed once.
+
+    What another reader computes is waited for, unless that waits for us.
+    """
+    found: Found = {key: running.entries[key] for key in wanted if key in running.entries}
+    keys = [key for key in wanted if key not in found]
+    if not keys or _is_lost(running.connection):
+        return found | _alone(product, {key: wanted[key] for key in keys})
+    with running.connection.cursor() as cursor:
+        stamp = take(cursor)
+        if running.may_lock(len(keys)):
+            mine, stamp = try_lock(cursor, keys)
+            if len(mine) < len(keys):
+                wait(product, set(keys).difference(mine), running.connection)
+            found |= _stored_meanwhile(cursor, running.store, product, keys)[0]
+    todo = {key: wanted[key] for key in keys if key not in found}
+    computed = _alone(product, todo)
+    if _is_lost(running.connection):
+        return found | computed
+    if product.augmentable and _snapshot(running.connection) != stamp:
+        return found | computed  # somebody has committed: it may be of two snapshots
+    return found | computed | running.keep(product, todo, computed, stamp)
 
 
 def _flight(
@@ -142,105 +174,51 @@ def _flight(
     wanted: Wanted,
     store: Store,
     connection: BaseDatabaseWrapper,
-    found: dict[str, Computed | Stored],
+    found: Found,
 ) -> bool:
     """Compute those keys that nobody else is computing; False when there is none."""
-    entries: list[Stored] = []
+    running = Running(store, connection, flies=True)
     try:
         with transaction.atomic(using=store.alias), connection.cursor() as cursor:
             if product.augmentable and not connection.savepoint_ids:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            keys = list(wanted)
-            cursor.execute(_TRY, [[lock_of(key) for key in keys]])
-            mine = [key for key, (ours,) in zip(keys, cursor.fetchall(), strict=True) if ours]
+            mine, stamp = try_lock(cursor, list(wanted))
             if not mine:
                 return False
-            stamp = _snapshot(connection)
-            found |= _stored_meanwhile(
-                cursor, store, [Address(k, product.fingerprint) for k in mine], stamp
-            )
-            computed = _alone(product, {key: wanted[key] for key in mine if key not in found})
+            there, running.expired = _stored_meanwhile(cursor, store, product, mine)
+            found |= there
+            todo = {key: wanted[key] for key in mine if key not in found}
+            with running.computing(stamp):
+                computed = _alone(product, todo)
             found |= computed
-            if connection.connection.info.transaction_status == TransactionStatus.INERROR:
-                transaction.set_rollback(True, using=store.alias)  # a compute's query failed
+            if _is_lost(connection):  # a compute's query failed
+                running.forget()
+                transaction.set_rollback(True, using=store.alias)
             else:
-                entries = entries_of(product, computed, stamp)
-                _hook(product.before_set, wanted, computed, entries)
-                entries = list(store.add_with(cursor, entries))
-                edges.keep(cursor, edges.reads_of(entries), stamp)
+                running.keep(product, todo, computed, stamp)
+                running.add(cursor)
     except OperationalError as error:
         # Repeatable read: the listener, or a reader, has just stored the key. Theirs holds.
         if getattr(error.__cause__, "sqlstate", "") != "40001":
             raise
-        entries = []
-    if entries:
-        store.deliver(entries)
-        refresh_missed(entries, stamp, connection)
-        _hook(product.after_set, wanted, found, entries)
+        running.forget()
+    running.finish()
     return True
+
+
+def _is_lost(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a query has failed in the transaction, so that nothing more can be asked in it."""
+    status = connection.connection.info.transaction_status
+    return bool(status == TransactionStatus.INERROR)
 
 
 def _stored_meanwhile(
-    cursor: Cursor, store: Store, addresses: Sequence[Address], stamp: str
-) -> dict[str, Stored]:
-    """What others have stored since we missed it; what is expired is removed."""
-    there = store.meanwhile(cursor, addresses)
-    late = [stored.address for stored in there.values() if expired(stored)]
-    if late:
-        with suppress(StoreUnreachable):
-            store.send(cursor, Outgoing(stamp, removals=late))
-        store.remove(cursor, late, stamp)
-    return {key: stored for key, stored in there.items() if not expired(stored)}
-
-
-def _wait(product: Product, keys: Iterable[str], connection: BaseDatabaseWrapper) -> bool:
-    """Until those who compute these keys have ended; all who wait go on at once.
-
-    False: they take longer than they may, and cannot be cut off where they are.
-    """
-    seconds = seconds_of(product.time_limit)
-    try:
-        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            if seconds is not None:
-                timeout = max(1, round((seconds + LATE) * 1000))
-                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(timeout)])
-            cursor.execute(_WAIT, [sorted(lock_of(key) for key in keys)])
-    except OperationalError as error:
-        if seconds is None or getattr(error.__cause__, "sqlstate", "") != "55P03":
-            raise
-        return False
-    return True
-
-
-def _hook(
-    hook: Callable[[Any, Parameters], None],
-    wanted: Wanted,
-    found: Mapping[str, Computed | Stored],
-    entries: Iterable[Stored],
-) -> None:
-    """Call a product's hook for each value that is stored."""
-    for entry in entries:
-        answer = found[entry.address.key]
-        if entry.body is not None and isinstance(answer, Computed):
-            hook(answer.value, wanted[entry.address.key])
-
-
-def _add(
-    entries: Sequence[Stored], stamp: str, store: Store, connection: BaseDatabaseWrapper
-) -> None:
-    if entries:
-        edged = edges.reads_of(entries)
-        around = transaction.atomic(using=store.alias) if edged else nullcontext()
-        with around, connection.cursor() as cursor:
-            entries = store.add_with(cursor, entries)
-            edges.keep(cursor, edged, stamp)
-        store.deliver(entries)
-        refresh_missed(entries, stamp, connection)
-
-
-def lock_of(key: str) -> int:
-    """The key's advisory lock: 32 bits of its digest, signed."""
-    return int.from_bytes(Address(key, "").digest.bytes[:4], "big", signed=True)
+    cursor: Cursor, store: Store, product: Product, keys: Iterable[str]
+) -> tuple[dict[str, Stored], list[Address]]:
+    """What others have stored since we missed it, and where there is what has expired."""
+    entries = store.meanwhile(cursor, [Address(key, product.fingerprint) for key in keys])
+    late = [stored.address for stored in entries.values() if expired(stored)]
+    return {key: stored for key, stored in entries.items() if not expired(stored)}, late
 
 
 def _snapshot(connection: BaseDatabaseWrapper) -> str:

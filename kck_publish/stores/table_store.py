@@ -63,6 +63,8 @@ class TableStore:
         return Reading(entries, own)
 
     def as_read(self, stored: Stored) -> Read:
+        if not stored.version:  # about to be stored: the table will say the version
+            return Read(stored.address, True, None, stored.stamp)
         return Read(stored.address, True, stored.version)
 
     def is_behind(self, stored: Stored) -> bool:

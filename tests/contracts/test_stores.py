@@ -450,9 +450,9 @@ def test_the_listener_finds_what_a_reader_added_and_never_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The reader is killed between its add and its look at the claim."""
-    from kck_publish.reading import prime
+    from kck_publish.reading import running
 
-    monkeypatch.setattr(prime, "refresh_missed", lambda *args: None)
+    monkeypatch.setattr(running, "refresh_missed", lambda *args: None)
     gate = Gate("item_total")
     primers.interfere.append(gate)
     try:

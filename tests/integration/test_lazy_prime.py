@@ -16,7 +16,7 @@ from django.db import OperationalError, connection, transaction
 from kck_publish import Cache, NotPrimed, Unserializable, stores
 from kck_publish.listener import session
 from kck_publish.postgres import connect
-from kck_publish.reading import entries, prime, tiers
+from kck_publish.reading import entries, prime, running, tiers
 from kck_publish.stores.entry_table import EntryTable
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
@@ -410,7 +410,7 @@ def test_the_serialization_failure_of_two_primes_is_ours_to_handle(
     from kck_publish.products import registry
 
     address = stores.Address("item_total/1", registry.get("item_total").fingerprint)
-    monkeypatch.setattr(prime, "entries_of", entries_of)
+    monkeypatch.setattr(running, "entries_of", entries_of)
     try:
         assert KINDS["item_total"]() == 5
     except OperationalError as error:  # pragma: no cover

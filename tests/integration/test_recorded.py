@@ -157,7 +157,8 @@ def test_a_refresh_reaches_those_who_have_read_it() -> None:
     assert _edges() >= {("top/1", "over/1"), ("over/1", "base/1")}
 
 
-def test_what_was_computed_within_and_never_stored_counts() -> None:
+def test_what_was_computed_within_and_never_stored_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.get("over").sender, "max_bytes", 0)
     assert cache.get("top/1") == 7
     assert not cache.is_set("over/1")
     _write(8)
