@@ -174,21 +174,21 @@ kept: dict[str, Any] = object.__getattribute__(django_settings, "__dict__")
 
 
 def _source() -> object:
-    found = getattr(django_settings, "KCK_PUBLISH", None)
-    return _NOTHING if found is None else found
+    given = getattr(django_settings, "KCK_PUBLISH", None)
+    return _NOTHING if given is None else given
 
 
 def current() -> CheckedSettings:
     """All settings as they are now."""
     global last
-    found, now = last, kept.get("KCK_PUBLISH")
+    checked, now = last, kept.get("KCK_PUBLISH")
     if now is None:
         now = _source()
     # The same dict with the same values: comparing costs less than reading it anew, and
     # catches a test that changes the dict in place.
-    if found.source is not now or found.copy != now:
-        found = last = _read(now)
-    return found
+    if checked.source is not now or checked.copy != now:
+        checked = last = _read(now)
+    return checked
 
 
 class _Live:
@@ -232,15 +232,15 @@ def working_in(alias: str) -> Iterator[None]:
 def problems() -> list[str]:
     """Everything wrong with KCK_PUBLISH, one sentence each; empty when all is well."""
     reading = current()
-    found = list(dict.fromkeys(reading.wrong.values()))
+    sentences = list(dict.fromkeys(reading.wrong.values()))
     values, wrong = reading.values, reading.wrong
     kind, _, alias = values.STORE.partition(":")
     if kind == "cache" and alias not in django_settings.CACHES:
         known = ", ".join(django_settings.CACHES)
-        found.append(f"KCK_PUBLISH['STORE'] names the cache {alias!r}; CACHES has: {known}.")
+        sentences.append(f"KCK_PUBLISH['STORE'] names the cache {alias!r}; CACHES has: {known}.")
     if "DATABASE" not in wrong and values.DATABASE not in django_settings.DATABASES:
         known = ", ".join(django_settings.DATABASES)
-        found.append(
+        sentences.append(
             f"KCK_PUBLISH['DATABASE'] is {values.DATABASE!r}; DATABASES has: {known or 'none'}."
         )
-    return found
+    return sentences

@@ -49,9 +49,9 @@ def examine() -> list[Finding]:
 
 def _problems(diagnosis: Diagnosis, alias: str) -> list[Problem]:
     try:
-        found = diagnosis.problems(alias)
+        problems = diagnosis.problems(alias)
     except Exception as error:  # noqa: BLE001 - one subject must not hide the others
         why = f"This could not be looked at ({name_of(error)})."
         return [Problem("E018", why, "See that the database answers, and ask again.")]
     silenced = set(django_settings.SILENCED_SYSTEM_CHECKS)
-    return [problem for problem in found if f"kck_publish.{problem.id}" not in silenced]
+    return [problem for problem in problems if f"kck_publish.{problem.id}" not in silenced]

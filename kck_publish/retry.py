@@ -70,9 +70,9 @@ def _exceptions(
     if given is None:
         return None
     try:
-        found = (given,) if isinstance(given, type) else tuple(given)
+        classes = (given,) if isinstance(given, type) else tuple(given)
     except TypeError:
         raise ValueError(f"{name} takes exception classes") from None
-    if not all(isinstance(one, type) and issubclass(one, BaseException) for one in found):
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in classes):
         raise ValueError(f"{name} takes exception classes")
-    return found
+    return classes

@@ -132,20 +132,20 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         problems.append(f"The oldest unhandled change is {lag:.1f} s old.")
     if dead:
         problems.append(f"{dead} dead letters wait: see kck_dead_letters list.")
-    problems += [problem for one in shards if (problem := _problem_of_shard(one))]
+    problems += [problem for shard in shards if (problem := _problem_of_shard(shard))]
     problems += [
-        f"Consumer {one['name']} ({one['kind']}) has given no sign for {_held(one)}: start it, or "
-        f"kck_forget {one['name']}."
-        for one in followers
-        if one["seen_seconds_ago"] > settings.SILENCE
+        f"Consumer {consumer['name']} ({consumer['kind']}) has given no sign for "
+        f"{_held(consumer)}: start it, or kck_forget {consumer['name']}."
+        for consumer in followers
+        if consumer["seen_seconds_ago"] > settings.SILENCE
     ]
     problems += [
-        f"{one['product']} should have been refreshed at {one['due_at']}: start a listener."
-        for one in plans
-        if (clock.now() - one["due_at"]).total_seconds() > settings.SILENCE
+        f"{plan['product']} should have been refreshed at {plan['due_at']}: start a listener."
+        for plan in plans
+        if (clock.now() - plan["due_at"]).total_seconds() > settings.SILENCE
     ]
-    differing = sum(one["differing"] for one in listeners)
-    seat_belt = sum(one["seat_belt"] for one in listeners)
+    differing = sum(listener["differing"] for listener in listeners)
+    seat_belt = sum(listener["seat_belt"] for listener in listeners)
     queue = {"log": log, "refreshes": refreshes, "retries": retries, "deferred": deferred}
     return Status(
         lag,
@@ -157,7 +157,7 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         problems,
         followers,
         seat_belt,
-        {"compared": sum(one["audited"] for one in listeners), "differing": differing},
+        {"compared": sum(listener["audited"] for listener in listeners), "differing": differing},
         plans,
     )
 
@@ -200,26 +200,28 @@ _LISTENER = (
 def _shards(cursor: Cursor, behind: Lags) -> list[dict[str, Any]]:
     cursor.execute(_SHARDS)
     shards = [dict(zip(_SHARD, row, strict=True)) for row in cursor.fetchall()]
-    for one in shards:
-        one["lag_seconds"] = behind.of(one["shard"])
-        one["holds"] = 0 if one["forgotten"] else held(cursor, one["cursor"])
-        one["owed"] = len(one["owed"])
+    for shard in shards:
+        shard["lag_seconds"] = behind.of(shard["shard"])
+        shard["holds"] = 0 if shard["forgotten"] else held(cursor, shard["cursor"])
+        shard["owed"] = len(shard["owed"])
     return shards
 
 
-def _problem_of_shard(one: dict[str, Any]) -> str:
-    name = f"Shard {one['shard']}"
-    if one["owed"]:
-        return f"{name}: the failures of {one['owed']} keys could not be recorded."
-    if one["forgotten"]:
+def _problem_of_shard(shard: dict[str, Any]) -> str:
+    name = f"Shard {shard['shard']}"
+    if shard["owed"]:
+        return f"{name}: the failures of {shard['owed']} keys could not be recorded."
+    if shard["forgotten"]:
         return f"{name} was forgotten: start a listener, which primes its keys anew."
-    if not one["owned"] and one["seen_seconds_ago"] > settings.SILENCE:
+    if not shard["owned"] and shard["seen_seconds_ago"] > settings.SILENCE:
         return (
-            f"{name} has been nobody's for {_held(one)}: start kck_listen, or kck_forget "
-            f"{SHARD}{one['shard']}."
+            f"{name} has been nobody's for {_held(shard)}: start kck_listen, or kck_forget "
+            f"{SHARD}{shard['shard']}."
         )
     return ""
 
 
-def _held(one: dict[str, Any]) -> str:
-    return f"{one['seen_seconds_ago']:.0f} s, and {one['holds']} rows of the log are kept for it"
+def _held(owner: dict[str, Any]) -> str:
+    return (
+        f"{owner['seen_seconds_ago']:.0f} s, and {owner['holds']} rows of the log are kept for it"
+    )

@@ -75,14 +75,14 @@ class ProductView(View):
         """The stored bytes, a 304 for who has them, a 404 where there is no such product."""
         product = self.product
         try:
-            found = self.read(product, parameters)
+            answer = self.read(product, parameters)
         except Behind:
             return HttpResponse(status=503, headers={"Retry-After": "1"})
-        response = HttpResponse(found.body, content_type=self.content_type)
+        response = HttpResponse(answer.body, content_type=self.content_type)
         # It may change at any time; who asks again is answered by its tag.
         who = "public" if self.public else "private"
         response.headers["Cache-Control"] = f"{who}, no-cache"
-        return conditional(request, response, found.etag, found.modified)
+        return conditional(request, response, answer.etag, answer.modified)
 
     @property
     def product(self) -> Product:
@@ -100,6 +100,6 @@ class ProductView(View):
         try:
             return tagged(product, product.key_of(parameters))
         except (ObjectDoesNotExist, KeyParameterMismatch, NotPrimed):
-            if parameters.keys() != {one.name for one in product.parameters}:
+            if parameters.keys() != {parameter.name for parameter in product.parameters}:
                 raise  # it is the URL pattern that is wrong, not the URL
             raise Http404(f"There is no such {product.name}.") from None

@@ -79,11 +79,11 @@ def _check(column: Column, test: str, value: Any, lookup: str) -> None:
         )
     if test == "in" and (isinstance(value, str) or not isinstance(value, Collection)):
         raise InvalidPrimer(f"where: {lookup!r} takes a list of values.")
-    for one in value if test == "in" else [value]:
-        if not column.fits(one):
+    for item in value if test == "in" else [value]:
+        if not column.fits(item):
             raise InvalidPrimer(
-                f"where: {lookup!r} is compared with a {type(one).__name__}; give it a value of "
+                f"where: {lookup!r} is compared with a {type(item).__name__}; give it a value of "
                 f"the column's own type ({type(column.field).__name__}), or use __isnull."
             )
-        if column.kind == "datetime" and timezone.is_aware(one) != settings.USE_TZ:
+        if column.kind == "datetime" and timezone.is_aware(item) != settings.USE_TZ:
             raise InvalidPrimer(f"where: {lookup!r} and USE_TZ disagree about the time zone.")

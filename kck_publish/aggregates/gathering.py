@@ -47,27 +47,27 @@ class Gathering:
 
     def members(self) -> Iterable[Parameters]:
         """The parameters of every key that has a row."""
-        found = self.rows().values_list(*self._columns).distinct() if self._columns else [()]
-        return (dict(zip(self._mapping, values, strict=True)) for values in found)
+        rows = self.rows().values_list(*self._columns).distinct() if self._columns else [()]
+        return (dict(zip(self._mapping, values, strict=True)) for values in rows)
 
     def states(
         self, aggregates: Sequence[Aggregate], wanted: Sequence[Parameters]
     ) -> list[tuple[int, list[Any]]]:
         """For each of the wanted, how many rows it has, and the state of each aggregate."""
-        keys = [self._key_of(one) for one in wanted]
+        keys = [self._key_of(parameters) for parameters in wanted]
         rows = self.rows().filter(among(self._mapping, wanted)) if self._columns else self.rows()
         scalars = [
-            (index, one)
-            for index, one in enumerate(aggregates)
-            if isinstance(one, Scalar) and not isinstance(one, Tallied)
+            (index, aggregate)
+            for index, aggregate in enumerate(aggregates)
+            if isinstance(aggregate, Scalar) and not isinstance(aggregate, Tallied)
         ]
         counts = dict.fromkeys(keys, 0)
-        states = {key: [one.empty() for one in aggregates] for key in keys}
-        for key, number, answers in self._scalars(rows, [one for _, one in scalars]):
+        states = {key: [aggregate.empty() for aggregate in aggregates] for key in keys}
+        for key, number, answers in self._scalars(rows, [scalar for _, scalar in scalars]):
             if key in states:
                 counts[key] = number
-                for (index, one), answer in zip(scalars, answers, strict=True):
-                    states[key][index] = one.state(answer)
+                for (index, scalar), answer in zip(scalars, answers, strict=True):
+                    states[key][index] = scalar.state(answer)
         for index, aggregate in enumerate(aggregates):
             of_keys: Iterable[tuple[str, Any]] = ()
             if isinstance(aggregate, Tallied):
@@ -82,32 +82,32 @@ class Gathering:
     def _scalars(
         self, rows: QuerySet[Any], scalars: Sequence[Scalar]
     ) -> Iterable[tuple[str, int, list[list[Any]]]]:
-        expressions = [one.expressions() for one in scalars]
+        expressions = [scalar.expressions() for scalar in scalars]
         asked = {_ROWS: Count("*")}
-        for index, some in enumerate(expressions):
-            asked |= {f"kck_{index}_{part}": one for part, one in enumerate(some)}
+        for index, group in enumerate(expressions):
+            asked |= {f"kck_{index}_{part}": expression for part, expression in enumerate(group)}
         if self._columns:
-            found: Iterable[Any] = rows.values(*self._columns).annotate(**asked)
+            answers: Iterable[Any] = rows.values(*self._columns).annotate(**asked)
         else:
-            found = [rows.aggregate(**asked)]
-        for row in found:
+            answers = [rows.aggregate(**asked)]
+        for row in answers:
             yield (
                 self._key(row),
                 row[_ROWS],
                 [
-                    [row[f"kck_{index}_{part}"] for part in range(len(some))]
-                    for index, some in enumerate(expressions)
+                    [row[f"kck_{index}_{part}"] for part in range(len(group))]
+                    for index, group in enumerate(expressions)
                 ],
             )
 
     def _tallies(self, rows: QuerySet[Any], tallied: Tallied) -> Iterable[tuple[str, Any]]:
         column = tallied.column
-        some = rows.filter(tallied.where.q, **{f"{column.attname}__isnull": False})
-        grouped = some.values(*self._columns, kck_value=column.expression)
+        counted = rows.filter(tallied.where.q, **{f"{column.attname}__isnull": False})
+        grouped = counted.values(*self._columns, kck_value=column.expression)
         counts: dict[str, list[tuple[Any, int]]] = defaultdict(list)
         for row in grouped.annotate(**{_TIMES: Count("*")}):
             counts[self._key(row)].append((column.clean(row["kck_value"]), row[_TIMES]))
-        return ((key, tallied.tally(found)) for key, found in counts.items())
+        return ((key, tallied.tally(values)) for key, values in counts.items())
 
     def _lists(self, rows: QuerySet[Any], listed: Listed, alone: bool) -> Iterable[tuple[str, Any]]:
         rows = rows.filter(listed.where.q)
@@ -121,7 +121,7 @@ class Gathering:
         of_keys: dict[str, list[list[Any]]] = defaultdict(list)
         for row in rows.values(*dict.fromkeys([*self._columns, *listed.columns])):
             of_keys[self._key(row)].append([row[name] for name in listed.columns])
-        return ((key, listed.listing(found)) for key, found in of_keys.items())
+        return ((key, listed.listing(items)) for key, items in of_keys.items())
 
     def _key(self, row: Mapping[str, Any]) -> str:
         return self._key_of({name: row[column] for name, column in self._mapping.items()})
@@ -137,8 +137,10 @@ def among(mapping: Mapping[str, str], wanted: Sequence[Parameters]) -> Q:
     chosen = next(iter(mapping))
     for name in mapping:
         groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
-        for one in wanted:
-            groups[tuple(one[other] for other in mapping if other != name)].append(one[name])
+        for parameters in wanted:
+            groups[tuple(parameters[other] for other in mapping if other != name)].append(
+                parameters[name]
+            )
         if not best or len(groups) < len(best):
             best, chosen = groups, name
     others = [column for name, column in mapping.items() if name != chosen]

@@ -64,8 +64,8 @@ class AggregatePrimer(Primer):
 
     def compute(self, **parameters: Any) -> Any:
         """The value, from the rows."""
-        (found,) = self.compute_many([parameters])
-        return found
+        (value,) = self.compute_many([parameters])
+        return value
 
     def compute_many(self, parameters: Sequence[Parameters]) -> list[Any]:
         """The values of several keys, in as many queries as for one."""

@@ -77,7 +77,7 @@ class AggregateProduct(PrimerProduct):
                 f"{name}: `source` maps no column to {', '.join(unmapped)}; an aggregate's rows "
                 "are found by all of its parameters."
             )
-        read = [each for one in self._aggregates.values() for each in one.names()]
+        read = [each for aggregate in self._aggregates.values() for each in aggregate.names()]
         model = cast("type[Model]", source.on)
         columns = dict.fromkeys(
             field.attname
@@ -105,15 +105,15 @@ class AggregateProduct(PrimerProduct):
                 raise InvalidPrimer(f"{self.name}: {name} is mapped to several columns; name one.")
             mapping[name] = field.attname
         where = Where(model, self._declared.where)
-        bound = {name: one.bind(model) for name, one in self._aggregates.items()}
+        bound = {name: aggregate.bind(model) for name, aggregate in self._aggregates.items()}
         return Plan(model, mapping, where, bound, Gathering(model, mapping, where, self.key_of))
 
     @cached_property
     def fingerprint(self) -> str:
         """A state is of use to the declaration alone that it was made by."""
-        said = {name: one.signature() for name, one in self._aggregates.items()}
+        signatures = {name: aggregate.signature() for name, aggregate in self._aggregates.items()}
         where, mapping = sorted(self._declared.where.items()), sorted(self._source.mapping.items())
-        parts = (repr(self._declared.version), repr(said), repr(where), repr(mapping))
+        parts = (repr(self._declared.version), repr(signatures), repr(where), repr(mapping))
         return encoding.fingerprint("aggregate", self.name, *parts)
 
     @property
@@ -123,27 +123,27 @@ class AggregateProduct(PrimerProduct):
     # Computing
 
     def prime_one(self, parameters: Parameters) -> State:
-        (found,) = self.prime_many([parameters])
-        return cast("State", found.get() if isinstance(found, Computed) else found)
+        (state,) = self.prime_many([parameters])
+        return cast("State", state.get() if isinstance(state, Computed) else state)
 
     def prime_many(self, parameters: Sequence[Parameters]) -> Sequence[Any]:
         for each in parameters:
             self.primer.pre_prime(**each)
-        found: list[Any] = []
+        answers: list[Any] = []
         for each, state in zip(parameters, self.gather(parameters), strict=True):
             if state.rows or not self._declared.absent_when_empty:
                 self.primer.post_prime(self.show(state), **each)
-                found.append(state)
+                answers.append(state)
             else:
                 nothing = ObjectDoesNotExist(f"{self.key_of(each)} has no rows.")
-                found.append(Computed(absent=nothing))
-        return found
+                answers.append(Computed(absent=nothing))
+        return answers
 
     def gather(self, parameters: Sequence[Parameters]) -> list[State]:
         """The states of these keys, from the rows."""
         plan = self.plan
-        found = plan.gathering.states(list(plan.aggregates.values()), parameters)
-        return [State(rows, states) for rows, states in found]
+        gathered = plan.gathering.states(list(plan.aggregates.values()), parameters)
+        return [State(rows, states) for rows, states in gathered]
 
     # Amending
 
@@ -151,7 +151,9 @@ class AggregateProduct(PrimerProduct):
         _, state, state_shape = _parts(shape)
         rows, states = encoding.decode(state, state_shape)
         bound = self.plan.aggregates.values()
-        return State(rows, [one.unpack(each) for one, each in zip(bound, states, strict=True)])
+        return State(
+            rows, [aggregate.unpack(each) for aggregate, each in zip(bound, states, strict=True)]
+        )
 
     def augment_with(self, value: State, changes: Iterable[Change], parameters: Parameters) -> Any:
         plan, key = self.plan, self.key_of(parameters)
@@ -162,22 +164,24 @@ class AggregateProduct(PrimerProduct):
                 for image, sign in ((change.old, -1), (change.new, 1)):
                     if image is not None and self._counts(image, key):
                         value.rows += sign
-                        for index, one in enumerate(plan.aggregates.values()):
-                            if one.where.holds(image):
-                                value.states[index] = one.change(value.states[index], image, sign)
+                        for index, aggregate in enumerate(plan.aggregates.values()):
+                            if aggregate.where.holds(image):
+                                value.states[index] = aggregate.change(
+                                    value.states[index], image, sign
+                                )
         except KeyError:
             raise Reprime("the change lacks a column") from None
         if value.rows < 0 or (not value.rows and self._declared.absent_when_empty):
             raise Reprime("no row is left")
-        for index, one in enumerate(plan.aggregates.values()):
-            value.states[index] = one.settle(value.states[index], value.rows)
+        for index, aggregate in enumerate(plan.aggregates.values()):
+            value.states[index] = aggregate.settle(value.states[index], value.rows)
         return value
 
     def _counts(self, image: Mapping[str, Any], key: str) -> bool:
         """Whether a row is one of the key's."""
-        found = {name: image[column] for name, column in self.plan.mapping.items()}
+        parameters = {name: image[column] for name, column in self.plan.mapping.items()}
         try:
-            return self.key_of(found) == key and self.plan.where.holds(image)
+            return self.key_of(parameters) == key and self.plan.where.holds(image)
         except KeyParameterMismatch:
             return False  # a NULL: the row is in no key
 
@@ -189,8 +193,8 @@ class AggregateProduct(PrimerProduct):
             return value  # set by hand
         aggregates = self.plan.aggregates
         shown = {
-            name: one.show(state)
-            for (name, one), state in zip(aggregates.items(), value.states, strict=True)
+            name: aggregate.show(state)
+            for (name, aggregate), state in zip(aggregates.items(), value.states, strict=True)
         }
         return self._declared.present(shown)
 
@@ -199,7 +203,9 @@ class AggregateProduct(PrimerProduct):
         if not isinstance(value, State):
             return shown
         aggregates = self.plan.aggregates.values()
-        packed = [one.pack(each) for one, each in zip(aggregates, value.states, strict=True)]
+        packed = [
+            aggregate.pack(each) for aggregate, each in zip(aggregates, value.states, strict=True)
+        ]
         state = encoding.encode([value.rows, packed])
         return encoding.Encoded(shown.body, _join(shown.shape, state))
 
@@ -216,13 +222,13 @@ class AggregateProduct(PrimerProduct):
 def _source(name: str, primer: AggregatePrimer) -> Depends:
     """The declared source, as a dependency."""
     source: Any = primer.source
-    found = source if isinstance(source, Depends) else Depends(source)
-    if found.product is not None or found.keys is not None or found.columns is not None:
+    declared = source if isinstance(source, Depends) else Depends(source)
+    if declared.product is not None or declared.keys is not None or declared.columns is not None:
         raise InvalidPrimer(
             f"{name}: `source` is a model, or Depends(Model, parameter='column'); the columns that "
             "are read follow from `values` and `where`."
         )
-    return found
+    return declared
 
 
 def _join(shape: bytes | None, state: encoding.Encoded) -> bytes:

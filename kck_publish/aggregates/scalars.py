@@ -179,8 +179,8 @@ class Min(OfColumn, Scalar):
             raise Reprime("the extreme has left, and the next one is not known")
         return state
 
-    def _before(self, one: Any, other: Any) -> bool:
-        return bool(one < other)
+    def _before(self, value: Any, other: Any) -> bool:
+        return bool(value < other)
 
 
 @public_in("kck_publish.aggregates")
@@ -189,8 +189,8 @@ class Max(Min):
 
     _sql = SQLMax
 
-    def _before(self, one: Any, other: Any) -> bool:
-        return bool(one > other)
+    def _before(self, value: Any, other: Any) -> bool:
+        return bool(value > other)
 
 
 class _Gone:

@@ -88,7 +88,7 @@ BY_KIND: dict[str, Whole] = {
 def total(kind: str, counts: Iterable[tuple[Any, int]]) -> Any:
     """The sum of values that each come so many times."""
     sums = BY_KIND[kind]
-    found = sums.zero
+    running = sums.zero
     for value, times in counts:
-        found = sums.plus(found, value, times)
-    return found
+        running = sums.plus(running, value, times)
+    return running

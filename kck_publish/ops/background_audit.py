@@ -68,15 +68,17 @@ class Auditing(threading.Thread):
         self._tell(report)
 
     def _tell(self, report: Report) -> None:
-        wrong = [one for one in report.findings if one.kind == "different"]
-        for one in wrong:
-            logger.error("The audit found that %s is not what a compute gives: refreshed.", one.key)
-            product = registry.find(one.key)
+        wrong = [finding for finding in report.findings if finding.kind == "different"]
+        for finding in wrong:
+            logger.error(
+                "The audit found that %s is not what a compute gives: refreshed.", finding.key
+            )
+            product = registry.find(finding.key)
             if product is not None:
-                signals.differed.send_robust(product.sender, product=product.name, key=one.key)
+                signals.differed.send_robust(product.sender, product=product.name, key=finding.key)
         self.differing += len(wrong)
         with connections[settings.DATABASE].cursor() as cursor:
-            refreshes.log(cursor, refreshes.REFRESH, [one.key for one in wrong])
+            refreshes.log(cursor, refreshes.REFRESH, [finding.key for finding in wrong])
 
     def _complain(self, error: Exception) -> None:
         if not self._failed:

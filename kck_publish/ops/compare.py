@@ -118,7 +118,8 @@ def look_at(product: Product, keys: Sequence[str]) -> Seen:
                 seen.findings.append((Finding(key, "failing", why), 0))
         computed_now = compute(product, list(wanted.values()), batch)
         fresh = {
-            key: _storable(product, one) for key, one in zip(wanted, computed_now, strict=True)
+            key: _storable(product, computed)
+            for key, computed in zip(wanted, computed_now, strict=True)
         }
         doubtful = [
             key

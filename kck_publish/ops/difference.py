@@ -52,8 +52,8 @@ def difference(product: Product, entry: Stored, computed: Computed) -> Differenc
     """The first one between what is stored and what a compute gave, which are not the same."""
     stored = NOTHING if entry.body is None else _decoded(product, entry.body, entry.shape)
     fresh = NOTHING if computed.absent is not None else product.decode(*computed.encoded(product))
-    path, one, other = next(_differing(stored, fresh), ("", stored, fresh))
-    return Difference(path, _text(one), _text(other))
+    path, stored_part, fresh_part = next(_differing(stored, fresh), ("", stored, fresh))
+    return Difference(path, _text(stored_part), _text(fresh_part))
 
 
 def _decoded(product: Product, body: bytes, shape: bytes | None) -> Any:
@@ -63,20 +63,20 @@ def _decoded(product: Product, body: bytes, shape: bytes | None) -> Any:
         return UNREADABLE
 
 
-def _differing(one: Any, other: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+def _differing(stored: Any, fresh: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """The paths at which two values differ, in the order of the stored one."""
-    one, other = _parts(one), _parts(other)
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in dict.fromkeys([*one, *other]):
+    stored, fresh = _parts(stored), _parts(fresh)
+    if isinstance(stored, dict) and isinstance(fresh, dict):
+        for key in dict.fromkeys([*stored, *fresh]):
             yield from _differing(
-                one.get(key, NOTHING), other.get(key, NOTHING), f"{path}[{key!r}]"
+                stored.get(key, NOTHING), fresh.get(key, NOTHING), f"{path}[{key!r}]"
             )
-    elif isinstance(one, list | tuple) and type(one) is type(other):
-        pairs = zip_longest(one, other, fillvalue=NOTHING)
+    elif isinstance(stored, list | tuple) and type(stored) is type(fresh):
+        pairs = zip_longest(stored, fresh, fillvalue=NOTHING)
         for place, (mine, theirs) in enumerate(pairs):
             yield from _differing(mine, theirs, f"{path}[{place}]")
-    elif not alike(one, other):
-        yield path, one, other
+    elif not alike(stored, fresh):
+        yield path, stored, fresh
 
 
 def _parts(value: Any) -> Any:

@@ -134,19 +134,19 @@ def computed_by(product: Product) -> str:
 
 
 def _inputs(product: Product | None) -> dict[str, list[dict[str, str]]]:
-    found: dict[str, list[dict[str, str]]] = {"sources": [], "products": []}
+    inputs: dict[str, list[dict[str, str]]] = {"sources": [], "products": []}
     for dependency in product.depends_on if product else ():
         what = by_what(dependency)
         if dependency.product is not None:
-            found["products"].append({"name": dependency.product, "by": what})
+            inputs["products"].append({"name": dependency.product, "by": what})
         for model in dependency.models:
-            found["sources"].append({"name": model._meta.db_table, "by": what})
-    return found
+            inputs["sources"].append({"name": model._meta.db_table, "by": what})
+    return inputs
 
 
 def _recorded(cursor: Cursor, key: str) -> list[dict[str, str]]:
     address = stores.Address(key, "")
-    return [{"name": one, "by": "recorded"} for one in edges.of(cursor, address)]
+    return [{"name": name, "by": "recorded"} for name in edges.of(cursor, address)]
 
 
 def _entry(
@@ -158,13 +158,13 @@ def _entry(
     row = cursor.fetchone()
     if row is None:
         return None, None
-    found, stamp, by, version, at, soft, hard, behind, reason, seconds, size = row
+    stored_fingerprint, stamp, by, version, at, soft, hard, behind, reason, seconds, size = row
     stored = {
         "version": version,
         "stamp": stamp,
         "behind": behind,
         "bytes": size,
-        "fingerprint": found,
+        "fingerprint": stored_fingerprint,
         "soft_expire": soft,
         "hard_expire": hard,
     }
@@ -217,4 +217,4 @@ def _dependents(cursor: Cursor, graph: Graph, name: str) -> list[dict[str, Any]]
     names = sorted({product.name for product, _ in graph.by_product.get(name, ())})
     cursor.execute(_STORED, [names])
     stored = dict(cursor.fetchall())
-    return [{"product": one, "stored_keys": stored.get(one, 0)} for one in names]
+    return [{"product": reader, "stored_keys": stored.get(reader, 0)} for reader in names]

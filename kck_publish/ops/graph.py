@@ -50,7 +50,7 @@ def draw(graph: Graph, format: str = "text", recorded: Iterable[tuple[str, str]]
 
 def edges(graph: Graph) -> Iterator[Edge]:
     """All dependencies, by product in the order of dependence."""
-    for name in sorted(graph.products, key=lambda one: (graph.order[one], one)):
+    for name in sorted(graph.products, key=lambda product: (graph.order[product], product)):
         for dependency in graph.products[name].depends_on:
             if isinstance(dependency, Membership):
                 yield Edge(dependency.domain, True, name, "domain")
@@ -81,7 +81,7 @@ def by_what(dependency: Depends) -> str:
 
 def signature(product: Product) -> str:
     """A product with its parameters: ``author_page(author)``."""
-    return f"{product.name}({', '.join(one.name for one in product.parameters)})"
+    return f"{product.name}({', '.join(parameter.name for parameter in product.parameters)})"
 
 
 def _kind(product: Product) -> str:
@@ -98,18 +98,18 @@ def _text(graph: Graph, all_: list[Edge]) -> str:
         labels = ", ".join(model._meta.label for model in source.models)
         lines.append(f"  {_line(table)}  {labels}")
         lines += [
-            f"    -> {one.by}  [{one.label}]"
-            for one in all_
-            if one.on == table and not one.on_product
+            f"    -> {edge.by}  [{edge.label}]"
+            for edge in all_
+            if edge.on == table and not edge.on_product
         ]
     lines.append("products")
-    for name in sorted(graph.products, key=lambda one: (graph.order[one], one)):
+    for name in sorted(graph.products, key=lambda product: (graph.order[product], product)):
         kind = _kind(graph.products[name])
         lines.append(f"  {signature(graph.products[name])}{f'  {kind}' if kind else ''}")
         lines += [
-            f"    <- {'product ' if one.on_product else ''}{_line(one.on)}  [{one.label}]"
-            for one in all_
-            if one.by == name
+            f"    <- {'product ' if edge.on_product else ''}{_line(edge.on)}  [{edge.label}]"
+            for edge in all_
+            if edge.by == name
         ]
     return "\n".join(lines) + "\n"
 
@@ -117,15 +117,17 @@ def _text(graph: Graph, all_: list[Edge]) -> str:
 def _mermaid(graph: Graph, all_: list[Edge]) -> str:
     ids = _ids(graph)
     lines = ["flowchart LR"]
-    lines += [f'    {ids[one, False]}[("{_mermaid_text(one)}")]' for one in sorted(graph.sources)]
+    lines += [
+        f'    {ids[table, False]}[("{_mermaid_text(table)}")]' for table in sorted(graph.sources)
+    ]
     lines += [
         f'    {ids[name, True]}["{_mermaid_text(signature(product))}"]'
         for name, product in graph.products.items()
     ]
-    for one in all_:
-        start, end = ids[one.on, one.on_product], ids[one.by, True]
-        arrow = "-.->" if one.recorded else "-->"
-        lines.append(f'    {start} {arrow}|"{_mermaid_text(one.label)}"| {end}')
+    for edge in all_:
+        start, end = ids[edge.on, edge.on_product], ids[edge.by, True]
+        arrow = "-.->" if edge.recorded else "-->"
+        lines.append(f'    {start} {arrow}|"{_mermaid_text(edge.label)}"| {end}')
     return "\n".join(lines) + "\n"
 
 
@@ -140,17 +142,17 @@ def _dot(graph: Graph, all_: list[Edge]) -> str:
         f"    {ids[name, True]} [shape=box, label={_dot_text(signature(product))}];"
         for name, product in graph.products.items()
     ]
-    for one in all_:
-        start, end = ids[one.on, one.on_product], ids[one.by, True]
-        style = ", style=dashed" if one.recorded else ""
-        lines.append(f"    {start} -> {end} [label={_dot_text(one.label)}{style}];")
+    for edge in all_:
+        start, end = ids[edge.on, edge.on_product], ids[edge.by, True]
+        style = ", style=dashed" if edge.recorded else ""
+        lines.append(f"    {start} -> {end} [label={_dot_text(edge.label)}{style}];")
     return "\n".join([*lines, "}"]) + "\n"
 
 
 def _ids(graph: Graph) -> dict[tuple[str, bool], str]:
     """Names of nodes that no format has to escape."""
-    found = {(table, False): f"s{number}" for number, table in enumerate(sorted(graph.sources))}
-    return found | {(name, True): f"p{number}" for number, name in enumerate(graph.products)}
+    ids = {(table, False): f"s{number}" for number, table in enumerate(sorted(graph.sources))}
+    return ids | {(name, True): f"p{number}" for number, name in enumerate(graph.products)}
 
 
 def _line(text: str) -> str:

@@ -70,7 +70,9 @@ class Pending:
         done = self.done[shard_of(entry.address.key, len(self.done))]
         if entry.by == READER and not stamp.includes(done):
             return True  # added late: the next batch primes it
-        xids = {xid for one, xid in self.whole.get(product.name, ()) if matches(parameters, one)}
+        xids = {
+            xid for pattern, xid in self.whole.get(product.name, ()) if matches(parameters, pattern)
+        }
         xids |= self.keys.get(key, set())
         # What is in the stamp is in the value, unless somebody made that up.
         return any(entry.by == HAND or not stamp.sees(xid) for xid in xids)
@@ -87,72 +89,74 @@ def pending(connection: BaseDatabaseWrapper, graph: Graph, recover: Callable[[],
     with connection.cursor() as cursor:
         cursor.execute(_SHARDS)
         places = cursor.fetchall() or [(0, 1, NOTHING)]
-    found = Pending([Snapshot.parse(done) for _, _, done in places])
+    result = Pending([Snapshot.parse(done) for _, _, done in places])
     decoder = Decoder(connection, graph.sources)
     for shard, shards, done in places:
         owns = _owner(shard, shards)
         collect = Dependents(graph, decoder, owns, settings.DATABASE, recover).collect
-        for row in _rows(connection, done, found):
-            _note(found, collect([row]), row.xid)
+        for row in _rows(connection, done, result):
+            _note(result, collect([row]), row.xid)
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, stored FROM kck_publish_backlog")
         for name, stored in cursor.fetchall():
-            found.cascade_whole |= concerned(graph, name, stored)
+            result.cascade_whole |= concerned(graph, name, stored)
     size = -1
-    while size != (size := found.size):  # until one adds nothing to the other
-        _cascades(found, graph, decoder, recover)
-        _recorded(found, graph, connection)
-    return found
+    while size != (size := result.size):  # until one adds nothing to the other
+        _cascades(result, graph, decoder, recover)
+        _recorded(result, graph, connection)
+    return result
 
 
 def _owner(shard: int, shards: int) -> Callable[[str], bool]:
     return lambda key: shard_of(key, shards) == shard
 
 
-def _rows(connection: BaseDatabaseWrapper, done: str, found: Pending) -> list[Row]:
+def _rows(connection: BaseDatabaseWrapper, done: str, pending: Pending) -> list[Row]:
     if any(map(is_of_test, connection.atomic_blocks)):
         return undrained(connection)
     with closing(unseen(connection, done)) as rows:  # type: ignore[type-var]
-        some = list(islice(rows, MANY_ROWS + 1))
-    if len(some) > MANY_ROWS:
-        found.everything = True
+        first = list(islice(rows, MANY_ROWS + 1))
+    if len(first) > MANY_ROWS:
+        pending.everything = True
         return []
-    return some
+    return first
 
 
-def _note(found: Pending, work: Work, xid: int) -> None:
+def _note(pending: Pending, work: Work, xid: int) -> None:
     for tasks in work.tasks.values():
         for key in tasks:
-            found.keys[key].add(xid)
+            pending.keys[key].add(xid)
     for name, patterns in work.whole.items():
-        found.whole[name] += [(pattern, xid) for pattern in patterns]
+        pending.whole[name] += [(pattern, xid) for pattern in patterns]
     for key in work.removed:
-        found.keys[key].add(xid)
+        pending.keys[key].add(xid)
 
 
-def _cascades(found: Pending, graph: Graph, decoder: Decoder, recover: Callable[[], None]) -> None:
+def _cascades(
+    pending: Pending, graph: Graph, decoder: Decoder, recover: Callable[[], None]
+) -> None:
     """What depends on the products that wait, as their refresh will be logged."""
     collect = Dependents(graph, decoder, lambda key: True, settings.DATABASE, recover).collect
     for name in graph.order:  # what is depended on comes first
         if not graph.by_product.get(name):
             continue
-        if name in found.whole or name in found.cascade_whole:
-            found.cascade_whole |= {product.name for product, _ in graph.by_product[name]}
+        if name in pending.whole or name in pending.cascade_whole:
+            pending.cascade_whole |= {product.name for product, _ in graph.by_product[name]}
             continue
-        waiting = {*found.keys, *found.cascade}
+        waiting = {*pending.keys, *pending.cascade}
         for key in sorted(key for key in waiting if product_of(key) == name):
             work = collect([_refreshed(name, key)])
-            found.cascade_whole |= work.whole.keys()
-            found.cascade |= {one for tasks in work.tasks.values() for one in tasks}
+            pending.cascade_whole |= work.whole.keys()
+            pending.cascade |= {key for tasks in work.tasks.values() for key in tasks}
 
 
-def _recorded(found: Pending, graph: Graph, connection: BaseDatabaseWrapper) -> None:
+def _recorded(pending: Pending, graph: Graph, connection: BaseDatabaseWrapper) -> None:
     """What was computed, without declaring it, from what waits."""
     with connection.cursor() as cursor:
-        waiting = {*found.keys, *found.cascade}
-        found.cascade |= {key for _, key in edges.readers(cursor, waiting)}
-        for name in {*found.whole, *found.cascade_whole}:
-            found.cascade |= set(edges.readers_of(cursor, name))
+        waiting = {*pending.keys, *pending.cascade}
+        pending.cascade |= {key for _, key in edges.readers(cursor, waiting)}
+        for name in {*pending.whole, *pending.cascade_whole}:
+            pending.cascade |= set(edges.readers_of(cursor, name))
 
 
 def _refreshed(name: str, key: str) -> Row:

@@ -91,19 +91,23 @@ def domains(names: Sequence[str], all_: bool) -> list[Product]:
         InvalidPrimer: for a product without a domain.
     """
     graph = registry.graph()
-    found = list(dict.fromkeys(registry.get(name) for name in names))
-    for product in found:
+    products = list(dict.fromkeys(registry.get(name) for name in names))
+    for product in products:
         if not product.has_domain:
             raise InvalidPrimer(f"{product.name} has no domain(): nobody knows its keys.")
     if all_:
-        found += [one for one in graph.products.values() if one.warm and one not in found]
-    return sorted(found, key=lambda product: graph.order[product.name])
+        products += [
+            product
+            for product in graph.products.values()
+            if product.warm and product not in products
+        ]
+    return sorted(products, key=lambda product: graph.order[product.name])
 
 
 def here(product: Product, keys: Iterator[str], pace: Pace) -> Iterator[Portion]:
     """Prime in this process."""
-    while some := list(islice(keys, pace.keys)):
-        yield prime_keys(product, some)
+    while batch := list(islice(keys, pace.keys)):
+        yield prime_keys(product, batch)
 
 
 def prime_domain(
@@ -148,16 +152,16 @@ def prime_keys(product: Product, keys: Sequence[str]) -> Portion:
     """Prime these keys; what is stored meanwhile is taken as it is."""
     start = time.monotonic()
     wanted = {key: product.parameters_of(key) for key in keys}
-    found = answers(product, wanted, allow=True, strict=False)
+    outcomes = answers(product, wanted, allow=True, strict=False)
     failed = [
-        (key, type(one.error).__name__)
-        for key, one in found.items()
-        if isinstance(one, Computed) and one.error is not None
+        (key, type(outcome.error).__name__)
+        for key, outcome in outcomes.items()
+        if isinstance(outcome, Computed) and outcome.error is not None
     ]
     new = [
         key
-        for key, one in found.items()
-        if isinstance(one, Computed) and one.error is None and one.absent is None
+        for key, outcome in outcomes.items()
+        if isinstance(outcome, Computed) and outcome.error is None and outcome.absent is None
     ]
     there = _present(product, new)  # not there: too large, or the store does not answer
     failed += [(key, "NotStored") for key in new if key not in there]

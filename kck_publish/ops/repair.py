@@ -30,25 +30,25 @@ def repair(report: Report, patience: float, drain: Callable[[], object]) -> None
     """
     if connections[settings.DATABASE].in_atomic_block:
         raise ConfigurationError("A repair cannot be made inside a transaction.")
-    wrong = [one for one in report.findings if one.kind != "failing"]
+    wrong = [finding for finding in report.findings if finding.kind != "failing"]
     if not wrong:
         return
     connection = connections[settings.DATABASE]
     with connection.cursor() as cursor:
-        refreshes.log(cursor, refreshes.REFRESH, [one.key for one in wrong])
+        refreshes.log(cursor, refreshes.REFRESH, [finding.key for finding in wrong])
         cursor.execute("SELECT pg_current_snapshot()::text")
         snapshot = str(cursor.fetchone()[0])
     if len(owned()) < settings.SHARDS:
         drain()
     caught_up(snapshot, time.monotonic() + patience)
     afresh = Patience(patience)
-    left = [one for one in report.findings if one.kind == "failing"]
+    left = [finding for finding in report.findings if finding.kind == "failing"]
     by_product: dict[str, list[str]] = {}
-    for one in wrong:
-        by_product.setdefault(product_of(one.key), []).append(one.key)
+    for finding in wrong:
+        by_product.setdefault(product_of(finding.key), []).append(finding.key)
     for name, keys in by_product.items():
         for start in range(0, len(keys), CHUNK):
             left += judge(registry.get(name), keys[start : start + CHUNK], afresh)
-    still = {one.key for one in left}
-    report.repaired = [one.key for one in wrong if one.key not in still]
+    still = {finding.key for finding in left}
+    report.repaired = [finding.key for finding in wrong if finding.key not in still]
     report.findings = left

@@ -58,7 +58,7 @@ class Report:
     @property
     def good(self) -> bool:
         """Whether no key is wrong, as far as could be told."""
-        return not any(one.kind in ("different", "failing") for one in self.findings)
+        return not any(finding.kind in ("different", "failing") for finding in self.findings)
 
 
 def audit(
@@ -164,12 +164,12 @@ def _look_again(product: Product, seen: Seen, until: float) -> list[Finding]:
             else:
                 suspects[finding.key] = version
                 again.append(finding.key)
-        for one in waiting:
-            suspects.pop(one.key, None)
+        for finding in waiting:
+            suspects.pop(finding.key, None)
         if waiting and (time.monotonic() > until or not _followed()):
             judged += waiting
             waiting = []
-        todo = again + [one.key for one in waiting]
+        todo = again + [finding.key for finding in waiting]
         if not todo:
             return judged
         # What seems to be wrong is worth a wait of its own.
@@ -191,8 +191,8 @@ def owned() -> list[int]:
     """The shards that some listener owns."""
     with connections[settings.DATABASE].cursor() as cursor:
         cursor.execute(_OWNED)
-        found: list[int] = cursor.fetchone()[0]
-        return found
+        shards: list[int] = cursor.fetchone()[0]
+        return shards
 
 
 def caught_up(snapshot: str, until: float) -> bool:

@@ -65,10 +65,10 @@ def check_limits(name: str, timeout: float, max_bytes: int) -> None:
 def placeholders(text: str) -> set[str]:
     """The names in braces. Raises InvalidPrimer for anything else in them."""
     try:
-        found = [(name, form, turn) for _, name, form, turn in string.Formatter().parse(text)]
+        parsed = [(name, form, turn) for _, name, form, turn in string.Formatter().parse(text)]
     except ValueError:
-        found = [("", None, None)]
-    pieces = [(name, form, turn) for name, form, turn in found if name is not None]
+        parsed = [("", None, None)]
+    pieces = [(name, form, turn) for name, form, turn in parsed if name is not None]
     if any(not name.isidentifier() or form or turn for name, form, turn in pieces):
         raise InvalidPrimer(f"{text!r}: braces hold the name of a parameter, and nothing else.")
     return {name for name, _, _ in pieces}

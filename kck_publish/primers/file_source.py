@@ -45,13 +45,13 @@ class FileSource:
             FetchFailed: it cannot be read, is too long, or a parameter names a folder.
         """
         for value in parameters.values():
-            if value in ("", ".", "..") or any(one in value for one in "/\\\0"):
+            if value in ("", ".", "..") or any(character in value for character in "/\\\0"):
                 raise FetchFailed("a file", "a parameter that is no part of a file's name")
         path = Path(os.fspath(self.path).format_map(dict(parameters)))
         try:
             with path.open("rb") as file:
-                found = os.fstat(file.fileno())
-                now = {"mtime": found.st_mtime_ns, "size": found.st_size, "inode": found.st_ino}
+                status = os.fstat(file.fileno())
+                now = {"mtime": status.st_mtime_ns, "size": status.st_size, "inode": status.st_ino}
                 if state == now:
                     return UNCHANGED
                 return Fetched(read_limited(file, self.max_bytes, path.name), now)

@@ -53,20 +53,20 @@ class FragmentPrimer(Primer):
         return get_template(self.template_name).render(dict(self.context(**parameters)))
 
 
-def _sources(name: str, found: dict[str, str]) -> dict[str, str]:
+def _sources(name: str, sources: dict[str, str]) -> dict[str, str]:
     """The source of a template, and of those that it includes or extends by a constant name.
 
     Another engine than Django's does not show its sources; then the name stands for it.
     """
-    if name not in found:
+    if name not in sources:
         try:
             template: Any = getattr(get_template(name), "template", None)
         except TemplateDoesNotExist:
             template = None  # the compute says so
-        found[name] = str(getattr(template, "source", ""))
+        sources[name] = str(getattr(template, "source", ""))
         for other in _named_by(template):
-            _sources(other, found)
-    return found
+            _sources(other, sources)
+    return sources
 
 
 def _named_by(template: Any) -> Iterator[str]:
@@ -75,4 +75,4 @@ def _named_by(template: Any) -> Iterator[str]:
         return
     named = [node.template for node in nodes.get_nodes_by_type(IncludeNode)]
     named += [node.parent_name for node in nodes.get_nodes_by_type(ExtendsNode)]
-    yield from (one.var for one in named if isinstance(one.var, str))
+    yield from (expression.var for expression in named if isinstance(expression.var, str))

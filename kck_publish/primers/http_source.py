@@ -95,7 +95,7 @@ class HttpSource:
             reason = error.reason if isinstance(error, URLError) else error
             name = "unreachable" if isinstance(reason, str) else type(reason).__name__
             raise FetchFailed(where, name) from None
-        return Fetched(data, {name: one for name, one in said.items() if one is not None})
+        return Fetched(data, {name: value for name, value in said.items() if value is not None})
 
 
 class _Redirects(request.HTTPRedirectHandler):
@@ -147,7 +147,9 @@ def _check_path(url: str, parameters: Mapping[str, str]) -> None:
     parts = urlsplit(url)
     filled = {name: _decoded(value) for name, value in parameters.items()}
     inside = [filled[name] for name in placeholders(parts.path)]
-    segments = [one.format_map(filled) for one in parts.path.split("/") if placeholders(one)]
+    segments = [
+        segment.format_map(filled) for segment in parts.path.split("/") if placeholders(segment)
+    ]
     named = [segment.partition(";")[0] for segment in segments]
     if (
         any(character in value for value in inside for character in "/\\")

@@ -93,8 +93,8 @@ class PrimerProduct(Product):
 
     def members(self) -> Iterable[Parameters] | None:
         if self._writes("domain"):
-            found: Iterable[Parameters] = self.primer.domain()
-            return found
+            members: Iterable[Parameters] = self.primer.domain()
+            return members
         return None if self.parameters else [{}]  # without parameters there is one key
 
     @property

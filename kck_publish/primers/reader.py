@@ -24,5 +24,6 @@ class PrimerReader:
 
 def _reader_of(model: type[M]) -> RowReader[M]:
     """The ``cached`` of a model that has Primer, with a ``cached`` of its own, before it."""
-    found = (vars(base).get("cached") for base in model.__mro__)
-    return next(one for one in found if isinstance(one, RowReader)).__get__(None, model)
+    attributes = (vars(base).get("cached") for base in model.__mro__)
+    reader = next(value for value in attributes if isinstance(value, RowReader))
+    return reader.__get__(None, model)

@@ -95,27 +95,27 @@ class RemotePrimer(Primer):
             else parameter.to_text(value)
             for parameter in self.parameters
         }
-        found = self.source.fetch(state, texts)
-        if isinstance(found, Unchanged):
-            return found
-        return Fetched(self.read(found.data, **parameters), found.state)
+        answer = self.source.fetch(state, texts)
+        if isinstance(answer, Unchanged):
+            return answer
+        return Fetched(self.read(answer.data, **parameters), answer.state)
 
     def compute(self, **parameters: Any) -> Any:
         product = registry.get(type(self).key)
         address = Address(product.key_of(parameters), product.fingerprint)
         last = _last(product, address)
-        found = self.fetch(last.state or {}, **parameters)
-        if isinstance(found, Unchanged):
+        answer = self.fetch(last.state or {}, **parameters)
+        if isinstance(answer, Unchanged):
             if not last.state:
                 raise InvalidPrimer(
                     f"{product.name}: fetch() was given no state, so there is no "
                     "value that could be unchanged."
                 )
             return last.value
-        if found.state:
-            body, shape = product.encode(found.data)
-            _remember(address, product.name, _hash(body, shape), found.state)
-        return found.data
+        if answer.state:
+            body, shape = product.encode(answer.data)
+            _remember(address, product.name, _hash(body, shape), answer.state)
+        return answer.data
 
 
 def forget_gone(cursor: Cursor, older: float) -> int:

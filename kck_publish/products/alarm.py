@@ -122,7 +122,7 @@ def _end(alarm: Alarm) -> None:
 
 def _set() -> None:
     """Set the timer to whatever is due first."""
-    times = [one.at for one in _running if not one.over]
+    times = [alarm.at for alarm in _running if not alarm.over]
     times += [] if _theirs.at is None else [_theirs.at]
     left = max(_SOON, min(times) - time.monotonic()) if times else 0
     signal.setitimer(signal.ITIMER_REAL, left)

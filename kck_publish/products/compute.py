@@ -137,11 +137,11 @@ def compute(
             seconds = time.perf_counter() - start
             return _shared(product, parameters, together, seconds)
     # One by one: also when the pass for all failed, so that a bad key fails alone.
-    found = []
+    answers = []
     for each in parameters:
         with scope(product, batch, each) as inner:
-            found.append(_attempt(partial(_alone, inner, each), inner, [each]))
-    return found
+            answers.append(_attempt(partial(_alone, inner, each), inner, [each]))
+    return answers
 
 
 def _alone(inner: Scope, parameters: Parameters) -> Any:
@@ -150,7 +150,7 @@ def _alone(inner: Scope, parameters: Parameters) -> Any:
     for outer in inner.around():
         path.append(outer)
         if outer.product is inner.product and outer.alone == parameters:
-            raise DependencyCycle([one.name for one in reversed(path)][:-1])
+            raise DependencyCycle([running.name for running in reversed(path)][:-1])
     return inner.product.prime_one(parameters)
 
 

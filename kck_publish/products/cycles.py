@@ -60,16 +60,16 @@ def _walk(addresses: Sequence[Address]) -> dict[str, str]:
     reads: dict[str, list[str]] = defaultdict(list)
     for key, by in rows:
         reads[by].append(key)
-    found, todo = (
+    read_by, todo = (
         {address.key: "" for address in addresses},
         deque(address.key for address in addresses),
     )
     while todo:
         by = todo.popleft()
-        new = [key for key in reads[by] if key not in found]
-        found.update(dict.fromkeys(new, by))
+        new = [key for key in reads[by] if key not in read_by]
+        read_by.update(dict.fromkeys(new, by))
         todo += new
-    return found
+    return read_by
 
 
 def _ring(read_by: Mapping[str, str], key: str) -> list[str]:

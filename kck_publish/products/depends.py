@@ -108,22 +108,22 @@ class Depends:
         if isinstance(self.on, str):
             return {}
         names = [*self.mapping.values(), *(self.columns or ())]
-        found: dict[type[Model], dict[str, None]] = defaultdict(dict)
+        by_model: dict[type[Model], dict[str, None]] = defaultdict(dict)
         for name in names:
             for field in fields_of(self.on, name):
-                found[field.model][field.attname] = None
-        return {model: tuple(attnames) for model, attnames in found.items()}
+                by_model[field.model][field.attname] = None
+        return {model: tuple(attnames) for model, attnames in by_model.items()}
 
     @cached_property
     def _columns_of(self) -> dict[str, str]:
         """Each mapped parameter's place in an image: an attname, or the product's parameter."""
         if isinstance(self.on, str):
             return self.mapping
-        found = {name: attname(self.on, column) for name, column in self.mapping.items()}
+        columns = {name: attname(self.on, column) for name, column in self.mapping.items()}
         if self.on._meta.parents:  # each table of the row has the key, under a name of its own
             key = self.on._meta.pk.attname
-            found = {name: "pk" if place == key else place for name, place in found.items()}
-        return found
+            columns = {name: "pk" if place == key else place for name, place in columns.items()}
+        return columns
 
     def counts(self, change: Change) -> bool:
         """Whether this change matters: an update of other columns does not."""
@@ -142,10 +142,10 @@ class Depends:
         if change.op == "truncate" or isinstance(self.keys, All):
             return ALL
         if self.keys is not None:
-            found = self.keys(change)
-            if isinstance(found, All):
+            touched = self.keys(change)
+            if isinstance(touched, All):
                 return ALL
-            return [found] if isinstance(found, Mapping) else list(found)
+            return [touched] if isinstance(touched, Mapping) else list(touched)
         if not self.mapping:
             return ALL
         targets: list[Mapping[str, Any]] = []
@@ -153,7 +153,7 @@ class Depends:
             target = self.translate(change, image)
             if target is None:
                 return ALL
-            targets += [one for one in target if one not in targets]
+            targets += [parameters for parameters in target if parameters not in targets]
         return targets
 
     def translate(

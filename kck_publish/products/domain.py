@@ -85,5 +85,5 @@ class DomainProduct(Product):
 def pages(product: Product, members: Iterable[Parameters]) -> Iterator[list[str]]:
     """The keys of these members, streamed: so many at a time."""
     each = iter(members.iterator(settings.MAX_BATCH) if isinstance(members, QuerySet) else members)
-    while some := list(islice(each, settings.MAX_BATCH)):
-        yield list(dict.fromkeys(product.key_of(one) for one in some))
+    while batch := list(islice(each, settings.MAX_BATCH)):
+        yield list(dict.fromkeys(product.key_of(parameters) for parameters in batch))

@@ -42,12 +42,12 @@ class Graph:
     @cached_property
     def publishers(self) -> dict[type[Model], list[type[Model]]]:
         """By the model of a row, the models whose own ``publish`` says what it publishes."""
-        found: dict[type[Model], list[type[Model]]] = defaultdict(list)
+        publishers: dict[type[Model], list[type[Model]]] = defaultdict(list)
         for product in self.products.values():
             if product.publisher is not None:
                 for model in product.depends_on[0].models:  # the row itself
-                    found[model].append(product.publisher)
-        return found
+                    publishers[model].append(product.publisher)
+        return publishers
 
     @cached_property
     def sources(self) -> dict[str, Source]:
@@ -98,9 +98,9 @@ class Graph:
             path = todo.pop(0)
             if path[-1] == under:
                 return path
-            new = [one for one in self.upstream(path[-1]) if one not in seen]
+            new = [product for product in self.upstream(path[-1]) if product not in seen]
             seen.update(new)
-            todo += [[*path, one] for one in new]
+            todo += [[*path, product] for product in new]
         return []
 
     def stands_on(self, name: str) -> set[str]:
@@ -134,14 +134,14 @@ class Graph:
 
     def below(self, name: str) -> set[str]:
         """The product, and the products that it depends on, through others too."""
-        found: set[str] = set()
+        below: set[str] = set()
         todo = [name]
         while todo:
             current = todo.pop()
-            if current not in found and current in self.products:
-                found.add(current)
+            if current not in below and current in self.products:
+                below.add(current)
                 todo += self.stands_on(current)
-        return found
+        return below
 
     def wrote(self, name: str) -> list[str]:
         """The session settings that tell which transaction last wrote under a product."""
@@ -164,8 +164,8 @@ class Graph:
 
 
 def _source(model: type[Model], dependents: list[Dependent], followed: list[Depends]) -> Source:
-    columns = {one.attname: column_of(one) for one in model._meta.local_concrete_fields}
-    keys = [column_of(one) for one in model._meta.pk_fields]
+    columns = {field.attname: column_of(field) for field in model._meta.local_concrete_fields}
+    keys = [column_of(field) for field in model._meta.pk_fields]
     captured: dict[str, None] = dict.fromkeys(keys)
     watched: dict[str, None] | None = {}
     for product, dependency in dependents:
@@ -173,7 +173,7 @@ def _source(model: type[Model], dependents: list[Dependent], followed: list[Depe
         whole = dependency.columns is None and product.sees_rows(dependency)
         captured.update(dict.fromkeys(columns.values() if whole else wanted))
         names = product.captured if dependency is product.depends_on[0] else ()
-        extra = [one.attname for name in names for one in fields_of(model, name)]
+        extra = [field.attname for name in names for field in fields_of(model, name)]
         captured.update(dict.fromkeys(columns[name] for name in extra if name in columns))
         if dependency.columns is None:
             watched = None
@@ -218,5 +218,5 @@ def connect(graph: Graph, product: Product, dependency: Depends) -> None:
 
 def _similar(name: str, names: Collection[str]) -> str:
     """The end of a message about a name that does not exist."""
-    found = difflib.get_close_matches(name, names)
-    return f"; did you mean {' or '.join(found)}?" if found else "."
+    similar = difflib.get_close_matches(name, names)
+    return f"; did you mean {' or '.join(similar)}?" if similar else "."

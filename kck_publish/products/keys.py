@@ -124,7 +124,7 @@ def _escape(text: str, product: str, parameter: Parameter) -> str:
             text.encode()
         except UnicodeEncodeError:
             raise _about(product, parameter.refuse(text)) from None
-    return _UNSAFE.sub(lambda found: _percent(found[0]), text)
+    return _UNSAFE.sub(lambda match: _percent(match[0]), text)
 
 
 def _percent(character: str) -> str:
@@ -135,10 +135,10 @@ def _unescape(text: str, key: str) -> str:
     if not _UNSAFE.search(text):
         return text
     try:
-        plain = _ESCAPED.sub(lambda found: bytes.fromhex(found[0].replace("%", "")).decode(), text)
+        plain = _ESCAPED.sub(lambda match: bytes.fromhex(match[0].replace("%", "")).decode(), text)
     except UnicodeDecodeError:
         plain = ""
-    if _UNSAFE.sub(lambda found: _percent(found[0]), plain) != text:
+    if _UNSAFE.sub(lambda match: _percent(match[0]), plain) != text:
         raise KeyParameterMismatch(
             f"{text!r} is not escaped as a key's parameter is; make keys with build_key().",
             product_of(key),

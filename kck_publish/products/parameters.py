@@ -156,9 +156,9 @@ class DateParameter(Parameter):
         if isinstance(value, str):
             # fromisoformat also reads 20240131 and 2024-W05-3: only one text is canonical.
             with suppress(ValueError):
-                found = date.fromisoformat(value)
-                if found.isoformat() == value:
-                    return found
+                parsed = date.fromisoformat(value)
+                if parsed.isoformat() == value:
+                    return parsed
         raise self.refuse(value)
 
     def to_text(self, value: date) -> str:

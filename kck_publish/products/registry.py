@@ -85,20 +85,20 @@ def graph() -> Graph:
         DependencyCycle: when products depend on each other in a ring.
     """
     global made
-    found = made
-    if found is None:
+    built = made
+    if built is None:
         apps.check_models_ready()
         with _lock:
             while _late:
                 _late.pop(0)()
             followed = [dependency for wanted in _followed.values() for dependency in wanted]
-            found = Graph(dict(_products), followed=followed)
+            built = Graph(dict(_products), followed=followed)
             for product in _products.values():
                 for dependency in product.depends_on:
-                    connect(found, product, dependency)
-            _ = found.order  # a ring is refused here, where it can be named
-            made = found
-    return found
+                    connect(built, product, dependency)
+            _ = built.order  # a ring is refused here, where it can be named
+            made = built
+    return built
 
 
 def find(key: str) -> Product | None:

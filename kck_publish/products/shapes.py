@@ -47,10 +47,10 @@ def write_duration(value: timedelta) -> str:
 
 def read_duration(text: str) -> timedelta:
     """The inverse of write_duration. Raises ValueError."""
-    found = _DURATION.fullmatch(text)
-    if found is None:
+    match = _DURATION.fullmatch(text)
+    if match is None:
         raise ValueError(f"{text!r} is no duration")
-    sign, *numbers = found.groups(default="0")
+    sign, *numbers = match.groups(default="0")
     days, hours, minutes, seconds, micro = map(int, numbers)
     value = timedelta(days, seconds, micro, minutes=minutes, hours=hours)
     return -value if sign == "-" else value
@@ -199,21 +199,21 @@ def _merge(bodies: Sequence[Any], shapes: Sequence[Shape]) -> Shape:
     return merged if fits else None
 
 
-def _union(one: Shape, other: Shape) -> Shape:
+def _union(left: Shape, right: Shape) -> Shape:
     """A guess that covers both where any shape can; _reads_alike has the last word."""
-    if one is None or other is None or one == other:
-        return one or other
-    if not isinstance(one, dict) and not isinstance(other, dict):
-        return one
-    one, other = _open(one), _open(other)
+    if left is None or right is None or left == right:
+        return left or right
+    if not isinstance(left, dict) and not isinstance(right, dict):
+        return left
+    left, right = _open(left), _open(right)
     places: dict[str, Shape] = {}
-    if "*" in one or "*" in other:
-        places["*"] = _union_of(s for node in (one, other) for k, s in node.items() if k != "!")
+    if "*" in left or "*" in right:
+        places["*"] = _union_of(s for node in (left, right) for k, s in node.items() if k != "!")
     else:
-        for key in [*one, *other]:
+        for key in [*left, *right]:
             if key != "!" and key not in places:
-                places[key] = _union(one.get(key), other.get(key))
-    tag = one.get("!") or other.get("!")
+                places[key] = _union(left.get(key), right.get(key))
+    tag = left.get("!") or right.get("!")
     return _node(tag if isinstance(tag, str) else None, places)
 
 
@@ -224,16 +224,16 @@ def _union_of(shapes: Iterable[Shape]) -> Shape:
     return result
 
 
-def _reads_alike(one: Shape, other: Shape, body: Any) -> bool:
-    if one == other or not isinstance(body, str | list | dict):
+def _reads_alike(left: Shape, right: Shape, body: Any) -> bool:
+    if left == right or not isinstance(body, str | list | dict):
         return True
-    one, other = _open(one), _open(other)
-    if one.get("!") != other.get("!"):
+    left, right = _open(left), _open(right)
+    if left.get("!") != right.get("!"):
         return False
     if isinstance(body, str):
         return True
     for key, child in body.items() if isinstance(body, dict) else enumerate(body):
-        mine, theirs = (node.get("*", node.get(f"={key}")) for node in (one, other))
+        mine, theirs = (node.get("*", node.get(f"={key}")) for node in (left, right))
         if not _reads_alike(mine, theirs, child):
             return False
     return True

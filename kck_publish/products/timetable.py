@@ -84,8 +84,8 @@ class Cron:
 
     def after(self, moment: datetime) -> datetime:
         """The first time after a moment, in UTC."""
-        for found in _ticks(self.text, moment.astimezone(self.zone)):
-            return found.astimezone(UTC)
+        for tick in _ticks(self.text, moment.astimezone(self.zone)):
+            return tick.astimezone(UTC)
         raise ValueError(f"{self.text!r}: such a day never comes")
 
     def __str__(self) -> str:

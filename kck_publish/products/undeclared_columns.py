@@ -42,7 +42,7 @@ class Queries:
 
 def declared_columns(product: Product) -> Columns:
     """The columns of the tables of which only some are declared, with those of their pk."""
-    found: dict[type[Model], set[str]] = {}
+    by_model: dict[type[Model], set[str]] = {}
     whole: set[type[Model]] = set()
     for dependency in product.may_read:
         whole.update(dependency.reads)
@@ -50,7 +50,9 @@ def declared_columns(product: Product) -> Columns:
             if dependency.columns is None:
                 whole.add(model)
             wanted = dependency.wanted(model)
-            names = found.setdefault(model, {str(field.column) for field in model._meta.pk_fields})
+            names = by_model.setdefault(
+                model, {str(field.column) for field in model._meta.pk_fields}
+            )
             names |= {
                 str(field.column)
                 for field in model._meta.local_concrete_fields
@@ -58,7 +60,7 @@ def declared_columns(product: Product) -> Columns:
             }
     return {
         model._meta.db_table: frozenset(columns)
-        for model, columns in found.items()
+        for model, columns in by_model.items()
         if model not in whole
     }
 
@@ -79,10 +81,10 @@ def _columns(connection: BaseDatabaseWrapper, query: str, params: Any) -> Column
             text = cursor.mogrify(query, params).strip()
         if not text[:6].upper().startswith(("SELECT", "WITH", "(")):
             return {}
-        found = columns_of(connection, text)
-        if found is None:
+        columns = columns_of(connection, text)
+        if columns is None:
             return {}
         if len(_known) >= _MANY:
             _known.clear()
-        _known[query] = found
+        _known[query] = columns
     return _known[query]

@@ -73,10 +73,10 @@ def linted() -> bool:
 @contextmanager
 def collecting() -> Iterator[dict[str, set[str]]]:
     """Watch all computes meanwhile, and collect what they read: by the product's name."""
-    found: dict[str, set[str]] = {}
-    token = _collected.set(found)
+    collected: dict[str, set[str]] = {}
+    token = _collected.set(collected)
     try:
-        yield found
+        yield collected
     finally:
         _collected.reset(token)
 
@@ -126,12 +126,12 @@ def watched(product: Product) -> Iterator[None]:
 
 def declared(product: Product) -> frozenset[str]:
     """The tables that a product may read: those it depends on, and those in ``reads``."""
-    found = set()
+    names = set()
     for dependency in product.may_read:
         for model in (*dependency.models, *dependency.reads):
             tables = [model, *model._meta.all_parents]
-            found |= {table._meta.db_table.rpartition('"."')[2] for table in tables}
-    return frozenset(found)
+            names |= {table._meta.db_table.rpartition('"."')[2] for table in tables}
+    return frozenset(names)
 
 
 def _is_lost(connection: BaseDatabaseWrapper) -> bool:

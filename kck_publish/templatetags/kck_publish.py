@@ -27,11 +27,11 @@ def product(context: Context, name: str, /, **parameters: Any) -> Any:
     Raises:
         UnknownProduct, KeyParameterMismatch, NotPrimed: as ``.cached.get`` does.
     """
-    found = registry.get(name)
-    key = found.key_of(parameters)
+    wanted = registry.get(name)
+    key = wanted.key_of(parameters)
     try:
-        value = value_of(found, key, answer_to(found, key))
+        value = value_of(wanted, key, answer_to(wanted, key))
     except ObjectDoesNotExist:
         return context.template.engine.string_if_invalid if context.template else ""
     # Rendered by a template, which has escaped what it was given.
-    return mark_safe(value) if issubclass(found.sender, FragmentPrimer) else value
+    return mark_safe(value) if issubclass(wanted.sender, FragmentPrimer) else value

@@ -20,42 +20,42 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            found = explain(options["key"])
+            explanation = explain(options["key"])
         except KckPublishError as error:
             raise CommandError(str(error)) from error
         if options["json"]:
-            self.stdout.write(json.dumps(found.as_dict(), default=str))
+            self.stdout.write(json.dumps(explanation.as_dict(), default=str))
         else:
-            self._print(found)
+            self._print(explanation)
 
-    def _print(self, found: Explanation) -> None:
-        self._line("key", found.key)
-        self._line("product", f"{found.product}, {found.computed_by or 'set by hand'}")
-        for name, value in found.parameters.items():
+    def _print(self, explanation: Explanation) -> None:
+        self._line("key", explanation.key)
+        self._line("product", f"{explanation.product}, {explanation.computed_by or 'set by hand'}")
+        for name, value in explanation.parameters.items():
             self._line("parameter", f"{name} = {value!r}")
         for kind in ("sources", "products"):
-            for one in found.inputs[kind]:
-                self._line(kind[:-1], f"{one['name']}  [{one['by']}]")
-        for one in found.inputs["recorded"]:
-            self._line("read", one["name"])
-        self._stored(found)
-        waits = found.pending
+            for dependency in explanation.inputs[kind]:
+                self._line(kind[:-1], f"{dependency['name']}  [{dependency['by']}]")
+        for product in explanation.inputs["recorded"]:
+            self._line("read", product["name"])
+        self._stored(explanation)
+        waits = explanation.pending
         self._line("pending", f"{waits['changes']} changes, {waits['requests']} requests")
-        if (failure := found.failure) is not None:
+        if (failure := explanation.failure) is not None:
             due = f"tried again {failure['due']}" if failure["due"] else "a DEAD LETTER"
             self._line("failed", f"{failure['attempts']} times, {failure['error']}; {due}")
             self._line("message", failure["message"])
-        for dependent in found.dependents:
+        for dependent in explanation.dependents:
             stored = f"{dependent['stored_keys']} stored keys"
             self._line("dependent", f"{dependent['product']}, {stored}")
-        if (plan := found.schedule) is not None:
+        if (plan := explanation.schedule) is not None:
             self._line("schedule", f"{plan['every']}, next at {plan['due_at']}")
-        shard = found.shard
+        shard = explanation.shard
         owner = "none yet" if shard is None else f"{shard['shard']}, {shard['listener'] or 'free'}"
         self._line("shard", owner)
 
-    def _stored(self, found: Explanation) -> None:
-        stored, last = found.stored, found.last_refresh
+    def _stored(self, explanation: Explanation) -> None:
+        stored, last = explanation.stored, explanation.last_refresh
         if stored is None or last is None:
             self._line("stored", "no")
             return

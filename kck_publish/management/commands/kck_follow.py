@@ -22,13 +22,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         path = options["follower"]
         try:
-            found = import_string(path)
+            imported = import_string(path)
         except ImportError as error:
             raise CommandError(f"{path} cannot be imported: {error}") from error
-        if not (isinstance(found, type) and issubclass(found, Follower)):
+        if not (isinstance(imported, type) and issubclass(imported, Follower)):
             raise CommandError(f"{path} is no Follower.")
         try:
-            follower = found()
+            follower = imported()
             follower.process.poll = options["poll"]
             follower.process.say = self.stdout.write
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -37,10 +37,10 @@ class Command(BaseCommand):
             products = domains(options["product"], options["all"])
             pool = WorkerPool(options["workers"]) if options["workers"] > 1 else nullcontext(here)
             with pool as primes:
-                found = [self._prime(product, primes) for product in products]
+                results = [self._prime(product, primes) for product in products]
         except KckPublishError as error:
             raise CommandError(str(error)) from error
-        failed = sum(one.failed for one in found)
+        failed = sum(result.failed for result in results)
         if failed:
             raise CommandError(f"{failed} keys could not be primed.")
 

@@ -26,40 +26,41 @@ class Command(BaseCommand):
         if (alias := options["database"]) and alias not in connections:
             raise CommandError(f"There is no database {alias!r} in DATABASES.")
         try:
-            found = status(options["max_lag"], options["database"])
+            report = status(options["max_lag"], options["database"])
         except KckPublishError as error:
             raise CommandError(str(error)) from error
         if options["json"]:
-            self.stdout.write(json.dumps(found.as_dict(), default=str))
+            self.stdout.write(json.dumps(report.as_dict(), default=str))
         else:
-            self._print(found)
-        if options["check"] and not found.healthy:
+            self._print(report)
+        if options["check"] and not report.healthy:
             sys.exit(1)
 
-    def _print(self, found: Status) -> None:
-        queue = ", ".join(f"{number} {name}" for name, number in found.queue.items())
-        self.stdout.write(f"lag        {found.lag_seconds:.1f} s")
+    def _print(self, report: Status) -> None:
+        queue = ", ".join(f"{number} {name}" for name, number in report.queue.items())
+        self.stdout.write(f"lag        {report.lag_seconds:.1f} s")
         self.stdout.write(f"queue      {queue}")
-        for shard in found.shards:
+        for shard in report.shards:
             owner = shard["listener"] or "nobody"
             state = f"{owner}, lag {shard['lag_seconds']:.1f} s"
             state = "forgotten" if shard["forgotten"] else state
             self.stdout.write(f"shard      {shard['shard']} of {shard['shards']}: {state}")
-        for one in found.consumers:
-            state = f"seen {one['seen_seconds_ago']:.0f} s ago, {one['holds']} rows behind"
-            self.stdout.write(f"consumer   {one['name']} ({one['kind']}): {state}")
-        for one in found.listeners:
-            state = "asleep" if one["asleep"] else "awake"
-            state = state if one["connected"] else "gone"
-            seen = one["seen_seconds_ago"]
-            self.stdout.write(f"listener   {one['name']}: {state}, seen {seen:.0f} s ago")
-        for one in found.schedule:
-            self.stdout.write(f"schedule   {one['product']} ({one['every']}): {one['due_at']}")
-        self.stdout.write(f"dead       {found.dead_letters} letters")
-        self.stdout.write(f"seat belt  {found.seat_belt}")
-        compared, differing = found.audit["compared"], found.audit["differing"]
+        for consumer in report.consumers:
+            seen, rows = consumer["seen_seconds_ago"], consumer["holds"]
+            state = f"seen {seen:.0f} s ago, {rows} rows behind"
+            self.stdout.write(f"consumer   {consumer['name']} ({consumer['kind']}): {state}")
+        for listener in report.listeners:
+            state = "asleep" if listener["asleep"] else "awake"
+            state = state if listener["connected"] else "gone"
+            seen = listener["seen_seconds_ago"]
+            self.stdout.write(f"listener   {listener['name']}: {state}, seen {seen:.0f} s ago")
+        for plan in report.schedule:
+            self.stdout.write(f"schedule   {plan['product']} ({plan['every']}): {plan['due_at']}")
+        self.stdout.write(f"dead       {report.dead_letters} letters")
+        self.stdout.write(f"seat belt  {report.seat_belt}")
+        compared, differing = report.audit["compared"], report.audit["differing"]
         self.stdout.write(f"audit      {compared} keys compared, {differing} differing")
-        self.stdout.write(f"triggers   {'complete' if not found.triggers else 'INCOMPLETE'}")
-        self.stdout.write(f"healthy    {'yes' if found.healthy else 'NO'}")
-        for problem in found.problems:
+        self.stdout.write(f"triggers   {'complete' if not report.triggers else 'INCOMPLETE'}")
+        self.stdout.write(f"healthy    {'yes' if report.healthy else 'NO'}")
+        for problem in report.problems:
             self.stdout.write(f"           {problem}")

@@ -62,12 +62,14 @@ class Command(BaseCommand):
     def _print(self, report: Report, loud: bool) -> None:
         for key in report.repaired:
             self.stdout.write(f"repaired   {key}")
-        for one in report.findings:
-            self.stdout.write(f"{one.kind:10} {one.key}{f'  ({one.why})' if one.why else ''}")
-            if loud and one.difference:
-                self.stdout.write(f"{'':10} {one.difference}")
+        for finding in report.findings:
+            self.stdout.write(
+                f"{finding.kind:10} {finding.key}{f'  ({finding.why})' if finding.why else ''}"
+            )
+            if loud and finding.difference:
+                self.stdout.write(f"{'':10} {finding.difference}")
         if loud:
             for name in report.passed_over:
                 self.stdout.write(f"passed over {name}: it is kept by time; name it to compare it")
-        wrong = sum(one.kind in ("different", "failing") for one in report.findings)
+        wrong = sum(finding.kind in ("different", "failing") for finding in report.findings)
         self.stdout.write(f"{report.compared:,} keys compared, {wrong} wrong")
