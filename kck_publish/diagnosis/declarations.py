@@ -10,7 +10,8 @@ from ..capture.sql import virtual_columns
 from ..conf import problems
 from ..exceptions import InvalidPrimer
 from ..products import registry
-from ..rows.publish import unreadable
+from ..rows.model import CacheModel
+from ..rows.publish import Hook, hook_of, unreadable
 from .registry import Asks, Problem, diagnosis
 
 
@@ -56,6 +57,24 @@ def unreadable_publish(alias: str) -> Iterator[Problem]:
             "Call publish_by() first, or declare the lookups in cached_by.",
             apps.get_model(label),
         )
+
+
+@diagnosis("names", Asks.CODE)
+def taken_names(alias: str) -> Iterator[Problem]:
+    """A model whose own ``publish`` is not the hook of CacheModel."""
+    registry.graph()
+    for model in apps.get_models():
+        ours = issubclass(model, CacheModel) and not model._meta.proxy
+        if ours and hook_of(model) is Hook.ANOTHER:
+            yield Problem(
+                "W027",
+                f"{model._meta.label}.publish is not the hook of CacheModel, as it calls "
+                "neither super().publish() nor publish_by(), or is a field or takes "
+                "arguments: it is left alone, and rows are published as declared.",
+                "If it is to say what a row publishes, call super().publish() in it. If not, "
+                "rename it, or silence this check.",
+                model,
+            )
 
 
 @diagnosis("eager products", Asks.CODE)

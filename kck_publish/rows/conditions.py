@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from typing import Any, NoReturn
+from typing import Any
 
-from django.db import connections
 from django.db.models import Manager, Model, OneToOneField, Prefetch, QuerySet, Value
 from django.db.models.expressions import (
     Case,
@@ -28,6 +26,8 @@ from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 from django.db.models.sql.datastructures import BaseTable
 from django.db.models.sql.where import NothingNode, WhereNode
+
+from .start import QueriedAtStartError, no_queries
 
 # Parts of a condition whose result the row alone decides, when what they are made of does.
 _PURE = (
@@ -84,20 +84,14 @@ def _is_plain(manager: Manager[Any]) -> bool:
 def _queryset(manager: Manager[Any]) -> QuerySet[Any]:
     """What it starts from. Its code may not query: it runs whenever Django starts."""
 
-    def refuse_query(*args: Any) -> NoReturn:
-        raise UntraceableError("get_queryset() queries the database")
-
-    with ExitStack() as stack:
-        for alias in connections:
-            stack.enter_context(connections[alias].execute_wrapper(refuse_query))
+    with no_queries():
         try:
             return manager.get_queryset()
-        except UntraceableError:
-            raise
+        except QueriedAtStartError as error:
+            raise UntraceableError("get_queryset() queries the database") from error
         except Exception as error:  # the user's code, in a place where it may lack something
-            raise UntraceableError(
-                f"get_queryset() raises {type(error).__name__} at start"
-            ) from error
+            why = f"get_queryset() raises {type(error).__name__} at start"
+            raise UntraceableError(why) from error
 
 
 def _check_instances(manager: Manager[Any], rows: QuerySet[Any]) -> None:

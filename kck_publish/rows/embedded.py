@@ -17,6 +17,7 @@ from ..conf import settings
 from ..exceptions import InvalidPrimer
 from ..products.depends import ALL, All, Change, Looked
 from .codec import Codec
+from .options import option
 from .peers import Peers, Tree
 
 AnyCodec: TypeAlias = "Codec | EmbeddingCodec"
@@ -28,7 +29,7 @@ def tree_of(model: type[Model]) -> Tree:
     Raises:
         InvalidPrimer: ``cached_related`` names something else than forward relations.
     """
-    paths = getattr(model, "cached_related", ())
+    paths = option(model, "cached_related")
     if isinstance(paths, str):
         raise InvalidPrimer(f"{model._meta.label}: cached_related is a list; write [{paths!r}].")
     tree: dict[str, Any] = {}

@@ -18,8 +18,9 @@ from ..public import public_in
 from . import peers, relations
 from .managers import look_at_proxy
 from .methods import MethodProduct, cached_methods, denormalized
-from .products import ListProduct, RowProduct, publishes_itself
-from .publish import collector, declared_lookups
+from .options import is_field, option
+from .products import ListProduct, RowProduct
+from .publish import collector, declared_lookups, publishes_itself
 from .reader import RowReader
 from .table_products import KeysProduct, TableProduct
 
@@ -68,8 +69,8 @@ class CacheModel(models.Model):
         """The products of the rows: what ``.cached`` reads."""
         by_pk = RowProduct(cls)
         declared: list[Product] = [by_pk, KeysProduct(by_pk)]
-        declared += [RowProduct(cls, _names(lookup)) for lookup in cls.cached_by]
-        declared += [ListProduct(cls, _names(lookup)) for lookup in cls.cached_lists]
+        declared += [RowProduct(cls, _names(lookup)) for lookup in option(cls, "cached_by")]
+        declared += [ListProduct(cls, _names(lookup)) for lookup in option(cls, "cached_lists")]
         if publishes_itself(cls):
             declared += [RowProduct(cls, names) for names in declared_lookups(cls)]
         return declared
@@ -91,7 +92,7 @@ class CacheModel(models.Model):
         the row. Called by hand, it asks for the row to be published again.
         """
         self.publish_by("pk")
-        for lookup in type(self).cached_by:
+        for lookup in option(type(self), "cached_by"):
             self.publish_by(*_names(lookup))
         for name, method in cached_methods(type(self)).items():
             if method.auto_publish:
@@ -148,6 +149,11 @@ def products_of(model: type[CacheModel]) -> list[Product]:
         InvalidPrimer: when a lookup names a field that the model does not have, or when its
             default manager cannot be followed.
     """
+    if is_field(model, "cached"):
+        raise InvalidPrimer(
+            f"{model._meta.label} has a field called cached, which hides its rows' reader: call "
+            'the field something else (db_column="cached" keeps its column).'
+        )
     found: dict[str, Product] = {}
     try:
         declared: list[Product] = model._row_products()

@@ -25,7 +25,9 @@ from ..products.product import Computed, Parameters, Product
 from . import embedded, peers
 from .fields import field_parameter, lookup_field
 from .managers import manager_of, rows_of
+from .options import option
 from .prepared_query import PreparedLookup
+from .publish import publishes_itself
 
 _MANY = b"many"
 
@@ -60,7 +62,7 @@ class RowProduct(Product):
         self.published = is_published(model)
         if by_pk and self.published and publishes_itself(model):
             self.publisher = model
-        self.captured = tuple(getattr(model, "captured", None) or ())
+        self.captured = tuple(option(model, "captured") or ())
 
     def suffix(self, attnames: Sequence[str]) -> str:
         """What distinguishes the lookup's product from the model's other ones."""
@@ -77,7 +79,7 @@ class RowProduct(Product):
     def sees_rows(self, dependency: Depends) -> bool:
         # publish() is run on the row's old and new version.
         own = dependency is self.depends_on[0] and publishes_itself(self.model)
-        return own and getattr(self.model, "captured", None) is None
+        return own and option(self.model, "captured") is None
 
     def named_by(self, change: Change, dependency: Depends) -> bool:
         # A model that overrides publish() says itself what a row publishes.
@@ -217,14 +219,4 @@ def is_published(model: type[Model]) -> bool:
 
     The rows of a proxy are kept up once somebody has read them.
     """
-    if model._meta.proxy:
-        return False
-    for base in model.__mro__:
-        if issubclass(base, Model) and "eager" in vars(base):
-            return bool(vars(base)["eager"])
-    return False
-
-
-def publishes_itself(model: type[Model]) -> bool:
-    """Whether the model overrides ``publish``."""
-    return not getattr(model.publish, "by_declaration", False)  # type: ignore[attr-defined]
+    return not model._meta.proxy and bool(option(model, "eager"))

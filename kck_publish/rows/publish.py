@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import Enum
+from inspect import getattr_static
+from types import CodeType
 from typing import Any
 
 from django.db.models import Model
+
+from .start import no_queries
 
 logger = logging.getLogger("kck_publish")
 
@@ -50,10 +56,50 @@ def collecting(declaring: bool = False) -> Iterator[Collector]:
 unreadable: dict[str, str] = {}
 
 
+def publishes_itself(model: type[Model]) -> bool:
+    """Whether the model overrides CacheModel.publish, and does not merely use its name."""
+    return hook_of(model) is Hook.OVERRIDDEN
+
+
+class Hook(Enum):
+    """What ``publish`` of a model is."""
+
+    DECLARED = "CacheModel's own"
+    OVERRIDDEN = "the hook"
+    ANOTHER = "a field or method of the project's"
+
+
+def hook_of(model: type[Model]) -> Hook:
+    """What ``publish`` of a model is.
+
+    A method of that name that takes arguments, or that publishes nothing by any name of
+    CacheModel's, is the project's (a post is published on a site, say): it is never run here.
+    """
+    attribute = getattr_static(model, "publish", None)
+    if getattr(attribute, "by_declaration", False):
+        return Hook.DECLARED
+    function = inspect.unwrap(attribute) if callable(attribute) else None
+    if not inspect.isfunction(function) or len(inspect.signature(function).parameters) != 1:
+        return Hook.ANOTHER
+    names = set(_names_in(function.__code__))
+    calls = names & {"publish_by", "publish_method"} or {"super", "publish"} <= names
+    return Hook.OVERRIDDEN if calls or "CacheModel" in names else Hook.ANOTHER
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names_in(inner)
+
+
 def declared_lookups(model: type[Model]) -> list[tuple[str, ...]]:
-    """The lookups that a model's own ``publish`` names, by running it on an empty row."""
+    """The lookups that a model's own ``publish`` names, by running it on an empty row.
+
+    It gets no database: what it writes there would be written whenever Django starts.
+    """
     unreadable.pop(model._meta.label, None)
-    with collecting(declaring=True) as found:
+    with no_queries(), collecting(declaring=True) as found:
         try:
             model().publish()  # type: ignore[attr-defined]
         except Exception as error:  # noqa: BLE001 - the user's code, on a row that it did not expect

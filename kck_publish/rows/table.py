@@ -18,7 +18,8 @@ from .fields import field_parameter, lookup_field
 from .lookups import pk_of, target_of
 from .managers import published
 from .model import CacheModel
-from .products import publishes_itself
+from .options import option
+from .publish import publishes_itself
 from .reader import RowReader
 from .table_products import Table, TableProduct
 
@@ -149,7 +150,7 @@ class CachedTable(CacheModel):
     @classmethod
     def _row_products(cls) -> list[Product]:
         where = f"{cls._meta.label} is a CachedTable"
-        if cls.cached_by or cls.cached_lists:
+        if option(cls, "cached_by") or option(cls, "cached_lists"):
             raise InvalidPrimer(
                 f"{where}: any column is a lookup of it; leave out cached_by and cached_lists."
             )

@@ -208,7 +208,12 @@ def declared(**attributes: Any) -> type[CachedTable]:
 
 
 @pytest.mark.parametrize(
-    "attributes", [{"cached_by": ["id"]}, {"cached_lists": ["id"]}, {"publish": lambda self: None}]
+    "attributes",
+    [
+        {"cached_by": ["id"]},
+        {"cached_lists": ["id"]},
+        {"publish": lambda self: self.publish_by("id")},
+    ],
 )
 def test_what_means_nothing_there_is_refused(attributes: dict[str, Any]) -> None:
     with pytest.raises(InvalidPrimer, match="CachedTable"):

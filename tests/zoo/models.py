@@ -207,6 +207,56 @@ class Measured(CacheModel):
     cached_lists: ClassVar[Any] = ["weight"]
 
 
+class Post(CacheModel):
+    """As in a well-known tutorial: publish() saves."""
+
+    title = models.CharField(max_length=10)
+    published = models.BooleanField(default=False)
+    objects: Any = models.Manager()
+
+    def publish(self) -> None:
+        self.published = True
+        self.save()
+
+
+class WagtailPage(CacheModel):
+    """Whose publish() takes arguments."""
+
+    title = models.CharField(max_length=10)
+    objects: Any = models.Manager()
+
+    def publish(self, user: Any = None) -> None:
+        raise AssertionError("run by the library")
+
+
+class Photo(CacheModel):
+    """Whose fields are called as what is CacheModel's."""
+
+    title = models.CharField(max_length=10)
+    publish = models.BooleanField(default=False)  # type: ignore[assignment]
+    captured = models.IntegerField(null=True)  # type: ignore[assignment]
+    eager = models.BooleanField(default=False)
+    cached_by = models.CharField(max_length=10)
+    cached_related = models.CharField(max_length=10)
+    objects: Any = models.Manager()
+
+    cached_lists: ClassVar[Any] = ["title"]
+
+
+class Saver(CacheModel):
+    """A hook that writes, and that asks the database what to publish."""
+
+    title = models.CharField(max_length=10, unique=True)
+    objects: Any = models.Manager()
+
+    cached_by: ClassVar[Any] = ["title"]
+
+    def publish(self) -> None:
+        if self.pk is None:
+            Saver.objects.create(title="blank")
+        super().publish()
+
+
 class Colour(CachedTable):
     """A whole table behind a manager."""
 
