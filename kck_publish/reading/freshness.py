@@ -9,13 +9,14 @@ from datetime import datetime
 from enum import Enum
 
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import clock
 from ..exceptions import Behind
 from ..log import refreshes
 from ..log.keys import shard_of
 from ..log.lag import Lags, lags
-from ..postgres import Cursor
+from ..postgres import Cursor, is_of_test
 from ..products import registry
 from ..products.product import Product
 from ..stores import Address, Own, Store, Stored
@@ -93,6 +94,11 @@ class Serving:
         asked = (stored.address, stored.soft_expire)
         if asked in _asked:
             return
+        if in_transaction(connections[self._store.alias]):
+            # The entry's row would be locked until the caller's transaction ends.
+            ask = _AskOnCommit(self, stored)
+            transaction.on_commit(ask.run, using=self._store.alias, robust=True)
+            return
         with transaction.atomic(using=self._store.alias), self._cursor() as cursor:
             if self._store.table.take_soft_expiry(cursor, stored.address):
                 refreshes.log(cursor, refreshes.REFRESH, [stored.address.key])
@@ -107,6 +113,24 @@ class Serving:
 
     def _cursor(self) -> Cursor:
         return connections[self._store.alias].cursor()
+
+
+class _AskOnCommit:
+    """Asks for the refresh of a value that a transaction has read, once that has committed."""
+
+    def __init__(self, serving: Serving, stored: Stored) -> None:
+        self._serving = serving
+        self._stored = stored
+
+    def run(self) -> None:
+        """Ask, if nobody has meanwhile."""
+        self._serving._ask_once(self._stored)
+
+
+def in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the caller is in a transaction; a TestCase's own does not count."""
+    blocks = getattr(connection, "atomic_blocks", [])
+    return connection.in_atomic_block and not all(map(is_of_test, blocks))
 
 
 def expired(stored: Stored) -> bool:

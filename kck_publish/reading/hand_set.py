@@ -12,9 +12,8 @@ from ..exceptions import StoreUnreachable
 from ..log.keys import product_of
 from ..products import compute, encoding
 from ..stores import Address, Read, Stored
-from .freshness import expired
+from .freshness import expired, in_transaction
 from .own_writes import Ask
-from .prime import in_transaction
 from .read import note
 from .values import value_of
 

@@ -19,7 +19,7 @@ from ..log.snapshot import take
 from ..postgres import Cursor
 from ..products import registry
 from ..stores import Address, Outgoing, Store, Stored, edges
-from .prime import in_transaction
+from .freshness import in_transaction
 
 
 def put(entry: Stored, check_version: int | None) -> Stored | None:

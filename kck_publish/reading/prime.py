@@ -16,14 +16,14 @@ from .. import stores
 from ..chunks import chunks
 from ..log import refreshes
 from ..log.snapshot import take
-from ..postgres import Cursor, is_of_test
+from ..postgres import Cursor
 from ..products.compute import compute
 from ..products.compute import current as current_compute
 from ..products.product import Computed, Parameters, Product, Wanted
 from ..stores import READER, Address, Outgoing, Store, Stored, edges
 from .claims import refresh_missed
 from .entries import entry_of
-from .freshness import expired
+from .freshness import expired, in_transaction
 from .key_locks import try_lock, wait
 from .running import Running, running_on
 
@@ -118,12 +118,6 @@ def anew(product: Product, key: str, parameters: Parameters) -> None:
             refreshes.log(cursor, refreshes.REFRESHED, [key])
     refresh_missed([entry], stamp, connection)
     product.after_set(computed.value, parameters)
-
-
-def in_transaction(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the caller is in a transaction; a TestCase's own does not count."""
-    blocks = getattr(connection, "atomic_blocks", [])
-    return connection.in_atomic_block and not all(map(is_of_test, blocks))
 
 
 def _alone(product: Product, wanted: Wanted) -> Found:

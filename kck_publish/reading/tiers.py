@@ -18,9 +18,9 @@ from ..products import compute
 from ..products.product import Product, Wanted
 from ..stores import Address, Own, Reading, Store, Stored
 from . import near, own_writes
-from .freshness import Serving, Verdict
+from .freshness import Serving, Verdict, in_transaction
 from .own_writes import Ask
-from .prime import in_transaction, prime
+from .prime import prime
 from .values import Answer
 
 logger = logging.getLogger("kck_publish")
