@@ -1,17 +1,18 @@
-"""Reads inside a user's transaction: they lock no entry's row."""
+"""Reads inside a user's transaction: they lock no entry's row, and harm no hook of the user's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from kck_publish import Cache, IntegerParameter, Primer
 from kck_publish.products import registry
 from kck_publish.testing import travel
-from tests.catalog.fixtures import Session, drain, settle, sql
+from tests.catalog.fixtures import Session, drain, settle, sql, stored
 
 pytestmark = pytest.mark.django_db(transaction=True)
 cache = Cache.get_instance()
@@ -84,3 +85,25 @@ def test_a_rolled_back_reader_asks_for_nothing_and_the_next_one_does(
         assert not cache.is_refreshing("soft/1")
         cache.get("soft/1")
         assert cache.is_refreshing("soft/1")
+
+
+def test_a_miss_whose_add_fails_harms_no_hook_of_the_users(
+    transactional_db: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The value is served, the commit holds, and the user's own hooks are run (C3)."""
+    called: list[Any] = []
+    try:
+        with transaction.atomic():
+            transaction.on_commit(lambda: called.append("before"))
+            assert cache.get("soft/3") == 3
+            transaction.on_commit(lambda: called.append("after"))
+            transaction.on_commit(
+                lambda: sql("ALTER TABLE kck_publish_entry RENAME TO entry_away"), robust=True
+            )
+            # The first of the hooks to come: what the miss has registered runs after it.
+            connection.run_on_commit.insert(0, connection.run_on_commit.pop())
+    finally:
+        sql("ALTER TABLE entry_away RENAME TO kck_publish_entry")
+    assert called == ["before", "after"]
+    assert stored("soft/3") is None
+    assert "on_commit()" in caplog.text
