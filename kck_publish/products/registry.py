@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from django.apps import apps
 
 from ..capture.source import Source
-from ..exceptions import DuplicateProduct, UnknownProduct
+from ..exceptions import DuplicateProduct, InvalidPrimer, UnknownProduct
 from ..log.keys import product_of
 from .depends import Depends
 from .graph import Graph, connect
@@ -89,8 +89,7 @@ def graph() -> Graph:
     if built is None:
         apps.check_models_ready()
         with _lock:
-            while _late:
-                _late.pop(0)()
+            _declare_late()
             followed = [dependency for wanted in _followed.values() for dependency in wanted]
             built = Graph(dict(_products), followed=followed)
             for product in _products.values():
@@ -99,6 +98,23 @@ def graph() -> Graph:
             _ = built.order  # a ring is refused here, where it can be named
             made = built
     return built
+
+
+def _declare_late() -> None:
+    """Run what waits. What cannot work waits on, to be named each time, and stops nothing else."""
+    failed, errors = [], []
+    while _late:
+        declare = _late.pop(0)
+        try:
+            declare()
+        except InvalidPrimer as error:
+            failed.append(declare)
+            errors.append(error)
+    _late.extend(failed)
+    if len(errors) > 1:
+        raise InvalidPrimer("\n".join(map(str, errors)))
+    if errors:
+        raise errors[0]
 
 
 def find(key: str) -> Product | None:

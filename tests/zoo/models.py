@@ -252,7 +252,8 @@ class Saver(CacheModel):
     cached_by: ClassVar[Any] = ["title"]
 
     def publish(self) -> None:
-        if self.pk is None:
+        key: Any = self.pk
+        if key is None:
             Saver.objects.create(title="blank")
         super().publish()
 
