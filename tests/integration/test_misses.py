@@ -271,3 +271,21 @@ def test_no_row_is_locked_while_a_compute_runs() -> None:
         gate.open()
         reader.result()
     assert cache.get("miss_shared") == 7
+
+
+def test_many_missing_keys_are_locked_in_portions() -> None:
+    """The server's table of locks, which all sessions share, is not exhausted (C5)."""
+    held: list[int] = []
+
+    def count(product: str, parameters: Any) -> None:
+        if parameters.get("group", 0) % 100 == 0:
+            held.append(sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")[0][0])
+
+    keys = [f"miss_parity/{group}" for group in range(1200)]
+    with interfering(count):
+        assert set(cache.get_many(keys).values()) == {0}
+    assert max(held) <= 500 < sum(bool(stored(key)) for key in (keys[0], keys[-1])) + 500
+    with transaction.atomic(), interfering(count):
+        cache.clear()
+        cache.get_many(keys)
+    assert max(held) <= 500
