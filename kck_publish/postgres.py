@@ -14,6 +14,8 @@ from psycopg import sql
 from psycopg.adapt import AdaptersMap
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from . import search_path
+
 Statement: TypeAlias = LiteralString | sql.SQL | sql.Composed
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
@@ -93,6 +95,8 @@ def connect(alias: str, dsn: str | None = None) -> psycopg.Connection[Any]:
     connection.execute("SET synchronous_commit = off")
     connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
     unlimited(connection)
+    if (path := search_path.of_session(alias)) is not None:
+        connection.execute("SELECT set_config('search_path', %s, false)", [path])
     return connection
 
 

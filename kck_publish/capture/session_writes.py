@@ -18,6 +18,7 @@ from typing import Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .. import search_path
 from . import pooled_writes
 
 _WROTE = """
@@ -67,6 +68,13 @@ def unsettle() -> None:
     """What was found quiet has to be looked at again: a product stands on more than was thought."""
     global here
     here = _Here()
+
+
+def _doubt() -> None:
+    here.quiet = set()  # that was found with the near store of another schema
+
+
+search_path.subscribers.append(_doubt)
 
 
 def watch(raw: Any, alias: str) -> None:

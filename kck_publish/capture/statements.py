@@ -20,6 +20,7 @@ from django.db.backends.signals import connection_created
 from psycopg.errors import InvalidTransactionTermination, UndefinedColumn
 from psycopg.pq import TransactionStatus
 
+from .. import search_path
 from . import local_settings, pooled_writes, request_writes, session_writes
 from .fault import explain
 from .statement_kind import may_end_transactions, may_fire, may_write
@@ -50,6 +51,7 @@ class _Watched:
             explain(error)
             raise
         finally:
+            search_path.note(query, tag)
             if may_write(tag, query, raw):
                 _note(raw)
         return result

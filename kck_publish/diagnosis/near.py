@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..conf import settings
 from ..stores.near.ownership import others_may_write
-from ..stores.near.reader import reader
+from ..stores.near.place import near_store
 from .registry import Asks, Problem, diagnosis
 
 
@@ -27,10 +27,11 @@ def shared_folder(alias: str) -> Iterator[Problem]:
 @diagnosis("near follower", Asks.RUNNING)
 def unfollowed(alias: str) -> Iterator[Problem]:
     """A near store of this host that no process keeps true, so that nobody reads it."""
-    if settings.NEAR is not None and not reader(settings.NEAR).is_followed:
+    near = near_store()
+    if near is not None and not near.is_followed:
         yield Problem(
             "W025",
-            f"No process follows for the near store {settings.NEAR!r} on this host: its readers "
+            f"No process follows for the near store {near.path!r} on this host: its readers "
             "ask the store.",
             "Run `manage.py kck_listen`, or `manage.py kck_listen --near-only`, on this host and "
             "as the user of its readers.",

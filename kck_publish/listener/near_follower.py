@@ -17,13 +17,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from .. import stores
+from .. import search_path, stores
 from ..conf import settings
-from ..exceptions import ConfigurationError, Forgotten
+from ..exceptions import ConfigurationError, Forgotten, StoreMissing
 from ..following.doorbell import Doorbell, listener_name
 from ..following.loop import BEAT, CLOSE_POLL, Loop
 from ..following.process import Following, OccupiedError
@@ -69,7 +69,7 @@ class NearFollower(Following):
             raise ConfigurationError("KCK_PUBLISH['NEAR'] names no file: nothing to follow for.")
         self._say = say
         self._make = near_lmdb.file_class()
-        self._path: str = settings.NEAR
+        self._path = ""
         self._lease: float = settings.NEAR_LEASE
         self._alias = alias
         self._poll = poll
@@ -117,6 +117,7 @@ class NearFollower(Following):
     @contextmanager
     def _file(self) -> Iterator[Any]:
         """The file, the door and the connections, for as long as no other process has them."""
+        self._path = self._path or self._named()
         try:
             file = self._make(self._path, settings.NEAR_SIZE)
         except BlockingIOError:  # another process of this host follows
@@ -148,6 +149,15 @@ class NearFollower(Following):
             if bell is not None:
                 bell.close()
             self._desk.close()
+
+    def _named(self) -> str:
+        """The file's path, with the schema."""
+        with closing(connect(self._alias)) as connection:
+            row = connection.execute(search_path.SCHEMA).fetchone()
+        if row is None:
+            raise StoreMissing("kck_publish_entry", self._alias)
+        assert settings.NEAR is not None
+        return search_path.named(settings.NEAR, row[0])
 
     @property
     def nap(self) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
-from .. import clock, conf
+from .. import clock, conf, search_path
 from ..capture import request_writes, session_writes
 from ..capture.pooled_writes import STORED
 from ..conf import kept
@@ -27,7 +27,8 @@ from ..products import compute, registry
 from ..products.product import Parameters, Product
 from ..stores import Stored
 from ..stores.near.format import body_name, name_of
-from ..stores.near.reader import NearReader, reader
+from ..stores.near.place import near_store
+from ..stores.near.reader import NearReader
 from . import request_memo
 from .freshness import expired
 
@@ -138,8 +139,9 @@ class NearLookup:
             or now.source is not kept.get("KCK_PUBLISH")
             or now.copy != now.source
         ):
-            _look_again()
-        near = _near
+            near = _look_again()
+        else:
+            near = _near
         if near is None:
             return None
         context = request_writes.current()
@@ -184,34 +186,43 @@ def held(product: Product, keys: Iterable[str]) -> dict[str, Stored]:
 
 def ask(product: Product, keys: Iterable[str]) -> None:
     """Have what the store has, and the near store has not, held here too."""
-    path = conf.settings.NEAR
-    if path is not None:
-        near = reader(path)
+    near = near_store()
+    if near is not None:
         for key in keys:
             near.ask(key, product.fingerprint)
 
 
 _settings: conf.CheckedSettings | None = None
+_settled: conf.CheckedSettings | None = None
 _near: NearReader | None = None
 
 
 def _forget() -> None:
-    """The reader is the parent's: a lock of it may be held by a thread that is not here."""
+    """After a fork a lock of the reader may be held by a thread that is not here."""
     global _settings
     _settings = None
 
 
 os.register_at_fork(after_in_child=_forget)
+search_path.subscribers.append(_forget)
 
 
-def _look_again() -> None:
-    global _settings, _near
+def _look_again() -> NearReader | None:
+    global _settings, _settled, _near
     now = conf.current()
-    if now is not _settings:
+    if now is not _settled:
         session_writes.unsettle()  # it was another file, perhaps, that has what was written
-    path = None if now.wrong or not now.values.ENABLED else now.values.NEAR
-    _near = None if path is None else reader(path)
-    _settings = now  # the last: another thread may be reading
+        _settled = now
+    wanted = not now.wrong and now.values.ENABLED and now.values.NEAR is not None
+    near = near_store() if wanted else None
+    if wanted and near is None:
+        return None  # the database is not reached: it is looked for again
+    if not search_path.switches():
+        _near = near
+        _settings = now  # the last: another thread may be reading
+    if search_path.switches():  # each look is for the schema of the moment
+        _forget()
+    return near
 
 
 def _is_quiet(product: Product, near: NearReader) -> bool:

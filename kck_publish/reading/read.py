@@ -70,7 +70,8 @@ def answers(
         return _noted(scope, tiers, product, wanted)
     if memo is None or not settings.ENABLED or (ticket := memo.ticket()) is None:
         return _in_order(wanted, tiers.answers(wanted))
-    seen = {key: answer for key, answer in memo.look(wanted).items() if not _outdated(answer)}
+    known = memo.look(ticket, wanted)
+    seen = {key: answer for key, answer in known.items() if not _outdated(answer)}
     unseen = {key: wanted[key] for key in wanted if key not in seen}
     if unseen:
         new = tiers.answers(unseen)

@@ -17,7 +17,9 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.models import Model
 
+from .. import search_path
 from ..capture import statements
+from ..conf import settings
 from ..postgres import is_of_test
 
 # How many keys a memo holds; one that is full starts anew. For contexts that live long.
@@ -42,6 +44,7 @@ class Memo:
         self._rows: dict[str, tuple[Any, Any]] = {}
         self._writing: dict[int, tuple[int, int]] = {}
         self._off = False
+        self._schema: str | None = None
         self._lock = threading.RLock()
 
     def ticket(self) -> int | None:
@@ -52,13 +55,25 @@ class Memo:
         """
         with self._lock:
             here = threading.get_ident()
+            if search_path.switches() and not self._is_of_schema():
+                return None
             if self._off or any(thread != here for thread, _ in self._writing.values()):
                 return None
             return self.generation
 
-    def look(self, keys: Iterable[str]) -> dict[str, Any]:
-        """The answers that are known."""
+    def _is_of_schema(self) -> bool:
+        """Whether the schema can be told; what was read in another one is forgotten."""
+        schema = search_path.schema_if_known(settings.DATABASE)
+        if schema != self._schema:
+            self._schema = schema
+            self.forget()
+        return schema is not None
+
+    def look(self, ticket: int, keys: Iterable[str]) -> dict[str, Any]:
+        """The answers that are known, unless something was written since the ticket was taken."""
         answers = self._answers
+        if ticket != self.generation:
+            return {}
         return {key: answers[key] for key in keys if key in answers}
 
     def keep(self, ticket: int, answers: Mapping[str, Any]) -> None:

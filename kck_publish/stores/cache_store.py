@@ -30,12 +30,13 @@ from typing import Any
 
 from django.db import connections
 
+from .. import search_path
 from ..capture import session_writes
 from ..exceptions import StoreUnreachable
 from ..log.snapshot import NOTHING, take
 from ..postgres import Cursor
 from . import index_sql
-from .cache_entries import CacheEntries, chunks
+from .cache_entries import CacheEntries, chunks, entries_of
 from .cache_values import REMEMBERED
 from .entry_table import EntryTable
 from .near import journal
@@ -61,7 +62,7 @@ class CacheStore:
     def __init__(self, alias: str, cache: str) -> None:
         self.alias = alias
         self.table = EntryTable()
-        self._entries = CacheEntries(cache)
+        self._cache = cache
 
     def read(
         self, addresses: Sequence[Address], wrote: Sequence[str], stamped: bool = False
@@ -208,6 +209,10 @@ class CacheStore:
 
     def tell_near(self, cursor: Cursor, keys: Iterable[str]) -> None:
         journal.tell(cursor, keys)
+
+    @property
+    def _entries(self) -> CacheEntries:
+        return entries_of(self._cache, search_path.schema(self.alias) or search_path.PUBLIC)
 
     def _get(self, addresses: Sequence[Address]) -> dict[str, Stored]:
         return {address.key: entry for address, entry in self._entries.get(addresses).items()}

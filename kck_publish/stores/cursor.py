@@ -15,7 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import ClientCursor
 from psycopg.pq import Format
 
-from .. import clock
+from .. import clock, search_path
 from ..postgres import Cursor
 
 _KEPT = "kck_publish_cursor"
@@ -36,6 +36,7 @@ def kept_cursor(connection: BaseDatabaseWrapper) -> Iterator[Cursor]:
     """
     connection.close_if_health_check_failed()  # as Django's own cursors do
     connection.ensure_connection()
+    search_path.prepare(connection)
     if connection.execute_wrappers:  # that may put another statement before (pgtrigger.ignore)
         with connection.wrap_database_errors:
             client = ClientCursor(connection.connection)

@@ -40,8 +40,9 @@ return 1
 class RedisValues:
     """Past the pickling serializer of Django's backend, and always on the primary server."""
 
-    def __init__(self, cache: Any) -> None:
+    def __init__(self, cache: Any, prefix: str) -> None:
         self._cache = cache
+        self._prefix = prefix
 
     def prove(self) -> None:
         self._client().ping()
@@ -65,7 +66,7 @@ class RedisValues:
     def _run(self, mode: str, frames: Mapping[str, Frame], fence: Fence | None) -> bool:
         if not frames and fence is None:
             return True
-        keys = [self._key(_fence(fence) if fence else PROBE), *map(self._key, frames)]
+        keys = [self._key(self._fence(fence) if fence else PROBE), *map(self._key, frames)]
         arguments: list[Any] = [str(fence.epoch) if fence else "", mode]
         for frame in frames.values():
             arguments += [frame.data, "" if frame.seconds is None else frame.seconds]
@@ -80,6 +81,5 @@ class RedisValues:
         key: str = self._cache.make_and_validate_key(name)
         return key
 
-
-def _fence(fence: Fence) -> str:
-    return f"kck1:fence:{fence.shard}:{fence.shards}"
+    def _fence(self, fence: Fence) -> str:
+        return f"{self._prefix}:fence:{fence.shard}:{fence.shards}"

@@ -379,7 +379,7 @@ def test_the_memo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert known is not None
         for number in range(10):
             known.keep(known.ticket() or 0, {str(number): number})
-        assert len(known.look(map(str, range(10)))) <= 3
+        assert len(known.look(known.ticket() or 0, map(str, range(10)))) <= 3
 
 
 class TestInTestCase:

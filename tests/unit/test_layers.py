@@ -20,6 +20,7 @@ LAYERS: list[str] = [
     "exceptions",
     "public",
     "retry",
+    "search_path",
     "setting",
     "conf",
     "signals",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...conf import settings
-from .reader import reader
+from .place import near_store
 
 # Writes that are handled and perhaps not copied, with the first snapshot in which they were.
 MANY_HANDLED = 1000
@@ -12,7 +12,8 @@ _handled: dict[tuple[int, ...], str] = {}
 
 def includes(snapshot: str) -> bool:
     """Whether the near store, if there is one, shows what was stored up to a snapshot."""
-    return settings.NEAR is None or reader(settings.NEAR).includes(snapshot)
+    near = near_store()
+    return settings.NEAR is None if near is None else near.includes(snapshot)
 
 
 def has_copied(xids: tuple[int, ...], now: str) -> bool:
@@ -23,9 +24,10 @@ def has_copied(xids: tuple[int, ...], now: str) -> bool:
         now: a snapshot in which they are handled. It is the first such that counts: where much is
             committed, a copy is always a little behind the last.
     """
-    if settings.NEAR is None:
-        return True
-    if not reader(settings.NEAR).includes(_handled.setdefault(xids, now)):
+    near = near_store()
+    if near is None:
+        return settings.NEAR is None
+    if not near.includes(_handled.setdefault(xids, now)):
         while len(_handled) > MANY_HANDLED:
             _handled.pop(next(iter(_handled)), None)
         return False
