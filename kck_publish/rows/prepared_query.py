@@ -23,12 +23,16 @@ class PreparedLookup:
         manager: whose rows they are.
         field: the field that is looked up.
         single: whether this is all there is to the lookup.
+        most: so many rows are wanted; None for all.
     """
 
-    def __init__(self, manager: Manager[Any], field: Field[Any, Any], single: bool) -> None:
+    def __init__(
+        self, manager: Manager[Any], field: Field[Any, Any], single: bool, most: int | None = None
+    ) -> None:
         self._manager = manager
         self._field = field
         self._single = single
+        self._most = most
 
     @cached_property
     def usable(self) -> bool:
@@ -68,7 +72,7 @@ class PreparedLookup:
         """
         if alias not in self._known:
             rows = self._manager.using(alias).filter(**{self._field.attname: value})
-            compiler = rows.order_by("pk").query.get_compiler(alias)
+            compiler = rows.order_by("pk")[: self._most].query.get_compiler(alias)
             try:
                 sql, parameters = compiler.as_sql()
             except (EmptyResultSet, FullResultSet):

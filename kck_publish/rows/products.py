@@ -37,6 +37,8 @@ class RowProduct(Product):
 
     keeps_absence = True
     announces = "published"
+    # So many rows of a key are read: with two it is known that there is more than the one.
+    most: int | None = 2
 
     def __init__(self, model: type[Model], fields: Sequence[str] = ()) -> None:
         self.model = model
@@ -147,25 +149,35 @@ class RowProduct(Product):
         """The rows of several keys, in pk order, by one query for many keys."""
         found: dict[str, list[Model]] = defaultdict(list)
         names = [parameter.name for parameter in self.parameters]
-        for chunk in chunks(parameters, 500):
+        for chunk in self._portions(parameters):
             for row in self._fetch(chunk):
                 values = (getattr(row, attname) for attname in self.attnames)
                 found[self.key_of(dict(zip(names, values, strict=True)))].append(row)
         return found
 
+    def _portions(self, parameters: Sequence[Parameters]) -> Iterator[Sequence[Parameters]]:
+        """What is asked at once: NULL by itself, of which even a unique column has any number."""
+        nulls = [each for each in parameters if all(value is None for value in each.values())]
+        yield from ([each] for each in nulls)
+        rest = [each for each in parameters if each not in nulls] if nulls else parameters
+        yield from chunks(rest, 500)
+
     def _fetch(self, parameters: Sequence[Parameters]) -> Iterable[Model]:
-        if len(parameters) == 1 and not self.embedded and self._prepared.usable:
+        single = len(parameters) == 1
+        if single and not self.embedded and self._prepared.usable:
             ((value,),) = (parameter.values() for parameter in parameters)
             if value is not None and (found := self._prepared.fetch(value)) is not None:
                 return found
         query = rows_of(self.model).filter(self._where(parameters))
         if self.embedded:
             query = query.select_related(*embedded.paths_of(self.embedded))
-        return query.order_by("pk")
+        return query.order_by("pk")[: self.most if single else None]
 
     @cached_property
     def _prepared(self) -> PreparedLookup:
-        return PreparedLookup(manager_of(self.model), self.fields[0], len(self.fields) == 1)
+        (field, *others) = self.fields
+        most = None if field.unique else self.most
+        return PreparedLookup(manager_of(self.model), field, not others, most)
 
     def _where(self, parameters: Sequence[Parameters]) -> Q:
         names = [parameter.name for parameter in self.parameters]
@@ -191,6 +203,7 @@ class ListProduct(RowProduct):
     """All rows under a lookup, in pk order; an empty list where there are none."""
 
     keeps_absence = False
+    most = None
 
     def __init__(self, model: type[Model], fields: Sequence[str]) -> None:
         super().__init__(model, fields)

@@ -258,6 +258,18 @@ class Saver(CacheModel):
         super().publish()
 
 
+class Nameless(CacheModel):
+    """Lookups by columns that may be NULL, and that many rows may share."""
+
+    code = models.CharField(max_length=10, unique=True, null=True)
+    group = models.IntegerField(null=True)
+    place = models.IntegerField(null=True)
+    objects: Any = models.Manager()
+
+    cached_by: ClassVar[Any] = ["code", "group", ("group", "place")]
+    cached_lists: ClassVar[Any] = ["group"]
+
+
 class Colour(CachedTable):
     """A whole table behind a manager."""
 
