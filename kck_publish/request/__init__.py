@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .cached_functions import cache_within_request
 from .context import GlobalRequest, clear_request_caches, get_request
-from .fetcher import DataFetcher, LazyFetchedValue
+from .fetcher import DataFetcher, LazyFetchedValue, LazyFetchedValues
 from .middleware import GlobalRequestMiddleware
 from .model_fetchers import (
     AbstractChildModelByAttrFetcher,
@@ -26,6 +26,7 @@ __all__ = [
     "GlobalRequest",
     "GlobalRequestMiddleware",
     "LazyFetchedValue",
+    "LazyFetchedValues",
     "PrimaryKeyFetcherFactory",
     "ReadYourWritesMiddleware",
     "ValueBoundDataFetcher",

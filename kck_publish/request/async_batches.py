@@ -94,6 +94,10 @@ class Flight:
 
     def _depart(self) -> None:
         self.departed = True
+        for key in self._values.queue:  # nobody awaits it here: it is known afterwards
+            if not self._values.has(key):
+                self.waiting.setdefault(key, [])
+        self._values.queue.clear()
         self._task = self.loop.create_task(self._fly())
 
     async def _fly(self) -> None:

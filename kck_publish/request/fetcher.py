@@ -94,7 +94,7 @@ class DataFetcher(BatchLoader):
         values.queue.pop(key, None)
 
     def enqueue_keys(self, keys: Iterable[Any]) -> None:
-        """Have these loaded with the next batch of lazy values, or by ``fetch_queued``."""
+        """Have these loaded with the next batch, whoever asks for it, or by ``fetch_queued``."""
         values = self.values()
         for key in map(self.clean_key, keys):
             if not values.has(key):
@@ -102,16 +102,16 @@ class DataFetcher(BatchLoader):
 
     def fetch_queued(self) -> None:
         """Load what is queued, now."""
-        self._find([], with_queue=True)
+        self._find([], flush=True)
 
     def get_lazy(self, key: Any) -> LazyFetchedValue:
         """A value that is loaded when its ``get()`` is called, with all others that wait."""
         self.enqueue_keys([key])
         return LazyFetchedValue(self, self.clean_key(key))
 
-    def get_many_lazy(self, keys: Iterable[Any]) -> list[LazyFetchedValue]:
-        """A lazy value for each key."""
-        return [self.get_lazy(key) for key in keys]
+    def get_many_lazy(self, keys: Iterable[Any]) -> LazyFetchedValues:
+        """A lazy value for each key; its own ``get()`` gives all values."""
+        return LazyFetchedValues(self.get_lazy(key) for key in keys)
 
     async def aget(self, key: Any) -> Any:
         """``get`` for asynchronous code: what one turn of the event loop asks for is one batch."""
@@ -140,13 +140,13 @@ class DataFetcher(BatchLoader):
             found.follow(context.ticket())
         return found
 
-    def _find(self, keys: Sequence[Key], with_queue: bool = False) -> dict[Key, Any]:
+    def _find(self, keys: Sequence[Key], flush: bool = False) -> dict[Key, Any]:
+        """What is known of these, and what is not: loaded in one batch with all that is queued."""
         values = self.values()
-        if with_queue:
+        wanted: list[Key] = []
+        if flush or not all(map(values.has, keys)):
             wanted = [key for key in {**values.queue, **dict.fromkeys(keys)} if not values.has(key)]
             values.queue.clear()
-        else:
-            wanted = [key for key in dict.fromkeys(keys) if not values.has(key)]
         found = {key: values.get(key) for key in dict.fromkeys(keys) if values.has(key)}
         if wanted:
             ticket = values.ticket
@@ -172,4 +172,13 @@ class LazyFetchedValue:
     def get(self) -> Any:
         """The value. The first one asked for loads all that wait, in one batch."""
         fetcher, key = self._fetcher, self._key
-        return fetcher.give(fetcher._find([key], with_queue=True)[key])
+        return fetcher.give(fetcher._find([key])[key])
+
+
+@public_in("kck_publish.request")
+class LazyFetchedValues(list[LazyFetchedValue]):
+    """Lazy values, as they were asked for."""
+
+    def get(self) -> list[Any]:
+        """All the values, in one batch with all that wait by then."""
+        return [value.get() for value in self]

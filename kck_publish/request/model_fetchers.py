@@ -5,10 +5,11 @@ Those of a CacheModel read ``.cached``: one round trip to the store in place of 
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, MutableMapping
 from contextlib import suppress
 from functools import cache
 from typing import Any, ClassVar, Self, cast
+from weakref import WeakValueDictionary
 
 from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
@@ -173,8 +174,8 @@ class ValueBoundDataFetcher(DataFetcher):
     def get_value_bound_class(cls, key: Any, value: Any = None) -> type[Self]:
         """The class that is bound to a value; in one request the same for the same key.
 
-        It lives as long as the request does. Called on ``ValueBoundDataFetcher`` itself, it takes
-        the class and the value.
+        It lives as long as the request does; outside one, as long as somebody holds it. Called on
+        ``ValueBoundDataFetcher`` itself, it takes the class and the value.
 
         Args:
             key: what tells the bound classes apart; hashable.
@@ -194,17 +195,24 @@ class ValueBoundDataFetcher(DataFetcher):
         context = request_context.current()
         # With the type, since 1 == True; and in the request, so that none outlives its user.
         place = ("bound", cls, type(key), key)
-        known = None if context is None else context.bound.get(place)
+        bounds = _alone if context is None else context.bound
+        known = bounds.get(place)
+        if context is None and known is not None and known.bound_value != value:
+            del bounds[place]  # where two may bind two values by one key
+            known = None
         if known is None:
             known = type(cls.__name__, (cls,), {"bound_value": value, "__module__": cls.__module__})
-            if context is not None:
-                known = context.bound.setdefault(place, known)
+            known = bounds.setdefault(place, known)
         bound = known.bound_value
         if bound is not value and bound != value:
             raise FetcherError(
                 f"{cls.__qualname__}: {key!r} is bound to {bound!r} in this request already."
             )
         return cast("type[Self]", known)
+
+
+# The bound classes outside a request, for as long as somebody holds them.
+_alone: MutableMapping[Any, Any] = WeakValueDictionary()
 
 
 def _hashable(key: Any) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -117,6 +118,47 @@ def test_lazy_values_batch_by_themselves() -> None:
         assert loads == []
         assert [first.get(), second.get(), third.get()] == ["A", "B", "C"]
         assert asked() == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize("read", ["get", "get_many", "prefetch_keys", "get_many_as_dict"])
+def test_what_is_queued_is_loaded_with_the_next_batch(read: str) -> None:
+    """``enqueue_keys`` and then any read make one batch (D8)."""
+    with GlobalRequest():
+        upper = Upper.get_instance()
+        upper.enqueue_keys(["a", "b"])
+        getattr(upper, read)("c" if read == "get" else ["c"])
+        assert upper.get_many(["a", "b", "c"]) == ["A", "B", "C"]
+        assert asked() == [["a", "b", "c"]]
+        upper.enqueue_keys(["d"])
+        assert upper.get("a") == "A"  # known: nothing is loaded
+        assert asked() == [["a", "b", "c"]]
+        assert async_to_sync(upper.aget)("e") == "E"
+        assert upper.get("d") == "D"
+        assert asked()[1:] == [["e", "d"]]
+
+
+def test_many_lazy_values_are_got_at_once() -> None:
+    """``get_many_lazy(keys).get()`` gives all values, in one batch (D8)."""
+    with GlobalRequest():
+        upper = Upper.get_instance()
+        values = upper.get_many_lazy(["a", "b", "a"])
+        assert loads == []
+        assert values.get() == ["A", "B", "A"]
+        assert [value.get() for value in values] == ["A", "B", "A"]
+        assert asked() == [["a", "b"]]
+
+
+def test_outside_a_request_a_bound_class_is_the_same_while_it_is_held() -> None:
+    """As in a request, for as long as somebody holds it (D8)."""
+    bound = Bound.get_value_bound_class(("user", 7))
+    assert Bound.get_value_bound_class(("user", 7)) is bound
+    assert bound.get_instance().get("a") == (("user", 7), "a")
+    assert Bound.get_value_bound_class("k", "one").bound_value == "one"
+    assert Bound.get_value_bound_class("k", "two").bound_value == "two"
+    gone = weakref.ref(bound)
+    del bound
+    gc.collect()
+    assert gone() is None
 
 
 def test_composition() -> None:
