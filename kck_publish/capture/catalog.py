@@ -57,9 +57,19 @@ SELECT lines[1], tgrelid::regclass::text, tgname, obj_description(pg_trigger.oid
        ARRAY(SELECT name FROM unnest(lines[2:]) AS name
              WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = tgrelid
                                AND attname = name AND attnum > 0 AND NOT attisdropped
-                               AND attgenerated <> 'v'))
+                               AND attgenerated <> 'v')),
+       root IS NOT NULL AND NOT EXISTS (
+           WITH RECURSIVE above (relid) AS (
+               SELECT tgrelid
+               UNION
+               SELECT inhparent FROM above
+               JOIN pg_inherits ON inhrelid = relid AND NOT inhdetachpending
+           )
+           SELECT FROM above WHERE relid = root)
 FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
 CROSS JOIN string_to_array(obj_description(tgfoid, 'pg_proc'), E'\n') AS lines
+CROSS JOIN to_regclass(CASE WHEN lines[1] LIKE '"%%"' THEN lines[1]
+                            ELSE format('"%%s"', lines[1]) END) AS root
 WHERE tgname ~ %s AND proname = tgname AND pg_function_is_visible(tgfoid)
 ORDER BY 1, 2, 3
 """
@@ -133,6 +143,7 @@ class Installed:
         trigger: its name, which is its function's.
         hash: its comment.
         missing_columns: what its function names and the table does not have: each write fails.
+        detached: whether it is on a table that was, and no longer is, a partition.
     """
 
     table: str
@@ -140,6 +151,7 @@ class Installed:
     trigger: str
     hash: str
     missing_columns: tuple[str, ...]
+    detached: bool
 
     @property
     def op(self) -> str:
@@ -173,8 +185,8 @@ def installed(connection: BaseDatabaseWrapper) -> list[Installed]:
     """All capture triggers of this project in this database."""
     rows = _rows(connection, INSTALLED, OUR_NAMES)
     return [
-        Installed(table or "", relation, name, hash or "", tuple(no))
-        for table, relation, name, hash, no in rows
+        Installed(table or "", relation, name, hash or "", tuple(no), detached)
+        for table, relation, name, hash, no, detached in rows
     ]
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from django.db import connections, router
 
-from kck_publish.capture import catalog, coarse, layout, pgtrigger_adapter, sql
+from kck_publish.capture import catalog, coarse, layout, pgtrigger_adapter, sql, trigger_sql
 from kck_publish.capture.fault import Fault, fault_of
 from kck_publish.capture.locks import alone
 from kck_publish.capture.source import Source
@@ -83,9 +83,8 @@ def install(using: str, sources: Iterable[Source], *, only_missing: bool = False
     allowed_sources = dict.fromkeys(trigger.source for trigger in allowed)
     done += layout.announce_unseen(using, allowed_sources, soon=only_missing)
     done += coarse.fall_back(using, soon=only_missing)
-    if only_missing:
-        return done
-    return done + remove(using, keep=[one.compiled.sql.pgid for one in allowed])
+    wanted = None if only_missing else {one.compiled.sql.pgid for one in allowed}
+    return done + remove(using, wanted, soon=only_missing)
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def _cures(
         if only_missing and faulty and all(one.half_enabled for one in faulty):
             yield _Cure(table, trigger.compiled.enable_sql, faulty)
         elif faulty and only_missing and states[0].hash is not None:  # a partition's is missing
-            command = sql.attach_sql(table, trigger.op, states[0].hash)
+            command = trigger_sql.attach_sql(table, trigger.op, states[0].hash)
             yield _Cure(table, command, faulty)
         elif faulty:
             yield _Cure(table, trigger.compiled.install_sql, faulty)
@@ -129,27 +128,25 @@ def _is_missing(found: catalog.Found) -> bool:
     return found.hash is None or found.half_enabled
 
 
-def remove(using: str, keep: Iterable[str] = ()) -> list[str]:
+def remove(using: str, wanted: Collection[str] | None = (), soon: bool = False) -> list[str]:
     """Drop this project's capture triggers from one database.
 
     Args:
         using: the alias.
-        keep: the names of triggers that stay.
+        wanted: the names of triggers that stay, but on detached partitions; None for all.
+        soon: wait for no lock for long.
 
     Returns:
         A line for each trigger dropped.
     """
-    connection, keep, done = connections[using], set(keep), []
-    drops = []
+    connection, done = connections[using], []
     for one in catalog.installed(connection):
-        if one.trigger not in keep:
-            drops.append(f"DROP TRIGGER IF EXISTS {one.trigger} ON {one.relation}")
+        if one.detached or (wanted is not None and one.trigger not in wanted):
+            with alone(using, soon) as cursor:
+                cursor.execute(f"DROP TRIGGER IF EXISTS {one.trigger} ON {one.relation}")
             done.append(f"removed {one.trigger} from {one.relation}")
-    for drop in drops:
-        with alone(using) as cursor:
-            cursor.execute(drop)
-    for function in catalog.unused_functions(connection):
-        with alone(using) as cursor:
+    for function in catalog.unused_functions(connection) if wanted is not None else ():
+        with alone(using, soon) as cursor:
             cursor.execute(f"DROP FUNCTION IF EXISTS {function}")
     return done
 

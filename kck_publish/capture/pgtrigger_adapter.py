@@ -16,7 +16,7 @@ import pgtrigger
 from django.db import DEFAULT_DB_ALIAS, connections
 from pgtrigger import compiler, core, registry
 
-from kck_publish.capture import catalog, layout, sql
+from kck_publish.capture import catalog, layout, sql, trigger_sql
 from kck_publish.capture.locks import alone
 from kck_publish.capture.source import Source
 
@@ -40,15 +40,15 @@ class CaptureSql(compiler.UpsertTriggerSql):
         self.defaults: dict[str, str] = {}
         self.pgid = sql.trigger_name(op, source.table)
         self.table = source.table
-        self.hash = sql.digest(sql.install_sql(source, op, ""))
-        self.data = sql.install_sql(source, op, self.hash)
+        self.hash = sql.digest(trigger_sql.install_sql(source, op, ""))
+        self.data = trigger_sql.install_sql(source, op, self.hash)
 
 
 class CompiledCapture(compiler.Trigger):
     """The commands on one trigger; each includes the table's partitions."""
 
     def _each(self, before: str, after: str = "") -> str:
-        return sql.each_table(self.sql.table, (before, after))
+        return trigger_sql.each_table(self.sql.table, (before, after))
 
     @property
     def uninstall_sql(self) -> str:

@@ -1,8 +1,7 @@
-"""The SQL of the capture: the trigger functions of one source, and the commands on its triggers.
+"""The SQL of the capture: the trigger functions of one source.
 
-Pure text, made from a ``Source``: ``pgtrigger_adapter`` hands it to django-pgtrigger, and
-``install`` runs it. Every function writes the rows of one statement to the change log with one
-INSERT.
+Pure text, made from a ``Source``. Every function writes the rows of one statement to the change log
+with one INSERT.
 
 Each function is SECURITY DEFINER, so that a program with any role can write; therefore its search
 path is pinned to the installing session's, temporary tables last. The other settings pin how values
@@ -24,13 +23,6 @@ OPS = ("insert", "update", "delete", "truncate")
 #: The comment on a trigger whose function is the coarse one (see ``coarse_body``).
 COARSE = "coarse"
 
-TRANSITIONS = {
-    "insert": "REFERENCING NEW TABLE AS kck_new",
-    "update": "REFERENCING OLD TABLE AS kck_old NEW TABLE AS kck_new",
-    "delete": "REFERENCING OLD TABLE AS kck_old",
-    "truncate": "",
-}
-
 FUNCTION = sql.SQL("""\
 SELECT set_config('kck_publish.search_path', current_setting('search_path'), true);
 SELECT set_config('search_path', (
@@ -51,6 +43,17 @@ BEGIN
     IF current_setting('kck_publish.suppress', true) = '*'
        OR strpos(current_setting('kck_publish.suppress', true), {suppressed}) > 0 THEN
         RETURN NULL;
+    END IF;
+    IF TG_TABLE_NAME <> {name} AND to_regclass({table}) IS NOT NULL AND NOT EXISTS (
+        WITH RECURSIVE above (relid) AS (
+            SELECT TG_RELID
+            UNION
+            SELECT inhparent FROM above
+            JOIN pg_inherits ON inhrelid = relid AND NOT inhdetachpending
+        )
+        SELECT FROM above WHERE relid = to_regclass({table})
+    ) THEN
+        RETURN NULL;  -- a partition that was detached
     END IF;
     {body}
     IF FOUND THEN
@@ -92,26 +95,6 @@ INSERT INTO kck_publish_change (source, op, columns, old, new, origin)
 TRUNCATE = sql.SQL("""\
 INSERT INTO kck_publish_change (source, op, origin)
     SELECT {source}, 'truncate', {origin}{if_any};""")
-
-EACH_TABLE = sql.SQL("""\
-DO $kck_publish$
-DECLARE
-    relation text;
-BEGIN
-    FOR relation IN
-        WITH RECURSIVE tree (relid) AS (
-            SELECT {table}::regclass::oid
-            UNION
-            SELECT inhrelid FROM tree
-            JOIN pg_inherits ON inhparent = relid AND NOT inhdetachpending
-        )
-        SELECT relid::regclass FROM tree JOIN pg_class ON oid = relid WHERE relkind IN ('r', 'p')
-    LOOP
-        {commands}
-    END LOOP;
-END
-$kck_publish$;
-""")
 
 ORIGIN = sql.SQL("NULLIF(current_setting('kck_publish.origin', true), '')")
 
@@ -203,44 +186,11 @@ def function_sql(table: str, op: str, does: sql.Composable, columns: Iterable[st
     return FUNCTION.format(
         function=sql.SQL(trigger_name(op, table)),
         comment=sql.Literal("\n".join([table, *(column.strip('"') for column in columns)])),
+        name=sql.Literal(quoted(table).rpartition('"."')[2].strip('"')),
+        table=sql.Literal(quoted(table)),
         suppressed=sql.Literal(f"|{table}|"),
         wrote=sql.Literal(wrote_setting(table)),
         body=does,
-    ).as_string()
-
-
-def install_sql(source: Source, op: str, comment: str) -> str:
-    """Installs one trigger of a source's table and of each of its partitions."""
-    does, columns = body(source, op), columns_of(source, op)
-    return function_sql(source.table, op, does, columns) + attach_sql(source.table, op, comment)
-
-
-def attach_sql(table: str, op: str, comment: str) -> str:
-    """Puts the trigger on a table and on each of its partitions; its function is there already."""
-    name = trigger_name(op, table)
-    return each_table(
-        table,
-        (
-            f"CREATE OR REPLACE TRIGGER {name} AFTER {op.upper()} ON ",
-            f" {TRANSITIONS[op]} FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
-        ),
-        ("ALTER TABLE ", f" ENABLE ALWAYS TRIGGER {name}"),
-        (f"COMMENT ON TRIGGER {name} ON ", f" IS '{comment}'"),
-    )
-
-
-def each_table(table: str, *commands: tuple[str, str]) -> str:
-    """Runs commands, each the text before and after the table's name, on it and its partitions.
-
-    PostgreSQL fires the statement triggers of the table that the statement names, so a write that
-    names a partition needs triggers there.
-    """
-    return EACH_TABLE.format(
-        table=sql.Literal(quoted(table)),
-        commands=sql.SQL("\n        ").join(
-            sql.SQL("EXECUTE {} || relation || {};").format(sql.Literal(before), sql.Literal(after))
-            for before, after in commands
-        ),
     ).as_string()
 
 

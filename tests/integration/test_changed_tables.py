@@ -13,7 +13,7 @@ from kck_publish.capture.source import Source, wrote_setting
 from kck_publish.products import registry
 from kck_publish.rows.field_values import describe
 from tests.capture_app.capturing import Log, capturing, declared, execute, source
-from tests.capture_app.models import Author, Book
+from tests.capture_app.models import Author, Book, Reading
 
 pytestmark = pytest.mark.django_db
 BOOK = source(Book, "author_id", "title")
@@ -198,3 +198,70 @@ def test_an_expression_is_part_of_the_fingerprint() -> None:
     ]
     first, second, again = map(describe, fields)
     assert first != second == again
+
+
+PARTITIONED = (
+    "CREATE TABLE capture_app_reading (day int, id int, value int, PRIMARY KEY (day, id))"
+    " PARTITION BY RANGE (day);"
+    "CREATE TABLE r1 PARTITION OF capture_app_reading FOR VALUES FROM (0) TO (10);"
+    "CREATE TABLE r2 PARTITION OF capture_app_reading FOR VALUES FROM (10) TO (20);"
+    "INSERT INTO capture_app_reading VALUES (1, 1, 1), (11, 1, 1);"
+    "CREATE TABLE r3 (LIKE capture_app_reading INCLUDING ALL); INSERT INTO r3 VALUES (21, 1, 1)"
+)
+DETACH = "ALTER TABLE capture_app_reading DETACH PARTITION r1"
+ATTACH = "ALTER TABLE capture_app_reading ATTACH PARTITION r3 FOR VALUES FROM (20) TO (30)"
+EMPTY = "CREATE TABLE r4 PARTITION OF capture_app_reading FOR VALUES FROM (30) TO (40)"
+
+
+@pytest.fixture
+def partitions() -> Iterator[None]:
+    """A partitioned table with rows, and one that could be a partition."""
+    execute(PARTITIONED)
+    execute(
+        "INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster) "
+        "VALUES (0, 1, pg_current_snapshot(), pg_current_snapshot(), 'c')"
+    )
+    with capturing(source(Reading, "value")):
+        yield
+
+
+@pytest.mark.parametrize("looks", [listener_looks, migrate_ends])
+def test_a_detached_partition_is_none_of_ours(partitions: None, looks: Callable[[], None]) -> None:
+    """Its writes are ignored at once, the look announces, and the triggers go (B10)."""
+    execute(DETACH)
+    execute("UPDATE r1 SET value = 2; DELETE FROM r1; TRUNCATE r1")
+    assert Log.ops() == []
+    execute("UPDATE r2 SET value = 2; UPDATE capture_app_reading SET value = 3")
+    assert Log.ops() == ["update", "update"]
+    looks()
+    assert Log.ops() == ["truncate"]
+    assert execute("SELECT FROM pg_trigger WHERE tgrelid = 'r1'::regclass") == []
+    looks()
+    assert Log.ops() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"), [(ATTACH, ["truncate"]), ("DROP TABLE r1", ["truncate"]), (EMPTY, [])]
+)
+def test_a_partition_comes_or_goes(partitions: None, change: str, expected: list[str]) -> None:
+    """What comes with rows, or goes, is announced; one that is made is empty (B10)."""
+    execute(change)
+    listener_looks()
+    assert Log.ops() == expected
+    assert problems() == []
+    listener_looks()
+    assert Log.ops() == []
+
+
+def test_a_change_is_announced_by_hand(partitions: None) -> None:
+    """In the transaction of the change, and for the session's own reads (B10)."""
+    execute(f"{ATTACH}; SELECT kck_publish_changed_v1('capture_app_reading')")
+    assert Log.ops() == ["truncate"]
+    name = wrote_setting("capture_app_reading")
+    assert execute("SELECT current_setting(%s)", name)[0][0]
+
+
+def test_a_table_that_is_renamed_goes_on_being_captured(books: None) -> None:
+    """Until somebody looks: the name tells a detached partition from the source's table (B10)."""
+    execute("ALTER TABLE capture_app_book RENAME TO renamed; UPDATE renamed SET title = 'x'")
+    assert Log.ops() == ["update"]
