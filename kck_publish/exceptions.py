@@ -167,6 +167,16 @@ class Unserializable(KckPublishError):
         )
 
 
+class UnreadableValue(KckPublishError):
+    """Do without the value, which Python cannot hold, or have the product primed."""
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+        super().__init__(
+            f"The changed row has a value in {column} that Python cannot hold, such as infinity."
+        )
+
+
 class TooLarge(KckPublishError):
     """Store less under one key, or raise the limit: `max_bytes`, or MAX_VALUE_BYTES."""
 

@@ -21,8 +21,10 @@ from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
 from ..capture.source import Source, column_of
+from ..exceptions import UnreadableValue
 from ..postgres import Cursor
 from .change import Change
+from .image import Image
 
 logger = logging.getLogger("kck_publish")
 
@@ -140,17 +142,17 @@ class Decoder:
     def changes(self, row: Row) -> list[Change]:
         """The change that a row records, as each model of its table has it.
 
-        Empty when the table is no source any more. A row that cannot be read (a column that is
-        gone, a value that its type refuses) becomes a ``truncate``: everything that depends on the
-        source is then primed.
+        Empty when the table is no source any more. A value that Python cannot hold is left out (see
+        ``Image``). A row that cannot be read (its key is such a value, or gone) becomes a
+        ``truncate``: everything that depends on the source is then primed.
         """
         source = self._sources.get(row.source)
         return [] if source is None else [self._change(row, model) for model in source.models]
 
     def _change(self, row: Row, model: type[Model]) -> Change:
         try:
-            old, new = self._image(model, row, row.old), self._image(model, row, row.new)
-        except (KeyError, ValueError, PsycopgError) as error:
+            old, new = self._images(model, row)
+        except (KeyError, ValueError, PsycopgError, UnreadableValue) as error:
             self._loads.pop(model, None)  # the table may have changed
             logger.warning(
                 "Change %d of %s cannot be read (%s): all that depends on it is primed.",
@@ -161,6 +163,13 @@ class Decoder:
             return Change("truncate", model, None, None, row.origin, row.xid)
         return Change(row.op, model, old, new, row.origin, row.xid)
 
+    def _images(self, model: type[Model], row: Row) -> list[dict[str, Any] | None]:
+        images = [self._image(model, row, values) for values in (row.old, row.new)]
+        if any(isinstance(image, Image) for image in images):
+            self._loads.pop(model, None)  # the table may have changed: its types are asked again
+            images = [self._image(model, row, values) for values in (row.old, row.new)]
+        return images
+
     def _image(
         self, model: type[Model], row: Row, values: Sequence[str | None] | None
     ) -> dict[str, Any] | None:
@@ -168,10 +177,19 @@ class Decoder:
             return None
         loads = self._loads.get(model) or self._loads_of(model)
         image: dict[str, Any] = {}
+        unreadable: dict[str, str] = {}
         for column, text in zip(row.columns or (), values, strict=True):
             if column in loads:  # else a column that this code does not know
                 attname, load = loads[column]
-                image[attname] = None if text is None else load(text)
+                if text is None:
+                    image[attname] = None
+                    continue
+                try:
+                    image[attname] = load(text)
+                except (ValueError, OverflowError, PsycopgError):
+                    unreadable[attname] = text
+        if unreadable:
+            image = Image(image, unreadable)
         key = tuple(image[one.attname] for one in model._meta.pk_fields)
         image["pk"] = key[0] if len(key) == 1 else key
         return image

@@ -15,8 +15,9 @@ from typing import Any
 from django.db import models
 from django.db.models import Model
 
-from ..exceptions import InvalidPrimer
+from ..exceptions import InvalidPrimer, UnreadableValue
 from ..log.change import Change as Change
+from ..log.image import Image
 from ..public import public_in
 
 
@@ -132,10 +133,7 @@ class Depends:
         old, new = change.old, change.new
         if old is None or new is None:
             return True
-        return any(
-            name not in old or name not in new or old[name] != new[name]
-            for name in self.wanted(change.source)
-        )
+        return any(_differs(old, new, name) for name in self.wanted(change.source))
 
     def targets(self, change: Change) -> list[Mapping[str, Any]] | All:
         """The parameters, perhaps only some of them, of the keys that the change touches."""
@@ -163,6 +161,8 @@ class Depends:
         names = self._columns_of
         try:
             return [{parameter: image[name] for parameter, name in names.items()}]
+        except UnreadableValue:
+            return []  # no key has what Python cannot hold
         except KeyError:
             if isinstance(self.on, str):
                 raise
@@ -180,10 +180,7 @@ class Depends:
             return change
         names = {"pk", *self.wanted(change.source)}
         names.update(field.attname for field in change.source._meta.pk_fields)
-        old, new = (
-            image and {name: value for name, value in image.items() if name in names}
-            for image in (change.old, change.new)
-        )
+        old, new = (_only(image, names) for image in (change.old, change.new))
         return replace(change, old=old, new=new)
 
 
@@ -198,6 +195,21 @@ class Looked(Depends):
     def targets_of(self, changes: Sequence[Change]) -> list[tuple[Change, Mapping[str, Any]]] | All:
         """The parameters that each of many changes touches, by one query for all of them."""
         raise NotImplementedError
+
+
+def _differs(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> bool:
+    """Whether a column has changed; in doubt, yes."""
+    if name in old and name in new:
+        return bool(old[name] != new[name])
+    if isinstance(old, Image) and isinstance(new, Image) and name in old.unreadable:
+        return old.unreadable[name] != new.unreadable.get(name)
+    return True
+
+
+def _only(image: Mapping[str, Any] | None, names: set[str]) -> Mapping[str, Any] | None:
+    if isinstance(image, Image):
+        return image.only(names)
+    return image and {name: value for name, value in image.items() if name in names}
 
 
 def attname(model: type[Model], name: str) -> str:

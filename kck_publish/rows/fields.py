@@ -58,7 +58,10 @@ class FieldParameter(Parameter):
         if isinstance(cleaned, float):
             cleaned = plain_float(cleaned)
         if isinstance(cleaned, datetime.datetime) and cleaned.utcoffset() is not None:
-            cleaned = cleaned.astimezone(datetime.UTC)
+            try:
+                cleaned = cleaned.astimezone(datetime.UTC)
+            except OverflowError:  # before the year 1 there, or after 9999
+                raise self.refuse(value) from None
         return cleaned
 
     def may_exist(self, value: Any) -> bool:

@@ -1,0 +1,41 @@
+"""One version of a changed row: typed values by attname. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..exceptions import UnreadableValue
+
+
+class Image(dict[str, Any]):
+    """A row's values; one that Python cannot hold is not among them, and raises when it is asked.
+
+    PostgreSQL has dates that Python has not: infinity, and years before 1 or after 9999.
+
+    Attributes:
+        unreadable: the text of such values, by attname.
+    """
+
+    def __init__(self, values: Mapping[str, Any], unreadable: Mapping[str, str]) -> None:
+        super().__init__(values)
+        self.unreadable = unreadable
+
+    def __missing__(self, name: str) -> Any:
+        if name in self.unreadable:
+            raise UnreadableValue(name)
+        raise KeyError(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As of a dict, but what cannot be read is not taken for what is not there."""
+        if name in self.unreadable:
+            raise UnreadableValue(name)
+        return super().get(name, default)
+
+    def only(self, names: Iterable[str]) -> Image:
+        """The same with these columns alone."""
+        kept = set(names)
+        return Image(
+            {name: value for name, value in self.items() if name in kept},
+            {name: text for name, text in self.unreadable.items() if name in kept},
+        )
