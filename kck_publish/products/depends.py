@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db import models
-from django.db.models import Model
+from django.db.models import Field, Model
 
 from ..exceptions import InvalidPrimer, UnreadableValue
 from ..log.change import Change as Change
@@ -99,6 +99,13 @@ class Depends:
         if isinstance(self.on, str):
             return ()
         return (self.on, *(parent for parent in self.on._meta.all_parents if _has_table(parent)))
+
+    def fields_of(self, parameter: str) -> tuple[Field[Any, Any], ...]:
+        """The column that a parameter is mapped from, if it is one."""
+        if isinstance(self.on, str) or parameter not in self.mapping:
+            return ()
+        fields = fields_of(self.on, self.mapping[parameter])
+        return fields if len(fields) == 1 else ()
 
     def wanted(self, model: type[Model]) -> tuple[str, ...]:
         """The attnames of this table that the dependency names (mapped ones and columns)."""

@@ -16,6 +16,7 @@ from ..exceptions import DependencyCycle, InvalidPrimer
 from .depends import Depends, fields_of
 from .domain import Membership
 from .equality import check_exact
+from .fitting import check_fit
 from .product import Product
 
 # (what computes, through which of its dependencies)
@@ -211,6 +212,9 @@ def connect(graph: Graph, product: Product, dependency: Depends) -> None:
         for name in dependency.mapping.values():
             for field in fields_of(dependency.on, name):  # one that does not exist is refused here
                 check_exact(field, product.name)
+    for parameter in product.parameters:
+        for column in dependency.fields_of(parameter.name):
+            check_fit(product.name, parameter, column)
     for model in dependency.models:
         dependency.wanted(model)  # as above
         graph.by_model[model].append((product, dependency))

@@ -16,6 +16,7 @@ from ..log.keys import product_of
 from ..log.reader import Decoder, Row
 from ..products.depends import All, Change, Depends, Looked
 from ..products.domain import Membership
+from ..products.fitting import fit
 from ..products.graph import Graph
 from ..products.product import Product
 from ..rows.publish import keys_published
@@ -278,6 +279,7 @@ class Dependents:
         return key
 
     def _make_key(self, work: Work, product: Product, target: Mapping[str, Any]) -> str | None:
+        target = fit(product.parameters, target)
         names = {one.name: one for one in product.parameters}
         missing = [name for name, value in target.items() if value is None and name in names]
         if any(not names[name].null for name in missing):

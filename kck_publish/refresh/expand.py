@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..products.compute import Batch, scope
+from ..products.fitting import fit
 from ..products.graph import Graph
 from ..products.product import Parameters, Product
 from ..stores import Store, edges
@@ -50,7 +51,10 @@ class Spreading:
             # Keys that are not stored cannot be named to those who were computed from them.
             for dependent, dependency in self._graph.by_product.get(name, ()):
                 work.whole.setdefault(dependent.name, []).extend(
-                    {mine: one[its] for mine, its in dependency.mapping.items() if its in one}
+                    fit(
+                        dependent.parameters,
+                        {mine: one[its] for mine, its in dependency.mapping.items() if its in one},
+                    )
                     for one in patterns
                 )
             self._touch_read(work, product, patterns)

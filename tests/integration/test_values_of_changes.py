@@ -12,17 +12,21 @@ import pytest
 from kck_publish import (
     Change,
     DateParameter,
+    DateTimeParameter,
     Depends,
     IntegerParameter,
+    InvalidPrimer,
     KeyParameterMismatch,
     Primer,
+    StringParameter,
+    UUIDParameter,
 )
 from kck_publish.products import registry
 from kck_publish.products.parameters import Parameter
 from kck_publish.rows.fields import FieldParameter
 from tests.catalog.fixtures import drain, sql
 from tests.catalog.models import Sample
-from tests.integration.test_errors import forgotten
+from tests.integration.test_errors import declare, forgotten
 from tests.kinds.models import Everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,6 +77,51 @@ def settled() -> list[tuple[str, Any]]:
     del computed[:]
     drain()
     return list(computed)
+
+
+def test_text_from_a_uuid(reads: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    """A value whose text is plain is converted: only the key that it names is primed (B18)."""
+    for group, code in enumerate(CODES):
+        Sample.objects.create(group=group, code=code, whole=1)
+    read = reads(Depends(Sample, code="code"), [StringParameter("code")], code=str(CODES[0]))
+    both = reads(
+        Depends(Sample, code="code"),
+        [StringParameter("code"), IntegerParameter("group")],
+        code=str(CODES[0]),
+        group=0,
+    )
+    read(code=str(CODES[1]))
+    both(code=str(CODES[1]), group=1)
+    assert (read(), both()) == (1, 1)
+    drain()
+    Sample.objects.filter(code=CODES[0]).update(whole=5)
+    assert settled() == [("sampled0", str(CODES[0])), ("sampled1", str(CODES[0]), 0)]
+    assert (read(), both()) == (5, 5)
+    assert [line for line in caplog.messages if "is outdated" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "column"),
+    [
+        (DateParameter("x"), "at"),
+        (DateTimeParameter("x"), "day"),
+        (StringParameter("x"), "at"),
+        (StringParameter("x"), "price"),
+        (IntegerParameter("x"), "flag"),
+        (UUIDParameter("x"), "whole"),
+        (UUIDParameter("x"), "maker"),
+    ],
+)
+def test_what_can_never_fit_is_refused(parameter: Parameter, column: str) -> None:
+    """A parameter that takes no value of the column that it is mapped from (B18)."""
+    with pytest.raises(InvalidPrimer, match="Declare the parameter with the column's type"):
+        declare("misfit", parameters=[parameter], depends_on=[Depends(Sample, x=column)])
+
+
+@pytest.mark.parametrize("column", ["group", "maker", "pk", "name", "day", "code"])
+def test_what_fits_is_not_refused(column: str) -> None:
+    """Text takes what has a plain text (B18)."""
+    declare("fits", parameters=[StringParameter("x")], depends_on=[Depends(Sample, x=column)])
 
 
 @pytest.mark.parametrize("value", ["infinity", "-infinity", "10001-01-01", "0044-03-15 BC"])
