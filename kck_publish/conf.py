@@ -82,6 +82,9 @@ class Settings:
     POOLER: str | None = setting(None, pooler)
     """Before DATABASE stands a pooler in "transaction" or "session" mode; None = find out."""
 
+    RING: bool = setting(True, boolean)
+    """False: nobody rings by NOTIFY, so that writers may PREPARE TRANSACTION; listeners poll."""
+
     RETENTION: timedelta = setting(timedelta(minutes=5), duration)
     """How long handled log rows are kept. A timedelta."""
 

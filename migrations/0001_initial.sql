@@ -58,6 +58,7 @@ CREATE TABLE kck_publish_entry (
 ) WITH (fillfactor = 80);
 CREATE INDEX kck_publish_entry_product ON kck_publish_entry (product);
 CREATE INDEX kck_publish_entry_lazy ON kck_publish_entry (bucket) WHERE by = 'reader';
+CREATE INDEX kck_publish_entry_absent ON kck_publish_entry (hard_expire) WHERE reason = 'absent';
 
 -- What a value was computed from, key by key, beside what its product declares.
 CREATE TABLE kck_publish_edge (
@@ -169,12 +170,14 @@ CREATE TABLE kck_publish_fetch (
 );
 
 -- Wakes a listener that sleeps. Writers above READ COMMITTED may see an old flag, so they always
--- ring.
+-- ring, unless nobody sleeps any more (RING = False; its listeners leave a row of kind 'quiet'):
+-- a transaction that has rung cannot be prepared. The channel has the number of the table in its name: each schema has its own.
 CREATE FUNCTION kck_publish_ring_v1() RETURNS void LANGUAGE plpgsql AS $body$
 BEGIN
-    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted')
+    IF (current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted')
+        AND NOT EXISTS (SELECT FROM kck_publish_listener WHERE kind = 'quiet'))
        OR EXISTS (SELECT FROM kck_publish_listener WHERE asleep) THEN
-        PERFORM pg_notify('kck_publish', '');
+        PERFORM pg_notify('kck_publish_' || 'kck_publish_listener'::regclass::oid, '');
     END IF;
 END
 $body$;

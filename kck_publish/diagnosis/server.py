@@ -64,3 +64,19 @@ def short_timeouts(alias: str) -> Iterator[Problem]:
             "For the listener's role: ALTER ROLE ... SET statement_timeout = 0; or let "
             "TIME_LIMIT be shorter.",
         )
+
+
+@diagnosis("prepared transactions", Asks.DATABASE)
+def prepared_transactions(alias: str) -> Iterator[Problem]:
+    """A server that lets transactions be prepared, which no transaction can that has rung."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT current_setting('max_prepared_transactions')::integer")
+        (most,) = cursor.fetchone()
+    if most and settings.RING:
+        yield Problem(
+            "W030",
+            f"max_prepared_transactions is {most}: PREPARE TRANSACTION fails for a transaction "
+            "that has written a source while the listener slept, as it has to NOTIFY.",
+            "If you prepare transactions, set KCK_PUBLISH['RING'] to False: listeners then poll. "
+            "Else silence this check, or set max_prepared_transactions to 0.",
+        )

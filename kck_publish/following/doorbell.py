@@ -19,12 +19,21 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from ..conf import settings
+
 logger = logging.getLogger("kck_publish")
 
 # The channel, as the SQL function that rings names it.
 _CHANNEL = "SELECT 'kck_publish_' || 'kck_publish_listener'::regclass::oid"
 # How long a ring of our own may take to be heard, in seconds.
 PATIENCE = 5.0
+
+# A word to writers above READ COMMITTED, which may not see who sleeps: nobody does (RING).
+_QUIET = """
+INSERT INTO kck_publish_listener (name, kind, backend) SELECT 'RING', 'quiet', 0
+ WHERE NOT EXISTS (SELECT FROM kck_publish_listener WHERE kind = 'quiet')
+"""
+_RUNG = "DELETE FROM kck_publish_listener WHERE kind = 'quiet'"
 
 
 class Doorbell:
@@ -57,7 +66,8 @@ class Doorbell:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._woken, selectors.EVENT_READ)
         try:
-            if listen:
+            desk.execute(_RUNG if settings.RING else _QUIET)
+            if listen and settings.RING:
                 self._listen()
             cursor = desk.execute(
                 "INSERT INTO kck_publish_listener (name, kind, backend) "

@@ -31,7 +31,7 @@ UPDATE kck_publish_listener SET seen_at = clock_timestamp(),
 # Rows of listeners whose connection is gone: nobody need ring for them.
 _BURY = """
 DELETE FROM kck_publish_listener l
- WHERE NOT EXISTS (SELECT FROM pg_stat_activity a
+ WHERE kind <> 'quiet' AND NOT EXISTS (SELECT FROM pg_stat_activity a
                     WHERE a.pid = l.backend AND a.backend_start <= l.started_at)
 """
 # A dead one's process id may be another session's by now, which began after it. A Follower owns no

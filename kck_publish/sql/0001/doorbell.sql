@@ -1,8 +1,10 @@
 -- Wakes a listener that sleeps. Writers above READ COMMITTED may see an old flag, so they always
--- ring. The channel has the number of the table in its name: each schema has its own.
+-- ring, unless nobody sleeps any more (RING = False; its listeners leave a row of kind 'quiet'):
+-- a transaction that has rung cannot be prepared. The channel has the number of the table in its name: each schema has its own.
 CREATE FUNCTION kck_publish_ring_v1() RETURNS void LANGUAGE plpgsql AS $body$
 BEGIN
-    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted')
+    IF (current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted')
+        AND NOT EXISTS (SELECT FROM kck_publish_listener WHERE kind = 'quiet'))
        OR EXISTS (SELECT FROM kck_publish_listener WHERE asleep) THEN
         PERFORM pg_notify('kck_publish_' || 'kck_publish_listener'::regclass::oid, '');
     END IF;
