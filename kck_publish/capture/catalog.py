@@ -74,6 +74,19 @@ WHERE tgname ~ %s AND proname = tgname AND pg_function_is_visible(tgfoid)
 ORDER BY 1, 2, 3
 """
 
+# A subscription names the table, or partitions of it.
+SUBSCRIBED = """
+WITH RECURSIVE tree (source, relid) AS (
+    SELECT source, to_regclass(relation)::oid
+    FROM unnest(%s::text[], %s::text[]) AS wanted (source, relation)
+    WHERE to_regclass(relation) IS NOT NULL
+    UNION
+    SELECT source, inhrelid FROM tree
+    JOIN pg_inherits ON inhparent = relid AND NOT inhdetachpending
+)
+SELECT DISTINCT source FROM tree JOIN pg_subscription_rel ON srrelid = relid ORDER BY source
+"""
+
 UNUSED_FUNCTIONS = """
 SELECT pg_proc.oid::regprocedure::text
 FROM pg_proc
@@ -188,6 +201,13 @@ def installed(connection: BaseDatabaseWrapper) -> list[Installed]:
         Installed(table or "", relation, name, hash or "", tuple(no), detached)
         for table, relation, name, hash, no, detached in rows
     ]
+
+
+def subscribed(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> list[str]:
+    """The tables, of these, that logical replication writes: it fires no statement triggers."""
+    tables = list(tables)
+    rows = _rows(connection, SUBSCRIBED, tables, [quoted(table) for table in tables])
+    return [table for (table,) in rows]
 
 
 def unused_functions(connection: BaseDatabaseWrapper) -> list[str]:

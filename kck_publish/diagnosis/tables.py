@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.db import connections, router
 
-from ..capture import install
+from ..capture import catalog, install
 from ..conf import settings
 from ..exceptions import StoreMissing
 from ..products import registry
@@ -31,6 +31,15 @@ def missing_tables(alias: str) -> Iterator[Problem]:
 
 @diagnosis("triggers", Asks.DATABASE)
 def faulty_triggers(alias: str) -> Iterator[Problem]:
-    """Triggers that are missing, disabled or outdated."""
+    """Triggers that are missing, disabled or outdated, and tables whose writes fire none."""
     for fault in install.faults(alias, registry.sources()):
         yield Problem("W003", str(fault))
+    tables = [source.table for source in registry.sources()]
+    for table in catalog.subscribed(connections[alias], tables):
+        yield Problem(
+            "W031",
+            f"Table {table} is written by logical replication, whose changes fire no statement "
+            "triggers: they are not captured, and what depends on the table becomes stale.",
+            "Run the listener on the publisher, or call SELECT kck_publish_changed_v1"
+            f"('{table}') after changes have come.",
+        )
