@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .exceptions import UndeclaredReadWarning as UndeclaredReadWarning
     from .exceptions import Undecodable as Undecodable
     from .exceptions import UnknownProduct as UnknownProduct
+    from .exceptions import UnreadableValue as UnreadableValue
     from .exceptions import Unserializable as Unserializable
     from .exceptions import UntrustedNearFile as UntrustedNearFile
     from .exceptions import VersionMismatch as VersionMismatch
@@ -137,6 +138,7 @@ _NAMES = {
             "UndeclaredReadWarning",
             "Undecodable",
             "UnknownProduct",
+            "UnreadableValue",
             "Unserializable",
             "UntrustedNearFile",
             "VersionMismatch",
