@@ -11,7 +11,7 @@ from django.db import connections
 from . import status as status  # it brings a subject
 from .conf import current
 from .diagnosis.registry import Diagnosis, Problem, diagnoses
-from .postgres import name_of
+from .postgres import describe
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def _problems(diagnosis: Diagnosis, alias: str) -> list[Problem]:
     try:
         problems = diagnosis.problems(alias)
     except Exception as error:  # noqa: BLE001 - one subject must not hide the others
-        why = f"This could not be looked at ({name_of(error)})."
+        why = f"This could not be looked at ({describe(error)})."
         return [Problem("E018", why, "See that the database answers, and ask again.")]
     silenced = set(django_settings.SILENCED_SYSTEM_CHECKS)
     return [problem for problem in problems if f"kck_publish.{problem.id}" not in silenced]

@@ -117,18 +117,26 @@ def is_of_test(block: object) -> bool:
     return getattr(block, "_from_testcase", False)
 
 
+def is_read_only(error: BaseException) -> bool:
+    """Whether an error says that the server takes no writes: it is a standby, or became one."""
+    return isinstance(error.__cause__ or error, psycopg.errors.ReadOnlySqlTransaction)
+
+
 def is_passing(error: Exception) -> bool:
-    """Whether an error says that the database is away, or that somebody held a lock."""
+    """Whether an error says that the database is away, a standby, or that somebody held a lock."""
     passing = (
         psycopg.OperationalError,
         psycopg.InterfaceError,
         DjangoOperationalError,
         DjangoInterfaceError,
     )
-    return isinstance(error, passing)
+    return isinstance(error, passing) or is_read_only(error)
 
 
-def name_of(error: Exception) -> str:
-    """The type of the database's own error."""
+def describe(error: Exception) -> str:
+    """The type of the database's own error, and what it says in its first line."""
     cause = error.__cause__ or error
-    return type(cause).__name__
+    if not isinstance(cause, psycopg.Error):
+        return type(cause).__name__
+    said = cause.diag.message_primary or str(cause).partition("\n")[0]
+    return f"{type(cause).__name__}: {said}" if said else type(cause).__name__

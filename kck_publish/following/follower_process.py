@@ -15,7 +15,7 @@ from django.db import connections
 from ..conf import settings
 from ..exceptions import StoreUnreachable
 from ..log import followers
-from ..postgres import connect, is_passing, name_of
+from ..postgres import connect, describe, is_passing
 from .capture import CaptureWatch
 from .doorbell import Doorbell, listener_name
 from .loop import BEAT, Loop
@@ -93,12 +93,13 @@ class FollowerProcess(Following):
             logger.warning(
                 "Follower %s has lost the database (%s): connecting again.",
                 self._follower.name,
-                name_of(error),
+                describe(error),
             )
 
-    def found(self) -> None:
+    def found(self, seconds: float) -> None:
         """Say so."""
-        logger.warning("Follower %s is connected again.", self._follower.name)
+        name = self._follower.name
+        logger.warning("Follower %s is connected again after %.1f s.", name, seconds)
 
 
 class StreamLoop(Loop):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import AbstractContextManager
 
 import psycopg
 from django.db import DatabaseError
 
 from ..exceptions import StoreUnreachable
+from ..postgres import is_read_only
 from .loop import Loop
 from .moments import Moments
 
@@ -45,8 +47,8 @@ class Following:
     def lost(self, error: Exception) -> None:
         """The connection is lost, and was not before, or not for this reason."""
 
-    def found(self) -> None:
-        """It is connected again."""
+    def found(self, seconds: float) -> None:
+        """It is connected again, after so long."""
 
     @property
     def stopping(self) -> bool:
@@ -66,12 +68,12 @@ class Following:
     def run(self) -> None:
         """Follow until ``stop``; a lost connection is made anew, and all is looked at."""
         pause = FIRST_PAUSE
-        lost: set[bool] = set()
+        lost: dict[str, float] = {}  # when, by reason
         while not self.stopping:
             try:
                 with self.connected() as self._loop:
                     if lost:
-                        self.found()
+                        self.found(time.monotonic() - min(lost.values()))
                     pause = FIRST_PAUSE
                     lost.clear()
                     self.moments.connected.happens()
@@ -81,11 +83,18 @@ class Following:
             except (DatabaseError, psycopg.Error, StoreUnreachable, OSError) as error:
                 if not self.passes(error):
                     raise
-                if (reason := isinstance(error, StoreUnreachable)) not in lost:
+                if (reason := _reason(error)) not in lost:
+                    lost[reason] = time.monotonic()
                     self.lost(error)
                     self.moments.lost.happens()
-                lost.add(reason)
                 self._stopped.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
             finally:
                 self._loop = None
+
+
+def _reason(error: Exception) -> str:
+    """Each of these is said once."""
+    if isinstance(error, StoreUnreachable):
+        return "store"
+    return "standby" if is_read_only(error) else "database"

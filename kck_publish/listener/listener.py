@@ -22,7 +22,7 @@ from ..following.doorbell import Doorbell, listener_name
 from ..following.loop import BEAT, Loop
 from ..following.moments import Moments
 from ..following.process import Following
-from ..postgres import PREPARE, connect, is_passing, name_of, unlimited
+from ..postgres import PREPARE, connect, describe, is_passing, is_read_only, unlimited
 from ..products import registry
 from ..refresh import schedule
 from ..refresh.losses import Losses
@@ -146,11 +146,12 @@ class Listener(Following):
         """Say so; of the store's server, the store itself has."""
         connections[self.alias].close()
         if not isinstance(error, StoreUnreachable):
-            logger.warning("The database is lost (%s): connecting again.", name_of(error))
+            words = "takes no writes" if is_read_only(error) else "is lost"
+            logger.warning("The database %s (%s): connecting again.", words, describe(error))
 
-    def found(self) -> None:
+    def found(self, seconds: float) -> None:
         """Say so."""
-        logger.warning("Connected again: following the log.")
+        logger.warning("Connected again after %.1f s: following the log.", seconds)
 
 
 class ShardLoop(Loop):

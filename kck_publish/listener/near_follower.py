@@ -30,7 +30,7 @@ from ..following.process import Following, OccupiedError
 from ..log import consumers
 from ..log.consumers import Consumer
 from ..log.lag import lags
-from ..postgres import Cursor, connect, name_of
+from ..postgres import Cursor, connect, describe
 from ..stores.near import journal
 from ..stores.near.asking import DAMAGED
 from ..stores.near.format import Lease, clock, door_of
@@ -107,12 +107,12 @@ class NearFollower(Following):
     def lost(self, error: Exception) -> None:
         """Say so."""
         logger.warning(
-            "The near store cannot be followed (%s): readers ask the store.", name_of(error)
+            "The near store cannot be followed (%s): readers ask the store.", describe(error)
         )
 
-    def found(self) -> None:
+    def found(self, seconds: float) -> None:
         """Say so."""
-        logger.warning("The near store is followed again.")
+        logger.warning("The near store is followed again after %.1f s.", seconds)
 
     @contextmanager
     def _file(self) -> Iterator[Any]:

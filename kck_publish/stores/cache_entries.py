@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 
 from .. import clock, search_path
+from ..exceptions import StoreUnreachable
 from .cache_values import REMEMBERED, Frame, Values
 from .django_values import DjangoValues
 from .frame import frame, tombstone, unframe
@@ -50,13 +51,13 @@ class CacheEntries:
         """Write where nothing is, or a removal of an earlier state."""
         frames = self._frames(entries)
         with self._reaching() as values:
-            values.add(frames)
+            self._reach.refused(values.add(frames))
 
     def write_later(self, entries: Iterable[Stored]) -> None:
         """Overwrite what is of no later state."""
         frames = self._frames(entries)
         with self._reaching() as values:
-            values.write(frames, None, later=True)
+            self._reach.refused(values.write(frames, None, later=True))
 
     def write(self, entries: Sequence[Stored], fence: Fence | None) -> None:
         """Overwrite. Raises Fenced."""
@@ -80,7 +81,7 @@ class CacheEntries:
 
     def _write(self, frames: dict[str, Frame], fence: Fence | None) -> None:
         with self._reaching() as values:
-            values.write(frames, fence, later=False)
+            self._reach.refused(values.write(frames, fence, later=False))
 
     def _frames(self, entries: Iterable[Stored]) -> dict[str, Frame]:
         return {
@@ -100,8 +101,15 @@ class CacheEntries:
             if isinstance(cache, RedisCache)
             else DjangoValues(cache)
         )
-        with self._reach.reaching(values.prove):
-            yield values
+        try:
+            with self._reach.reaching(values.prove):
+                yield values
+        except StoreUnreachable:
+            # Some clients leave a server alone for minutes after an error: a new one asks at once.
+            with suppress(Exception):
+                cache.close()
+            del caches[self._cache]
+            raise
 
 
 @lru_cache(maxsize=1024)

@@ -36,11 +36,15 @@ class Values(Protocol):
     def get(self, names: Iterable[str]) -> Mapping[str, Any]:
         """What is there, in one round trip."""
 
-    def add(self, frames: Mapping[str, Frame]) -> None:
-        """Write where nothing is, or a removal of an earlier state."""
+    def add(self, frames: Mapping[str, Frame]) -> int:
+        """Write where nothing is, or a removal of an earlier state; how many were refused."""
 
-    def write(self, frames: Mapping[str, Frame], fence: Fence | None, later: bool) -> None:
-        """Overwrite; with ``later`` only what is of no later state. Raises Fenced."""
+    def write(self, frames: Mapping[str, Frame], fence: Fence | None, later: bool) -> int:
+        """Overwrite; with ``later`` only what is of no later state. Raises Fenced.
+
+        Returns:
+            how many values the server has refused; nothing is there in their place.
+        """
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove, of whichever state."""

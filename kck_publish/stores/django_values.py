@@ -7,7 +7,6 @@ change of the key, or ``kck_verify --repair``, puts right.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +14,8 @@ from .cache_values import PROBE, Frame
 from .frame import makes_way, may_replace
 from .types import Fence
 
-logger = logging.getLogger("kck_publish")
+# Of what Redis answers when it is full, whichever client says it.
+FULL = "maxmemory"
 
 
 class DjangoValues:
@@ -25,7 +25,12 @@ class DjangoValues:
         self._cache = cache
 
     def prove(self) -> None:
-        self._cache.set(PROBE, b"1", 60)
+        try:
+            self._cache.set(PROBE, b"1", 60)
+        except Exception as error:
+            if FULL not in str(error):
+                raise
+            return
         if self._cache.get(PROBE) is None:
             raise ConnectionError("the cache does not keep what it is given")
 
@@ -33,12 +38,15 @@ class DjangoValues:
         data: Mapping[str, Any] = self._cache.get_many(list(names))
         return data
 
-    def add(self, frames: Mapping[str, Frame]) -> None:
+    def add(self, frames: Mapping[str, Frame]) -> int:
+        refused = 0
         for name, frame in frames.items():
             try:
                 self._add_one(name, frame)
             except Exception:  # noqa: BLE001 - backends have no error in common
                 self.prove()  # else it is this value that is refused
+                refused += 1
+        return refused
 
     def _add_one(self, name: str, frame: Frame) -> None:
         if not self._cache.add(name, frame.data, frame.seconds):
@@ -46,7 +54,7 @@ class DjangoValues:
             if old is not None and makes_way(old, frame.stamp):
                 self._cache.set(name, frame.data, frame.seconds)
 
-    def write(self, frames: Mapping[str, Frame], fence: Fence | None, later: bool) -> None:
+    def write(self, frames: Mapping[str, Frame], fence: Fence | None, later: bool) -> int:
         if later:
             there = self.get(frames)
             frames = {
@@ -54,6 +62,7 @@ class DjangoValues:
                 for name, frame in frames.items()
                 if name not in there or may_replace(there[name], frame.stamp)
             }
+        refused: list[str] = []
         for seconds in {frame.seconds for frame in frames.values()}:
             data = {name: frame.data for name, frame in frames.items() if frame.seconds == seconds}
             try:
@@ -62,14 +71,10 @@ class DjangoValues:
                 failed = data
             if failed:
                 self.prove()
-            refused = [name for name in failed if not self._write_one(name, frames[name])]
-            if refused:
-                self.prove()  # else it is the server that has gone, meanwhile
-                logger.warning(
-                    "The cache refuses %d value(s) (too large?): these are computed at each read. "
-                    "Raise the server's limit, or set MAX_VALUE_BYTES.",
-                    len(refused),
-                )
+            refused += [name for name in failed if not self._write_one(name, frames[name])]
+        if refused:
+            self.prove()  # else it is the server that has gone, meanwhile
+        return len(refused)
 
     def delete(self, names: Iterable[str]) -> None:
         self._cache.delete_many(list(names))

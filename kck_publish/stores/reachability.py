@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..exceptions import Fenced, StoreUnreachable
 
 logger = logging.getLogger("kck_publish")
+
+# Seconds after which it is said again that a server refuses values.
+SAY_AGAIN = 60.0
 
 
 class Reach:
@@ -21,6 +26,19 @@ class Reach:
     def __init__(self, alias: str) -> None:
         self._alias = alias
         self._lost = False
+        self._said = -math.inf
+
+    def refused(self, values: int) -> None:
+        """Say that the server, which answers, has not taken so many values: once a minute."""
+        if values and time.monotonic() - self._said > SAY_AGAIN:
+            self._said = time.monotonic()
+            logger.warning(
+                "The cache %r refuses %d value(s) (it is full, or they are too large): these are "
+                "computed at each read. Raise the server's limit, have it evict, or set "
+                "MAX_VALUE_BYTES.",
+                self._alias,
+                values,
+            )
 
     @contextmanager
     def reaching(self, prove: Callable[[], None]) -> Iterator[None]:

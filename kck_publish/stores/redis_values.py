@@ -15,12 +15,21 @@ from .cache_values import PROBE, Frame
 from .types import Fence
 
 # KEYS: where the epoch is, then the names. ARGV: the epoch ("" for none), the mode, and for each
-# name its bytes and seconds ("" for ever). The answer: 0 when the epoch is not ours any more.
+# name its bytes and seconds ("" for ever). The answer: 0 when the epoch is not ours any more, else
+# 1 and how many values a full server (maxmemory, noeviction) has not taken: what it held instead of
+# these is removed, as it is no longer true. A full server takes no later epoch either; until there
+# is room, its values are as safe from a paused worker as those in servers that compare nothing.
 _SCRIPT = """
+local refused = 0
+local function set(...)
+  local answer = redis.pcall('SET', ...)
+  if type(answer) ~= 'table' or not answer.err then return true end
+  if not string.find(answer.err, 'OOM') then error(answer.err) end
+end
 if ARGV[1] ~= '' then
   local held = tonumber(redis.call('GET', KEYS[1]) or '0')
   if held > tonumber(ARGV[1]) then return 0 end
-  if held < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
+  if held < tonumber(ARGV[1]) then set(KEYS[1], ARGV[1]) end
 end
 for i = 2, #KEYS do
   local new, seconds = ARGV[2 * i - 1], ARGV[2 * i]
@@ -28,12 +37,15 @@ for i = 2, #KEYS do
   local ours = #old == 18 and string.sub(old, 1, 1) == '1'
   local may = not ours or tonumber(string.sub(old, 3), 16) <= tonumber(string.sub(new, 3, 18), 16)
   if ARGV[2] == 'add' and ours and string.sub(old, 2, 2) ~= 't' then may = false end
-  if may then
-    if seconds == '' then redis.call('SET', KEYS[i], new)
-    else redis.call('SET', KEYS[i], new, 'EX', seconds) end
+  local done = not may
+  if may and seconds == '' then done = set(KEYS[i], new)
+  elseif may then done = set(KEYS[i], new, 'EX', seconds) end
+  if not done then
+    refused = refused + 1
+    if ARGV[2] ~= 'add' then redis.call('DEL', KEYS[i]) end
   end
 end
-return 1
+return 1 + refused
 """
 
 
@@ -52,27 +64,30 @@ class RedisValues:
         values = self._client().mget([self._key(name) for name in asked]) if asked else []
         return {name: data for name, data in zip(asked, values, strict=True) if data is not None}
 
-    def add(self, frames: Mapping[str, Frame]) -> None:
-        self._run("add", frames, None)
+    def add(self, frames: Mapping[str, Frame]) -> int:
+        return self._run("add", frames, None)
 
-    def write(self, frames: Mapping[str, Frame], fence: Fence | None, later: bool) -> None:
-        if not self._run("write", frames, fence) and fence is not None:
-            raise Fenced(fence.shard, "another worker has written under a later epoch")
+    def write(self, frames: Mapping[str, Frame], fence: Fence | None, later: bool) -> int:
+        return self._run("write", frames, fence)
 
     def delete(self, names: Iterable[str]) -> None:
         if keys := [self._key(name) for name in names]:
             self._client().delete(*keys)
 
-    def _run(self, mode: str, frames: Mapping[str, Frame], fence: Fence | None) -> bool:
+    def _run(self, mode: str, frames: Mapping[str, Frame], fence: Fence | None) -> int:
+        """How many values the server has not taken. Raises Fenced."""
         if not frames and fence is None:
-            return True
+            return 0
         keys = [self._key(self._fence(fence) if fence else PROBE), *map(self._key, frames)]
         arguments: list[Any] = [str(fence.epoch) if fence else "", mode]
         for frame in frames.values():
             arguments += [frame.data, "" if frame.seconds is None else frame.seconds]
         client = self._client()
         script = client.register_script(_SCRIPT)
-        return bool(script(keys=keys, args=arguments, client=client))
+        answer = int(script(keys=keys, args=arguments, client=client))
+        if fence is not None and answer == 0:
+            raise Fenced(fence.shard, "another worker has written under a later epoch")
+        return answer - 1
 
     def _client(self) -> Any:
         return self._cache._cache.get_client(None, write=True)

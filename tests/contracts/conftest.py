@@ -20,6 +20,7 @@ import pytest
 from django.core.cache import caches
 
 from kck_publish import stores
+from kck_publish.stores.cache_entries import entries_of
 from tests.catalog.fixtures import followed
 from tests.optional import needs
 from tests.with_parent import with_parent
@@ -140,12 +141,12 @@ def backend(request: pytest.FixtureRequest, settings: Any) -> Iterator[Backend]:
         "memcached": {
             "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
             "LOCATION": f"127.0.0.1:{server.port if server else 0}",
-            "OPTIONS": {"retry_timeout": 0.05, "dead_timeout": 0.1},
         },
     }
     settings.CACHES = {"default": settings.CACHES["default"], "shared": options[kind]}
     settings.KCK_PUBLISH = {"STORE": "postgres" if kind == "postgres" else "cache:shared"}
     stores._store.cache_clear()
+    entries_of.cache_clear()  # what is known of its server
     caches["shared"].clear()
     with ExitStack() as stack:
         if near:

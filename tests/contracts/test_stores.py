@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -24,7 +24,8 @@ from kck_publish.ops.repair import repair
 from kck_publish.ops.verify import audit
 from kck_publish.postgres import Cursor, connect
 from kck_publish.products import registry
-from kck_publish.stores import LISTENER, READER, Address, Fence, Outgoing, Stored
+from kck_publish.stores import LISTENER, READER, Address, Fence, Outgoing, Stored, cache_entries
+from kck_publish.stores.django_values import DjangoValues
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog import primers
 from tests.catalog.crashes import Crash, dying
@@ -841,3 +842,60 @@ def test_a_row_that_was_written_anew_since_the_look_is_not_adopted(external: Bac
         assert sql(by, address.key) == [("reader",)]
         store.adopt(cursor, [store.look(cursor, [address]).entries[address.key]])
         assert sql(by, address.key) == [("listener",)]
+
+
+@contextmanager
+def full(backend: Backend) -> Iterator[None]:
+    """Within the block the server takes no values: it is at its maxmemory, and evicts nothing."""
+    client = caches["shared"]._cache.get_client(None, write=True)  # type: ignore[attr-defined]
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory", 0)
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["script", "django's calls"])
+def test_a_full_server_is_not_lost(
+    backend: Backend,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    generic: bool,
+) -> None:
+    """What it refuses is removed and computed at each read; the log says so once (C12)."""
+    if backend.kind != "redis":
+        pytest.skip("only Redis refuses when it is full: the others evict")
+    if generic:  # as with a backend that is not Django's own
+        monkeypatch.setattr(cache_entries, "RedisValues", lambda cache, prefix: DjangoValues(cache))
+        backend.flush()
+    total()
+    drain()
+    with full(backend), caplog.at_level(logging.WARNING, "kck_publish"):
+        for amount in (8, 9, 10):
+            sql("UPDATE catalog_item SET amount = %s", amount)
+            drain()
+            assert Session(total).result() == amount
+        assert Session(lambda: cache.get("titles")).result() == []
+        assert_fresh()
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 1, said
+    assert "full" in said[0]
+    total()
+    drain()
+    assert total() == 10
+    assert stored("item_total/1") is not None
+
+
+@dropping
+def test_the_store_is_used_again_at_once(bare: Backend, stoppable: Server) -> None:
+    """The client does not leave the server alone for minutes, as pymemcache does (C12)."""
+    total()
+    stoppable.stop()
+    for _ in range(5):  # after some errors pymemcache takes a server for dead
+        assert total() == 5
+    stoppable.start()
+    total()
+    with computes() as seen:
+        assert total() == 5
+    assert seen == []

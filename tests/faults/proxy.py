@@ -126,6 +126,11 @@ class Proxy(AbstractContextManager["Proxy", None]):
         for link in self.links():
             link.freeze()
 
+    def lead_to(self, host: str, port: int) -> None:
+        """Fail over: connections are to another server from now on."""
+        self._target = (host, port)
+        self.cut()
+
     def cut_at(self, words: bytes, arrives: bool) -> None:
         """Reset the connection on which a client next says this; ``cut_short`` is set then.
 
