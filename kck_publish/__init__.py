@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .exceptions import NotPrimed as NotPrimed
     from .exceptions import Reprime as Reprime
     from .exceptions import RequestNeeded as RequestNeeded
+    from .exceptions import ShardOccupied as ShardOccupied
     from .exceptions import StoreMissing as StoreMissing
     from .exceptions import StoreUnreachable as StoreUnreachable
     from .exceptions import TooLarge as TooLarge
@@ -130,6 +131,7 @@ _NAMES = {
             "NotPrimed",
             "Reprime",
             "RequestNeeded",
+            "ShardOccupied",
             "StoreMissing",
             "StoreUnreachable",
             "TooLarge",

@@ -23,6 +23,7 @@
     ├── StoreUnreachable        the cache that STORE names does not answer
     ├── FetchFailed             a remote source did not answer, or not well
     ├── Fenced                  a listener lost its shard and must not write
+    ├── ShardOccupied           another listener owns a shard, and does not come on with it
     ├── Forgotten               the log was not kept any longer for one who follows it
     ├── FetcherError            a DataFetcher that cannot work
     │   ├── BatchMismatch       a batch_load that does not answer what it was asked
@@ -326,6 +327,18 @@ class Fenced(KckPublishError):
         super().__init__(
             f"Shard {shard} has moved to another listener{': ' + reason if reason else ''}. "
             "Nothing was written; the new owner repeats the batch. Take the shard again first."
+        )
+
+
+class ShardOccupied(KckPublishError):
+    """Another listener owns a shard and does not come on: see to it, or stop it."""
+
+    def __init__(self, shards: Sequence[int]) -> None:
+        self.shards = tuple(shards)
+        super().__init__(
+            f"Shards {', '.join(map(str, shards))} belong to another session, which does not come "
+            "on with them, so what is committed is not handled. See kck_status for the listeners, "
+            "and pg_locks for the session; end it, or wait until it has ended."
         )
 
 

@@ -103,6 +103,13 @@ class Assignment:
                 taken.append(place)
         return taken
 
+    @property
+    def wants_more(self) -> bool:
+        """Whether it owns fewer shards than it may."""
+        shards = settings.SHARDS
+        most = shards if self._most is None else min(self._most, shards)
+        return len(self._owned) < most
+
     def _living(self) -> int:
         row = self._desk.execute(_LIVING).fetchone()
         return int(row[0]) if row else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -16,7 +17,7 @@ from django.db import connections
 
 from ..clock import now
 from ..conf import settings
-from ..exceptions import ConfigurationError, StoreMissing, StoreUnreachable
+from ..exceptions import ConfigurationError, ShardOccupied, StoreMissing, StoreUnreachable
 from ..following.capture import CaptureWatch
 from ..following.doorbell import Doorbell, listener_name
 from ..following.loop import BEAT, Loop
@@ -34,6 +35,8 @@ logger = logging.getLogger("kck_publish")
 
 # Before it says ready: the first handles all that was there, each further one a cascade's level.
 CATCH_UP_ROUNDS = 10
+# Seconds between two looks at the shards of others, where all is to be drained.
+OTHERS_POLL = 0.05
 
 
 class Listener(Following):
@@ -72,8 +75,11 @@ class Listener(Following):
     def once(self) -> Outcome:
         """Drain and return: what is committed now is handled.
 
+        A shard of another listener is waited for: until that has handled it, or lets it go.
+
         Raises:
             ConfigurationError: inside a transaction, where nothing can be read but its own state.
+            ShardOccupied: another listener owns a shard, and does not come on with it.
         """
         registry.graph()  # what is declared wrongly is named first
         if connections[self.alias].in_atomic_block:
@@ -82,8 +88,15 @@ class Listener(Following):
                 "kck_publish.testing.drain()."
             )
         with self.working() as worker:
+            goal, deadline = worker.now(), time.monotonic() + settings.SILENCE
             total = worker.take_shards()
             total.add(worker.drain())
+            while (others := worker.unhandled(goal)) and not self.stopping:
+                if time.monotonic() > deadline:
+                    raise ShardOccupied(others)
+                self._stopped.wait(OTHERS_POLL)
+                total.add(worker.take_shards())
+                total.add(worker.drain())
             return total
 
     @contextmanager

@@ -20,6 +20,7 @@ from ..following.doorbell import Doorbell
 from ..following.loop import BEAT
 from ..following.moments import Moments
 from ..log import reader
+from ..log.snapshot import Snapshot, take
 from ..products import registry
 from ..refresh import failures, schedule
 from ..refresh.losses import Losses
@@ -34,6 +35,11 @@ logger = logging.getLogger("kck_publish")
 
 # A ring may be this late behind the commit that it tells of, in seconds.
 RING_ON_ITS_WAY = 0.5
+
+_HANDLED = """
+SELECT shard, done::text, EXISTS (SELECT FROM kck_publish_backlog b WHERE b.shard = s.shard)
+  FROM kck_publish_shard s
+"""
 
 
 class Worker:
@@ -109,6 +115,24 @@ class Worker:
             self.beat()
         return total
 
+    def now(self) -> Snapshot:
+        """What is committed now."""
+        with self.desk.cursor() as cursor:
+            return Snapshot.parse(take(cursor))
+
+    def unhandled(self, goal: Snapshot) -> list[int]:
+        """The shards that others own, and whose owners have not handled what this sees."""
+        with self.desk.cursor() as cursor:
+            cursor.execute(_HANDLED)
+            handled = {
+                shard
+                for shard, done, is_aside in cursor.fetchall()
+                if not is_aside
+                and (Snapshot.parse(done).includes(goal) or not reader.any_unseen(cursor, done))
+            }
+        others = set(range(settings.SHARDS)) - self.owned.keys() - handled
+        return sorted(others) if self._assignment.wants_more else []
+
     def next_due(self) -> datetime | None:
         """When the next retry or tick is due."""
         with self.desk.cursor() as cursor:
@@ -183,6 +207,7 @@ class Worker:
 
     def _breathe(self, seconds: float = 0.0) -> None:
         """Give a sign of life in the middle of a batch: a long one is not a silent one.
+
 
         Nor is one whose compute may take so long: it is cut off when its time is up.
         """
