@@ -66,7 +66,6 @@ def process_environment(postgres_server: PostgresServer, transactional_db: None)
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         ADDRESS: postgres_server.dsn_of(str(name)),
-        "PYTHONUNBUFFERED": "1",
     }
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import psycopg
@@ -16,8 +18,14 @@ from .moments import Moments
 
 # Seconds between two tries to connect; each is twice the one before.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+# Never connected for so long, in seconds, it cannot start: an address or a password is wrong.
+START_PATIENCE = 30.0
 # Seconds between two tries to become the one who follows.
 OCCUPIED_PAUSE = 0.5
+
+
+class Stopping(BaseException):
+    """It was told to stop, and gives up what it is at; no ``except`` of user code is to keep it."""
 
 
 class OccupiedError(Exception):
@@ -67,7 +75,7 @@ class Following:
 
     def run(self) -> None:
         """Follow until ``stop``; a lost connection is made anew, and all is looked at."""
-        pause = FIRST_PAUSE
+        pause, began = FIRST_PAUSE, time.monotonic()
         lost: dict[str, float] = {}  # when, by reason
         while not self.stopping:
             try:
@@ -78,10 +86,13 @@ class Following:
                     lost.clear()
                     self.moments.connected.happens()
                     self._loop.follow()
+            except Stopping:
+                return
             except OccupiedError:
                 self._stopped.wait(OCCUPIED_PAUSE)
             except (DatabaseError, psycopg.Error, StoreUnreachable, OSError) as error:
-                if not self.passes(error):
+                started = self.moments.connected.count or time.monotonic() - began < START_PATIENCE
+                if not self.passes(error) or not (started or is_read_only(error)):
                     raise
                 if (reason := _reason(error)) not in lost:
                     lost[reason] = time.monotonic()
@@ -98,3 +109,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, StoreUnreachable):
         return "store"
     return "standby" if is_read_only(error) else "database"
+
+
+def obey_signals(stop: Callable[[], None]) -> None:
+    """End on SIGTERM and Ctrl-C; a terminal that is closed (SIGHUP) ends nothing."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)

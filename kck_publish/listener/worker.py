@@ -19,6 +19,7 @@ from ..following.capture import CaptureWatch
 from ..following.doorbell import Doorbell
 from ..following.loop import BEAT
 from ..following.moments import Moments
+from ..following.process import Stopping
 from ..log import reader
 from ..log.snapshot import Snapshot, take
 from ..products import registry
@@ -35,6 +36,8 @@ logger = logging.getLogger("kck_publish")
 
 # A ring may be this late behind the commit that it tells of, in seconds.
 RING_ON_ITS_WAY = 0.5
+# Told to stop, a batch may go on for so long, in seconds, before it is given up between two keys.
+GRACE = 1.0
 
 _HANDLED = """
 SELECT shard, done::text, EXISTS (SELECT FROM kck_publish_backlog b WHERE b.shard = s.shard)
@@ -78,7 +81,7 @@ class Worker:
         self._assignment = Assignment(desk, owned, most)
         self._assignment.bury()
         self.maintenance = Maintenance(desk, owned, watch)
-        self._beat = self._round = self._breath = self._busy_until = 0.0
+        self._beat = self._round = self._breath = self._busy_until = self._stop_seen = 0.0
 
     def take_shards(self) -> Outcome:
         """Take our part of the shards, and prime what is missing of their eager domains."""
@@ -208,12 +211,18 @@ class Worker:
     def _breathe(self, seconds: float = 0.0) -> None:
         """Give a sign of life in the middle of a batch: a long one is not a silent one.
 
+        One that is to end is not finished if it takes long: it is repeated after the next start.
+
 
         Nor is one whose compute may take so long: it is cut off when its time is up.
         """
         bell, moment = self.bell, time.monotonic()
         if bell is None:
             return
+        if self._stopped.is_set():
+            self._stop_seen = self._stop_seen or moment
+            if moment - self._stop_seen >= GRACE:
+                raise Stopping
         if moment - self._breath > BEAT or moment + seconds - self._busy_until > BEAT:
             self._breath, self._busy_until = moment, moment + seconds
             self._assignment.breathe(bell.id, seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,6 +9,7 @@ from django.utils.module_loading import import_string
 
 from kck_publish.exceptions import KckPublishError
 from kck_publish.following.follower import Follower
+from kck_publish.following.process import obey_signals
 
 
 class Command(BaseCommand):
@@ -30,9 +30,13 @@ class Command(BaseCommand):
         try:
             follower = imported()
             follower.process.poll = options["poll"]
-            follower.process.say = self.stdout.write
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: follower.stop())
+            follower.process.say = self._say
+            obey_signals(follower.stop)
             follower.run()
         except KckPublishError as error:
             raise CommandError(str(error)) from error
+
+    def _say(self, line: str) -> None:
+        """At once, though it is piped: others wait for the line."""
+        self.stdout.write(line)
+        self.stdout.flush()

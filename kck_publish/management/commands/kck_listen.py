@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from kck_publish.conf import settings, working_in
 from kck_publish.exceptions import KckPublishError
+from kck_publish.following.process import obey_signals
 from kck_publish.listener.listener import Listener
 from kck_publish.listener.near_follower import NearFollower
 from kck_publish.listener.near_loop import following
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             settings.DATABASE,
             poll=options["poll"],
             most=options["shards"],
-            say=lambda line: self.stdout.write(line),
+            say=self._say,
             stored=near.nudge if near else lambda keys: None,
         )
         try:
@@ -54,20 +54,21 @@ class Command(BaseCommand):
                 if options["verbosity"] > 1:
                     self.stdout.write(str(outcome))
                 return
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: listener.stop())
+            obey_signals(listener.stop)
             with following(near):
                 listener.run()
-        except KckPublishError as error:
+        except (KckPublishError, DatabaseError) as error:
             raise CommandError(str(error)) from error
+
+    def _say(self, line: str) -> None:
+        """At once, though it is piped: others wait for the line."""
+        self.stdout.write(line)
+        self.stdout.flush()
 
     def _follow(self, options: dict[str, Any]) -> None:
         """Follow for this host's near store alone."""
         if options["once"] or options["shards"] is not None:
             raise CommandError("--near-only takes no shards and never ends by itself.")
-        near = NearFollower(
-            settings.DATABASE, options["poll"], lambda line: self.stdout.write(line)
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: near.stop())
+        near = NearFollower(settings.DATABASE, options["poll"], self._say)
+        obey_signals(near.stop)
         near.run()
