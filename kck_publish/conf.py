@@ -24,6 +24,7 @@ from .exceptions import ConfigurationError
 from .retry import Retry
 from .setting import (
     boolean,
+    callables,
     duration,
     lease,
     path,
@@ -99,6 +100,10 @@ class Settings:
 
     AUDIT: int | None = setting(None, positive)
     """Keys a minute that a listener recomputes and compares, at random; None = none."""
+
+    BEFORE_BATCH: tuple[Callable[[], object], ...] = setting((), callables)
+    """Called before each batch: callables, or their dotted paths, that clear what is cached in
+    the memory of the process. What Django itself caches is cleared anyway."""
 
     LOG_VALUES: bool = setting(False, boolean)
     """True: the log shows the messages of errors of your code, which may hold values."""

@@ -11,6 +11,8 @@ from dataclasses import field
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
+from django.utils.module_loading import import_string
+
 from .retry import Retry
 
 T = TypeVar("T")
@@ -65,6 +67,22 @@ def pooler(value: object) -> str:
     if not isinstance(value, str) or value not in ("transaction", "session"):
         raise ValueError('"transaction" or "session"')
     return value
+
+
+def callables(value: object) -> tuple[Callable[[], object], ...]:
+    """Callables without arguments, or their dotted paths."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("a list of callables")
+    found = []
+    for each in value:
+        try:
+            call = import_string(each) if isinstance(each, str) else each
+        except ImportError as error:
+            raise ValueError(f"a list of callables ({error})") from None
+        if not callable(call):
+            raise ValueError("a list of callables, or of their dotted paths")
+        found.append(call)
+    return tuple(found)
 
 
 def path(value: object) -> str:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
+# Before each batch, outside its transaction, with the alias of the database: a receiver forgets
+# what this process has cached.
+batch_begins = Signal()
 primed = Signal()
 augmented = Signal()
 published = Signal()

@@ -28,6 +28,7 @@ from ..products.product import Product
 from ..refresh import backlog
 from ..refresh.backlog import Deferred
 from ..refresh.batch import Batch
+from ..refresh.begin import begin_batch
 from ..refresh.compute_transaction import KEEP
 from ..refresh.errors import describe
 from ..refresh.losses import Losses
@@ -95,6 +96,7 @@ def batch(
         Fenced: the shard has moved to another worker; nothing was written.
     """
     connection = connections[settings.DATABASE]
+    begin_batch(connection.alias)
     start = time.monotonic()
     with transaction.atomic(using=settings.DATABASE):
         until, at, rows = _open(connection.connection, place.done)

@@ -19,6 +19,7 @@ from ..log.snapshot import Snapshot
 from ..products import registry
 from ..products.compute import compute
 from ..products.product import Computed, Parameters, Product
+from ..refresh.begin import begin_batch
 from ..refresh.check_augment import alike
 from ..refresh.compute_transaction import KEEP, ComputeTransaction
 from ..rows.products import RowProduct
@@ -92,6 +93,7 @@ class _Batch:
 def _snapshot(connection: BaseDatabaseWrapper) -> Iterator[tuple[_Batch, str]]:
     """One snapshot for what is stored, for the log, and for the computes."""
     nested = connection.in_atomic_block
+    begin_batch(connection.alias)
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         if not nested:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

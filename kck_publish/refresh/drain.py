@@ -17,6 +17,7 @@ from ..products import registry
 from ..stores import Address, Query
 from . import failures, schedule
 from .batch import Batch
+from .begin import begin_batch
 from .carry_over import Echoes
 from .compute_transaction import KEEP
 from .failures import Failure, Try
@@ -105,6 +106,7 @@ def _batch(connection: BaseDatabaseWrapper, echoes: Echoes) -> Batch | None:
         if not rows and not session.ask(session.due_query())[0]:
             return None
         cursor.execute(KEEP)
+    begin_batch(connection.alias)
     batch = Batch(session, Span(NOTHING, until), echoes)
     batch.collect(rows)
     return batch
