@@ -84,9 +84,13 @@ class Depends:
         mapping: Mapping[str, str],
         columns: Sequence[str] | None = None,
     ) -> Depends:
-        """A dependency with this mapping, for names that are only known when it is made."""
-        arguments: dict[str, Any] = dict(mapping)
-        return cls(on, columns=columns, **arguments)
+        """A dependency with this mapping, for names that are only known when it is made.
+
+        They may be those of the other arguments: of fields called keys, columns or reads.
+        """
+        dependency = cls(on, columns=columns)
+        dependency.mapping = dict(mapping)
+        return dependency
 
     @property
     def product(self) -> str | None:

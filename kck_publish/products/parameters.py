@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch
@@ -47,6 +47,8 @@ class Parameter:
     name: str
     null: bool = field(default=False, kw_only=True)
 
+    # Names that it may not have.
+    reserved: ClassVar[frozenset[str]] = RESERVED
     # What the parameter takes, for messages.
     takes = "a value"
 
@@ -62,7 +64,7 @@ class Parameter:
                 f"{name!r} cannot be a parameter: use a Python identifier, as it becomes an "
                 "argument of compute()."
             )
-        if name in RESERVED:
+        if name in self.reserved:
             raise InvalidPrimer(
                 f"{name!r} cannot be a parameter: {', '.join(sorted(RESERVED))} have a meaning "
                 "of their own in Depends and augment. Choose another name."

@@ -14,11 +14,12 @@ import math
 import re
 import uuid
 from collections.abc import Callable
+from inspect import getattr_static
 from typing import Any
 
 import orjson
 from django.db import connections
-from django.db.models import Field
+from django.db.models import Field, FileField
 
 from ..conf import settings
 from ..exceptions import Unserializable
@@ -86,9 +87,10 @@ def converters(field: Field[Any, Any]) -> Pair:
     kind = target.get_internal_type()
     if kind == "GeneratedField":
         return converters(target.output_field)
+    if isinstance(target, FileField) and not hasattr(target, "from_db_value"):
+        # A subclass's too: its descriptor makes the file of the name.
+        return lambda value: value.name if hasattr(value, "name") else value, same
     if type(target).__module__.startswith(("django.db.models.", "django.contrib.postgres.")):
-        if kind in ("FileField", "ImageField"):
-            return lambda value: value.name if hasattr(value, "name") else value, same
         if kind in _CONVERTERS:
             return _CONVERTERS[kind]
         if kind == "ArrayField":
@@ -141,14 +143,15 @@ def _range(kind: type[Any], dump: Convert, load: Convert) -> Pair:
 
 
 # How the value of any other field is kept.
-_VALUE, _JSON, _COLUMN, _TEXT = "value", "json", "column", "text"
+_VALUE, _JSON, _COLUMN, _SAVED, _TEXT = "value", "json", "column", "saved", "text"
 
 
 def _dump(field: Any, value: Any) -> list[Any]:
-    for way in (_VALUE, _JSON, _COLUMN, _TEXT):
+    for way in (_VALUE, _JSON, _COLUMN, _SAVED, _TEXT):
         try:
             kept = _keep(field, value, way)
-            if _alike(_load(field, orjson.loads(orjson.dumps(kept))), value, field):
+            again = _load(field, orjson.loads(orjson.dumps(kept)))
+            if _alike(again, value, field) or (way == _COLUMN and _described(field, again, value)):
                 return kept
         except Exception:  # noqa: BLE001 - the field's own code, asked for what it need not do
             continue
@@ -167,7 +170,11 @@ def _keep(field: Any, value: Any, way: str) -> list[Any]:
         holder = _Holder()
         setattr(holder, field.attname, value)
         return [way, field.value_to_string(holder)]
-    encoded = encoding.encode(value if way == _VALUE else field.get_prep_value(value))
+    if way == _COLUMN:
+        value = field.get_prep_value(value)
+    elif way == _SAVED:
+        value = field.get_db_prep_save(value, connections[settings.DATABASE])
+    encoded = encoding.encode(value)
     shape = None if encoded.shape is None else orjson.loads(encoded.shape)
     return [way, orjson.loads(encoded.body), shape]
 
@@ -180,9 +187,19 @@ def _load(field: Any, kept: list[Any]) -> Any:
         return field.to_python(body)
     if shape[0] is not None:
         body = encoding.reader_of(orjson.dumps(shape[0]))(body)
-    if way == _COLUMN and hasattr(field, "from_db_value"):
+    if way in (_COLUMN, _SAVED) and hasattr(field, "from_db_value"):
         return field.from_db_value(body, field.get_col(None), connections[settings.DATABASE])
     return body
+
+
+def _described(field: Any, again: Any, value: Any) -> bool:
+    """Whether a descriptor of the project's has made the value, of the column's, in the row.
+
+    It has where something reads it when an instance is made; of what is loaded it makes it again.
+    """
+    attribute = getattr_static(getattr(field, "model", None), field.attname, None)
+    own = hasattr(attribute, "__get__") and not type(attribute).__module__.startswith("django.db.")
+    return own and bool(field.get_prep_value(again) == field.get_prep_value(value))
 
 
 def _alike(one: Any, other: Any, field: Any) -> bool:

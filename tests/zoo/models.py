@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
+from django.db.models.signals import post_init
 
 from kck_publish import CachedTable, CacheModel, cached_method
 
@@ -268,6 +272,113 @@ class Nameless(CacheModel):
 
     cached_by: ClassVar[Any] = ["code", "group", ("group", "place")]
     cached_lists: ClassVar[Any] = ["group"]
+
+
+def public(value: str) -> None:
+    """A validator, for forms."""
+    if value.startswith("10."):
+        raise ValidationError("private")
+
+
+class Host(CacheModel):
+    """Whose validators refuse rows that exist."""
+
+    ip = models.GenericIPAddressField(primary_key=True, validators=[public])
+    objects: Any = models.Manager()
+
+
+class Reserved(CacheModel):
+    """Fields called as what Depends and augment use for themselves."""
+
+    pk = models.CompositePrimaryKey("keys", "value")
+    keys = models.IntegerField()
+    value = models.CharField(max_length=10)
+    change = models.IntegerField(default=0)
+    columns = models.IntegerField(default=0)
+    reads = models.IntegerField(default=0)
+    on = models.IntegerField(default=0)
+    objects: Any = models.Manager()
+
+    cached_by: ClassVar[Any] = ["change", ("columns", "on")]
+    cached_lists: ClassVar[Any] = ["reads", "columns"]
+
+
+class ThumbnailField(models.ImageField):
+    """As third-party image fields are."""
+
+
+class Picture(CacheModel):
+    """With files of fields of the project's own; its hook reads one."""
+
+    image = ThumbnailField(null=True, width_field="width")
+    width = models.IntegerField(null=True)
+    plain = ThumbnailField(default="")
+    objects: Any = models.Manager()
+
+    def publish(self) -> None:
+        if self.plain:  # the descriptor puts an object into the row
+            super().publish()
+
+
+@dataclass(frozen=True)
+class Amount:
+    """What a descriptor makes of a number."""
+
+    number: Decimal
+
+
+class AmountDescriptor:
+    """Makes an Amount of the number in the row, when it is read."""
+
+    def __get__(self, row: Any, owner: Any = None) -> Any:
+        if row is None:
+            return self
+        if not isinstance(row.__dict__["price"], Amount | None):
+            row.__dict__["price"] = Amount(row.__dict__["price"])
+        return row.__dict__["price"]
+
+    def __set__(self, row: Any, value: Any) -> None:
+        row.__dict__["price"] = value
+
+
+class AmountField(models.DecimalField):  # type: ignore[type-arg]
+    """A number with a descriptor, as of django-money."""
+
+    def contribute_to_class(self, cls: Any, name: str, private_only: bool = False) -> None:
+        super().contribute_to_class(cls, name, private_only)
+        setattr(cls, name, AmountDescriptor())
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(value.number if isinstance(value, Amount) else value)
+
+
+class Prefixed(models.Field):  # type: ignore[type-arg]
+    """Says how it is saved in get_db_prep_save alone."""
+
+    def db_type(self, connection: Any) -> str:
+        return "text"
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        return None if value is None else f"p:{value.number}"
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return None if value is None else Amount(Decimal(value.removeprefix("p:")))
+
+
+class Tracked(CacheModel):
+    """Whose fields are read when an instance is made, as a field tracker does."""
+
+    price = AmountField(max_digits=10, decimal_places=2, null=True)
+    saved = Prefixed(null=True)
+    objects: Any = models.Manager()
+
+
+def track(instance: Any, **_: Any) -> None:
+    """Reads what a descriptor gives."""
+    instance.tracked = instance.price
+
+
+post_init.connect(track, sender=Tracked)
 
 
 class Colour(CachedTable):
