@@ -61,10 +61,16 @@ class Values:
     def join(self, fetcher: Fetcher, key: Key) -> asyncio.Future[Any]:
         """A place in the batch of this turn, or in one that is under way with the key."""
         loop = asyncio.get_running_loop()
-        mine = [one for one in self.flights if one.loop is loop and one.ticket == self.ticket]
-        flight = next((one for one in mine if key in one.waiting and self.ticket is not None), None)
+        mine = [
+            flight
+            for flight in self.flights
+            if flight.loop is loop and flight.ticket == self.ticket
+        ]
+        flight = next(
+            (other for other in mine if key in other.waiting and self.ticket is not None), None
+        )
         if flight is None:
-            flight = next((one for one in mine if not one.departed), None)
+            flight = next((other for other in mine if not other.departed), None)
         if flight is None:
             flight = Flight(fetcher, self, self.ticket, loop)
         future: asyncio.Future[Any] = loop.create_future()

@@ -51,20 +51,20 @@ def cache_within_request(function: F) -> F:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        found = slot(args, kwargs)
-        if found is None:
+        entry = slot(args, kwargs)
+        if entry is None:
             return function(*args, **kwargs)
-        kept, key = found
+        kept, key = entry
         if key not in kept:
             kept[key] = function(*args, **kwargs)
         return kept[key]
 
     @functools.wraps(function)
     async def acall(*args: Any, **kwargs: Any) -> Any:
-        found = slot(args, kwargs)
-        if found is None:
+        entry = slot(args, kwargs)
+        if entry is None:
             return await function(*args, **kwargs)
-        kept, key = found
+        kept, key = entry
         key = (key, id(asyncio.get_running_loop()))
         if key not in kept:
             kept[key] = asyncio.ensure_future(function(*args, **kwargs))
@@ -81,9 +81,9 @@ def cache_within_request(function: F) -> F:
 def _frozen(value: Any) -> Any:
     """Something that can be hashed, and equal only for equal values of equal types."""
     if isinstance(value, list | tuple):
-        return type(value), tuple(_frozen(one) for one in value)
+        return type(value), tuple(_frozen(item) for item in value)
     if isinstance(value, dict):
-        return dict, frozenset((_frozen(key), _frozen(one)) for key, one in value.items())
+        return dict, frozenset((_frozen(key), _frozen(item)) for key, item in value.items())
     if isinstance(value, set | frozenset):
-        return frozenset, frozenset(_frozen(one) for one in value)
+        return frozenset, frozenset(_frozen(item) for item in value)
     return type(value), value

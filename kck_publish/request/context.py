@@ -49,23 +49,23 @@ class Context(request_memo.Memo):
 
 def current() -> Context | None:
     """The context that runs here, if any."""
-    found = request_memo.current()
-    return found if isinstance(found, Context) else None
+    memo = request_memo.current()
+    return memo if isinstance(memo, Context) else None
 
 
 @public_in("kck_publish.request")
 def get_request() -> HttpRequest | None:
     """The request that is being answered here; None outside one."""
-    found = current()
-    return None if found is None else found.request
+    running = current()
+    return None if running is None else running.request
 
 
 @public_in("kck_publish.request")
 def clear_request_caches() -> None:
     """Forget what the request has read, its fetchers' values and its cached functions'."""
-    found = current()
-    if found is not None:
-        found.clear()
+    running = current()
+    if running is not None:
+        running.clear()
 
 
 @public_in("kck_publish.request")

@@ -74,8 +74,8 @@ class DataFetcher(BatchLoader):
     def get_many(self, keys: Iterable[Any]) -> list[Any]:
         """The values of several keys, as asked, by as few batches as can be."""
         cleaned = [self.clean_key(key) for key in keys]
-        found = self._find(cleaned)
-        return [self.give(found[key]) for key in cleaned]
+        known = self._find(cleaned)
+        return [self.give(known[key]) for key in cleaned]
 
     def get_many_as_dict(self, keys: Iterable[Any]) -> dict[Any, Any]:
         """The values by the keys, as they were asked for."""
@@ -122,11 +122,11 @@ class DataFetcher(BatchLoader):
         """``get_many`` for asynchronous code, in the batch of the same turn."""
         cleaned = [self.clean_key(key) for key in keys]
         values = self.values()
-        found = {key: values.get(key) for key in cleaned if values.has(key)}
-        missing = [key for key in dict.fromkeys(cleaned) if key not in found]
+        known = {key: values.get(key) for key in cleaned if values.has(key)}
+        missing = [key for key in dict.fromkeys(cleaned) if key not in known]
         futures = [values.join(self, key) for key in missing]
-        found |= zip(missing, await asyncio.gather(*futures), strict=True)
-        return [self.give(found[key]) for key in cleaned]
+        known |= zip(missing, await asyncio.gather(*futures), strict=True)
+        return [self.give(known[key]) for key in cleaned]
 
     # How it is done
 
@@ -135,10 +135,10 @@ class DataFetcher(BatchLoader):
         context = request_context.current()
         if context is None:
             return self._alone
-        found: Values = context.kept.setdefault(("values", type(self)), Values())
+        values: Values = context.kept.setdefault(("values", type(self)), Values())
         if self.forgets_writes:
-            found.follow(context.ticket())
-        return found
+            values.follow(context.ticket())
+        return values
 
     def _find(self, keys: Sequence[Key], flush: bool = False) -> dict[Key, Any]:
         """What is known of these, and what is not: loaded in one batch with all that is queued."""
@@ -147,18 +147,18 @@ class DataFetcher(BatchLoader):
         if flush or not all(map(values.has, keys)):
             wanted = [key for key in {**values.queue, **dict.fromkeys(keys)} if not values.has(key)]
             values.queue.clear()
-        found = {key: values.get(key) for key in dict.fromkeys(keys) if values.has(key)}
+        known = {key: values.get(key) for key in dict.fromkeys(keys) if values.has(key)}
         if wanted:
             ticket = values.ticket
             loaded = self._load(wanted)
             if self.values() is values:
                 values.keep(ticket, loaded.values)
-            found |= loaded.values
+            known |= loaded.values
             # Whoever asked for a key gets its error; of keys that only wait, they ask themselves.
             for key in keys:
                 if key in loaded.errors:
                     raise loaded.errors[key]
-        return found
+        return known
 
 
 @public_in("kck_publish.request")

@@ -68,7 +68,7 @@ class AbstractModelByIdFetcher(DataFetcher):
         if not isinstance(key, tuple | list) or len(key) != len(fields):
             names = ", ".join(field.attname for field in fields)
             raise KeyParameterMismatch(f"pk is ({names}), not {key!r}", self.model._meta.label)
-        return tuple(_clean(field, one) for field, one in zip(fields, key, strict=True))
+        return tuple(_clean(field, part) for field, part in zip(fields, key, strict=True))
 
     def batch_load_dict(self, keys: list[Any]) -> dict[Any, Model]:
         asked = [key for key in keys if key is not None]
@@ -137,14 +137,14 @@ class AbstractChildModelByAttrFetcher(DataFetcher):
     def batch_load_dict(self, keys: list[Any]) -> dict[Any, list[Any]]:
         attname = self._field().attname
         reader = _reader(self.model)
-        found: dict[Any, list[Any]] = {key: [] for key in keys}
+        rows: dict[Any, list[Any]] = {key: [] for key in keys}
         if reader is not None:
             with suppress(UndeclaredLookup):
-                return found | reader.filter_many(attname, keys)
+                return rows | reader.filter_many(attname, keys)
         query = self.model._default_manager.filter(**{f"{attname}__in": keys}).order_by("pk")
         for row in query:
-            found[getattr(row, attname)].append(row)
-        return found
+            rows[getattr(row, attname)].append(row)
+        return rows
 
 
 @public_in("kck_publish.request")
@@ -157,11 +157,11 @@ class PrimaryKeyFetcherFactory:
         """The fetcher class of a model; the same each time."""
         name = f"{model.__name__}ByIdFetcher"
         namespace = {"model": model, "__module__": model.__module__, "__qualname__": name}
-        found = cast(
+        fetcher = cast(
             "type[AbstractModelByIdFetcher]", type(name, (AbstractModelByIdFetcher,), namespace)
         )
-        _check_model(found)
-        return found
+        _check_model(fetcher)
+        return fetcher
 
 
 @public_in("kck_publish.request")

@@ -93,7 +93,7 @@ class ReadYourWritesMiddleware:
     def _opened(self, request: HttpRequest) -> tuple[list[str], OwnWrites]:
         names = [name for name in request.COOKIES if _NAME.fullmatch(name)][:_TOKENS]
         brought = list(self._brought(request, names))
-        known = {one.name for one in brought}
+        known = {writes.name for writes in brought}
         mine = OwnWrites(brought, self.patience, lately=_LATELY in request.COOKIES)
         return [name for name in names if name not in known], mine
 
@@ -142,7 +142,7 @@ class ReadYourWritesMiddleware:
     def _take_back(
         self, response: HttpResponseBase, refused: list[str], mine: OwnWrites
     ) -> HttpResponseBase:
-        for name in {*refused, *(one.name for one in mine.settled)} - set(response.cookies):
+        for name in {*refused, *(writes.name for writes in mine.settled)} - set(response.cookies):
             response.delete_cookie(
                 name, domain=django_settings.SESSION_COOKIE_DOMAIN, samesite="Lax"
             )

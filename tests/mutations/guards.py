@@ -1045,7 +1045,7 @@ GUARDS = (
     _guard(
         "answers of views",
         "an annotation that a method may show is the primer's own",
-        "and (not product.walk.opaque or _are_its_own(query, product))",
+        "and (not product.field_reads.opaque or _are_its_own(query, product))",
         "",
         f"{INNER}test_rest_framework_shapes.py::"
         "test_a_shape_is_answered_as_by_the_plain_view[annotated otherwise]",

@@ -24,7 +24,7 @@ def are_reproduced(query: Query, product: SerializerProduct) -> bool:
     return all(
         _is_known(annotation) and not repeated & set(_aliases(annotation))
         for annotation in query.annotations.values()
-    ) and (not product.walk.opaque or _are_its_own(query, product))
+    ) and (not product.field_reads.opaque or _are_its_own(query, product))
 
 
 def _are_its_own(query: Any, product: SerializerProduct) -> bool:
@@ -42,14 +42,14 @@ def _are_its_own(query: Any, product: SerializerProduct) -> bool:
 
 def _repeated(query: Any) -> set[str]:
     """The joined tables that may have several rows for one."""
-    found: set[str] = set()
+    repeated: set[str] = set()
     for alias, join in query.alias_map.items():
         if join.parent_alias is None:
             continue
         single = isinstance(join.join_field, ForeignKey | OneToOneRel)
-        if not single or join.parent_alias in found:
-            found.add(alias)
-    return found
+        if not single or join.parent_alias in repeated:
+            repeated.add(alias)
+    return repeated
 
 
 def _aliases(annotation: Any) -> Iterator[str]:

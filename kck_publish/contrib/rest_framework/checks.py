@@ -20,15 +20,15 @@ _OF_CLASS = GenericAPIView.get_serializer_class
 @checks.register(checks.Tags.urls)
 def check_views(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """Each view of the URL configuration whose serializer is known before a request."""
-    found: list[checks.CheckMessage] = []
+    errors: list[checks.CheckMessage] = []
     for view in dict.fromkeys(_views(get_resolver().url_patterns)):
         if not view.cached_reads or view.get_serializer_class is not _OF_CLASS:
             continue
         try:
             _check(view)
         except ConfigurationError as error:
-            found.append(checks.Error(str(error), obj=view, id="kck_publish.E101"))
-    return found
+            errors.append(checks.Error(str(error), obj=view, id="kck_publish.E101"))
+    return errors
 
 
 def _check(view: Any) -> None:

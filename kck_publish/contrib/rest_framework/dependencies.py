@@ -15,7 +15,7 @@ from django.db.models.expressions import OrderBy
 
 from ...conf import settings
 from ...products.depends import ALL, All, Change, Depends, Looked, fields_of
-from .relations import Path, hop
+from .relations import Path, relation_named
 
 
 class Joined(Looked):
@@ -49,8 +49,8 @@ class Joined(Looked):
         return f"joined by {self._lookup}={column}"
 
     def targets(self, change: Change) -> list[Mapping[str, Any]] | All:
-        found = self.targets_of([change])
-        return found if isinstance(found, All) else [target for _, target in found]
+        targets = self.targets_of([change])
+        return targets if isinstance(targets, All) else [target for _, target in targets]
 
     def targets_of(self, changes: Sequence[Change]) -> list[tuple[Change, Mapping[str, Any]]] | All:
         touched: dict[Any, list[Change]] = {}
@@ -58,29 +58,30 @@ class Joined(Looked):
             targets = super().targets(change)
             if isinstance(targets, All):
                 return ALL
-            for value in {one for target in targets for one in target.values()} - {None}:
+            values = {value for target in targets for value in target.values()}
+            for value in values - {None}:
                 touched.setdefault(value, []).append(change)
         if not touched:
             return []
         rows = self._root._base_manager.using(settings.DATABASE).order_by()
-        found = rows.filter(**{f"{self._lookup}__in": list(touched)})
+        matching = rows.filter(**{f"{self._lookup}__in": list(touched)})
         return [
             (change, dict(zip(self._names, key, strict=True)))
-            for value, *key in found.values_list(self._lookup, *self._names).distinct()
+            for value, *key in matching.values_list(self._lookup, *self._names).distinct()
             for change in touched.get(value, changes[-1:])  # equal for the database alone
         ]
 
 
 def _prefetch(path: Path) -> str | Prefetch[str]:
     """Related rows that nobody has ordered come by their keys, the same at each compute."""
-    lookup = "__".join(one.accessor for one in path)
+    lookup = "__".join(relation.accessor for relation in path)
     rows = path[-1].model._default_manager.all()
     if rows.ordered or not path[-1].many:
         return lookup
     return Prefetch(lookup, rows.using(settings.DATABASE).order_by("pk"))
 
 
-class Reads:
+class ReadColumns:
     """Collects what is read of a model's row and of the rows around it.
 
     Args:
@@ -93,17 +94,17 @@ class Reads:
         self._columns: dict[Path, dict[str, None] | None] = {(): {}}
         self._loaded: dict[Path, None] = {}
 
-    def column(self, path: Path, name: str) -> None:
+    def add(self, path: Path, name: str) -> None:
         """A column of the row at the end of a path is read."""
-        self.row_of(path)
+        self.add_row(path)
         self._column(path, name)
 
-    def whole(self, path: Path) -> None:
+    def add_all(self, path: Path) -> None:
         """All columns of the row at the end of a path are read."""
-        self.row_of(path)
+        self.add_row(path)
         self._columns[path] = None
 
-    def row_of(self, path: Path) -> None:
+    def add_row(self, path: Path) -> None:
         """The row, or the rows, at the end of a path are loaded."""
         for length in range(1, len(path) + 1):
             part = path[:length]
@@ -113,23 +114,23 @@ class Reads:
             self._columns.setdefault(part, {})
             last, before = part[-1], part[:-1]
             if last.forward:
-                self._column(before, last.relation.attname)
-                self._column(part, last.relation.target_field.attname)
+                self._column(before, last.field.attname)
+                self._column(part, last.field.target_field.attname)
             elif last.reverse:
-                self._column(part, last.relation.field.attname)
-                self._column(before, last.relation.field.target_field.attname)
+                self._column(part, last.field.field.attname)
+                self._column(before, last.field.field.target_field.attname)
             if last.many:
                 self._in_order(part)
 
     def loads(self, relation: Any) -> bool:
         """Whether rows that this relation leads to are loaded."""
-        return any(path[0].relation == relation for path in self._loaded if path)
+        return any(path[0].field == relation for path in self._loaded if path)
 
     def _column(self, path: Path, name: str) -> None:
         known = self._columns.setdefault(path, {})
         if known is not None:
             model = path[-1].model if path else self.model
-            known.update(dict.fromkeys(one.attname for one in fields_of(model, name)))
+            known.update(dict.fromkeys(field.attname for field in fields_of(model, name)))
 
     def _in_order(self, path: Path) -> None:
         """What decides which related rows are listed, and in which order."""
@@ -150,16 +151,18 @@ class Reads:
         """Whether it could be found out which column, over which relations, this names."""
         *relations, last = name.split("__")
         model = path[-1].model
-        for one in relations:
-            following = hop(model, one, query=True)
+        for relation in relations:
+            following = relation_named(model, relation, query=True)
             if following is None or following.many:
                 return False
             path, model = (*path, following), following.model
-            self.row_of(path)
-        following = hop(model, last, query=True)
+            self.add_row(path)
+        following = relation_named(model, last, query=True)
         if following is not None and following.model._meta.ordering:
             return False  # by that model's own order
-        names = {name for one in model._meta.concrete_fields for name in (one.name, one.attname)}
+        names = {
+            name for field in model._meta.concrete_fields for name in (field.name, field.attname)
+        }
         if last != "pk" and last not in names:
             return False
         self._column(path, last)
@@ -168,26 +171,26 @@ class Reads:
     def rows(self, queryset: QuerySet[Model]) -> QuerySet[Model]:
         """The queryset with all that is read loaded in as few queries as there are tables."""
         for path in self._loaded:
-            if any(one.many or one.dangles for one in path):
+            if any(relation.many or relation.dangles for relation in path):
                 queryset = queryset.prefetch_related(_prefetch(path))
             else:
-                queryset = queryset.select_related("__".join(one.query for one in path))
+                queryset = queryset.select_related("__".join(relation.query for relation in path))
         return queryset
 
     def dependencies(self, names: Sequence[str]) -> Iterator[Depends]:
         """What the product depends on; ``names`` are its parameters of the primary key."""
-        for path, found in self._columns.items():
-            columns = None if found is None else tuple(found)
+        for path, attnames in self._columns.items():
+            columns = None if attnames is None else tuple(attnames)
             if not path:
                 yield Depends.by(self.model, dict(zip(names, names, strict=True)), columns)
                 continue
-            last, start = path[-1], "".join(f"{one.query}__" for one in path[:-1])
+            last, start = path[-1], "".join(f"{relation.query}__" for relation in path[:-1])
             if last.forward:
-                joined = last.relation.target_field.attname
-                lookup = start + last.relation.attname
+                joined = last.field.target_field.attname
+                lookup = start + last.field.attname
                 yield Joined(last.model, joined, columns, self.model, names, lookup)
             elif last.reverse:
-                field = last.relation.field
+                field = last.field.field
                 yield self._by_key(
                     last.model, field.attname, columns, names, start, field.target_field
                 )

@@ -15,13 +15,13 @@ from rest_framework import fields, relations, serializers
 
 from ...exceptions import InvalidPrimer
 from ...products.depends import Depends
-from .dependencies import Reads
-from .relations import Path, hop
+from .dependencies import ReadColumns
+from .relations import Path, relation_named
 
 _SIMPLE = (str, int, float, bool, type(None))
 
 
-class Walk:
+class FieldReads:
     """One serializer's fields, and those of the serializers in it.
 
     Args:
@@ -30,7 +30,7 @@ class Walk:
             nested serializers are joined by dots, ``"*"`` is the serializer itself.
 
     Attributes:
-        reads: what is read.
+        columns: the columns that are read.
         declared: the dependencies that ``sources`` gives as such.
         worded: whether an answer may differ by the language that is active.
         zoned: whether it may differ by the time zone that is.
@@ -39,7 +39,7 @@ class Walk:
     """
 
     def __init__(self, model: type[Model], sources: Mapping[str, Sequence[Any]]) -> None:
-        self.reads = Reads(model)
+        self.columns = ReadColumns(model)
         self.declared: list[Depends] = []
         self.worded = self.zoned = False
         self.hosted: list[str] = []
@@ -63,12 +63,16 @@ class Walk:
         """The names in ``sources`` that are no field which hides what it reads."""
         return set(self._sources) - self._used
 
-    def serializer(self, one: Any, model: type[Model], path: Path = (), name: str = "") -> None:
+    def serializer(
+        self, serializer: Any, model: type[Model], path: Path = (), name: str = ""
+    ) -> None:
         """A serializer that is given the row, or the rows, at the end of a path."""
-        self.reads.row_of(path)
-        if _own(one, "to_representation") or not isinstance(one, serializers.Serializer):
+        self.columns.add_row(path)
+        if _own(serializer, "to_representation") or not isinstance(
+            serializer, serializers.Serializer
+        ):
             self._hide(name or "*", "it has a to_representation of its own", model, path)
-        for field in getattr(one, "_readable_fields", ()):
+        for field in getattr(serializer, "_readable_fields", ()):
             self._field(
                 field, model, path, f"{name}.{field.field_name}" if name else field.field_name
             )
@@ -89,16 +93,16 @@ class Walk:
             self._value(field, model, path, name)
 
     def _nested(self, field: Any, model: type[Model], path: Path, name: str) -> None:
-        found = self._rows(field.source_attrs, model, path)
-        if found is None or _own(field, "get_attribute"):
+        end = self._rows(field.source_attrs, model, path)
+        if end is None or _own(field, "get_attribute"):
             self._hide(name, f"source={field.source!r} is no relation", model, path)
             return
         child = field
         if isinstance(field, serializers.ListSerializer):
             child = field.child
             if _own(field, "to_representation"):
-                self._hide(name, "its list has a to_representation of its own", found[1], found[0])
-        inner_path, inner_model = found
+                self._hide(name, "its list has a to_representation of its own", end[1], end[0])
+        inner_path, inner_model = end
         self.serializer(child, inner_model, inner_path, name)
 
     def _value(self, field: Any, model: type[Model], path: Path, name: str) -> None:
@@ -116,21 +120,21 @@ class Walk:
         if _own(field, "get_attribute") or _own(shown, "get_attribute"):
             self._hide(name, "it has a get_attribute of its own", model, path)
             return
-        found = self._rows(field.source_attrs, model, path)
+        end = self._rows(field.source_attrs, model, path)
         if _own(shown, "to_representation") or _own(shown, "get_url"):
-            at, given = found or (path, model)
+            at, given = end or (path, model)
             self._hide(name, "it writes the row in a way of its own", given, at)
             return
         if field is shown and shown.use_pk_only_optimization() and self._key(field, model, path):
             return
-        if found is None:
+        if end is None:
             self._hide(name, f"source={field.source!r} is no relation", model, path)
             return
-        target_path, target = found
-        self.reads.row_of(target_path)
+        target_path, target = end
+        self.columns.add_row(target_path)
         if isinstance(shown, relations.StringRelatedField):
             if target.__str__ is Model.__str__:
-                self.reads.column(target_path, "pk")
+                self.columns.add(target_path, "pk")
             else:
                 self._hide(name, f"it calls {target.__name__}.__str__", target, target_path)
         else:
@@ -145,13 +149,13 @@ class Walk:
     def _key(self, field: Any, model: type[Model], path: Path) -> bool:
         """A foreign key whose own column is all that is read."""
         *before, last = field.source_attrs or [None]
-        found = self._rows(before, model, path)
-        if found is None or last is None:
+        end = self._rows(before, model, path)
+        if end is None or last is None:
             return False
-        following = hop(found[1], last)
+        following = relation_named(end[1], last)
         if following is None or not following.forward:
             return False
-        self.reads.column(found[0], following.relation.attname)
+        self.columns.add(end[0], following.field.attname)
         return True
 
     def _rows(
@@ -159,7 +163,7 @@ class Walk:
     ) -> tuple[Path, type[Model]] | None:
         """Where relations under these names lead; None when one of them is none."""
         for index, name in enumerate(names):
-            following = hop(model, name)
+            following = relation_named(model, name)
             if following is None or (index and path[-1].many):
                 return None
             path, model = (*path, following), following.model
@@ -168,13 +172,13 @@ class Walk:
     def _column(self, names: Sequence[str], model: type[Model], path: Path) -> bool:
         """Whether these names lead to a column, which then is read."""
         for index, name in enumerate(names):
-            following = hop(model, name)
+            following = relation_named(model, name)
             if following is None:
                 return self._attribute(name, names[index + 1 :], model, path)
             path, model = (*path, following), following.model
             if following.many:
                 if list(names[index + 1 :]) == ["count"]:
-                    self.reads.row_of(path)
+                    self.columns.add_row(path)
                     return True
                 return False
         return False
@@ -185,11 +189,11 @@ class Walk:
             choices = _columns(model).get(shown)
             if choices is not None and choices.choices:
                 self.worded = True  # labels may be translated
-                self.reads.column(path, shown)
+                self.columns.add(path, shown)
                 return True
         if name != "pk" and name not in _columns(model):
             return False
-        self.reads.column(path, name)
+        self.columns.add(path, name)
         return True
 
     def _hide(self, name: str, why: str, model: type[Model], path: Path) -> None:
@@ -199,25 +203,25 @@ class Walk:
             self.hidden[name] = why
             return
         self._used.add(name)
-        for one in self._sources[name]:
-            if isinstance(one, str):
-                self._said(one, model, path, name)
+        for source in self._sources[name]:
+            if isinstance(source, str):
+                self._said(source, model, path, name)
             else:
-                self.declared.append(one if isinstance(one, Depends) else Depends(one))
+                self.declared.append(source if isinstance(source, Depends) else Depends(source))
 
     def _said(self, source: str, model: type[Model], path: Path, name: str) -> None:
         *before, last = source.split(".")
-        found: tuple[Path, type[Model]] | None = (path, model)
-        for one in before:
-            found = found and self._rows([one], found[1], found[0])
-        if found is not None:
-            target_path, target = found
-            following = hop(target, last)
+        end: tuple[Path, type[Model]] | None = (path, model)
+        for relation in before:
+            end = end and self._rows([relation], end[1], end[0])
+        if end is not None:
+            target_path, target = end
+            following = relation_named(target, last)
             if last == "*":
-                self.reads.whole(target_path)
+                self.columns.add_all(target_path)
                 return
             if following is not None:
-                self.reads.row_of((*target_path, following))
+                self.columns.add_row((*target_path, following))
                 return
             if self._attribute(last, (), target, target_path):
                 return
@@ -228,16 +232,16 @@ class Walk:
 
 
 def _columns(model: type[Model]) -> dict[str, Field[Any, Any]]:
-    found: dict[str, Field[Any, Any]] = {}
-    for one in model._meta.concrete_fields:
-        found[one.attname] = found[one.name] = one
-    return found
+    columns: dict[str, Field[Any, Any]] = {}
+    for field in model._meta.concrete_fields:
+        columns[field.attname] = columns[field.name] = field
+    return columns
 
 
 def _own(thing: Any, method: str) -> bool:
     """Whether a method is not REST framework's own."""
-    found = getattr(type(thing), method, None)
-    return found is not None and not found.__module__.startswith("rest_framework.")
+    attribute = getattr(type(thing), method, None)
+    return attribute is not None and not attribute.__module__.startswith("rest_framework.")
 
 
 def _use_url(field: Any) -> bool:

@@ -108,14 +108,14 @@ def _bodies(view: Any, product: SerializerProduct, pks: Sequence[Any]) -> Bodies
         return Bodies(near)
     try:
         keys = [product.key_of(parameters(product, pk) | user) for pk in pks]
-        found = answers(product, UnparsedKeys(product, keys)) if keys else {}
+        answered = answers(product, UnparsedKeys(product, keys)) if keys else {}
     except (KeyParameterMismatch, NotPrimed):
         raise PlainWay from None
     bodies: dict[str, bytes] = {}
     unknown = []
-    for key in found:
+    for key in answered:
         try:
-            bodies[key] = bytes_of(product, key, found[key])
+            bodies[key] = bytes_of(product, key, answered[key])
         except ObjectDoesNotExist:
             unknown.append(key)  # the query has seen it, what is stored has not: perhaps gone
     again = compute(product, [product.parameters_of(key) for key in unknown])

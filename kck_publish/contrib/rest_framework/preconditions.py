@@ -86,7 +86,7 @@ def _check(view: Any, product: SerializerProduct) -> None:
 def _modified(product: SerializerProduct, key: str, etag: str) -> int | None:
     """When the stored value was made, if it is the present one."""
     try:
-        found = tagged(product, key)
+        stored = tagged(product, key)
     except (ObjectDoesNotExist, NotPrimed, Behind):
         return None
-    return found.modified if found.etag == etag else None
+    return stored.modified if stored.etag == etag else None

@@ -67,10 +67,10 @@ class SerializerPrimer(Primer):
     def compute_many(self, parameters: Sequence[Parameters], **options: Any) -> Iterable[Any]:
         """The representations of several rows: one query, and one a related table."""
         product = self.product
-        names = [one.name for one in product.row_parameters]
+        names = [parameter.name for parameter in product.row_parameters]
         keys = [tuple(each[name] for name in names) for each in parameters]
         wanted = [key[0] if len(names) == 1 else key for key in dict.fromkeys(keys)]
-        queryset = product.walk.reads.rows(self.get_queryset().using(settings.DATABASE))
+        queryset = product.field_reads.columns.rows(self.get_queryset().using(settings.DATABASE))
         rows = {
             tuple(getattr(row, name) for name in names): row
             for row in queryset.filter(pk__in=wanted)
@@ -85,7 +85,7 @@ class SerializerPrimer(Primer):
 
     def domain(self) -> Iterable[Mapping[str, Any]]:
         """Every row of the model."""
-        names = [one.name for one in self.product.row_parameters]
+        names = [parameter.name for parameter in self.product.row_parameters]
         rows = self.get_queryset().using(settings.DATABASE).order_by("pk")
         return rows.values(*names)
 

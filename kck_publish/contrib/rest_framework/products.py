@@ -20,7 +20,7 @@ from ...products.parameters import Parameter
 from ...products.product import Computed, Parameters
 from ...rows.fields import FieldParameter, pk_parameters
 from .context import ProductContext, ProductRequest
-from .fields import Walk
+from .fields import FieldReads
 from .rendering import parse, render, settings_of_form
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ class SerializerProduct(PrimerProduct):
             user: Any = get_user_model()._meta.pk
             own.append(FieldParameter(USER, null=True, source=user))
         super()._declare(name, own)
-        self.walk = self._walked()
-        names = [one.name for one in self.row_parameters]
-        found = [*self.walk.reads.dependencies(names), *self.walk.declared]
+        self.field_reads = self._read_fields()
+        names = [parameter.name for parameter in self.row_parameters]
+        dependencies = [*self.field_reads.columns.dependencies(names), *self.field_reads.declared]
         if self.primer.per_user:
-            found.append(Depends(get_user_model(), user="pk"))
-        self.depends_on = [*found, *self.depends_on]
+            dependencies.append(Depends(get_user_model(), user="pk"))
+        self.depends_on = [*dependencies, *self.depends_on]
 
     def _model_of(self, name: str) -> type[Model]:
         serializer: Any = self.primer.serializer_class
@@ -65,32 +65,32 @@ class SerializerProduct(PrimerProduct):
             )
         return cast("type[Model]", model._meta.concrete_model)
 
-    def _walked(self) -> Walk:
-        walk = Walk(self.model, self.primer.sources)
+    def _read_fields(self) -> FieldReads:
+        reads = FieldReads(self.model, self.primer.sources)
         try:
-            walk.serializer(self.serializer(None), self.model)
+            reads.serializer(self.serializer(None), self.model)
         except (AssertionError, ImproperlyConfigured) as error:
             raise InvalidPrimer(f"{self.name}: {error}") from error
-        if walk.hidden:
-            found = "; ".join(f"{field}: {why}" for field, why in walk.hidden.items())
+        if reads.hidden:
+            reasons = "; ".join(f"{field}: {why}" for field, why in reads.hidden.items())
             raise InvalidPrimer(
                 f"{self.name}: these fields do not show what they read, so nobody knows which "
-                f"changes concern them ({found}). Say it on the primer: sources = "
-                f'{{"{next(iter(walk.hidden))}": ["column", "relation.column", Depends(...)]}}, '
+                f"changes concern them ({reasons}). Say it on the primer: sources = "
+                f'{{"{next(iter(reads.hidden))}": ["column", "relation.column", Depends(...)]}}, '
                 "an empty list for nothing of the database."
             )
-        if walk.unused:
+        if reads.unused:
             raise InvalidPrimer(
-                f"{self.name}: sources names {', '.join(sorted(walk.unused))}, which is no field "
+                f"{self.name}: sources names {', '.join(sorted(reads.unused))}, which is no field "
                 "of the serializer that hides what it reads."
             )
-        if walk.hosted and self.primer.base_url is None:
+        if reads.hosted and self.primer.base_url is None:
             raise InvalidPrimer(
-                f"{self.name}: the URLs in {', '.join(walk.hosted)} begin with the host that is "
+                f"{self.name}: the URLs in {', '.join(reads.hosted)} begin with the host that is "
                 'asked, and a product is the same for all. Set base_url = "https://..." to the '
                 "host that they are for, or write keys and relative URLs (use_url=False)."
             )
-        return walk
+        return reads
 
     def serializer(self, user: Any) -> Serializer:
         """A serializer for one user's values; for everybody's when user is None."""
@@ -109,7 +109,7 @@ class SerializerProduct(PrimerProduct):
             "serializer",
             self.name,
             repr(cast("Any", self.sender).version),
-            self.walk.description,
+            self.field_reads.description,
             settings_of_form(),
             repr(self.primer.base_url),
             django_settings.TIME_ZONE,

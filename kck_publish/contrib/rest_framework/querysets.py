@@ -72,7 +72,7 @@ def _is_of(model: type[Model], product: SerializerProduct) -> bool:
     """Whether a serializer reads the same of these rows; a proxy may have methods of its own."""
     if model is product.model:
         return True
-    return model._meta.concrete_model is product.model and not product.walk.opaque
+    return model._meta.concrete_model is product.model and not product.field_reads.opaque
 
 
 @lru_cache(maxsize=1024)
@@ -117,4 +117,6 @@ def _is_usual(lookup: str | Prefetch[Any]) -> bool:
 def _brings_rows(queryset: Any, product: SerializerProduct) -> bool:
     """Whether rows are given instances of a relation that the serializer looks at."""
     known: Iterable[Any] = queryset._known_related_objects
-    return any(product.walk.opaque or product.walk.reads.loads(field) for field in known)
+    return any(
+        product.field_reads.opaque or product.field_reads.columns.loads(field) for field in known
+    )

@@ -51,19 +51,19 @@ class Bodies(Sequence[Any]):
         return len(self.bodies)
 
     def __getitem__(self, index: Any) -> Any:
-        found = self.bodies[index]
-        return [parse(one) for one in found] if isinstance(index, slice) else parse(found)
+        chosen = self.bodies[index]
+        return [parse(body) for body in chosen] if isinstance(index, slice) else parse(chosen)
 
     def render(self) -> bytes:
         """The bytes of the list."""
-        return b"[" + _comma().join(one or b"null" for one in self.bodies) + b"]"
+        return b"[" + _comma().join(body or b"null" for body in self.bodies) + b"]"
 
 
 def envelope(data: Any, rows: Bodies) -> bytes | None:
     """The bytes of a paginated answer, its rows not decoded; None for a form not known."""
     if data is rows:
         return rows.render()
-    if not isinstance(data, Mapping) or sum(one is rows for one in data.values()) != 1:
+    if not isinstance(data, Mapping) or sum(value is rows for value in data.values()) != 1:
         return None
     return b"{" + _comma().join(_members(data, rows)) + b"}"
 

@@ -84,7 +84,7 @@ def _answer(view: Any, product: SerializerProduct, pk: Any) -> Tagged:
 
 def parameters(product: SerializerProduct, pk: Any) -> dict[str, Any]:
     """The parameters of a row's primary key."""
-    names = [one.name for one in product.row_parameters]
+    names = [parameter.name for parameter in product.row_parameters]
     return dict(zip(names, [pk] if len(names) == 1 else pk, strict=True))
 
 

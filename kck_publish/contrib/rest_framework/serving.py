@@ -36,14 +36,14 @@ def primer_of(view: Any, serializer: type[Any] | None) -> type[SerializerPrimer]
                 "set cached_reads = False."
             )
     name = getattr(serializer, "__name__", "its serializer")
-    found = [] if serializer is None else _primers().get(serializer, [])
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(primer.__name__ for primer in found)
+    primers = [] if serializer is None else _primers().get(serializer, [])
+    if len(primers) == 1:
+        return primers[0]
+    names = ", ".join(primer.__name__ for primer in primers)
     raise ConfigurationError(
         f"{kind.__name__}: several primers make a product of {name} ({names}). Name "
         "one on the view: primer = ..."
-        if found
+        if primers
         else f"{kind.__name__}: no primer makes a product of {name}. Declare one in "
         f"an installed app's primers.py: class {name}Primer(SerializerPrimer) with "
         f"a key and serializer_class = {name}; or set cached_reads = False."
@@ -56,15 +56,15 @@ _known: tuple[Graph | None, dict[type[Any], list[type[SerializerPrimer]]]] = (No
 
 def _primers() -> dict[type[Any], list[type[SerializerPrimer]]]:
     global _known
-    graph, found = registry.graph(), _known
-    if found[0] is not graph:
+    graph, known = registry.graph(), _known
+    if known[0] is not graph:
         by_serializer: dict[type[Any], list[type[SerializerPrimer]]] = defaultdict(list)
         for product in graph.products.values():
             if isinstance(product, SerializerProduct):
                 primer = type(product.primer)
                 by_serializer[primer.serializer_class].append(primer)
-        found = _known = (graph, by_serializer)
-    return found[1]
+        known = _known = (graph, by_serializer)
+    return known[1]
 
 
 def product_for(view: Any) -> SerializerProduct | None:
@@ -94,11 +94,11 @@ def product_of(view: Any) -> SerializerProduct | None:
     if serializer not in (None, primer.serializer_class):
         return None  # this request is answered by another serializer than the primer's
     product = cast("SerializerProduct", registry.get(primer.key))
-    if product.walk.opaque and getattr(view, "format_kwarg", None) is not None:
+    if product.field_reads.opaque and getattr(view, "format_kwarg", None) is not None:
         return None  # a method of the serializer may look at the format
-    if product.walk.worded and not _in_own_language():
+    if product.field_reads.worded and not _in_own_language():
         return None
-    if product.walk.zoned and not _in_own_zone():
+    if product.field_reads.zoned and not _in_own_zone():
         return None
     if product.primer.base_url is not None and not _is_at(product.primer.base_url, view):
         return None

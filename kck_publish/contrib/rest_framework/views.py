@@ -45,13 +45,13 @@ def _retrieve(view: Any, plain: Plain, request: Any, *args: Any, **kwargs: Any) 
     if product is None:
         return plain(request, *args, **kwargs)
     try:
-        found = retrieve(view, product)
+        answer = retrieve(view, product)
     except (PlainWay, ObjectDoesNotExist):
         return plain(request, *args, **kwargs)
     except Behind:
         raise _Behind from None
-    response = StoredResponse(found.body, lambda: parse(found.body))
-    return _validated(view, response, found.etag, found.modified)
+    response = StoredResponse(answer.body, lambda: parse(answer.body))
+    return _validated(view, response, answer.etag, answer.modified)
 
 
 def _list(view: Any, plain: Plain, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -60,24 +60,24 @@ def _list(view: Any, plain: Plain, request: Any, *args: Any, **kwargs: Any) -> A
     if product is None:
         return plain(request, *args, **kwargs)
     try:
-        found, paged = rows(view, product)
+        listed, paged = rows(view, product)
     except PlainWay:
         return plain(request, *args, **kwargs)
     except Behind:
         raise _Behind from None
     if not paged:
-        return _listed(view, StoredResponse(found.render(), lambda: list(found)))
-    response = view.get_paginated_response(found)
-    body = envelope(response.data, found) if type(response) is Response else None
+        return _listed(view, StoredResponse(listed.render(), lambda: list(listed)))
+    response = view.get_paginated_response(listed)
+    body = envelope(response.data, listed) if type(response) is Response else None
     if body is None:  # an envelope of a form not known: it is given the data itself
-        return view.get_paginated_response(list(found))
+        return view.get_paginated_response(list(listed))
     data = response.data
     stored = StoredResponse(
         body,
         lambda: (
-            list(found)
-            if data is found
-            else {name: list(found) if value is found else value for name, value in data.items()}
+            list(listed)
+            if data is listed
+            else {name: list(listed) if value is listed else value for name, value in data.items()}
         ),
         status=response.status_code,
         headers=response.headers,
