@@ -16,9 +16,8 @@ from rest_framework import fields, relations, serializers
 from ...exceptions import InvalidPrimer
 from ...products.depends import Depends
 from .dependencies import ReadColumns
+from .field_forms import describe, is_own, uses_url
 from .relations import Path, relation_named
-
-_SIMPLE = (str, int, float, bool, type(None))
 
 
 class FieldReads:
@@ -68,7 +67,7 @@ class FieldReads:
     ) -> None:
         """A serializer that is given the row, or the rows, at the end of a path."""
         self.columns.add_row(path)
-        if _own(serializer, "to_representation") or not isinstance(
+        if is_own(serializer, "to_representation") or not isinstance(
             serializer, serializers.Serializer
         ):
             self._hide(name or "*", "it has a to_representation of its own", model, path)
@@ -78,7 +77,7 @@ class FieldReads:
             )
 
     def _field(self, field: Any, model: type[Model], path: Path, name: str) -> None:
-        self._described.append(_describe(field, name))
+        self._described.append(describe(field, name))
         if isinstance(field, relations.ManyRelatedField):
             self._relation(field, field.child_relation, model, path, name)
         elif isinstance(field, relations.RelatedField):
@@ -87,26 +86,26 @@ class FieldReads:
             self._nested(field, model, path, name)
         elif field.source == "*":
             self._hide(name, f"a {type(field).__name__} is given the whole row", model, path)
-        elif _own(field, "get_attribute"):
+        elif is_own(field, "get_attribute"):
             self._hide(name, "it has a get_attribute of its own", model, path)
         else:
             self._value(field, model, path, name)
 
     def _nested(self, field: Any, model: type[Model], path: Path, name: str) -> None:
         end = self._rows(field.source_attrs, model, path)
-        if end is None or _own(field, "get_attribute"):
+        if end is None or is_own(field, "get_attribute"):
             self._hide(name, f"source={field.source!r} is no relation", model, path)
             return
         child = field
         if isinstance(field, serializers.ListSerializer):
             child = field.child
-            if _own(field, "to_representation"):
+            if is_own(field, "to_representation"):
                 self._hide(name, "its list has a to_representation of its own", end[1], end[0])
         inner_path, inner_model = end
         self.serializer(child, inner_model, inner_path, name)
 
     def _value(self, field: Any, model: type[Model], path: Path, name: str) -> None:
-        if isinstance(field, fields.FileField) and _use_url(field):
+        if isinstance(field, fields.FileField) and uses_url(field):
             self.hosted.append(name)
         self.worded = self.worded or getattr(field, "localize", False)
         self.zoned = self.zoned or isinstance(field, fields.DateTimeField)
@@ -117,11 +116,11 @@ class FieldReads:
         """A relation's field; ``shown`` is what writes one of the rows."""
         if isinstance(shown, relations.HyperlinkedRelatedField):
             self.hosted.append(name)
-        if _own(field, "get_attribute") or _own(shown, "get_attribute"):
+        if is_own(field, "get_attribute") or is_own(shown, "get_attribute"):
             self._hide(name, "it has a get_attribute of its own", model, path)
             return
         end = self._rows(field.source_attrs, model, path)
-        if _own(shown, "to_representation") or _own(shown, "get_url"):
+        if is_own(shown, "to_representation") or is_own(shown, "get_url"):
             at, given = end or (path, model)
             self._hide(name, "it writes the row in a way of its own", given, at)
             return
@@ -236,21 +235,3 @@ def _columns(model: type[Model]) -> dict[str, Field[Any, Any]]:
     for field in model._meta.concrete_fields:
         columns[field.attname] = columns[field.name] = field
     return columns
-
-
-def _own(thing: Any, method: str) -> bool:
-    """Whether a method is not REST framework's own."""
-    attribute = getattr(type(thing), method, None)
-    return attribute is not None and not attribute.__module__.startswith("rest_framework.")
-
-
-def _use_url(field: Any) -> bool:
-    from rest_framework.settings import api_settings
-
-    return bool(getattr(field, "use_url", api_settings.UPLOADED_FILES_USE_URL))
-
-
-def _describe(field: Any, name: str) -> str:
-    given = {key: value for key, value in field._kwargs.items() if isinstance(value, _SIMPLE)}
-    kind = type(field)
-    return f"{name}={kind.__module__}.{kind.__qualname__}({field.source}, {sorted(given.items())})"
