@@ -146,7 +146,7 @@ def _inputs(product: Product | None) -> dict[str, list[dict[str, str]]]:
 
 def _recorded(cursor: Cursor, key: str) -> list[dict[str, str]]:
     address = stores.Address(key, "")
-    return [{"name": name, "by": "recorded"} for name in edges.of(cursor, address)]
+    return [{"name": name, "by": "recorded"} for name in edges.keys_read_for(cursor, address)]
 
 
 def _entry(

@@ -95,4 +95,4 @@ def _tell(cursor: Cursor, key: str) -> None:
     if registry.graph().by_product.get(product_of(key)):
         refreshes.log(cursor, refreshes.REFRESHED, [key])
     else:
-        edges.tell(cursor, [key])
+        edges.log_refreshes(cursor, [key])

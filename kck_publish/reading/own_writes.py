@@ -65,7 +65,7 @@ def read(
             context.pass_(xids)
     if own.handled and mine is not None:
         session_writes.forget(store.alias, wrote, xids)
-    if any(_by_hearsay(own, entry, over_products) for entry in reading.entries.values()):
+    if any(_rests_on_progress(own, entry, over_products) for entry in reading.entries.values()):
         # The listener may have written between the two questions: what it has handled says nothing
         # of a value that was read before.
         reading = store.read(addresses, asked, stamped=True)
@@ -74,8 +74,8 @@ def read(
     return reading, own
 
 
-def _by_hearsay(own: Own, stored: Stored, over_products: bool) -> bool:
-    """Whether the listener's word is all that says that a value includes the writes."""
+def _rests_on_progress(own: Own, stored: Stored, over_products: bool) -> bool:
+    """Whether only the listener's progress says that a value includes the writes."""
     return own.settled(stored.address, stored.stamp, over_products) and (
         over_products or not own.within(stored.stamp)
     )
@@ -84,7 +84,7 @@ def _by_hearsay(own: Own, stored: Stored, over_products: bool) -> bool:
 def _learns(product: Product, reading: Reading) -> bool:
     """Whether an entry tells this process of products under it that it did not know of."""
     over = {entry.over for entry in reading.entries.values() if entry.over}
-    new = [one for one in over if registry.graph().learn(product.name, one)]
+    new = [names for names in over if registry.graph().learn(product.name, names)]
     return bool(new)
 
 

@@ -118,7 +118,12 @@ class Memo:
     def _follow(self, raw: Any) -> None:
         """See to it that the end of the transaction is noticed, above all if it is rolled back."""
         wrapper = next(
-            (one for one in connections.all(initialized_only=True) if one.connection is raw), None
+            (
+                wrapper
+                for wrapper in connections.all(initialized_only=True)
+                if wrapper.connection is raw
+            ),
+            None,
         )
         if wrapper is None or not wrapper.in_atomic_block:
             if raw.info.transaction_status.name not in ("IDLE", "UNKNOWN"):
@@ -128,13 +133,13 @@ class Memo:
         if all(map(is_of_test, blocks)):
             return  # ends with the test
         with self._lock:
-            if any(one == id(raw) for _, one in self._writing.values()):
+            if any(connection == id(raw) for _, connection in self._writing.values()):
                 return
-            witness = _Witness()
-            place = id(witness)
+            end = _TransactionEnd()
+            place = id(end)
             self._writing[place] = threading.get_ident(), id(raw)
-        weakref.finalize(witness, self._ended, place).atexit = False
-        transaction.on_commit(witness, using=wrapper.alias)
+        weakref.finalize(end, self._ended, place).atexit = False
+        transaction.on_commit(end, using=wrapper.alias)
 
     def _ended(self, place: int) -> None:
         with self._lock:
@@ -142,11 +147,11 @@ class Memo:
         self.forget()
 
 
-class _Witness:
+class _TransactionEnd:
     """Lives as long as a transaction that has written.
 
-    Django holds it among what is to be called on commit, and lets go of it when the transaction,
-    or the savepoint, ends in whichever way. That it dies is the news; its call does nothing.
+    Django holds it among the functions to call on commit, and lets go of it when the transaction,
+    or the savepoint, ends in whichever way. Its finalizer notices the end; its call does nothing.
     """
 
     def __call__(self) -> None:

@@ -142,7 +142,7 @@ class Writer:
         reads = {address: read for address, read in chunk.reads.items() if read or any_edges}
         refreshes.log(cursor, refreshes.REFRESHED, declared, self._token)
         edges.keep(cursor, reads, self._until, replace=True)
-        edges.tell(cursor, others)
+        edges.log_refreshes(cursor, others)
         # A cache may have lost a value that a near store still has.
         self._store.tell_near(cursor, [address.key for address in chunk.touched])
         return len(declared)

@@ -126,7 +126,7 @@ def keep(cursor: Cursor, reads: Reads, stamp: str, replace: bool = False) -> Non
     cursor.execute(_RING)
 
 
-def tell(cursor: Cursor, keys: Iterable[str]) -> None:
+def log_refreshes(cursor: Cursor, keys: Iterable[str]) -> None:
     """Log the refresh of those keys that others were computed from; their rows are held."""
     told = list(dict.fromkeys(keys))
     if told:
@@ -160,7 +160,7 @@ def pairs(cursor: Cursor) -> list[tuple[str, str]]:
     return pairs
 
 
-def of(cursor: Cursor, address: Address) -> list[str]:
+def keys_read_for(cursor: Cursor, address: Address) -> list[str]:
     """The keys that a stored value was computed from, beside those that are declared."""
     cursor.execute(_OF, [address.digest])
     return [key for (key,) in cursor.fetchall()]

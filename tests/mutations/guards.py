@@ -320,7 +320,7 @@ GUARDS = (
     _guard(
         "own writes",
         "what is handled says nothing of a value that was read before",
-        "    if any(_by_hearsay(own, entry, over_products) for entry in reading.entries.values()):",
+        "    if any(_rests_on_progress(own, entry, over_products) for entry in reading.entries.values()):",
         "    if False:",
         f"{INNER}test_own_writes.py::"
         "test_a_batch_between_the_questions_for_the_value_and_for_what_is_handled",
@@ -548,7 +548,7 @@ GUARDS = (
     _guard(
         "recorded dependencies",
         "a refresh of what was read is logged",
-        "        edges.tell(cursor, others)",
+        "        edges.log_refreshes(cursor, others)",
         "        pass",
         f"{INNER}test_recorded.py::test_a_refresh_reaches_those_who_have_read_it",
     ),
