@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db import connections
 
 from .. import clock, stores
-from ..capture import session_writes
 from ..exceptions import KeyParameterMismatch, NotPrimed
 from ..log import keys, refreshes
 from ..log.snapshot import NOTHING
@@ -24,9 +22,9 @@ from ..stores import HAND, Address, Stored
 from . import hand_set, manual_write
 from .entries import check_size
 from .freshness import expired
-from .own_writes import Ask
 from .prime import anew
-from .read import answers, reading_ahead
+from .read import answers
+from .several import several
 from .values import Entry, as_entry, value_of
 
 logger = logging.getLogger("kck_publish")
@@ -83,18 +81,7 @@ class Cache:
                     by_hand.append(self._address(None, key))
                 else:
                     grouped.setdefault(product.name, {})[key] = parameters
-        ask = _reading_ahead(grouped, by_hand)
-        values = hand_set.values_at(by_hand, ask)
-        for name, wanted in grouped.items():
-            product = registry.get(name)
-            given = answers(product, wanted, prime_on_cache_miss, strict=False, ask=ask)
-            for key, answer in given.items():
-                try:
-                    values[key] = value_of(product, key, answer)
-                except (ObjectDoesNotExist, MultipleObjectsReturned):
-                    continue
-                except Exception as error:  # noqa: BLE001 - a compute that fails for one key
-                    logger.warning("%s could not be read: %s", key, type(error).__name__)
+        values = several(grouped, by_hand, prime_on_cache_miss)
         return {key: values[key] for key in asked if key in values}
 
     def entry(self, key: str) -> Entry:
@@ -240,16 +227,3 @@ class Cache:
 
     def _cursor(self) -> Cursor:
         return connections[stores.current().alias].cursor()
-
-
-def _reading_ahead(grouped: Mapping[str, Iterable[str]], by_hand: Sequence[Address]) -> Ask:
-    graph = registry.graph()
-    addresses = [
-        Address(key, graph.products[name].fingerprint)
-        for name, wanted in grouped.items()
-        for key in wanted
-    ]
-    wrote = {setting for name in grouped for setting in graph.wrote(name)}
-    if not session_writes.session_tells(stores.current().alias):
-        wrote = set()
-    return reading_ahead([*addresses, *by_hand], sorted(wrote))
