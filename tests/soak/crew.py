@@ -35,15 +35,15 @@ MANAGE = str(Path(__file__).with_name("manage.py"))
 # Each line of a listener's log is one of these, or a fault of the library.
 EXPECTED = re.compile(
     r"kck_listen ready: "
-    r"|The database is lost \(\w+\): connecting again\."
-    r"|Connected again: following the log\."
+    r"|The database is lost \(.+\): connecting again\."
+    r"|Connected again after \d+\.\d s: following the log\."
     r"|Listener \S+ is silent: its shards are taken from it\."
     r"|psycopg error ignored"  # its own word of a connection that is lost while it is closed
     r"|Shard \d+ has moved to another listener"
     # A TRUNCATE gives a table a new file, as a rewrite does.
     r"|announced soak_\w+: its tables or triggers have changed"
-    r"|The near store cannot be followed \(\w+\): readers ask the store\."
-    r"|The near store is followed again\."
+    r"|The near store cannot be followed \(.+\): readers ask the store\."
+    r"|The near store is followed again after \d+\.\d s\."
     r"|The near store \S+ is (damaged|full of pages that a stopped reader holds): it is begun anew"
     r"|The near store \S+ cannot be opened \(\w+\): it is set aside\."
     r"|What was there instead of a near store is now "
