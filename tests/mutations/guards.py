@@ -757,8 +757,8 @@ GUARDS = (
     _guard(
         "reading the near store",
         "switched off, it is not read",
-        "path = None if now.wrong or not now.values.ENABLED else now.values.NEAR",
-        "path = None if now.wrong else now.values.NEAR",
+        "wanted = not now.wrong and now.values.ENABLED and now.values.NEAR is not None",
+        "wanted = not now.wrong and now.values.NEAR is not None",
         f"{NEAR}_guards.py::test_switched_off_nothing_is_read_in_it",
     ),
     _guard(
