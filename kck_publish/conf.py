@@ -77,8 +77,8 @@ class Settings:
     POLL_INTERVAL: float = setting(5.0, seconds)
     """The seat belt: seconds between looks at the log while asleep. Read as float seconds."""
 
-    LISTEN_DSN: str | None = setting(None, text)
-    """Connection string for LISTEN, past a transaction pooler; None = as DATABASE."""
+    DIRECT: str | None = setting(None, text)
+    """Past a pooler: an alias, or connection string, of the listener's; None = as DATABASE."""
 
     POOLER: str | None = setting(None, pooler)
     """Before DATABASE stands a pooler in "transaction" or "session" mode; None = find out."""

@@ -12,9 +12,9 @@ from django.db import OperationalError as DjangoOperationalError
 from django.db import connections
 from psycopg import sql
 from psycopg.adapt import AdaptersMap
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from . import search_path
+from .direct import direct_settings, refuse_pooler
 
 Statement: TypeAlias = LiteralString | sql.SQL | sql.Composed
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
@@ -76,22 +76,23 @@ class Cursor(Protocol):
     ) -> None: ...
 
 
-def connect(alias: str, dsn: str | None = None) -> psycopg.Connection[Any]:
+def connect(alias: str) -> psycopg.Connection[Any]:
     """A connection of the listener's own: never the one that user code computes on.
 
     The listener's writes need not wait for the disk: a crash loses the tail of values, stamps and
     cursor together, and the batch is repeated.
+
+    Raises:
+        ConfigurationError: a pooler is in between.
     """
-    if dsn is not None:
-        given = conninfo_to_dict(dsn)
-        connection = psycopg.connect(make_conninfo("", **(KEEPALIVE | given)), autocommit=True)
-        unlimited(connection)
-        return connection
-    parameters = KEEPALIVE | connections[alias].get_connection_params()
+    wrapper = connections[alias].copy()
+    wrapper.settings_dict = direct_settings(alias)
+    parameters = KEEPALIVE | {"application_name": "kck_publish"} | wrapper.get_connection_params()
     for name in ("cursor_factory", "context"):
         parameters.pop(name, None)
     parameters |= {"prepare_threshold": PREPARE, "autocommit": True}
     connection = psycopg.connect(**parameters)
+    refuse_pooler(connection)
     connection.execute("SET synchronous_commit = off")
     connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
     unlimited(connection)

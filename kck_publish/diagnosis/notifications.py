@@ -7,7 +7,7 @@ from contextlib import closing
 
 from django.db import connections
 
-from ..conf import settings
+from ..exceptions import ConfigurationError
 from ..postgres import connect
 from .registry import Asks, Problem, diagnosis
 
@@ -19,7 +19,12 @@ PATIENCE = 3.0
 @diagnosis("notifications", Asks.RUNNING)
 def unheard_notifications(alias: str) -> Iterator[Problem]:
     """A LISTEN that hears nothing: most often a pooler in transaction mode is in between."""
-    with connect(alias, settings.LISTEN_DSN) as listening:
+    try:
+        listening = connect(alias)
+    except ConfigurationError as error:
+        yield Problem("W015", f"No listener can start. {error}")
+        return
+    with listening:
         listening.execute(f"LISTEN {CHANNEL}")
         with closing(connections[alias].copy()) as writer, writer.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
@@ -28,5 +33,5 @@ def unheard_notifications(alias: str) -> Iterator[Problem]:
                 "W015",
                 "NOTIFY is not heard where the listener listens: each change waits for "
                 "POLL_INTERVAL. A pooler in transaction mode may be in between.",
-                "Let KCK_PUBLISH['LISTEN_DSN'] name the server itself.",
+                "Let KCK_PUBLISH['DIRECT'] name the server itself.",
             )

@@ -61,7 +61,7 @@ class FollowerProcess(Following):
             CaptureWatch(alias).look()
             streams = self._follower.streams(desk)
             bell = Doorbell(
-                lambda: connect(alias, settings.LISTEN_DSN),
+                lambda: connect(alias),
                 desk,
                 f"{name}:{listener_name()}",
                 listen=not self.poll,

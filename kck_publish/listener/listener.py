@@ -17,6 +17,7 @@ from django.db import connections
 
 from ..clock import now
 from ..conf import settings
+from ..direct import going_direct
 from ..exceptions import ConfigurationError, ShardOccupied, StoreMissing, StoreUnreachable
 from ..following.capture import CaptureWatch
 from ..following.doorbell import Doorbell, listener_name
@@ -103,12 +104,13 @@ class Listener(Following):
     def working(self) -> Iterator[Worker]:
         """A worker with its own connection, which holds the locks of the shards that it takes."""
         registry.graph()  # a cycle, or a dependency on nothing, is refused here
-        connections[self.alias].ensure_connection()
-        unlimited(connections[self.alias].connection)
         with ExitStack() as stack:
             stack.callback(self.owned.clear)
             desk = connect(self.alias)
             stack.callback(desk.close)  # and with it the shards' locks
+            stack.enter_context(going_direct(self.alias))
+            connections[self.alias].ensure_connection()
+            unlimited(connections[self.alias].connection)
             for table in ("kck_publish_change", "kck_publish_entry"):
                 if desk.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
                     raise StoreMissing(table, self.alias)
@@ -134,7 +136,7 @@ class Listener(Following):
         with self.working() as worker, ExitStack() as stack:
             connections[self.alias].connection.prepare_threshold = PREPARE
             bell = worker.bell = Doorbell(
-                lambda: connect(self.alias, settings.LISTEN_DSN),
+                lambda: connect(self.alias),
                 worker.desk,
                 listener_name(),
                 listen=not self._poll,

@@ -101,8 +101,8 @@ class NearFollower(Following):
             yield NearLoop(self, file, self._bell, self._stopped, self.moments)
 
     def passes(self, error: Exception) -> bool:
-        """Always: readers ask the store meanwhile."""
-        return True
+        """Readers ask the store meanwhile."""
+        return not isinstance(error, ConfigurationError)
 
     def lost(self, error: Exception) -> None:
         """Say so."""
@@ -135,7 +135,7 @@ class NearFollower(Following):
         self._desk = connect(self._alias)
         try:
             self._bell = Doorbell(
-                lambda: connect(self._alias, settings.LISTEN_DSN),
+                lambda: connect(self._alias),
                 self._desk,
                 f"near:{listener_name()}",
                 listen=not self._poll,

@@ -173,8 +173,8 @@ class Worker:
         """See that LISTEN works, and say so if it does not."""
         if not bell.prove():
             logger.error(
-                "LISTEN hears nothing on this connection (a transaction pooler?): polling. "
-                "Set LISTEN_DSN to the server itself."
+                "LISTEN hears nothing on this connection (a pooler?): polling. "
+                "Let KCK_PUBLISH['DIRECT'] name the server itself."
             )
 
     def _round_is_due(self) -> bool:

@@ -273,11 +273,12 @@ def test_a_listen_connection_that_is_half_open_is_noticed(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("own_dsn", [False, True])
 def test_the_kernel_watches_over_the_listeners_connections(
-    process_environment: dict[str, str], own_dsn: bool
+    process_environment: dict[str, str], own_dsn: bool, settings: Any
 ) -> None:
     """Packets that are dropped while a statement runs end it in half a minute, not in hours."""
     dsn = process_environment["KCK_TEST_DATABASE"] if own_dsn else None
-    with closing(connect("default", dsn)) as found:
+    settings.KCK_PUBLISH = {"DIRECT": dsn}
+    with closing(connect("default")) as found:
         if found.info.host.startswith("/"):
             pytest.skip("a socket of the same machine")
         with socket.socket(fileno=os.dup(found.fileno())) as raw:
@@ -285,5 +286,6 @@ def test_the_kernel_watches_over_the_listeners_connections(
             assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
             assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
     if dsn is not None:
-        with closing(connect("default", f"{dsn}?keepalives_idle=77")) as found:
+        settings.KCK_PUBLISH = {"DIRECT": f"{dsn}?keepalives_idle=77"}
+        with closing(connect("default")) as found:
             assert found.info.get_parameters()["keepalives_idle"] == "77"

@@ -90,7 +90,7 @@ def test_paths() -> None:
         ("POLL_INTERVAL", timedelta(-1), "longer than zero"),
         ("POLL_INTERVAL", "5", "a timedelta or a number of seconds"),
         ("POOLER", "statement", 'None or "transaction" or "session"'),
-        ("LISTEN_DSN", "", "None or a non-empty string"),
+        ("DIRECT", "", "None or a non-empty string"),
         ("RETENTION", float("nan"), "longer than zero"),
         ("RETENTION", 1e300, "shorter than a billion days"),
         ("LINGER", float("inf"), "finite"),

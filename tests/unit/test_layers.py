@@ -25,6 +25,7 @@ LAYERS: list[str] = [
     "conf",
     "signals",
     "chunks",
+    "direct",
     "postgres",
     "clock",
     "tables",
