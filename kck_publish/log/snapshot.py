@@ -46,19 +46,31 @@ class Snapshot:
         return self.age >= other.age
 
 
+# Columns of a statement: its snapshot, and the transaction that it is of. For ``without_own``.
+CURRENT = "pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text"
+
+
 def take(cursor: Cursor) -> str:
-    """The snapshot of the cursor's next statement, without what its own transaction does.
+    """The snapshot of the cursor's next statement, without what its own transaction does."""
+    cursor.execute(f"SELECT {CURRENT}")
+    return without_own(*cursor.fetchone())
+
+
+def without_own(text: str, own: str | None) -> str:
+    """A statement's snapshot without what its own transaction does.
 
     PostgreSQL does not list the caller's own transaction among those that run; as soon as a later
     one has ended, the text alone would say that the state includes it.
+
+    Args:
+        text: the snapshot.
+        own: the transaction's number; None when it has none.
     """
-    cursor.execute("SELECT pg_current_snapshot()::text, pg_current_xact_id_if_assigned()::text")
-    text, own = cursor.fetchone()
-    found = Snapshot.parse(text)
-    if own is None or not found.sees(int(own)):
-        return str(text)
-    running = sorted({*found.running, int(own)})
-    return f"{running[0]}:{found.xmax}:{','.join(map(str, running))}"
+    snapshot = Snapshot.parse(text)
+    if own is None or not snapshot.sees(int(own)):
+        return text
+    running = sorted({*snapshot.running, int(own)})
+    return f"{running[0]}:{snapshot.xmax}:{','.join(map(str, running))}"
 
 
 @lru_cache(maxsize=256)

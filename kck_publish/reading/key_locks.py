@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from ..log.snapshot import NOTHING
+from ..log.snapshot import CURRENT, NOTHING, without_own
 from ..postgres import Cursor
 from ..products.product import Product
 from ..products.time_limit import LATE, seconds_of
@@ -17,7 +17,7 @@ from ..stores import Address
 _LOCKS = "'kck_publish_entry'::regclass::oid::int"
 # The state comes along: what is computed afterwards is of it or of a later one.
 _TRY = f"""
-SELECT pg_try_advisory_xact_lock({_LOCKS}, lock), pg_current_snapshot()::text
+SELECT pg_try_advisory_xact_lock({_LOCKS}, lock), {CURRENT}
   FROM unnest(%s::int[]) AS lock
 """
 _WAIT = f"SELECT pg_advisory_xact_lock_shared({_LOCKS}, lock) FROM unnest(%s::int[]) AS lock"
@@ -28,8 +28,8 @@ def try_lock(cursor: Cursor, keys: Sequence[str]) -> tuple[list[str], str]:
     """Lock those keys that nobody else computes; these, and the state before."""
     cursor.execute(_TRY, [[lock_of(key) for key in keys]])
     rows = cursor.fetchall()
-    mine = [key for key, (ours, _) in zip(keys, rows, strict=True) if ours]
-    return mine, rows[0][1] if rows else NOTHING
+    mine = [key for key, (ours, *_) in zip(keys, rows, strict=True) if ours]
+    return mine, without_own(*rows[0][1:]) if rows else NOTHING
 
 
 def wait(product: Product, keys: Iterable[str], connection: BaseDatabaseWrapper) -> bool:

@@ -194,7 +194,7 @@ GUARDS = (
     _guard(
         "stamps",
         "a snapshot is without what its own transaction does",
-        "if own is None or not found.sees(int(own)):",
+        "if own is None or not snapshot.sees(int(own)):",
         "if True:",
         f"{INNER}test_snapshots.py::test_a_later_transaction_does_not_hide_that_ours_is_open",
     ),
