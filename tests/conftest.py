@@ -16,6 +16,7 @@ import pytest
 from django.db import connections
 
 from example_app.embedded_postgres import EmbeddedPostgres, PostgresServer, find_or_start
+from tests.zoo import WARNED_OF
 
 # What the entry point gives to whoever has installed the library; here it need not be.
 pytest_plugins = ["kck_publish.pytest_plugin"]
@@ -66,6 +67,7 @@ def process_environment(postgres_server: PostgresServer, transactional_db: None)
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         ADDRESS: postgres_server.dsn_of(str(name)),
+        "KCK_TEST_SILENCED": WARNED_OF,
     }
 
 

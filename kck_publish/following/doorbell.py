@@ -24,7 +24,7 @@ from ..conf import settings
 logger = logging.getLogger("kck_publish")
 
 # The channel, as the SQL function that rings names it.
-_CHANNEL = "SELECT 'kck_publish_' || 'kck_publish_listener'::regclass::oid"
+CHANNEL = "SELECT 'kck_publish_' || 'kck_publish_listener'::regclass::oid"
 # How long a ring of our own may take to be heard, in seconds.
 PATIENCE = 5.0
 
@@ -118,7 +118,7 @@ class Doorbell:
         self._selector.register(ear.fileno(), selectors.EVENT_READ)
 
     def _channel(self) -> str:
-        row = self._desk.execute(_CHANNEL).fetchone()
+        row = self._desk.execute(CHANNEL).fetchone()
         assert row is not None
         return str(row[0])
 

@@ -15,6 +15,7 @@ from django.db import connections
 from example_app.embedded_postgres import EmbeddedPostgres, PostgresServer
 from tests.acceptance.test_listener_process import Process
 from tests.faults.proxy import Proxy
+from tests.zoo import WARNED_OF
 
 ROOT = Path(__file__).parents[2]
 VERSION = int(os.environ.get("KCK_TEST_POSTGRES", "18"))
@@ -26,6 +27,7 @@ def environment_for(dsn: str) -> dict[str, str]:
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.acceptance.listener_settings",
         "KCK_TEST_DATABASE": dsn,
+        "KCK_TEST_SILENCED": WARNED_OF,
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(ROOT),
     }

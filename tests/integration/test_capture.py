@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 import kck_publish.checks  # noqa: F401  (registers them)
 from kck_publish.capture.source import wrote_setting
+from kck_publish.following.doorbell import CHANNEL
 from tests.capture_app.capturing import Log, capturing, execute, source
 from tests.capture_app.models import (
     Author,
@@ -449,10 +450,11 @@ def test_the_doorbell_rings_only_for_what_is_logged() -> None:
         names = ("host", "port", "user", "password", "dbname")
         dsn = make_conninfo(**{name: parameters[name] for name in names if name in parameters})
         with psycopg.connect(dsn, autocommit=True) as ear:
-            ear.execute("LISTEN kck_publish")
+            ((channel,),) = execute(CHANNEL)
+            ear.execute(f"LISTEN {channel}")
 
             def heard() -> int:
-                execute("SELECT pg_notify('kck_publish', 'end')")
+                execute(f"SELECT pg_notify('{channel}', 'end')")
                 payloads = []
                 for notification in ear.notifies(timeout=10):
                     payloads.append(notification.payload)

@@ -133,7 +133,7 @@ def writing(level: str) -> Iterator[list[Step]]:
 def forget_rings(bell: Doorbell, turn: int) -> None:
     """What a schedule has left unheard must not help the next one."""
     assert bell._ear is not None
-    sql("SELECT pg_notify('kck_publish', %s)", str(turn))
+    sql("SELECT pg_notify(%s, %s)", bell._channel(), str(turn))
     for ring in bell._ear.notifies(timeout=10):
         if ring.payload == str(turn):
             return

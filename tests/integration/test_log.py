@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from kck_publish import Cache
+from kck_publish.following.doorbell import CHANNEL
 from kck_publish.log.trim import Trimming
 from kck_publish.postgres import connect
 from kck_publish.testing import assert_fresh
@@ -60,11 +61,12 @@ def test_a_request_rings_for_a_listener_that_sleeps() -> None:
     """As a change does; awake, nobody is rung for."""
     Item.objects.create(name="one", group=1, amount=5)
     with closing(connect("default")) as ear:
-        ear.execute("LISTEN kck_publish")
+        ((channel,),) = sql(CHANNEL)
+        ear.execute(f"LISTEN {channel}")
         sql("INSERT INTO kck_publish_listener (name, backend) VALUES ('x', 0)")
         Cache.get_instance().refresh("item_total/1")
         sql("UPDATE catalog_item SET amount = 6")
-        sql("NOTIFY kck_publish, 'so far'")
+        sql(f"NOTIFY {channel}, 'so far'")
         (first,) = ear.notifies(timeout=10, stop_after=1)
         assert first.payload == "so far"
         sql("UPDATE kck_publish_listener SET asleep = true")

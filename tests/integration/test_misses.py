@@ -279,7 +279,11 @@ def test_many_missing_keys_are_locked_in_portions() -> None:
 
     def count(product: str, parameters: Any) -> None:
         if parameters.get("group", 0) % 100 == 0:
-            held.append(sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")[0][0])
+            held.append(
+                sql(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+                )[0][0]
+            )
 
     keys = [f"miss_parity/{group}" for group in range(1200)]
     with interfering(count):
