@@ -84,6 +84,7 @@ def connect(alias: str) -> psycopg.Connection[Any]:
 
     Raises:
         ConfigurationError: a pooler is in between.
+        django.db.OperationalError: nobody answers; as where Django connects.
     """
     wrapper = connections[alias].copy()
     wrapper.settings_dict = direct_settings(alias)
@@ -91,7 +92,8 @@ def connect(alias: str) -> psycopg.Connection[Any]:
     for name in ("cursor_factory", "context"):
         parameters.pop(name, None)
     parameters |= {"prepare_threshold": PREPARE, "autocommit": True}
-    connection = psycopg.connect(**parameters)
+    with wrapper.wrap_database_errors:
+        connection = psycopg.connect(**parameters)
     refuse_pooler(connection)
     connection.execute("SET synchronous_commit = off")
     connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")

@@ -16,6 +16,7 @@ import pytest
 from django.db import connections
 
 from example_app.embedded_postgres import EmbeddedPostgres, PostgresServer, find_or_start
+from kck_publish import search_path
 from tests.zoo import WARNED_OF
 
 # What the entry point gives to whoever has installed the library; here it need not be.
@@ -69,6 +70,20 @@ def process_environment(postgres_server: PostgresServer, transactional_db: None)
         ADDRESS: postgres_server.dsn_of(str(name)),
         "KCK_TEST_SILENCED": WARNED_OF,
     }
+
+
+@pytest.fixture(autouse=True)
+def no_switched_schema() -> Iterator[None]:
+    """A test that has changed a search path leaves neither the session nor the note of it.
+
+    A process that has once changed one looks for its schema, and so connects, with each read.
+    """
+    yield
+    if search_path.switches():
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:  # whose rollback sets it back
+                connection.close()
+        search_path.forget()
 
 
 @pytest.fixture

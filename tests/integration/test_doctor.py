@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -96,7 +97,8 @@ def test_what_fails_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     out, code = doctor()
     connection.close()
     assert code == 1
-    assert "could not be looked at (ConnectionTimeout" in out or "(OperationalError)" in out
+    # ConnectionTimeout: a machine that does not refuse at once
+    assert re.search(r"could not be looked at \((ConnectionTimeout|OperationalError)\b", out)
     assert "ok   declarations" in out
 
 

@@ -43,9 +43,13 @@ def test_a_lost_desk_leaves_nothing_open() -> None:
     with another_session() as desk:
         before = len(os.listdir("/proc/self/fd"))
         with another_session() as ear:
-            desk.close()
+
+            def connect() -> psycopg.Connection[Any]:
+                desk.close()
+                return ear
+
             with pytest.raises(psycopg.OperationalError) as error:
-                Doorbell(lambda: ear, desk, "here")
+                Doorbell(connect, desk, "here")
             assert ear.closed
         assert len(os.listdir("/proc/self/fd")) == before - 1, error
 

@@ -273,17 +273,18 @@ def test_no_row_is_locked_while_a_compute_runs() -> None:
     assert cache.get("miss_shared") == 7
 
 
+OWN_LOCKS = """
+SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
+"""
+
+
 def test_many_missing_keys_are_locked_in_portions() -> None:
     """The server's table of locks, which all sessions share, is not exhausted (C5)."""
     held: list[int] = []
 
     def count(product: str, parameters: Any) -> None:
         if parameters.get("group", 0) % 100 == 0:
-            held.append(
-                sql(
-                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-                )[0][0]
-            )
+            held.append(sql(OWN_LOCKS)[0][0])
 
     keys = [f"miss_parity/{group}" for group in range(1200)]
     with interfering(count):
