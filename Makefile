@@ -42,7 +42,7 @@ test: .venv/.has-test ## every promise, against a throw-away PostgreSQL (minutes
 test-all: .venv/.has-test ## what make test leaves out: long tests, other corner, some mutations
 	$(pytest) -m long $(TEST_ARGS)
 	KCK_TEST_EXAMPLES=$(EXAMPLES) $(pytest) $(histories) $(TEST_ARGS)
-	$(python) -m tests.mutations --jobs 2 --share $(MUTATIONS)
+	$(if $(MUTATIONS),$(python) -m tests.mutations --jobs 2 --share $(MUTATIONS))
 	@TEST_ARGS='$(TEST_ARGS)' WORKERS='$(WORKERS)' .ci/matrix $(CORNER)
 
 soak: .venv/.has-test ## a million changes with faults at random, everything compared
