@@ -70,10 +70,10 @@ def in_a_transaction() -> None:
 
 def after_a_savepoint() -> None:
     with transaction.atomic():
-        savepoint = transaction.savepoint()
+        savepoint = connection.savepoint()
         Item.objects.filter(name="one").update(amount=7)
         assert total() == 7
-        transaction.savepoint_rollback(savepoint)
+        connection.savepoint_rollback(savepoint)
         assert total() == 5
         update()
 

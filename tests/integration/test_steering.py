@@ -396,10 +396,10 @@ def test_a_block_that_ends_in_a_broken_savepoint() -> None:
 def test_a_savepoint_that_is_rolled_back_inside_does_not_lift_it() -> None:
     """The settings are the transaction's, and may be younger than the savepoint."""
     with transaction.atomic():
-        savepoint = transaction.savepoint()
+        savepoint = connection.savepoint()
         with suppress(Item):
             write()
-            transaction.savepoint_rollback(savepoint)
+            connection.savepoint_rollback(savepoint)
             write()
             assert logged() == {"publisher"}
     write()
@@ -410,8 +410,8 @@ def test_a_savepoint_of_the_block_that_is_rolled_back_after_it() -> None:
     with transaction.atomic():
         with suppress(Item):
             write()
-            savepoint = transaction.savepoint()
-        transaction.savepoint_rollback(savepoint)
+            savepoint = connection.savepoint()
+        connection.savepoint_rollback(savepoint)
         write()
         assert logged() == {"item", "publisher"}
 
@@ -419,10 +419,10 @@ def test_a_savepoint_of_the_block_that_is_rolled_back_after_it() -> None:
 def test_unsuppress_is_not_rolled_back() -> None:
     with transaction.atomic(), suppress():
         write()
-        savepoint = transaction.savepoint()
+        savepoint = connection.savepoint()
         unsuppress()
         write()
-        transaction.savepoint_rollback(savepoint)
+        connection.savepoint_rollback(savepoint)
         write()
         assert logged() == {"item", "publisher"}
 
