@@ -71,6 +71,7 @@ def in_a_transaction() -> None:
 def after_a_savepoint() -> None:
     with transaction.atomic():
         savepoint = connection.savepoint()
+        assert savepoint is not None
         Item.objects.filter(name="one").update(amount=7)
         assert total() == 7
         connection.savepoint_rollback(savepoint)

@@ -397,6 +397,7 @@ def test_a_savepoint_that_is_rolled_back_inside_does_not_lift_it() -> None:
     """The settings are the transaction's, and may be younger than the savepoint."""
     with transaction.atomic():
         savepoint = connection.savepoint()
+        assert savepoint is not None
         with suppress(Item):
             write()
             connection.savepoint_rollback(savepoint)
@@ -411,6 +412,7 @@ def test_a_savepoint_of_the_block_that_is_rolled_back_after_it() -> None:
         with suppress(Item):
             write()
             savepoint = connection.savepoint()
+            assert savepoint is not None
         connection.savepoint_rollback(savepoint)
         write()
         assert logged() == {"item", "publisher"}
@@ -420,6 +422,7 @@ def test_unsuppress_is_not_rolled_back() -> None:
     with transaction.atomic(), suppress():
         write()
         savepoint = connection.savepoint()
+        assert savepoint is not None
         unsuppress()
         write()
         connection.savepoint_rollback(savepoint)
