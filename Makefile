@@ -9,6 +9,8 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 EXAMPLES ?= 40
 MUTATIONS ?= 1/4
 CORNER ?= 3.13+6.1+18
+# Killed processes, poolers and brokers take long, and are the same in each corner: `make matrix` has them.
+ONCE ?= $(addprefix --ignore=tests/,acceptance deployments faults integration/test_turns.py)
 SOAK_CHANGES ?= 1000000
 SOAK_SEED ?= 1
 SOAK_STORE ?= postgres
@@ -21,7 +23,7 @@ pip = $(python) -m pip install --disable-pip-version-check -q
 pytest = $(python) -m pytest -rs -n $(WORKERS) --dist worksteal
 histories = tests/properties tests/contracts/test_drained_means_true.py
 
-.PHONY: help demo test test-all soak lint matrix mutations bench sql
+.PHONY: help demo test test-all soak soak-kafka lint docs docs-serve release-check matrix mutations bench bench-quick sql
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -43,16 +45,30 @@ test-all: .venv/.has-test ## what make test leaves out: long tests, other corner
 	$(pytest) -m long $(TEST_ARGS)
 	KCK_TEST_EXAMPLES=$(EXAMPLES) $(pytest) $(histories) $(TEST_ARGS)
 	$(if $(MUTATIONS),$(python) -m tests.mutations --jobs 2 --share $(MUTATIONS))
-	@TEST_ARGS='$(TEST_ARGS)' WORKERS='$(WORKERS)' .ci/matrix $(CORNER)
+	@MATRIX_ARGS='$(ONCE)' TEST_ARGS='$(TEST_ARGS)' WORKERS='$(WORKERS)' .ci/matrix $(CORNER)
 
 soak: .venv/.has-test ## a million changes with faults at random, everything compared
 	$(python) -m tests.soak --changes $(SOAK_CHANGES) --seed $(SOAK_SEED) --store $(SOAK_STORE) \
 		$(if $(SOAK_NEAR),--near) $(if $(SOAK_POOLER),--pgbouncer)
 
+soak-kafka: .venv/.has-test ## 100,000 changes and 10,000 rows of a two-way sync over a broker, with kills
+	KCK_TEST_KAFKA_CHANGES=100000 KCK_TEST_KAFKA_ROWS=10000 $(python) -m pytest -n 0 \
+		tests/faults/test_kafka_kills.py tests/integration/test_kafka_two_way.py $(TEST_ARGS)
+
 lint: .venv/.has-lint .venv/.has-test ## ruff and mypy
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
+
+docs: .venv/.has-docs ## the site, into docs/_build/html; a warning is an error
+	$(python) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+docs-serve: docs ## the site on http://127.0.0.1:8100
+	$(python) -m http.server --bind 127.0.0.1 --directory docs/_build/html 8100
+
+release-check: .venv/.has-docs ## build the wheel and the sdist, check both, install and use the wheel
+	$(python) -m tests.release
 
 matrix: ## make test on the oldest and the newest Python, Django and PostgreSQL
 	@TEST_ARGS='$(TEST_ARGS)' WORKERS='$(WORKERS)' .ci/matrix
@@ -62,6 +78,9 @@ mutations: .venv/.has-test ## take out each guard of docs/guards.md: its test mu
 
 bench: .venv/.has-bench ## side by side with the peers; writes docs/benchmarks.md
 	$(python) -m benchmarks --write $(BENCH_ARGS)
+
+bench-quick: .venv/.has-bench ## a few figures in minutes, beside those of a saved run
+	$(python) -m benchmarks.quick
 
 bench-%: .venv/.has-bench
 	$(python) -m benchmarks --write $*
@@ -78,6 +97,7 @@ sql: .venv/.has-demo ## write migrations/*.sql anew from the Django migrations
 # An old pip (before 25.1) knows no dependency groups: the environment gets a new one first.
 .venv/.made: pyproject.toml
 	@test -n '$(PYTHON)' || exit 1
+	@test ! -L .venv || { echo "Not ours to make anew: .venv is a link to $$(readlink .venv)" >&2; exit 1; }
 	@echo "Making .venv with $(PYTHON) ..." >&2
 	@'$(PYTHON)' -m venv --clear .venv || { echo "On Debian: apt install python3-venv" >&2; exit 1; }
 	@$(pip) --upgrade 'pip>=25.1'

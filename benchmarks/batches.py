@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kck_publish.refresh.outcome import Outcome
+
 
 class Batches:
-    """The only shard's batches. Leave it to the garbage collector: it ends with the process."""
+    """The only shard's batches. They end with the process, if they are not closed."""
 
     def __init__(self) -> None:
         from kck_publish.listener import shard
@@ -15,8 +20,13 @@ class Batches:
         assert place is not None, "a listener is running"
         self._place = place
 
-    def next(self) -> None:
-        """Handle what was committed so far."""
-        from kck_publish.listener import batch
+    def close(self) -> None:
+        """Leave the shard to others."""
+        self._desk.close()
 
-        self._place, _ = batch.batch(self._desk, self._place)
+    def next(self) -> Outcome:
+        """Handle what was committed so far; what was done."""
+        from kck_publish.listener import shard_batch
+
+        self._place, done = shard_batch.batch(self._desk, self._place)
+        return done

@@ -103,9 +103,22 @@ class Ticker(CacheModel):
         return f"{self.group}: {self.count}"
 
 
+class Airline(models.Model):
+    """Who flies, for products that read it along a foreign key."""
+
+    code = models.CharField(max_length=2, unique=True)
+    low_cost = models.BooleanField()
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+    def __str__(self) -> str:
+        return self.code
+
+
 class Flights(models.Model):
     """Real flights, for products over a whole table."""
 
+    airline = models.ForeignKey(Airline, null=True, on_delete=models.CASCADE, related_name="+")
     carrier = models.CharField(max_length=2)
     tail = models.CharField(max_length=8)
     origin = models.CharField(max_length=4)
@@ -134,3 +147,14 @@ class Flights30000(Flights):
 
 class Flights300000(Flights):
     """Nearly all of them."""
+
+
+class Tick(models.Model):
+    """When it was written last, in nanoseconds of the machine's monotonic clock; see ``live``."""
+
+    at = models.BigIntegerField(default=0)
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.at}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -28,12 +29,20 @@ def of_peer(peer: str, settings: Settings) -> None:
 def _cacheops(settings: Settings) -> None:
     settings["INSTALLED_APPS"].append("cacheops")
     settings["CACHEOPS_REDIS"] = f"{settings['REDIS']}/3"
-    settings["CACHEOPS"] = {"benchmarks.*": {"ops": "all", "timeout": 30 * 24 * 3600}}
+    ops = () if os.environ.get("KCK_BENCH_OPS") == "none" else "all"
+    settings["CACHEOPS"] = {"benchmarks.*": {"ops": ops, "timeout": 30 * 24 * 3600}}
 
 
 def _cachalot(settings: Settings) -> None:
     settings["INSTALLED_APPS"].append("cachalot")
     settings["CACHALOT_CACHE"] = "default"
+
+
+def _eventstream(settings: Settings) -> None:
+    """Several processes send, over Redis; nothing is kept to be played back."""
+    settings["INSTALLED_APPS"].append("django_eventstream")
+    host, _, port = settings["REDIS"].removeprefix("redis://").partition(":")
+    settings["EVENTSTREAM_REDIS"] = {"host": host, "port": int(port or 0), "db": 4}
 
 
 def _push(settings: Settings) -> None:
@@ -48,4 +57,5 @@ def _push(settings: Settings) -> None:
 _PEERS: dict[str, Callable[[Settings], None]] = {
     "cacheops": _cacheops,
     "cachalot": _cachalot,
+    "django_eventstream": _eventstream,
 }

@@ -10,9 +10,12 @@ from typing import Any
 from django.db.models import Count, Sum
 
 from benchmarks import flights as flights
-from benchmarks.models import Author, Book, Captured, Counter, Watched
-from kck_publish import Depends, IntegerParameter, Primer
+from benchmarks.models import Author, Book, Captured, Counter, Tick, Watched
+from kck_publish import Depends, IntegerParameter, Primer, Public
 
+if os.environ.get("KCK_BENCH_QUERYSETS"):
+    from benchmarks import needless_querysets as needless_querysets
+    from benchmarks import queryset_flights as queryset_flights
 if os.environ.get("KCK_BENCH_API") and find_spec("rest_framework"):
     from benchmarks import api_primers as api_primers
 
@@ -94,3 +97,16 @@ class Heavy(Primer):
         """A sum that takes its time."""
         count = sum(Counter.objects.filter(group=group).values_list("count", flat=True))
         return int(sum(number * number % 7 for number in range(100_000)) + count)
+
+
+class TickAt(Primer):
+    """When a row was written last: streams of ``live`` tell how long ago that was."""
+
+    key = "tick"
+    parameters = [IntegerParameter("tick")]
+    depends_on = [Depends(Tick, tick="pk")]
+    live = Public
+
+    def compute(self, tick: int) -> dict[str, int]:
+        """The row's time."""
+        return {"at": Tick.objects.values_list("at", flat=True).get(pk=tick)}

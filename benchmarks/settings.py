@@ -19,6 +19,25 @@ ROOT_URLCONF = "benchmarks.urls"
 INSTALLED_APPS = ["django.contrib.contenttypes", "pgtrigger", "kck_publish", "benchmarks"]
 if find_spec("rest_framework"):
     INSTALLED_APPS.insert(0, "rest_framework")
+if os.environ.get("KCK_BENCH_ADMIN"):
+    for _app in ("messages", "sessions", "auth", "admin"):
+        INSTALLED_APPS.insert(0, f"django.contrib.{_app}")
+    STATIC_URL = "/static/"
+    MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ]
+    _PROCESSORS = ["template.context_processors.request", "contrib.auth.context_processors.auth"]
+    _PROCESSORS += ["contrib.messages.context_processors.messages"]
+    TEMPLATES = [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {"context_processors": [f"django.{name}" for name in _PROCESSORS]},
+        }
+    ]
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_AUTHENTICATION_CLASSES": [],

@@ -31,6 +31,10 @@ urlpatterns: list[Any] = [
     path("computed/<int:author>/", computed),
     path("product/<int:author>/", ProductView.as_view(primer=AuthorPage, public=True)),
 ]
+if os.environ.get("KCK_BENCH_PEER") == "django_eventstream":
+    from django_eventstream.views import events
+
+    urlpatterns.append(path("events/", events))
 if os.environ.get("KCK_BENCH_API") and find_spec("rest_framework"):
     from benchmarks.api import urlpatterns as api
 

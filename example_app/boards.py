@@ -1,17 +1,18 @@
-"""A departure board's rows, from flights. Called by ``DepartureBoard``; one query for many boards.
+"""A departure board: the query of its flights, and what is made of them for ``DepartureBoard``.
 
 A row is ready to be shown: the page prints its texts, and decides nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
+
 from .models import Flight
 
 NEW_YORK = ZoneInfo("America/New_York")
-BoardKey = tuple[str, date]  # airport, day
 
 _FIELDS = [
     "pk",
@@ -31,31 +32,23 @@ _FIELDS = [
 ]
 
 
-def boards(wanted: Collection[BoardKey]) -> dict[BoardKey, dict[str, Any]]:
-    """The wanted boards; one without departures is absent."""
-    flights = (
-        Flight.objects.filter(
-            origin_id__in={airport for airport, _ in wanted}, day__in={day for _, day in wanted}
-        )
-        .order_by("scheduled", "carrier_id", "number")
-        .values(*_FIELDS)
-    )
-    found: dict[BoardKey, dict[str, Any]] = {}
-    for flight in flights:
-        key = (flight["origin_id"], flight["day"])
-        if key in wanted:
-            found.setdefault(key, _empty_board(flight))["rows"].append(_row(flight))
-    for board in found.values():
-        _summarize(board)
-    return found
+def departures(airport: str, day: date) -> QuerySet[Flight, dict[str, Any]]:
+    """The flights of a board, in the order of the schedule."""
+    flights = Flight.objects.filter(origin=airport, day=day)
+    rows: QuerySet[Flight, dict[str, Any]]
+    rows = flights.order_by("scheduled", "carrier", "number").values(*_FIELDS)
+    return rows
 
 
-def _empty_board(flight: dict[str, Any]) -> dict[str, Any]:
+def board(flights: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The board of these flights; there is at least one."""
+    first, rows = flights[0], [_row(flight) for flight in flights]
     return {
-        "airport": flight["origin_id"],
-        "airport_name": flight["origin__name"],
-        "day": flight["day"].isoformat(),
-        "rows": [],
+        "airport": first["origin_id"],
+        "airport_name": first["origin__name"],
+        "day": first["day"].isoformat(),
+        "rows": rows,
+        "summary": _summary([row["state"] for row in rows]),
     }
 
 
@@ -89,9 +82,6 @@ def _plane(flight: dict[str, Any]) -> str:
     return " ".join(part for part in known if part)
 
 
-def _summarize(board: dict[str, Any]) -> None:
-    states = [row["state"] for row in board["rows"]]
+def _summary(states: list[str]) -> str:
     late, cancelled = states.count("late"), states.count("cancelled")
-    board["summary"] = (
-        f"{len(states)} departures, {late} late by 15 minutes or more, {cancelled} cancelled"
-    )
+    return f"{len(states)} departures, {late} late by 15 minutes or more, {cancelled} cancelled"

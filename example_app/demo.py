@@ -74,11 +74,14 @@ def tell(report: Report, stack: ExitStack, *, serve: bool) -> None:
     address = demo_pages.serve(stage)
     report.say(f"Every claim held. The story took {report.total()}.")
     if serve:
-        replay_until_stopped(stage, server.dsn, address)
+        replay_until_stopped(stage, server.dsn, address, demo_pages.reader())
 
 
-def replay_until_stopped(stage: Stage, dsn: str, address: str) -> None:
+def replay_until_stopped(stage: Stage, dsn: str, address: str, reader: tuple[str, str]) -> None:
     """Serve a living board until Ctrl-C.
+
+    Args:
+        reader: of the dashboard: user and password.
 
     Raises:
         DemoError: the listener, the site or the replay has ended.
@@ -96,6 +99,11 @@ def replay_until_stopped(stage: Stage, dsn: str, address: str) -> None:
         f"The delays of {DAY:%d %B %Y} are being replayed. Watch them, until Ctrl-C:",
         f"   {address}board/JFK/{DAY}",
         f"   {address}ranking",
+        f"   {address}kck/  (the dashboard: user {reader[0]}, password {reader[1]})",
+        f"   {address}admin/  (Django's admin, the same user)",
+        "Or change a row yourself, with a board open:",
+        f'   psql {dsn} -c "UPDATE example_app_flight SET dep_delay = 99 WHERE id = (SELECT min(id)'
+        f" FROM example_app_flight WHERE origin_id = 'JFK' AND day = '{DAY}')\"",
     )
     try:
         until(ended, float("inf"), "the end", pause=0.2)

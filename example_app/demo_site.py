@@ -6,8 +6,10 @@ Started by the demo as a process of its own. Prints ``serving <address>`` once i
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,36 @@ def main() -> None:
     """Serve."""
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_app.settings")
+    if importlib.util.find_spec("uvicorn"):
+        _serve_streams()
+    else:
+        _serve_pages()
+
+
+def _serve_streams() -> None:
+    """By ASGI: pages are told of new versions."""
+    import uvicorn
+
+    from example_app.asgi import application
+
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, PORT))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        listening.bind((HOST, 0))
+    listening.listen()
+    config = uvicorn.Config(
+        application, log_level="error", lifespan="off", timeout_graceful_shutdown=2
+    )
+    print(f"serving http://{HOST}:{listening.getsockname()[1]}/", flush=True)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _serve_pages() -> None:
+    """By WSGI: pages look each second."""
     from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
     from example_app.wsgi import application

@@ -1,80 +1,54 @@
 """The example's products: what is kept true, and what of the sources each depends on."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 
-from kck_publish import ALL, Change, DateParameter, Depends, Primer, Reprime, StringParameter
+from kck_publish import (
+    DateParameter,
+    Depends,
+    Primer,
+    Public,
+    QuerySetPrimer,
+    StringParameter,
+)
+from kck_publish.aggregates import (
+    AggregatePrimer,
+    Average,
+    Count,
+    Histogram,
+    Max,
+    Set,
+    Sum,
+    Top,
+)
 
-from .boards import boards
-from .models import Airline, Airport, Flight, Plane
-from .punctuality import Tally, count_one
+from .boards import board, departures
+from .models import Airline, Flight
+from .punctuality import BIN_MINUTES, ON_TIME_BELOW, Tally, tally
 from .ranking import ranking
-from .routes import route_statistics
-from .tallies import tallies
 
 logger = logging.getLogger(__name__)
-Parameters = Mapping[str, Any]
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
-def in_order(
-    wanted: Sequence[Key], found: Mapping[Key, Value], model: type[Airline] | type[Flight]
-) -> list[Value]:
-    """The values in the order asked for. Raises the model's DoesNotExist for one not found.
-
-    (The library then computes one key at a time, so that only the missing ones are missed.)
-    """
-    for key in wanted:
-        if key not in found:
-            raise model.DoesNotExist(f"No {model._meta.verbose_name} for {key}.")
-    return [found[key] for key in wanted]
-
-
-def boards_of_plane(change: Change) -> list[dict[str, Any]]:
-    """The boards on which a changed plane is named."""
-    if change.op == "insert":
-        return []  # a flight that names it is a change itself
-    tail_numbers = {row["pk"] for row in (change.old, change.new) if row is not None}
-    named = Flight.objects.filter(plane_id__in=tail_numbers).values_list("origin_id", "day")
-    return [{"airport": airport, "day": day} for airport, day in named.distinct()]
-
-
-class DepartureBoard(Primer):
-    """All departures of an airport on a day, in the order of the schedule."""
+class DepartureBoard(QuerySetPrimer):
+    """All departures of an airport on a day. What it depends on is read from its query."""
 
     key = "departure_board"
+    live = Public
     parameters = [StringParameter("airport"), DateParameter("day")]
-    depends_on = [
-        Depends(
-            Flight,
-            airport="origin_id",
-            day="day",
-            columns=[
-                "scheduled",
-                "carrier_id",
-                "number",
-                "destination_id",
-                "plane_id",
-                "dep_delay",
-            ],
-        ),
-        Depends(Plane, keys=boards_of_plane, columns=["manufacturer", "model"]),
-        # Names hardly ever change, and stand on most boards: then all of them are primed.
-        Depends(Airline, keys=ALL, columns=["name"]),
-        Depends(Airport, keys=ALL, columns=["name"]),
-    ]
+
+    def queryset(self, airport: str, day: date) -> Any:
+        """The flights, with all names that the board shows."""
+        return departures(airport, day)
 
     def compute(self, airport: str, day: date) -> dict[str, Any]:
         """One board. Raises Flight.DoesNotExist when nothing departs there on that day."""
-        return self.compute_many([{"airport": airport, "day": day}])[0]
-
-    def compute_many(self, parameters: Sequence[Parameters]) -> list[dict[str, Any]]:
-        """Many boards by one query."""
-        wanted = [(each["airport"], each["day"]) for each in parameters]
-        return in_order(wanted, boards(wanted), Flight)
+        flights = super().compute(airport=airport, day=day)
+        if not flights:
+            raise Flight.DoesNotExist(f"No flight departs from {airport} on {day}.")
+        return board(flights)
 
     def domain(self) -> Iterable[dict[str, Any]]:
         """Each airport with departures, on each day it has some."""
@@ -82,97 +56,79 @@ class DepartureBoard(Primer):
         return [{"airport": airport, "day": day} for airport, day in days.distinct()]
 
 
-class CarrierPunctuality(Primer):
+class CarrierPunctuality(AggregatePrimer[Tally]):
     """How late a carrier leaves and arrives. Amended flight by flight, never counted anew."""
 
     key = "carrier_punctuality"
     parameters = [StringParameter("carrier")]
-    depends_on = [
-        Depends(Flight, carrier="carrier_id", columns=["dep_delay", "arr_delay"]),
-        Depends(Airline, carrier="pk", columns=["name"]),
-    ]
+    source = Depends(Flight, carrier="carrier_id")
+    values = {
+        "codes": Set("carrier"),
+        "names": Set("carrier__name"),
+        "flights": Count(),
+        "cancelled": Count(where={"dep_delay__isnull": True}),
+        "on_time": Count(where={"dep_delay__lt": ON_TIME_BELOW}),
+        "dep_delay_sum": Sum("dep_delay"),
+        "arrived": Count("arr_delay"),
+        "arr_delay_sum": Sum("arr_delay"),
+        "delays": Histogram("dep_delay", width=BIN_MINUTES),
+    }
     eager = True
 
     def pre_prime(self, *args: Any, **parameters: Any) -> None:
         """Say that a carrier is counted anew: the demo claims that this does not happen."""
         logger.info("compute carrier_punctuality/%s", parameters["carrier"])
 
-    def compute(self, carrier: str) -> Tally:
-        """Count all flights of a carrier. Raises Airline.DoesNotExist."""
-        return self.compute_many([{"carrier": carrier}])[0]
-
-    def compute_many(self, parameters: Sequence[Parameters]) -> list[Tally]:
-        """Many carriers by two queries."""
-        wanted = [each["carrier"] for each in parameters]
-        return in_order(wanted, tallies(wanted), Airline)
-
-    def augment(self, value: Tally, change: Change, carrier: str) -> Tally:
-        """Take the flight's old version away and add the new one, each if it is this carrier's."""
-        logger.info("augment carrier_punctuality/%s", carrier)
-        if change.source is Airline:
-            if change.new is None or change.old is None or change.new["pk"] != carrier:
-                raise Reprime
-            return {**value, "name": change.new["name"]}
-        tally: Tally = {**value, "histogram": list(value["histogram"])}
-        for flight, times in ((change.old, -1), (change.new, 1)):
-            # A flight that moves between carriers is shown to both, whole.
-            if flight is not None and flight["carrier_id"] == carrier:
-                count_one(tally, flight["dep_delay"], flight["arr_delay"], times)
-        return tally
-
-    def domain(self) -> Iterable[dict[str, Any]]:
-        """Every carrier."""
-        codes = Airline.objects.order_by("code").values_list("code", flat=True)
-        return [{"carrier": code} for code in codes]
+    def present(self, values: dict[str, Any]) -> Tally:
+        """The carrier's tally."""
+        return tally(**values)
 
 
-class RouteStatistics(Primer):
-    """Flights, mean delays and the fastest flight of a route."""
+class RouteStatistics(AggregatePrimer[dict[str, Any]]):
+    """Flights, mean delays and the fastest flight of a route: declared, and so amended."""
 
     key = "route_statistics"
     parameters = [StringParameter("origin"), StringParameter("destination")]
-    depends_on = [
-        Depends(
-            Flight,
-            origin="origin_id",
-            destination="destination_id",
-            columns=[
-                "carrier_id",
-                "number",
-                "day",
-                "scheduled",
-                "dep_delay",
-                "arr_delay",
-                "air_time",
-                "distance",
-            ],
-        )
-    ]
+    source = Depends(Flight, origin="origin_id", destination="destination_id")
+    values = {
+        "flights": Count(),
+        "cancelled": Count(where={"dep_delay__isnull": True}),
+        "mean_dep_delay": Average("dep_delay"),
+        "mean_arr_delay": Average("arr_delay"),
+        "distance": Max("distance"),
+        # The shortest in the air, the earliest of equals.
+        "fastest": Top(
+            1,
+            columns=["carrier", "number", "day", "air_time"],
+            by=["air_time", "scheduled", "carrier", "number"],
+            where={"air_time__isnull": False},
+        ),
+    }
+    absent_when_empty = True
 
-    def compute(self, origin: str, destination: str) -> dict[str, Any]:
-        """One route. Raises Flight.DoesNotExist when nobody flies it."""
-        return self.compute_many([{"origin": origin, "destination": destination}])[0]
-
-    def compute_many(self, parameters: Sequence[Parameters]) -> list[dict[str, Any]]:
-        """Many routes by two queries."""
-        wanted = [(each["origin"], each["destination"]) for each in parameters]
-        return in_order(wanted, route_statistics(wanted), Flight)
-
-    def domain(self) -> Iterable[dict[str, Any]]:
-        """Every route flown."""
-        routes = Flight.objects.order_by("origin_id", "destination_id")
-        pairs = routes.values_list("origin_id", "destination_id").distinct()
-        return [{"origin": origin, "destination": destination} for origin, destination in pairs]
+    def present(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Delays and air time are in minutes."""
+        means = {
+            name: None if values[name] is None else round(values[name], 2)
+            for name in ("mean_dep_delay", "mean_arr_delay")
+        }
+        fastest = [
+            {
+                "flight": f"{flight['carrier']} {flight['number']}",
+                "day": flight["day"],
+                "air_time": flight["air_time"],
+            }
+            for flight in values["fastest"]
+        ]
+        return {**values, **means, "fastest": fastest[0] if fastest else None}
 
 
 class NetworkRanking(Primer):
     """All carriers, the most punctual first. Made of the carriers' products, not of flights."""
 
     key = "network_ranking"
-    depends_on = [
-        Depends("carrier_punctuality", keys=lambda change: [{}]),
-        Depends(Airline, keys=lambda change: [{}], columns=[]),
-    ]
+    live = Public
+    depends_on = ["carrier_punctuality", Depends(Airline, columns=[])]
     eager = True
 
     def compute(self) -> dict[str, Any]:
@@ -182,7 +138,3 @@ class NetworkRanking(Primer):
             [{"carrier": code} for code in codes], default=None
         )
         return ranking(tally for tally in stored if tally is not None)
-
-    def domain(self) -> Iterable[dict[str, Any]]:
-        """The one ranking."""
-        return [{}]

@@ -2,7 +2,8 @@
 
 from datetime import date
 
-from django.urls import path, register_converter
+from django.contrib.auth.views import LoginView
+from django.urls import include, path, register_converter
 
 from . import views
 
@@ -27,4 +28,6 @@ urlpatterns = [
     path("board/<str:airport>/<day:day>.json", views.board_json, name="board-json"),
     path("ranking", views.ranking, name="ranking"),
     path("ranking.json", views.ranking_json, name="ranking-json"),
+    path("kck/", include("kck_publish.dashboard.urls")),
+    path("login/", LoginView.as_view(template_name="example_app/login.html"), name="login"),
 ]

@@ -17,6 +17,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import get_conditional_response
 
+from kck_publish import Cache
+
 from .loading import FIRST_DAY, LAST_DAY
 from .primers import DepartureBoard, NetworkRanking
 
@@ -42,6 +44,7 @@ def board(request: HttpRequest, airport: str, day: date) -> HttpResponseBase:
             "day_after": day + timedelta(days=1) if day < LAST_DAY else None,
             "json_url": reverse("board-json", args=[airport, day]),
             "json_etag": _etag(stored),
+            "key": Cache.get_instance().build_key("departure_board", airport=airport, day=day),
         }
         return render(request, "example_app/board.html", context)
 
@@ -64,6 +67,7 @@ def ranking(request: HttpRequest) -> HttpResponseBase:
             "day": FIRST_DAY,
             "json_url": reverse("ranking-json"),
             "json_etag": _etag(stored),
+            "key": NetworkRanking.key,
         }
         return render(request, "example_app/ranking.html", context)
 

@@ -10,6 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .aggregates import Aggregate as Aggregate
+    from .aggregates import AggregatePrimer as AggregatePrimer
+    from .aggregates import Average as Average
+    from .aggregates import Count as Count
+    from .aggregates import Histogram as Histogram
+    from .aggregates import Max as Max
+    from .aggregates import Min as Min
+    from .aggregates import Ordered as Ordered
+    from .aggregates import Set as Set
+    from .aggregates import Sum as Sum
+    from .aggregates import Top as Top
     from .capture.suppress import origin as origin
     from .capture.suppress import suppress as suppress
     from .capture.suppress import unsuppress as unsuppress
@@ -18,6 +29,7 @@ if TYPE_CHECKING:
     from .exceptions import ComputeTimeout as ComputeTimeout
     from .exceptions import ConfigurationError as ConfigurationError
     from .exceptions import ConnectionLost as ConnectionLost
+    from .exceptions import ConnectRefused as ConnectRefused
     from .exceptions import DependencyCycle as DependencyCycle
     from .exceptions import DuplicateProduct as DuplicateProduct
     from .exceptions import Fenced as Fenced
@@ -41,19 +53,20 @@ if TYPE_CHECKING:
     from .exceptions import UndeclaredRead as UndeclaredRead
     from .exceptions import UndeclaredReadWarning as UndeclaredReadWarning
     from .exceptions import Undecodable as Undecodable
+    from .exceptions import UnknownDeclaration as UnknownDeclaration
     from .exceptions import UnknownProduct as UnknownProduct
     from .exceptions import UnreadableValue as UnreadableValue
     from .exceptions import Unserializable as Unserializable
     from .exceptions import UntrustedNearFile as UntrustedNearFile
     from .exceptions import VersionMismatch as VersionMismatch
     from .following.follower import Follower as Follower
-    from .following.stored import StoredProduct as StoredProduct
+    from .following.stored_products import StoredProduct as StoredProduct
     from .primers.base import Primer as Primer
-    from .primers.base import primer as primer
     from .primers.fetching import UNCHANGED as UNCHANGED
     from .primers.fetching import Fetched as Fetched
     from .primers.file_source import FileSource as FileSource
     from .primers.fragment import FragmentPrimer as FragmentPrimer
+    from .primers.function import primer as primer
     from .primers.http_source import HttpSource as HttpSource
     from .primers.remote import RemotePrimer as RemotePrimer
     from .products.depends import ALL as ALL
@@ -66,20 +79,22 @@ if TYPE_CHECKING:
     from .products.parameters import Parameter as Parameter
     from .products.parameters import StringParameter as StringParameter
     from .products.parameters import UUIDParameter as UUIDParameter
+    from .products.rights import Public as Public
+    from .querysets.primer import QuerySetPrimer as QuerySetPrimer
     from .reading.cache import Cache as Cache
     from .reading.values import Entry as Entry
-    from .retry import Retry as Retry
-    from .rows.methods import cached_method as cached_method
+    from .retry_policy import Retry as Retry
+    from .rows.cached_method import cached_method as cached_method
     from .rows.methods import denormalized_field as denormalized_field
     from .rows.model import CacheModel as CacheModel
     from .rows.table import CachedTable as CachedTable
     from .views import ProductView as ProductView
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _NAMES = {
     "Follower": "following.follower",
-    "StoredProduct": "following.stored",
+    "StoredProduct": "following.stored_products",
     "Cache": "reading.cache",
     "Entry": "reading.values",
     "CachedTable": "rows.table",
@@ -98,13 +113,31 @@ _NAMES = {
     "Parameter": "products.parameters",
     "StringParameter": "products.parameters",
     "UUIDParameter": "products.parameters",
+    "Public": "products.rights",
     "CacheModel": "rows.model",
-    "cached_method": "rows.methods",
+    "cached_method": "rows.cached_method",
     "denormalized_field": "rows.methods",
     "Primer": "primers.base",
-    "primer": "primers.base",
+    "primer": "primers.function",
     "RemotePrimer": "primers.remote",
-    "Retry": "retry",
+    "QuerySetPrimer": "querysets.primer",
+    **dict.fromkeys(
+        [
+            "Aggregate",
+            "AggregatePrimer",
+            "Average",
+            "Count",
+            "Histogram",
+            "Max",
+            "Min",
+            "Ordered",
+            "Set",
+            "Sum",
+            "Top",
+        ],
+        "aggregates",
+    ),
+    "Retry": "retry_policy",
     "origin": "capture.suppress",
     "suppress": "capture.suppress",
     "unsuppress": "capture.suppress",
@@ -114,6 +147,7 @@ _NAMES = {
             "BatchMismatch",
             "Behind",
             "ComputeTimeout",
+            "ConnectRefused",
             "ConnectionLost",
             "ConfigurationError",
             "DependencyCycle",
@@ -139,6 +173,7 @@ _NAMES = {
             "UndeclaredRead",
             "UndeclaredReadWarning",
             "Undecodable",
+            "UnknownDeclaration",
             "UnknownProduct",
             "UnreadableValue",
             "Unserializable",

@@ -5,20 +5,22 @@ Connected by importing this module in ``apps``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from django.core import checks
+from django.core.management.commands import migrate
 
 from .conf import current
 from .diagnosis.registry import Asks, Diagnosis, Problem, diagnoses
 
+KINDS = {"E": checks.Error, "W": checks.Warning, "I": checks.Info}
 TAGS = {Asks.CODE: checks.Tags.models, Asks.DATABASE: checks.Tags.database}
 
 
 def _message(problem: Problem) -> checks.CheckMessage:
-    kind = checks.Error if problem.id.startswith("E") else checks.Warning
-    return kind(
+    return KINDS[problem.id[0]](
         problem.message,
         hint=problem.cure or None,
         obj=problem.obj,
@@ -26,10 +28,22 @@ def _message(problem: Problem) -> checks.CheckMessage:
     )
 
 
+def _is_asked_by_migrate() -> bool:
+    """Whether it is the command ``migrate`` that checks. Django tells a check nothing of that."""
+    frame = sys._getframe()
+    while (caller := frame.f_back) is not None:
+        frame = caller
+        if isinstance(frame.f_locals.get("self"), migrate.Command):
+            return True
+    return False
+
+
 def _connect(diagnosis: Diagnosis) -> None:
     def check(
         app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
     ) -> list[checks.CheckMessage]:
+        if diagnosis.cured_by_migrate and _is_asked_by_migrate():
+            return []
         aliases = (
             databases or () if diagnosis.asks is Asks.DATABASE else [current().values.DATABASE]
         )

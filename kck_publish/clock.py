@@ -29,7 +29,7 @@ def aware(cursor: Cursor) -> Cursor:
 
 
 def moved() -> timedelta:
-    """How far the clock has been moved: for times that the database tells."""
+    """The distance by which the clock has been moved: for times that the database gives."""
     return _moved
 
 

@@ -20,12 +20,11 @@ from typing import Any, cast
 
 from django.conf import settings as django_settings
 
-from .exceptions import ConfigurationError
-from .retry import Retry
-from .setting import (
+from .conf_types import (
     boolean,
     callables,
     duration,
+    kafka,
     lease,
     path,
     pooler,
@@ -37,6 +36,8 @@ from .setting import (
     store,
     text,
 )
+from .exceptions import ConfigurationError
+from .retry_policy import Retry
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Settings:
     """All settings with their defaults. Durations may be given as timedelta or in seconds."""
 
     STORE: str = setting("postgres", store)
-    """Where values live: "postgres" (a table of DATABASE) or "cache:<alias>" (of CACHES)."""
+    """The store of the values: "postgres" (a table of DATABASE) or "cache:<alias>" (of CACHES)."""
 
     NEAR: str | None = setting(None, path)
     """Path of the host-local near store (an LMDB file); None = no near store."""
@@ -58,8 +59,11 @@ class Settings:
     ENABLED: bool = setting(True, boolean)
     """False: every read computes, and readers store nothing; changes are still captured."""
 
-    STRICT: bool = setting(False, boolean)
-    """True: a compute that reads a table it does not declare raises, instead of warning."""
+    STRICT: bool | None = setting(None, boolean)
+    """True: a compute that reads a table or column it does not declare raises, instead of warning.
+
+    None: in test runs only.
+    """
 
     SHARDS: int = setting(1, positive)
     """Parts of the key space, over all listeners; at least 1."""
@@ -87,10 +91,10 @@ class Settings:
     """False: nobody rings by NOTIFY, so that writers may PREPARE TRANSACTION; listeners poll."""
 
     RETENTION: timedelta = setting(timedelta(minutes=5), duration)
-    """How long handled log rows are kept. A timedelta."""
+    """The time that handled log rows are kept. A timedelta."""
 
     LINGER: float = setting(0.2, seconds)
-    """How long a listener stays awake after the last change. Read as float seconds."""
+    """The time that a listener stays awake after the last change. Read as float seconds."""
 
     AWAKE_POLL: float = setting(0.005, seconds)
     """Seconds between two looks at the log while awake. Read as float seconds."""
@@ -111,6 +115,16 @@ class Settings:
     FORGET_AFTER: timedelta | None = setting(None, duration)
     """A consumer of the log (no shard) silent for so long is forgotten; None = never by itself."""
 
+    HISTORY: timedelta | None = setting(timedelta(days=7), duration, optional=True)
+    """How long the history is kept, a row a product and busy minute; None = none is written."""
+
+    HEALTH_TOKEN: str | None = setting(None, text)
+    """Who sends it as ``Authorization: Bearer ...`` is told the whole of ``health``; None = nobody
+    without the permission."""
+
+    DEV_LISTENER: bool = setting(False, boolean)
+    """True: ``runserver`` follows the log in its own process where no listener runs."""
+
     DATABASE: str = setting("default", text)
     """Alias in DATABASES of the database with the sources, the log and the store."""
 
@@ -118,18 +132,43 @@ class Settings:
     """Largest body that is stored, in bytes; None = no limit."""
 
     ABSENCES: int = setting(10_000, positive)
-    """How many answers "there is none" are stored at most, for keys that nobody wrote."""
+    """The greatest number of stored answers "there is none", for keys that nobody wrote."""
 
     ABSENT_FOR: timedelta = setting(timedelta(days=1), duration)
-    """How long such an answer is stored. A timedelta."""
+    """The time that such an answer is stored. A timedelta."""
 
     TIME_LIMIT: timedelta | None = setting(None, duration)
     """Longest time of a compute; None = no limit."""
+
+    KAFKA: Mapping[str, Any] | None = setting(None, kafka, secret=True)
+    """librdkafka's settings by their names, with dicts "consumer", "producer", "schema_registry"
+    and "connect" for those of one part only; None = no Kafka."""
+
+    LIVE_URL: str = setting("/live/", text)
+    """Where pages find the live hub: the path of ``live(..., path=)``, or the URL of LiveView."""
+
+    LIVE_STREAMS: int = setting(20_000, positive)
+    """Open streams of a process; more are refused with 503."""
+
+    LIVE_STREAMS_PER_USER: int = setting(50, positive)
+    """Open streams of one user who is logged in, in a process; more are refused with 429."""
+
+    LIVE_KEYS: int = setting(200, positive)
+    """Keys on one stream; more are refused with 413."""
+
+    LIVE_HEARTBEAT: float = setting(15.0, seconds)
+    """Seconds after which a stream that says nothing says that it is alive."""
+
+    LIVE_RECHECK: float = setting(60.0, seconds)
+    """Seconds after which it is asked again who may see what is on a stream."""
 
 
 _CHECKS: dict[str, Callable[[object], Any]] = {
     field.name: field.metadata["check"] for field in fields(Settings)
 }
+_SECRET = {field.name for field in fields(Settings) if field.metadata["secret"]}
+# Names of earlier versions, which settings that are not rewritten yet may go on using.
+_FORMER = {"LISTEN_DSN": "DIRECT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +191,19 @@ def _read(source: object) -> CheckedSettings:
     values: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for key, value in source.items():
-        check = _CHECKS.get(key)
+        name: Any = _FORMER.get(key, key)
+        check = _CHECKS.get(name)
         if check is None:
             wrong[key] = f"KCK_PUBLISH has no key {key!r}.{_suggest(key)}"
             continue
+        if name != key and name in source:
+            wrong[key] = f"KCK_PUBLISH[{key!r}] is the former name of {name!r}: give one of them."
+            continue
         try:
-            values[key] = check(value)
+            values[name] = check(value)
         except ValueError as error:
-            wrong[key] = f"KCK_PUBLISH[{key!r}] must be {error}, not {value!r}."
+            shown = f"this {type(value).__name__}" if key in _SECRET else repr(value)
+            wrong[key] = f"KCK_PUBLISH[{key!r}] must be {error}, not {shown}."
     if _elsewhere is not None:
         values["DATABASE"] = _elsewhere
         wrong.pop("DATABASE", None)
@@ -174,7 +218,7 @@ def _suggest(key: object) -> str:
 _NOTHING: dict[str, Any] = {}
 _elsewhere: str | None = None
 last = _read(_NOTHING)
-"""What ``current`` has given last: within one read, which has begun by asking it, what holds."""
+"""The last result of ``current``: it holds within one read, which has begun by asking it."""
 
 # What Django's settings keep of each one that they were asked for: they forget it when they are
 # overridden. To ask them themselves costs ten times as much.

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.db import connections
 
 from . import status as status  # it brings a subject
 from .conf import current
-from .diagnosis.registry import Diagnosis, Problem, diagnoses
+from .diagnosis.registry import Diagnosis, Problem, diagnoses, is_silenced
 from .postgres import describe
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of one subject; good when there are no problems."""
+    """The findings of one subject; good when there are no problems."""
 
     subject: str
     problems: tuple[Problem, ...]
@@ -24,7 +23,7 @@ class Finding:
     @property
     def good(self) -> bool:
         """Whether nothing is to be done."""
-        return not self.problems
+        return all(problem.id.startswith("I") for problem in self.problems)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -53,5 +52,4 @@ def _problems(diagnosis: Diagnosis, alias: str) -> list[Problem]:
     except Exception as error:  # noqa: BLE001 - one subject must not hide the others
         why = f"This could not be looked at ({describe(error)})."
         return [Problem("E018", why, "See that the database answers, and ask again.")]
-    silenced = set(django_settings.SILENCED_SYSTEM_CHECKS)
-    return [problem for problem in problems if f"kck_publish.{problem.id}" not in silenced]
+    return [problem for problem in problems if not is_silenced(problem)]

@@ -73,7 +73,11 @@ class UndeclaredLookup(KckPublishError):
     """Declare the lookup in `cached_by` (one row) or `cached_lists` (many), or ask `.objects`."""
 
     def __init__(
-        self, model: type | str, asked: Iterable[str], declared: Iterable[Iterable[str] | str]
+        self,
+        model: type | str,
+        asked: Iterable[str],
+        declared: Iterable[Iterable[str] | str],
+        line: str = "",
     ) -> None:
         self.model = model if isinstance(model, str) else model.__name__
         self.asked = tuple(asked)
@@ -83,6 +87,7 @@ class UndeclaredLookup(KckPublishError):
         super().__init__(
             f"{self.model} declares no lookup by {wanted}; declared: {known}. Add it to "
             f"{self.model}.cached_by or cached_lists, or query {self.model}.objects instead."
+            + (f" In {self.model}:\n    {line}" if line else "")
         )
 
 
@@ -264,18 +269,20 @@ class UndeclaredRead(KckPublishError):
     `reads=[Model]` says that it is on purpose.
     """
 
-    def __init__(self, primer: str, tables: Iterable[str]) -> None:
+    def __init__(self, primer: str, tables: Iterable[str], lines: Iterable[str] = ()) -> None:
         self.primer = primer
         self.tables = tuple(tables)
+        self.lines = tuple(lines)
+        paste = "".join(f"\n    {line}," for line in self.lines)
         super().__init__(
             f"{primer} reads {', '.join(self.tables)} without declaring it, so changes there "
             "will not refresh it. Add a Depends (or a column to its columns=[...]), or name the "
-            "model in reads=[...]."
+            "model in reads=[...]." + (f" In depends_on:{paste}" if paste else "")
         )
 
 
 class UndeclaredReadWarning(KckPublishError, UserWarning):
-    """Where DEBUG is on: a compute reads a table that it does not declare: see UndeclaredRead."""
+    """A compute reads a table that it does not declare, where DEBUG is on: see UndeclaredRead."""
 
 
 class ConfigurationError(KckPublishError):
@@ -316,6 +323,21 @@ class FetchFailed(KckPublishError):
             f"{source} could not be read: {reason}. What is stored stays; see to the source, and "
             "to the limits (timeout, max_bytes) that are declared for it."
         )
+
+
+class UnknownDeclaration(KckPublishError):
+    """No topic, consumer or connector has this name: declare it, or correct the name."""
+
+    def __init__(self, names: Sequence[str], known: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            f"{', '.join(names)}: nothing is declared under this name. Known: "
+            f"{', '.join(known) or 'none'}. Declare it in the module kafka of an installed app."
+        )
+
+
+class ConnectRefused(KckPublishError):
+    """Kafka Connect refuses what it was asked, or does not answer: see what it says."""
 
 
 class Fenced(KckPublishError):
@@ -402,8 +424,8 @@ class RequestNeeded(KckPublishError):
         super().__init__(
             f"The serializer of {primer} reads {what}, and a product is computed for all readers, "
             "where there is no request. Set per_user = True on its primer for one value a user "
-            "(request.user), or base_url for absolute URLs; a view whose answers depend on more of "
-            "the request keeps to the plain way with cached_reads = False."
+            "(request.user), or base_url for absolute URLs. Does the answer depend on more of the "
+            "request? Set cached_reads = False on the view."
         )
 
 

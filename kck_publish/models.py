@@ -1,5 +1,7 @@
-"""Where Django finds ``CacheModel`` and the library's own tables."""
+"""The module in which Django finds ``CacheModel`` and the library's own tables."""
 
+from .kafka_tables import KafkaFailure, KafkaOffset, KafkaRelay, KafkaUnsent, KafkaVersion
+from .operating_tables import FailedKey, History, Pause, Postponed, Product, StoredKey
 from .rows.model import CacheModel
 from .tables import (
     Backlog,
@@ -10,6 +12,7 @@ from .tables import (
     Entry,
     Failure,
     Fetch,
+    Generation,
     Layout,
     Listener,
     Schedule,
@@ -24,10 +27,22 @@ __all__ = [
     "Copy",
     "Edge",
     "Entry",
+    "FailedKey",
     "Failure",
     "Fetch",
+    "Generation",
+    "History",
+    "KafkaFailure",
+    "KafkaOffset",
+    "KafkaRelay",
+    "KafkaUnsent",
+    "KafkaVersion",
     "Layout",
     "Listener",
+    "Pause",
+    "Postponed",
+    "Product",
     "Schedule",
     "Shard",
+    "StoredKey",
 ]

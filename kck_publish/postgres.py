@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, LiteralString, Protocol, Self, TypeAlias
+from typing import Any, LiteralString, Protocol, Self, TypeAlias, TypeVar
 
 import psycopg
 from django.db import InterfaceError as DjangoInterfaceError
 from django.db import OperationalError as DjangoOperationalError
-from django.db import connections
+from django.db import connections, transaction
 from psycopg import sql
 from psycopg.adapt import AdaptersMap
+from psycopg.pq import TransactionStatus
 
 from . import search_path
-from .direct import direct_settings, refuse_pooler
+from .direct_connection import direct_settings, refuse_pooler
+from .exceptions import ConfigurationError
 
 Statement: TypeAlias = LiteralString | sql.SQL | sql.Composed
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
+# A statement and its parameters, by place or by name.
+Asked: TypeAlias = tuple[str, Parameters]
 
 # How long the listener waits for a lock that somebody else (a TRUNCATE, a migration) holds.
 LOCK_TIMEOUT = "5s"
@@ -35,20 +40,21 @@ UNLIMITED = {
     "idle_session_timeout": 140000,
     "transaction_timeout": 170000,
 }
+View = TypeVar("View", bound=Callable[..., Any])
 # From which execution on a statement is prepared: the listener repeats few statements often.
 PREPARE = 3
 
 
 class Cursor(Protocol):
-    """What this library asks of a cursor: Django's and psycopg's both have it."""
+    """The part of a cursor that this library uses: Django's and psycopg's both have it."""
 
     @property
     def adapters(self) -> AdaptersMap:
-        """How values are adapted for this cursor only."""
+        """The adapters of values for this cursor only."""
 
     @property
     def rowcount(self) -> int:
-        """How many rows the last statement has given or changed."""
+        """The number of rows that the last statement has given or changed."""
 
     def execute(self, query: Statement, params: Parameters | None = None, /) -> Any:
         """Send one statement."""
@@ -57,7 +63,7 @@ class Cursor(Protocol):
         """The next row, or None."""
 
     def fetchmany(self, size: int = ..., /) -> Sequence[Any]:
-        """As many rows as ``size``, or what is left."""
+        """At most ``size`` rows of those left."""
 
     def fetchall(self) -> list[Any]:
         """The rows that are left."""
@@ -74,6 +80,13 @@ class Cursor(Protocol):
         trace: TracebackType | None,
         /,
     ) -> None: ...
+
+
+def outside_transactions(view: View) -> View:
+    """The view, which no ATOMIC_REQUESTS encloses: it answers where no transaction can begin."""
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
 
 
 def connect(alias: str) -> psycopg.Connection[Any]:
@@ -103,6 +116,36 @@ def connect(alias: str) -> psycopg.Connection[Any]:
     return connection
 
 
+@contextmanager
+def together(desk: psycopg.Connection[Any]) -> Iterator[None]:
+    """Send what is executed within the block for one wait; nothing is left open after an error.
+
+    In autocommit all of it is one transaction, but for what is sent between BEGIN and COMMIT: that
+    is committed before the server comes to the next statement.
+
+    Args:
+        desk: in autocommit.
+    """
+    try:
+        with desk.pipeline():
+            yield
+    except psycopg.Error:
+        if desk.info.transaction_status == TransactionStatus.INERROR:
+            desk.rollback()
+        raise
+
+
+def answers(desk: psycopg.Connection[Any], queries: Sequence[Asked]) -> list[list[Any]]:
+    """The rows that each statement gives, if any, for one wait; they are one transaction.
+
+    Args:
+        desk: in autocommit.
+    """
+    with together(desk):
+        cursors = [desk.execute(*query) for query in queries]
+    return [[] if cursor.description is None else cursor.fetchall() for cursor in cursors]
+
+
 def unlimited(connection: psycopg.Connection[Any]) -> None:
     """Have the server end no session of ours because it is idle, or its transaction long.
 
@@ -115,6 +158,32 @@ def unlimited(connection: psycopg.Connection[Any]) -> None:
     connection.execute(query, [names])
 
 
+@contextmanager
+def autocommitting(alias: str) -> Iterator[None]:
+    """Meanwhile each statement of Django's connection commits, whoever else calls ``commit()``.
+
+    Raises:
+        ConfigurationError: a transaction is open, whose outcome only its owner knows.
+    """
+    connection = connections[alias]
+    connection.ensure_connection()
+    if connection.in_atomic_block or connection.get_autocommit():
+        yield
+        return
+    if connection.connection.info.transaction_status != TransactionStatus.IDLE:
+        raise ConfigurationError(
+            f"Autocommit is off for {alias!r}, and a transaction is open, of which nothing else "
+            "is seen: call commit() or rollback() first."
+        )
+    connection.set_autocommit(True)
+    try:
+        yield
+    finally:
+        if connection.connection is not None and not connection.connection.closed:
+            connection.set_autocommit(False)
+        connection.autocommit = False
+
+
 def is_of_test(block: object) -> bool:
     """Whether an atomic block is the one that Django's TestCase puts around a test."""
     return getattr(block, "_from_testcase", False)
@@ -123,6 +192,11 @@ def is_of_test(block: object) -> bool:
 def is_read_only(error: BaseException) -> bool:
     """Whether an error says that the server takes no writes: it is a standby, or became one."""
     return isinstance(error.__cause__ or error, psycopg.errors.ReadOnlySqlTransaction)
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether an error says that somebody else has held a lock for too long."""
+    return isinstance(error.__cause__ or error, psycopg.errors.LockNotAvailable)
 
 
 def is_passing(error: Exception) -> bool:

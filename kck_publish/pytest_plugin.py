@@ -1,6 +1,7 @@
-"""The pytest plugin: the fixture ``kck_drain``. Loaded by pytest before Django is set up.
+"""The pytest plugin: the fixture ``kck_drain``, and that this is a test run (``products.strict``).
 
-So nothing of the library is imported here until the fixture is used.
+Loaded by pytest before Django is set up, so nothing of the library is imported here until the
+fixture is used.
 """
 
 from __future__ import annotations
@@ -9,6 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+running = False
+
+
+def pytest_configure() -> None:
+    """Make what is read without being declared an error."""
+    global running
+    running = True
+
+
+def pytest_unconfigure() -> None:
+    global running
+    running = False
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""How the library is doing: lag, shards, listeners, queue, dead letters, trigger coverage."""
+"""The status of the library: lag, shards, listeners, queue, dead letters, trigger coverage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from .conf import settings
 from .diagnosis.registry import Asks, Problem, diagnose, diagnosis
 from .exceptions import StoreMissing
 from .log.consumers import SHARD, consumers, held
-from .log.lag import Lags, lags
+from .log.lag import lags
+from .ops import workers
 from .postgres import Cursor
-from .refresh import schedule
+from .refresh import pausing, schedule
 
 # A change is unhandled while some shard's cursor does not see it.
 _LOG = """
@@ -27,28 +28,28 @@ SELECT count(*), count(*) FILTER (WHERE op = 'refresh')
                   AND NOT pg_visible_in_snapshot(c.xid, s.done))
 """
 _BACKLOG = "SELECT count(*) FROM kck_publish_backlog"
-_SHARDS = """
-SELECT s.shard, s.shards, s.done::text, s.epoch,
-       extract(epoch FROM clock_timestamp() - s.seen_at)::float,
-       extract(epoch FROM clock_timestamp() - s.caught_up_at)::float, s.forgotten, s.owed,
-       EXISTS (SELECT FROM pg_locks k JOIN pg_database d ON d.oid = k.database
-                WHERE k.locktype = 'advisory' AND k.classid = 'kck_publish_shard'::regclass
-                  AND k.objid = s.shard AND k.objsubid = 2 AND k.granted
-                  AND d.datname = current_database()),
-       (SELECT l.name FROM kck_publish_listener l WHERE s.shard = ANY (l.shards)
-         ORDER BY l.seen_at DESC LIMIT 1)
-  FROM kck_publish_shard s ORDER BY s.shard
-"""
-_LISTENERS = """
-SELECT name, asleep, shards, seat_belt, audited, differing,
-       extract(epoch FROM clock_timestamp() - seen_at)::float,
-       EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.backend)
-  FROM kck_publish_listener l WHERE kind = 'listener' ORDER BY id
-"""
 _FAILURES = """
 SELECT count(*) FILTER (WHERE due_at IS NOT NULL), count(*) FILTER (WHERE due_at IS NULL)
   FROM kck_publish_failure
 """
+
+
+# What a part of the library that stands above this one reports of itself, and what is wrong of it.
+Report = dict[str, list[dict[str, Any]]]
+_watched: dict[str, tuple[Callable[[Cursor], Report], Callable[[Report], list[str]]]] = {}
+
+
+def watch(
+    name: str, report: Callable[[Cursor], Report], problems: Callable[[Report], list[str]]
+) -> None:
+    """Have the status include what a part of the library reports.
+
+    Args:
+        name: a field of ``Status``.
+        report: looks at the database.
+        problems: the sentences of what is wrong.
+    """
+    _watched[name] = (report, problems)
 
 
 START = "Run `manage.py kck_listen` as a service; docs/deployments.md has files for one."
@@ -56,7 +57,7 @@ START = "Run `manage.py kck_listen` as a service; docs/deployments.md has files 
 
 @dataclass(frozen=True)
 class Status:
-    """What ``kck_status --json`` prints.
+    """The fields that ``kck_status --json`` prints.
 
     Attributes:
         lag_seconds: since the oldest change that is not handled; 0 when there is none.
@@ -71,6 +72,10 @@ class Status:
         seat_belt: how often the listeners found what nobody had rung for; it should be never.
         schedule: products with ``refresh_every``: when each is next ``due_at``.
         audit: keys ``compared`` in the background, and ``differing``, since the listeners began.
+        kafka: ``topics`` of the relay, ``partitions`` of consumers with their ``lag``, and
+            ``failures``, where ``contrib.kafka`` is used.
+        paused: products of which nothing is computed, ``since`` when and ``by`` whom, with how
+            many ``keys`` (or the ``whole`` product) are refreshed when they are resumed.
     """
 
     lag_seconds: float
@@ -84,6 +89,8 @@ class Status:
     seat_belt: int
     audit: dict[str, int]
     schedule: list[dict[str, Any]]
+    kafka: Report
+    paused: list[dict[str, Any]]
 
     @property
     def healthy(self) -> bool:
@@ -118,13 +125,17 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         behind = lags(cursor)
         cursor.execute(_BACKLOG)
         (deferred,) = cursor.fetchone()
-        shards = _shards(cursor, behind)
-        cursor.execute(_LISTENERS)
-        listeners = [dict(zip(_LISTENER, row, strict=True)) for row in cursor.fetchall()]
+        shards = workers.shards(cursor, behind)
+        for shard in shards:
+            shard["holds"] = 0 if shard["forgotten"] else held(cursor, shard["cursor"])
+        listeners = workers.listeners(cursor)
         followers = consumers(cursor)
         cursor.execute(_FAILURES)
         retries, dead = cursor.fetchone()
         plans = schedule.plans(cursor)
+        watched: dict[str, Report] = {"kafka": {}}
+        watched |= {name: report(cursor) for name, (report, _) in _watched.items()}
+        paused = pausing.pauses(cursor)
     lag = behind.longest
     triggers = [str(problem) for problem in diagnose("triggers", alias)]
     problems = [*triggers]
@@ -139,10 +150,13 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         for consumer in followers
         if consumer["seen_seconds_ago"] > settings.SILENCE
     ]
+    for name, (_, sentences) in _watched.items():
+        problems += sentences(watched[name])
     problems += [
         f"{plan['product']} should have been refreshed at {plan['due_at']}: start a listener."
         for plan in plans
         if (clock.now() - plan["due_at"]).total_seconds() > settings.SILENCE
+        and plan["product"] not in {each.product for each in paused}
     ]
     differing = sum(listener["differing"] for listener in listeners)
     seat_belt = sum(listener["seat_belt"] for listener in listeners)
@@ -159,52 +173,20 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         seat_belt,
         {"compared": sum(listener["audited"] for listener in listeners), "differing": differing},
         plans,
+        watched["kafka"],
+        [asdict(each) for each in paused],
     )
 
 
 @diagnosis("followers", Asks.RUNNING)
 def followers_behind(alias: str) -> Iterator[Problem]:
-    """What the status calls unhealthy, beside the triggers."""
+    """The problems that make the status unhealthy, beside the triggers."""
     now = status(alias=alias)
     for problem in now.problems:
         if problem not in now.triggers:
             yield Problem("W010", problem)
     if not any(listener["connected"] for listener in now.listeners):
         yield Problem("W011", "No listener is running: no change is handled.", START)
-
-
-_SHARD = (
-    "shard",
-    "shards",
-    "cursor",
-    "epoch",
-    "seen_seconds_ago",
-    "caught_up_seconds_ago",
-    "forgotten",
-    "owed",
-    "owned",
-    "listener",
-)
-_LISTENER = (
-    "name",
-    "asleep",
-    "shards",
-    "seat_belt",
-    "audited",
-    "differing",
-    "seen_seconds_ago",
-    "connected",
-)
-
-
-def _shards(cursor: Cursor, behind: Lags) -> list[dict[str, Any]]:
-    cursor.execute(_SHARDS)
-    shards = [dict(zip(_SHARD, row, strict=True)) for row in cursor.fetchall()]
-    for shard in shards:
-        shard["lag_seconds"] = behind.of(shard["shard"])
-        shard["holds"] = 0 if shard["forgotten"] else held(cursor, shard["cursor"])
-        shard["owed"] = len(shard["owed"])
-    return shards
 
 
 def _problem_of_shard(shard: dict[str, Any]) -> str:

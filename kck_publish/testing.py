@@ -15,6 +15,7 @@ from .ops.compare import same
 from .ops.difference import difference
 from .products import registry
 from .products.compute import compute
+from .products.undeclared_reads import refusals
 from .refresh.drain import drain_transaction
 from .refresh.outcome import Outcome
 
@@ -24,11 +25,19 @@ def drain() -> Outcome:
 
     Inside a test's transaction it handles what that transaction has written; elsewhere it does
     what ``kck_listen --once`` does.
+
+    Raises:
+        UndeclaredRead: the first one of the computes, where STRICT is not set.
     """
     connection = connections[settings.DATABASE]
-    if not connection.in_atomic_block:
-        return Listener(settings.DATABASE).once()
-    return drain_transaction(connection)
+    with refusals() as refused:
+        if connection.in_atomic_block:
+            outcome = drain_transaction(connection)
+        else:
+            outcome = Listener(settings.DATABASE).once()
+    if refused and settings.STRICT is None:
+        raise refused[0]
+    return outcome
 
 
 def assert_fresh(*products: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
@@ -11,9 +12,11 @@ from django.views.generic.base import View
 
 from .exceptions import Behind, ConfigurationError, KeyParameterMismatch, NotPrimed
 from .primers.base import Primer
-from .products import registry
+from .products import registry, rights
 from .products.product import Product
-from .public import public_in
+from .products.rights import Public, Rule
+from .public_names import public_in
+from .reading.compressed import compressed, say_coding
 from .reading.http import Tagged, conditional, tagged
 
 
@@ -23,8 +26,9 @@ class ProductView(View):
 
         path("authors/<int:author>/", ProductView.as_view(primer=AuthorPage, public=True))
 
-    Who may see it has to be said: ``public=True``, ``permission_required`` (one permission or
-    several; an empty list is anybody who is logged in), or an own ``has_permission()``.
+    Who may see it has to be said: by the primer's ``live``, or here by ``public=True``,
+    ``permission_required`` (one permission or several; an empty list is anybody who is logged in),
+    or an own ``has_permission()``. What is said here goes before what the primer says.
 
     Attributes:
         primer: the Primer, or the key of the product.
@@ -50,21 +54,26 @@ class ProductView(View):
             raise ConfigurationError(f"{cls.__name__}.as_view needs primer=: what it serves.")
         said = cls.has_permission is not ProductView.has_permission
         said = said or bool(initkwargs.get("public", cls.public))
+        served = initkwargs.get("primer") or cls.primer
+        served = registry.find(served) if isinstance(served, str) else served
+        said = said or rights.says(getattr(served, "live", None))
         if not said and initkwargs.get("permission_required", cls.permission_required) is None:
             raise ConfigurationError(
-                f"{cls.__name__} does not say who may see it: pass public=True or "
-                "permission_required=..., or write has_permission(self)."
+                f"{cls.__name__} does not say who may see it: say live=... on the primer, pass "
+                "public=True or permission_required=..., or write has_permission(self)."
             )
         return super().as_view(**initkwargs)
 
     def has_permission(self) -> bool:
         """Whether this request may see it; its parameters are in ``self.kwargs``."""
-        if self.public:
-            return True
-        needed = self.permission_required or ()
-        needed = (needed,) if isinstance(needed, str) else needed
-        user = self.request.user
-        return bool(user.is_authenticated and user.has_perms(needed))
+        rule: Rule = Public if self.public else self.permission_required
+        if rule is not None:
+            return rights.allows(rule, self.request, self.kwargs)
+        product, parameters = self.product, self.kwargs
+        if callable(product.live) and product.live is not Public:
+            with suppress(KeyParameterMismatch):  # which is answered as by ``get``
+                parameters = product.parameters_of(product.key_of(parameters))
+        return rights.allows(product.live, self.request, parameters)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not self.has_permission():
@@ -78,15 +87,22 @@ class ProductView(View):
             answer = self.read(product, parameters)
         except Behind:
             return HttpResponse(status=503, headers={"Retry-After": "1"})
+        if product.content_encodings:
+            answer = compressed(request, product.content_encodings, answer)
         response = HttpResponse(answer.body, content_type=self.content_type)
+        if product.content_encodings:
+            say_coding(response, answer)
         # It may change at any time; who asks again is answered by its tag.
-        who = "public" if self.public else "private"
+        own = type(self).has_permission is not ProductView.has_permission
+        said = own or self.permission_required is not None
+        open_to_all = self.public or (not said and product.live is Public)
+        who = "public" if open_to_all else "private"
         response.headers["Cache-Control"] = f"{who}, no-cache"
         return conditional(request, response, answer.etag, answer.modified)
 
     @property
     def product(self) -> Product:
-        """What is served. Raises UnknownProduct."""
+        """The product that is served. Raises UnknownProduct."""
         assert self.primer is not None
         return registry.get(self.primer if isinstance(self.primer, str) else self.primer.key)
 

@@ -8,19 +8,27 @@ picks the version (16 or 18); with DATABASE_URL set, the server it names is used
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.db import connections
+from hypothesis import HealthCheck, settings
 
 from example_app.embedded_postgres import EmbeddedPostgres, PostgresServer, find_or_start
-from kck_publish import search_path
+from kck_publish import log_lines, search_path
+from kck_publish.products import strict
 from tests.zoo import WARNED_OF
 
 # What the entry point gives to whoever has installed the library; here it need not be.
 pytest_plugins = ["kck_publish.pytest_plugin"]
+
+# No property is timed: Hypothesis would fail an example that takes 200 ms on a busy machine. Loaded
+# before any test module, whose decorators take what holds then.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 ADDRESS = "KCK_TEST_DATABASE"
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "400"}
@@ -29,6 +37,9 @@ SERVER = pytest.StashKey[PostgresServer]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server in the process that is nobody's worker."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what is in the background so, and what tests interrupt inherits it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     version = int(os.environ.get("KCK_TEST_POSTGRES", "18"))
@@ -73,6 +84,12 @@ def process_environment(postgres_server: PostgresServer, transactional_db: None)
 
 
 @pytest.fixture(autouse=True)
+def no_held_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has logged holds back no line of another."""
+    monkeypatch.setattr(log_lines, "flood", log_lines.Flood())
+
+
+@pytest.fixture(autouse=True)
 def no_switched_schema() -> Iterator[None]:
     """A test that has changed a search path leaves neither the session nor the note of it.
 
@@ -93,14 +110,22 @@ def own_server() -> Iterator[EmbeddedPostgres]:
         yield server
 
 
+@pytest.fixture(autouse=True, scope="session")
+def strict_where_a_test_says_so() -> Iterator[None]:
+    """Products of these tests read what they like; test_strict_tests has what a project has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strict, "in_test_run", lambda: False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[..., Any]:
-    """`wait_until(condition, seconds=10)`: call until it answers something true, and return that.
+    """`wait_until(condition, seconds=60)`: call until it answers something true, and return that.
 
     Fails the test, naming the condition, when it does not within the time.
     """
 
-    def wait(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
+    def wait(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
         deadline = time.monotonic() + seconds
         while not (result := condition()):
             if time.monotonic() > deadline:

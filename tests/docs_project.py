@@ -5,6 +5,7 @@
     ```python raises=Name      run, and must raise that exception
     # catalog/models.py        a first line like this: the block is (a part of) that file. Folders
                                become apps; `settings.py` is run at the end of the settings
+    ```html write=PATH         that file is this block; other blocks of HTML are only shown
     <!-- python ... -->        run like a block, but not shown: what a reader need not see
 
 `python -m tests.docs_project FOLDER` (used by the test, in a process of its own, because a Django
@@ -32,6 +33,7 @@ FENCE = re.compile(
     r"|^<!-- python\n(?P<hidden>.*?)^-->[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
+PAGE = re.compile(r"^```html write=(?P<file>\S+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"# ((?:\w+/)*\w+\.py)\b")
 
 SETTINGS = """
@@ -46,6 +48,11 @@ DATABASES = {{
 INSTALLED_APPS = [
     "django.contrib.contenttypes", "django.contrib.auth", "pgtrigger", "kck_publish", *{apps!r}
 ]
+TEMPLATES = [{{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "APP_DIRS": True,
+    "OPTIONS": {{"context_processors": ["django.contrib.auth.context_processors.auth"]}},
+}}]
 {more}
 """
 
@@ -98,6 +105,14 @@ def blocks(path: Path, name: str) -> list[Block]:
             )
         )
     return found
+
+
+def write_templates(folder: Path, document: Path) -> None:
+    """Write the templates of a document."""
+    for match in PAGE.finditer(document.read_text()):
+        target = folder / match["file"]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(match["text"])
 
 
 def write_project(folder: Path, found: list[Block]) -> None:

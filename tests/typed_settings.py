@@ -5,4 +5,4 @@ from __future__ import annotations
 from tests.settings import *  # noqa: F403
 from tests.settings import INSTALLED_APPS as OF_TESTS
 
-INSTALLED_APPS = [*OF_TESTS, "tests.soak"]
+INSTALLED_APPS = [*OF_TESTS, "tests.soak", "tests.upgrade"]

@@ -1,4 +1,4 @@
-"""What every aggregate is: a state that rows are added to and taken from, and what it shows.
+"""The base of every aggregate: a state that rows are added to and taken from, and its shown value.
 
 A declaration (``Sum("delay")``) is bound to a model once; ``gathering`` then makes its state from
 the rows, and ``product`` keeps it up.
@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from django.db.models import Model
 
-from ..public import public_in
+from ..public_names import public_in
 from . import conditions
 from .columns import Column
 from .conditions import Where
@@ -63,7 +63,7 @@ class Aggregate:
         return state
 
     def show(self, state: Any) -> Any:
-        """What a reader gets."""
+        """The value that a reader gets."""
         return state
 
     def pack(self, state: Any) -> Any:
@@ -79,7 +79,7 @@ class Scalar(Aggregate):
     """An aggregate that SQL computes by expressions."""
 
     def expressions(self) -> Sequence[Any]:
-        """What is asked of SQL."""
+        """The expression that is asked of SQL."""
         raise NotImplementedError
 
     def state(self, values: Sequence[Any]) -> Any:
@@ -134,5 +134,5 @@ class Listed(Aggregate):
         raise NotImplementedError
 
     def key(self, row: Sequence[Any]) -> tuple[Any, ...]:
-        """Where a row stands in the order."""
+        """The place of a row in the order."""
         raise NotImplementedError

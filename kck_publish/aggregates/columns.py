@@ -1,4 +1,4 @@
-"""What an aggregate may ask of a column, so that SQL and Python give the same answer, bit for bit.
+"""The columns of aggregates: SQL and Python give the same answer, bit for bit.
 
 Texts are compared by their code points on both sides (``COLLATE "C"`` there, ``str`` here), NULLs
 come last, and equal numbers are made to look alike.
@@ -18,8 +18,9 @@ from django.db.models import F, Model
 from django.db.models.functions import Collate
 
 from ..exceptions import InvalidPrimer
-from ..products.depends import fields_of
-from ..products.numbers import plain_decimal, plain_float
+from ..products.columns import fields_of, has_column
+from ..products.equal_numbers import plain_decimal, plain_float
+from ..products.paths import Tree
 from ..rows.fields import value_field
 
 # By class of field, the first that fits: its kind, and the types of its values.
@@ -44,19 +45,17 @@ class Column:
 
     Args:
         model: whose rows they are.
-        name: a field's name or attname, or ``pk``.
+        name: a field's name or attname, ``pk``, or a lookup path of foreign keys.
 
     Raises:
         InvalidPrimer: when the model has no such column, or it is a composite key.
     """
 
     def __init__(self, model: type[Model], name: str) -> None:
-        fields = fields_of(model, name)
-        if len(fields) > 1:
-            raise InvalidPrimer(f"{model._meta.label}: {name!r} is several columns; name one.")
         self.name = name
-        self.field: models.Field[Any, Any] = fields[0]
-        self.attname: str = self.field.attname
+        self.field: models.Field[Any, Any] = field_at(model, name)
+        # A change's image has what a path leads to under the path.
+        self.attname: str = self.field.attname if has_column(model, name) else name
         self.label = f"{model._meta.label}.{name}"
 
     @cached_property
@@ -71,7 +70,7 @@ class Column:
 
     @property
     def kind(self) -> str:
-        """What its values are: ``"integer"``, ``"text"``, ..., or ``OTHER``."""
+        """The kind of its values: ``"integer"``, ``"text"``, ..., or ``OTHER``."""
         return self._kind[0]
 
     def fits(self, value: object) -> bool:
@@ -105,10 +104,27 @@ class Column:
             return plain_decimal
         return lambda value: value
 
-    def of(self, image: Any) -> Any:
+    def value_in(self, image: Any) -> Any:
         """The column's value in a row; None for NULL. Raises KeyError."""
         value = image[self.attname]
         return None if value is None else self.clean(value)
+
+
+def field_at(model: type[Model], name: str) -> models.Field[Any, Any]:
+    """The column that a name or a path of foreign keys leads to. Raises InvalidPrimer."""
+    if "__" not in name or has_column(model, name):
+        fields = fields_of(model, name)
+        if len(fields) > 1:
+            raise InvalidPrimer(f"{model._meta.label}: {name!r} is several columns; name one.")
+        return fields[0]
+    tree = Tree(model)
+    _, field = tree.resolve(name)
+    if not tree.forward:
+        raise InvalidPrimer(
+            f"{model._meta.label}: {name!r} leads to several rows, or to one that no constraint "
+            "is for; an aggregate takes paths of foreign keys only, in their forward direction."
+        )
+    return field
 
 
 @total_ordering

@@ -15,9 +15,10 @@ from django.db.models import Model, Q
 from django.utils import timezone
 
 from ..exceptions import InvalidPrimer
+from ..products.columns import fields_of, has_column
 from .columns import OTHER, Column
 
-_TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
+TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
     "exact": operator.eq,
     "gt": operator.gt,
     "gte": operator.ge,
@@ -39,8 +40,10 @@ class Where:
     def __init__(self, model: type[Model], conditions: Mapping[str, Any]) -> None:
         self._tests: list[tuple[str, str, Any]] = []
         for lookup, value in conditions.items():
-            name, _, test = lookup.partition("__")
-            column, test = Column(model, name), test or "exact"
+            name, test = split(lookup)
+            if _is_unknown(model, lookup):
+                name, _, test = lookup.partition("__")
+            column = Column(model, name)
             _check(column, test, value, lookup)
             value = list(value) if test == "in" else value
             self._tests.append((column.attname, test, value))
@@ -49,21 +52,35 @@ class Where:
     def holds(self, image: Mapping[str, Any]) -> bool:
         """Whether a row fulfils them all. Raises KeyError when the image lacks a column."""
         return all(
-            (image[attname] is not None or test == "isnull") and _TESTS[test](image[attname], value)
+            (image[attname] is not None or test == "isnull") and TESTS[test](image[attname], value)
             for attname, test, value in self._tests
         )
 
 
 def names(conditions: Mapping[str, Any]) -> list[str]:
     """The columns that conditions name."""
-    return [lookup.partition("__")[0] for lookup in conditions]
+    return [split(lookup)[0] for lookup in conditions]
+
+
+def split(lookup: str) -> tuple[str, str]:
+    """The column, or the path to one, that a condition is on, and what is asked of it."""
+    name, _, test = lookup.rpartition("__")
+    return (name, test) if name and test in TESTS else (lookup, "exact")
+
+
+def _is_unknown(model: type[Model], lookup: str) -> bool:
+    """Whether a column is asked for what Python cannot check: its name begins no path."""
+    name, _, test = lookup.partition("__")
+    if not test or not has_column(model, name):
+        return False
+    return fields_of(model, name)[0].remote_field is None and split(lookup)[0] != name
 
 
 def _check(column: Column, test: str, value: Any, lookup: str) -> None:
-    if test not in _TESTS:
+    if test not in TESTS:
         raise InvalidPrimer(
             f"where: {lookup!r} is not among the conditions that Python can check: "
-            f"{', '.join(_TESTS)}."
+            f"{', '.join(TESTS)}."
         )
     if test == "isnull":
         if not isinstance(value, bool):

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Model
 
 from ..exceptions import InvalidPrimer, Reprime
-from ..public import public_in
+from ..public_names import public_in
 from .base import Listed
 from .columns import Column, OrderTerm, order
 

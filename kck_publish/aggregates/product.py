@@ -18,10 +18,12 @@ from django.db.models import Model
 from ..exceptions import InvalidPrimer, KeyParameterMismatch, Reprime
 from ..primers.product import PrimerProduct
 from ..products import encoding, registry
-from ..products.depends import Change, Depends, fields_of
+from ..products.columns import fields_of, has_column
+from ..products.depends import Change, Depends
 from ..products.product import Computed, Parameters
-from . import conditions
+from . import beside, conditions
 from .base import Aggregate
+from .columns import Column
 from .conditions import Where
 from .gathering import Gathering
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class State:
-    """What is known of one key: how many rows it has, and the state of each aggregate."""
+    """The state of one key: the number of its rows, and the state of each aggregate."""
 
     rows: int
     states: list[Any]
@@ -55,7 +57,7 @@ class AggregateProduct(PrimerProduct):
         InvalidPrimer: for a declaration that cannot be kept up exactly.
     """
 
-    def __init__(self, primer: AggregatePrimer) -> None:
+    def __init__(self, primer: AggregatePrimer[Any]) -> None:
         self._aggregates = dict(primer.values)
         self._source = _source(type(primer).key, primer)
         super().__init__(primer)
@@ -79,13 +81,17 @@ class AggregateProduct(PrimerProduct):
             )
         read = [each for aggregate in self._aggregates.values() for each in aggregate.names()]
         model = cast("type[Model]", source.on)
+        names = dict.fromkeys([*read, *conditions.names(where)])
         columns = dict.fromkeys(
             field.attname
-            for each in [*read, *conditions.names(where)]
+            for each in names
+            if "__" not in each or has_column(model, each)
             for field in fields_of(model, each)
         )
         more: dict[str, Any] = {"columns": list(columns), "reads": source.reads}
-        self.depends_on = [Depends(source.on, **more | source.mapping)]
+        dependency = Depends(source.on, **more | source.mapping)
+        dependency.shows = [each for each in names if "__" in each and not has_column(model, each)]
+        self.depends_on = [dependency]
 
     @property
     def _declared(self) -> AggregatePrimer:
@@ -100,10 +106,7 @@ class AggregateProduct(PrimerProduct):
         model = cast("type[Model]", self._source.on)
         mapping = {}
         for name in (parameter.name for parameter in self.parameters):
-            (field, *more) = fields_of(model, self._source.mapping[name])
-            if more:
-                raise InvalidPrimer(f"{self.name}: {name} is mapped to several columns; name one.")
-            mapping[name] = field.attname
+            mapping[name] = Column(model, self._source.mapping[name]).attname
         where = Where(model, self._declared.where)
         bound = {name: aggregate.bind(model) for name, aggregate in self._aggregates.items()}
         return Plan(model, mapping, where, bound, Gathering(model, mapping, where, self.key_of))
@@ -148,7 +151,7 @@ class AggregateProduct(PrimerProduct):
     # Amending
 
     def amendable(self, body: bytes, shape: bytes | None) -> State:
-        _, state, state_shape = _parts(shape)
+        _, state, state_shape = beside.parts(shape)
         rows, states = encoding.decode(state, state_shape)
         bound = self.plan.aggregates.values()
         return State(
@@ -188,7 +191,7 @@ class AggregateProduct(PrimerProduct):
     # Storing and showing
 
     def show(self, value: Any) -> Any:
-        """What readers, and hooks, see of a value."""
+        """The value as readers, and hooks, see it."""
         if not isinstance(value, State):
             return value  # set by hand
         aggregates = self.plan.aggregates
@@ -207,10 +210,10 @@ class AggregateProduct(PrimerProduct):
             aggregate.pack(each) for aggregate, each in zip(aggregates, value.states, strict=True)
         ]
         state = encoding.encode([value.rows, packed])
-        return encoding.Encoded(shown.body, _join(shown.shape, state))
+        return encoding.Encoded(shown.body, beside.join(shown.shape, state))
 
     def decode(self, body: bytes, shape: bytes | None) -> Any:
-        return encoding.decode(body, _parts(shape)[0])
+        return encoding.decode(body, beside.parts(shape)[0])
 
     def before_set(self, value: Any, parameters: Parameters) -> None:
         super().before_set(self.show(value), parameters)
@@ -219,7 +222,7 @@ class AggregateProduct(PrimerProduct):
         super().after_set(self.show(value), parameters)
 
 
-def _source(name: str, primer: AggregatePrimer) -> Depends:
+def _source(name: str, primer: AggregatePrimer[Any]) -> Depends:
     """The declared source, as a dependency."""
     source: Any = primer.source
     declared = source if isinstance(source, Depends) else Depends(source)
@@ -229,18 +232,3 @@ def _source(name: str, primer: AggregatePrimer) -> Depends:
             "are read follow from `values` and `where`."
         )
     return declared
-
-
-def _join(shape: bytes | None, state: encoding.Encoded) -> bytes:
-    """The shown value's shape with the states behind it, and the lengths before all."""
-    parts = (shape or b"", state.body, state.shape or b"")
-    return b"%d %d\n" % (len(parts[0]), len(parts[1])) + b"".join(parts)
-
-
-def _parts(kept: bytes | None) -> tuple[bytes | None, bytes, bytes | None]:
-    """The shape, and the body and shape of the states; a shape alone begins with no digit."""
-    if not kept or not kept[:1].isdigit():
-        return kept, b"", None
-    lengths, _, rest = kept.partition(b"\n")
-    shape, body = map(int, lengths.split())
-    return rest[:shape] or None, rest[shape : shape + body], rest[shape + body :] or None

@@ -12,7 +12,7 @@ from django.db.models import Min as SQLMin
 from django.db.models import Sum as SQLSum
 
 from ..exceptions import Reprime
-from ..public import public_in
+from ..public_names import public_in
 from . import sums
 from .base import OfColumn, Scalar, Tallied
 from .columns import Column
@@ -31,7 +31,7 @@ _ORDERED = (
 
 @public_in("kck_publish.aggregates")
 class Count(Scalar):
-    """How many rows there are; with a column, how many have a value in it."""
+    """The number of rows; with a column, of those that have a value in it."""
 
     def __init__(self, name: str | None = None, *, where: Mapping[str, Any] | None = None) -> None:
         super().__init__(where=where)
@@ -93,7 +93,7 @@ class Sum(OfColumn, Scalar):
         return [0, self.sums.zero]
 
     def change(self, state: list[Any], image: Mapping[str, Any], sign: int) -> list[Any]:
-        value = self.column.of(image)
+        value = self.column.value_in(image)
         if value is None:
             return state
         return [state[0] + sign, self.column.clean(self.sums.plus(state[1], value, sign))]
@@ -113,7 +113,7 @@ class FloatSum(Sum, Tallied):
         return [sum(times for _, times in known), sums.total("float", known)]
 
     def change(self, state: list[Any], image: Mapping[str, Any], sign: int) -> list[Any]:
-        value = self.column.of(image)
+        value = self.column.value_in(image)
         if value is None:
             return state
         return [state[0] + sign, self.sums.plus(state[1], value, sign)]
@@ -159,7 +159,7 @@ class Min(OfColumn, Scalar):
         return None
 
     def change(self, state: Any, image: Mapping[str, Any], sign: int) -> Any:
-        value = self.column.of(image)
+        value = self.column.value_in(image)
         if value is None:
             return state
         known = state.bound if isinstance(state, _Gone) else state

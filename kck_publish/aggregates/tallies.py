@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Model
 
 from ..exceptions import InvalidPrimer, Reprime
-from ..public import public_in
+from ..public_names import public_in
 from .base import Tallied
 from .columns import OTHER
 
@@ -20,7 +20,7 @@ class _Counted(Tallied):
     """The state is a dict from the value to how many rows have it."""
 
     def counted_as(self, value: Any) -> Any:
-        """What a value is counted as."""
+        """The text under which a value is counted."""
         return value
 
     def empty(self) -> Counts:
@@ -34,7 +34,7 @@ class _Counted(Tallied):
         return counted
 
     def change(self, state: Counts, image: Mapping[str, Any], sign: int) -> Counts:
-        value = self.column.of(image)
+        value = self.column.value_in(image)
         if value is not None:
             group = self.counted_as(value)
             state[group] = state.get(group, 0) + sign
@@ -54,7 +54,7 @@ class _Counted(Tallied):
 
 @public_in("kck_publish.aggregates")
 class Histogram(_Counted):
-    """How often each value comes: a dict in the order of the values.
+    """The count of each value: a dict in the order of the values.
 
     Args:
         name: a column of integers, texts or dates (whose keys are their ISO texts).

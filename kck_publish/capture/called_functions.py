@@ -18,7 +18,7 @@ import psycopg
 from psycopg import Cursor
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from . import session_writes
+from . import own_session_writes
 
 _SUSPECT = re.compile(
     r"\b(insert|update|delete|merge|truncate|into|call|execute)\b|;\s*\S|/\*|--", re.IGNORECASE
@@ -51,7 +51,7 @@ def writes_nothing(query: str, raw: Any, succeeded: bool) -> bool:
     names = _called(query)
     if not names:
         return names is not None
-    alias = session_writes.alias_of(raw)
+    alias = own_session_writes.alias_of(raw)
     known = _known.get(alias, {})
     if not names <= known.keys():
         known = _look_up(names - known.keys(), raw, alias, succeeded)

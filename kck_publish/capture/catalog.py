@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalog says about the capture: which triggers are there, in which state.
+"""The capture in PostgreSQL's catalog: which triggers are there, in which state.
 
 ``install`` asks it (to install and to find faults), and ``pgtrigger_adapter`` (for
 ``manage.py pgtrigger ls``).
@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from kck_publish.capture.sql import OPS, quoted
+from kck_publish.capture.function_sql import OPS, quoted
 
 HAS_LOG = """
 SELECT to_regclass('kck_publish_change') IS NOT NULL
@@ -22,7 +22,8 @@ SELECT to_regclass('kck_publish_change') IS NOT NULL
 """
 
 # One row for each wanted trigger on its table and on each partition of it, however deep. Nothing
-# for a table that does not exist. Foreign tables cannot have such triggers.
+# for a table that does not exist. Foreign tables cannot have such triggers, and of row triggers
+# only the partitions' own count. A subscription names the table, or partitions of it.
 FIND = """
 WITH RECURSIVE
 wanted (source, trigger, relation, columns) AS (
@@ -34,6 +35,9 @@ tree (source, root, relid) AS (
     UNION
     SELECT source, root, inhrelid FROM tree
     JOIN pg_inherits ON inhparent = relid AND NOT inhdetachpending
+),
+subscribed (source) AS (
+    SELECT DISTINCT source FROM tree JOIN pg_subscription_rel ON srrelid = relid
 )
 SELECT wanted.source, wanted.trigger, relid::regclass::text, relkind IN ('r', 'p'),
        obj_description(pg_trigger.oid, 'pg_trigger'),
@@ -42,13 +46,18 @@ SELECT wanted.source, wanted.trigger, relid::regclass::text, relkind IN ('r', 'p
              WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = root
                                AND attname = name AND attnum > 0 AND NOT attisdropped
                                AND attgenerated <> 'v')),
-       pg_trigger.oid IS NOT NULL
+       pg_trigger.oid IS NOT NULL,
+       by_row, COALESCE(tgtype & 1 = 1, by_row)
 FROM wanted
 JOIN tree USING (source)
 JOIN pg_class ON pg_class.oid = relid
+LEFT JOIN subscribed USING (source)
 LEFT JOIN pg_trigger ON tgrelid = relid AND tgname = wanted.trigger
                     AND pg_function_is_visible(tgfoid)
-WHERE relkind <> 'f'
+CROSS JOIN LATERAL (
+    SELECT subscribed.source IS NOT NULL AND wanted.trigger NOT LIKE 'kck_publish_truncate_%%'
+) AS its (by_row)
+WHERE relkind <> 'f' AND NOT (relkind = 'p' AND by_row AND pg_trigger.oid IS NULL)
 ORDER BY wanted.source, relid <> root, relid::regclass::text, wanted.trigger
 """
 
@@ -72,19 +81,6 @@ CROSS JOIN to_regclass(CASE WHEN lines[1] LIKE '"%%"' THEN lines[1]
                             ELSE format('"%%s"', lines[1]) END) AS root
 WHERE tgname ~ %s AND proname = tgname AND pg_function_is_visible(tgfoid)
 ORDER BY 1, 2, 3
-"""
-
-# A subscription names the table, or partitions of it.
-SUBSCRIBED = """
-WITH RECURSIVE tree (source, relid) AS (
-    SELECT source, to_regclass(relation)::oid
-    FROM unnest(%s::text[], %s::text[]) AS wanted (source, relation)
-    WHERE to_regclass(relation) IS NOT NULL
-    UNION
-    SELECT source, inhrelid FROM tree
-    JOIN pg_inherits ON inhparent = relid AND NOT inhdetachpending
-)
-SELECT DISTINCT source FROM tree JOIN pg_subscription_rel ON srrelid = relid ORDER BY source
 """
 
 UNUSED_FUNCTIONS = """
@@ -120,6 +116,9 @@ class Found:
         fires: as PostgreSQL's tgenabled: "A" always, "O" and "R" for some sessions, "D" never.
         missing_columns: the columns that the source names and the table does not have, or has as
             generated ones that are not stored, which no trigger can read.
+        subscribed: whether logical replication writes the source, so that it needs row triggers;
+            False for TRUNCATE, which has none.
+        by_row: whether it is a row trigger.
     """
 
     table: str
@@ -129,6 +128,8 @@ class Found:
     hash: str | None
     fires: str
     missing_columns: tuple[str, ...]
+    subscribed: bool = False
+    by_row: bool = False
 
     @property
     def enabled(self) -> bool:
@@ -168,7 +169,7 @@ class Installed:
 
     @property
     def op(self) -> str:
-        """What it captures."""
+        """The columns that it captures."""
         return self.trigger.split("_")[2]
 
 
@@ -183,14 +184,16 @@ def find(connection: BaseDatabaseWrapper, wanted: Iterable[Wanted]) -> list[Foun
     rows = _rows(
         connection,
         FIND,
-        [one.table for one in wanted],
-        [one.trigger for one in wanted],
-        [quoted(one.table) for one in wanted],
-        [_array(name.strip('"') for name in one.columns) for one in wanted],
+        [trigger.table for trigger in wanted],
+        [trigger.trigger for trigger in wanted],
+        [quoted(trigger.table) for trigger in wanted],
+        [_array(name.strip('"') for name in trigger.columns) for trigger in wanted],
     )
     return [
-        Found(source, name, relation, is_table, (hash or "") if there else None, on, tuple(no))
-        for source, name, relation, is_table, hash, on, no, there in rows
+        Found(
+            source, name, relation, is_table, (hash or "") if there else None, on, tuple(no), *how
+        )
+        for source, name, relation, is_table, hash, on, no, there, *how in rows
     ]
 
 
@@ -201,13 +204,6 @@ def installed(connection: BaseDatabaseWrapper) -> list[Installed]:
         Installed(table or "", relation, name, hash or "", tuple(no), detached)
         for table, relation, name, hash, no, detached in rows
     ]
-
-
-def subscribed(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> list[str]:
-    """The tables, of these, that logical replication writes: it fires no statement triggers."""
-    tables = list(tables)
-    rows = _rows(connection, SUBSCRIBED, tables, [quoted(table) for table in tables])
-    return [table for (table,) in rows]
 
 
 def unused_functions(connection: BaseDatabaseWrapper) -> list[str]:

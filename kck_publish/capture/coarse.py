@@ -10,16 +10,18 @@ from __future__ import annotations
 from django.db import connections
 
 from ..postgres import Cursor
-from . import catalog, sql
+from . import catalog, function_sql
 from .catalog import Installed
 from .locks import alone
 
 
 def make_coarse(cursor: Cursor, trigger: Installed) -> None:
     """Replace the function of a trigger by its coarse form, which is told by the comment."""
-    body = sql.coarse_body(trigger.table, trigger.op)
-    cursor.execute(sql.function_sql(trigger.table, trigger.op, body))
-    cursor.execute(f"COMMENT ON TRIGGER {trigger.trigger} ON {trigger.relation} IS '{sql.COARSE}'")
+    body = function_sql.coarse_body(trigger.table, trigger.op)
+    cursor.execute(function_sql.function_sql(trigger.table, trigger.op, body))
+    cursor.execute(
+        f"COMMENT ON TRIGGER {trigger.trigger} ON {trigger.relation} IS '{function_sql.COARSE}'"
+    )
 
 
 def fall_back(using: str, soon: bool = False) -> list[str]:
@@ -36,7 +38,9 @@ def fall_back(using: str, soon: bool = False) -> list[str]:
         return []
     done = []
     with alone(using, soon) as cursor:
-        broken = [one for one in catalog.installed(connections[using]) if one.missing_columns]
+        broken = [
+            trigger for trigger in catalog.installed(connections[using]) if trigger.missing_columns
+        ]
         functions = {trigger.trigger for trigger in broken}
         for trigger in catalog.installed(connections[using]):
             if trigger.trigger in functions:

@@ -1,4 +1,4 @@
-"""What can be wrong with a trigger, and what to do about each."""
+"""The faults of a trigger, and the cure of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from . import catalog, sql
+from . import catalog, function_sql
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,14 @@ _NO_COLUMN = (
     "has seen to it. Give the model the columns that the table has, and run `manage.py migrate`."
 )
 
+_NO_ROW_TRIGGER = (
+    "the changes that a subscription applies are not captured, as they fire row triggers alone. A "
+    "running listener sees to it within POLL_INTERVAL; `manage.py migrate` does at once."
+)
+
 
 def fault_of(found: catalog.Found, hash: str) -> Fault | None:
-    """What is wrong with a trigger, if anything.
+    """The fault of a trigger, if there is one.
 
     Args:
         found: the trigger as it is.
@@ -64,7 +69,9 @@ def fault_of(found: catalog.Found, hash: str) -> Fault | None:
     if found.missing_columns:
         why = f"the table has no stored column {', '.join(found.missing_columns)}"
         return fault("outdated", why, _NO_COLUMN)
-    if found.hash == sql.COARSE:
+    if found.subscribed and not found.by_row:
+        return fault("outdated", "logical replication writes its table", _NO_ROW_TRIGGER)
+    if found.hash == function_sql.COARSE:
         return fault("outdated", "the columns of its table have changed since it was installed")
     return fault("outdated") if found.hash != hash else None
 

@@ -17,7 +17,14 @@ from dataclasses import dataclass
 
 from django.db import connections, router
 
-from kck_publish.capture import catalog, coarse, layout, pgtrigger_adapter, sql, trigger_sql
+from kck_publish.capture import (
+    catalog,
+    coarse,
+    function_sql,
+    layout,
+    pgtrigger_adapter,
+    trigger_sql,
+)
 from kck_publish.capture.fault import Fault, fault_of
 from kck_publish.capture.locks import alone
 from kck_publish.capture.source import Source
@@ -35,7 +42,7 @@ def register(sources: Iterable[Source]) -> None:
     Args:
         sources: all of them.
     """
-    wanted = {one.table: one for one in sources}
+    wanted = {source.table: source for source in sources}
     with _registering:
         for table, (source, made) in list(_registered.items()):
             if wanted.get(table) != source:
@@ -44,7 +51,7 @@ def register(sources: Iterable[Source]) -> None:
                 del _registered[table]
         for table, source in wanted.items():
             if table not in _registered:
-                made = [pgtrigger_adapter.CaptureTrigger(source, op) for op in sql.OPS]
+                made = [pgtrigger_adapter.CaptureTrigger(source, op) for op in function_sql.OPS]
                 for trigger in made:
                     pgtrigger_adapter.register(trigger)
                 _registered[table] = source, made
@@ -78,12 +85,12 @@ def install(using: str, sources: Iterable[Source], *, only_missing: bool = False
             unseen = layout.is_unseen(cursor, source) or any(cure.is_newer for cure in cures)
             for cure in cures:
                 cursor.execute(cure.command)
-                done += [f"installed {one.trigger} on {one.relation}" for one in cure.cured]
+                done += [f"installed {found.trigger} on {found.relation}" for found in cure.cured]
             layout.keep(cursor, source, announce=unseen)
     allowed_sources = dict.fromkeys(trigger.source for trigger in allowed)
     done += layout.announce_unseen(using, allowed_sources, soon=only_missing)
     done += coarse.fall_back(using, soon=only_missing)
-    wanted = None if only_missing else {one.compiled.sql.pgid for one in allowed}
+    wanted = None if only_missing else {trigger.compiled.sql.pgid for trigger in allowed}
     return done + remove(using, wanted, soon=only_missing)
 
 
@@ -98,34 +105,54 @@ class _Cure:
     @property
     def is_newer(self) -> bool:
         """Whether an older form was there, which may have missed what now counts."""
-        return any(one.hash not in (None, sql.COARSE) for one in self.cured)
+        return any(
+            found.hash not in (None, function_sql.COARSE) or found.by_row < found.subscribed
+            for found in self.cured
+        )
 
 
 def _cures(
     using: str, wanted: list[pgtrigger_adapter.CaptureTrigger], only_missing: bool
 ) -> Iterator[_Cure]:
     found: dict[str, list[catalog.Found]] = defaultdict(list)
-    for one in catalog.find(connections[using], [trigger.wanted for trigger in wanted]):
-        found[one.trigger].append(one)
+    for state in catalog.find(connections[using], [trigger.wanted for trigger in wanted]):
+        found[state.trigger].append(state)
     for trigger in wanted:
         hash, table = trigger.compiled.hash, trigger.source.table
         states = found[trigger.compiled.sql.pgid]
         faulty = [
-            one
-            for one in states
-            if one.usable and (_is_missing(one) if only_missing else fault_of(one, hash))
+            state
+            for state in states
+            if state.usable
+            and (
+                _is_missing(state, hash)
+                if only_missing
+                else fault_of(state, hash) or _is_extra(state)
+            )
         ]
-        if only_missing and faulty and all(one.half_enabled for one in faulty):
+        if only_missing and faulty and all(state.half_enabled for state in faulty):
             yield _Cure(table, trigger.compiled.enable_sql, faulty)
         elif faulty and only_missing and states[0].hash is not None:  # a partition's is missing
             command = trigger_sql.attach_sql(table, trigger.op, states[0].hash)
+            # One that is coarse is perhaps of older code, which knew no row triggers.
+            if states[0].hash == function_sql.COARSE:
+                body = function_sql.coarse_body(table, trigger.op)
+                command = function_sql.function_sql(table, trigger.op, body) + command
             yield _Cure(table, command, faulty)
         elif faulty:
             yield _Cure(table, trigger.compiled.install_sql, faulty)
 
 
-def _is_missing(found: catalog.Found) -> bool:
-    return found.hash is None or found.half_enabled
+def _is_missing(found: catalog.Found, hash: str) -> bool:
+    by_statement = (
+        found.subscribed and not found.by_row and found.hash in (hash, function_sql.COARSE)
+    )
+    return found.hash is None or found.half_enabled or by_statement
+
+
+def _is_extra(found: catalog.Found) -> bool:
+    """Whether it is a row trigger where no subscription writes any more."""
+    return found.by_row and not found.subscribed
 
 
 def remove(using: str, wanted: Collection[str] | None = (), soon: bool = False) -> list[str]:
@@ -140,11 +167,11 @@ def remove(using: str, wanted: Collection[str] | None = (), soon: bool = False) 
         A line for each trigger dropped.
     """
     connection, done = connections[using], []
-    for one in catalog.installed(connection):
-        if one.detached or (wanted is not None and one.trigger not in wanted):
+    for trigger in catalog.installed(connection):
+        if trigger.detached or (wanted is not None and trigger.trigger not in wanted):
             with alone(using, soon) as cursor:
-                cursor.execute(f"DROP TRIGGER IF EXISTS {one.trigger} ON {one.relation}")
-            done.append(f"removed {one.trigger} from {one.relation}")
+                cursor.execute(f"DROP TRIGGER IF EXISTS {trigger.trigger} ON {trigger.relation}")
+            done.append(f"removed {trigger.trigger} from {trigger.relation}")
     for function in catalog.unused_functions(connection) if wanted is not None else ():
         with alone(using, soon) as cursor:
             cursor.execute(f"DROP FUNCTION IF EXISTS {function}")
@@ -160,9 +187,9 @@ def faults(using: str, sources: Iterable[Source]) -> list[Fault]:
     if not catalog.has_log(connection):
         return []
     register(sources)
-    wanted = {one.compiled.sql.pgid: one.compiled.hash for one in _allowed(using)}
-    states = catalog.find(connection, [one.wanted for one in _allowed(using)])
-    return [fault for one in states if (fault := fault_of(one, wanted[one.trigger]))]
+    wanted = {trigger.compiled.sql.pgid: trigger.compiled.hash for trigger in _allowed(using)}
+    states = catalog.find(connection, [trigger.wanted for trigger in _allowed(using)])
+    return [fault for state in states if (fault := fault_of(state, wanted[state.trigger]))]
 
 
 def _allowed(using: str) -> list[pgtrigger_adapter.CaptureTrigger]:

@@ -22,6 +22,7 @@ from django.db.models.signals import post_migrate, pre_migrate
 from kck_publish.capture import catalog, install
 
 from .coarse import make_coarse
+from .make_tables import make_missing
 from .source import Source
 
 Plan = Sequence[tuple[Migration, bool]]
@@ -56,6 +57,7 @@ def connect(sender: object, sources: Callable[[], list[Source]]) -> None:
 
 def before(using: str, plan: Plan = (), apps: Apps | None = None, **kwargs: Any) -> None:
     """Make coarse what the plan may break; remove everything if our own tables are to go."""
+    make_missing(using)
     connection = connections[using]
     if not plan or apps is None or not catalog.has_log(connection):
         return
@@ -63,10 +65,10 @@ def before(using: str, plan: Plan = (), apps: Apps | None = None, **kwargs: Any)
         install.remove(using)
         return
     named = names_by_table(apps)
-    for one in catalog.installed(connection):
-        if one.op != "truncate" and touched(plan, one.table, named.get(one.table, [])):
+    for trigger in catalog.installed(connection):
+        if trigger.op != "truncate" and touched(plan, trigger.table, named.get(trigger.table, [])):
             with transaction.atomic(using), connection.cursor() as cursor:
-                make_coarse(cursor, one)
+                make_coarse(cursor, trigger)
 
 
 def after(using: str, sources: Callable[[], list[Source]], **kwargs: Any) -> None:

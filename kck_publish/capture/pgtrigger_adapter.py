@@ -1,4 +1,4 @@
-"""The capture triggers as django-pgtrigger sees them: four statement triggers a source.
+"""The capture triggers as django-pgtrigger sees them: four triggers a source.
 
 ``install`` makes them from the registry's sources and puts them into django-pgtrigger's registry,
 so that ``manage.py pgtrigger ls``, ``install``, ``disable`` and ``enable`` know them. They are kept
@@ -14,9 +14,9 @@ from typing import Any
 
 import pgtrigger
 from django.db import DEFAULT_DB_ALIAS, connections
-from pgtrigger import compiler, core, registry
+from pgtrigger import compiler, core, registry, runtime
 
-from kck_publish.capture import catalog, layout, sql, trigger_sql
+from kck_publish.capture import catalog, function_sql, layout, trigger_sql
 from kck_publish.capture.locks import alone
 from kck_publish.capture.source import Source
 
@@ -38,9 +38,9 @@ class CaptureSql(compiler.UpsertTriggerSql):
     def __init__(self, source: Source, op: str) -> None:
         self.kwargs: dict[str, str] = {}
         self.defaults: dict[str, str] = {}
-        self.pgid = sql.trigger_name(op, source.table)
+        self.pgid = function_sql.trigger_name(op, source.table)
         self.table = source.table
-        self.hash = sql.digest(trigger_sql.install_sql(source, op, ""))
+        self.hash = function_sql.digest(trigger_sql.install_sql(source, op, ""))
         self.data = trigger_sql.install_sql(source, op, self.hash)
 
 
@@ -48,7 +48,7 @@ class CompiledCapture(compiler.Trigger):
     """The commands on one trigger; each includes the table's partitions."""
 
     def _each(self, before: str, after: str = "") -> str:
-        return trigger_sql.each_table(self.sql.table, (before, after))
+        return trigger_sql.on_trigger(self.sql.table, self.sql.pgid, (before, after))
 
     @property
     def uninstall_sql(self) -> str:
@@ -82,9 +82,9 @@ class CaptureTrigger(pgtrigger.Trigger):
 
     @property
     def wanted(self) -> catalog.Wanted:
-        """What should be found in the database."""
+        """The trigger that should be found in the database."""
         columns = dict.fromkeys((*self.source.captured, *(self.source.watched or ())))
-        unseen = sql.virtual_columns(self.source)
+        unseen = function_sql.virtual_columns(self.source)
         return catalog.Wanted(
             table=self.source.table,
             trigger=self.compiled.sql.pgid,
@@ -108,7 +108,7 @@ class CaptureTrigger(pgtrigger.Trigger):
         return (
             super().allow_migrate(model, database=alias)
             and catalog.has_log(connections[alias])
-            and all(found.usable for found in self._found(alias))
+            and all(state.usable for state in self._found(alias))
         )
 
     def get_installation_status(
@@ -118,11 +118,12 @@ class CaptureTrigger(pgtrigger.Trigger):
         alias = database or DEFAULT_DB_ALIAS
         if not self.allow_migrate(model, database=alias):
             return core.UNALLOWED, None
-        found = self._found(alias)
-        if not found or any(one.hash is None for one in found):
+        states = self._found(alias)
+        if not states or any(state.hash is None for state in states):
             return core.UNINSTALLED, None
-        current = all(one.hash == self.compiled.hash for one in found)
-        return core.INSTALLED if current else core.OUTDATED, all(one.enabled for one in found)
+        hash = self.compiled.hash
+        current = all(state.hash == hash and state.by_row >= state.subscribed for state in states)
+        return core.INSTALLED if current else core.OUTDATED, all(state.enabled for state in states)
 
     def install(self, model: Any, database: str | None = None) -> Any:
         """Announces the source, too, if the trigger was not there as it should be."""
@@ -176,8 +177,30 @@ def _meta_without(trigger: CaptureTrigger, present: bool) -> Iterator[None]:
 def register(trigger: CaptureTrigger) -> None:
     """Make the trigger known to django-pgtrigger, and to nobody's migrations."""
     model: Any = trigger.source.model  # pgtrigger's annotations mean the class, and say Model
+    vars(runtime)["registry"] = ProjectsTriggers()
     with _meta_without(trigger, present=False):
         registry.set(trigger.get_uri(model), model=model, trigger=trigger)
+
+
+class ProjectsTriggers:
+    """pgtrigger's registry as its ``runtime`` sees it: without ours, where none is named.
+
+    ``pgtrigger.constraints()`` without URIs defers all triggers that there are, and refuses when
+    one of them cannot be deferred. The commands of pgtrigger know ours.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(registry, name)
+
+    def registered(self, *uris: str) -> list[tuple[Any, pgtrigger.Trigger]]:
+        """As pgtrigger's own; without URIs those of the project.
+
+        Where the project has none: ours, as ``pgtrigger.ignore()`` fails on no trigger at all.
+        """
+        found = registry.registered(*uris)
+        if uris:
+            return found
+        return [each for each in found if not isinstance(each[1], CaptureTrigger)] or found
 
 
 def unregister(trigger: CaptureTrigger) -> None:

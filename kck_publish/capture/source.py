@@ -1,6 +1,6 @@
-"""What is captured of one table.
+"""The captured columns of one table.
 
-Made by the registry from what is declared; read by ``sql`` to write the capture, and by
+Made by the registry from what is declared; read by ``function_sql`` to write the capture, and by
 ``log.reader`` to read it back.
 """
 

@@ -1,4 +1,4 @@
-"""What a statement may do: by its text before it runs, by the server's command tag after it.
+"""The kind of a statement: by its text before it runs, by the server's command tag after it.
 
 The server answers each statement with a tag. Only a few tags stand for statements that change no
 row. A SELECT may write too, by a function or a WITH: it is trusted only when it holds nothing that
@@ -64,9 +64,9 @@ def may_write(tag: str | None, query: Any, raw: Any) -> bool:
         query: the SQL; anything but a str is not looked into.
         raw: the connection of psycopg's that it ran on.
     """
-    if tag is None or not isinstance(query, str):
+    if not isinstance(query, str):
         return True
-    if tag.startswith("INSERT"):
+    if tag is None or tag.startswith("INSERT"):  # none: it failed, or is in a pipeline
         return _ADD.match(query) is None
     if not tag.startswith("SELECT") and tag.rstrip(" 0123456789") not in _READING:
         return True

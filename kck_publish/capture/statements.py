@@ -1,8 +1,8 @@
 """Notices what is written: every statement on every PostgreSQL connection of Django's.
 
 One that may have changed a row (see ``statement_kind``) makes the request's memo forget, and marks
-the session (see ``session_writes``). One that may fire a trigger gets the settings of its context
-(see ``local_settings``).
+the session (see ``own_session_writes``). One that may fire a trigger gets the settings of its
+context (see ``local_settings``).
 
 What is not noticed: a view, operator, cast or policy whose definition calls a function that
 writes; and what is sent past psycopg's cursors. ``clear_request_caches()`` is for these.
@@ -21,7 +21,7 @@ from psycopg.errors import InvalidTransactionTermination, UndefinedColumn
 from psycopg.pq import TransactionStatus
 
 from .. import search_path
-from . import local_settings, pooled_writes, request_writes, session_writes
+from . import local_settings, own_pooled_writes, own_request_writes, own_session_writes
 from .fault import explain
 from .statement_kind import may_end_transactions, may_fire, may_write
 
@@ -53,7 +53,7 @@ class _Watched:
         finally:
             search_path.note(query, tag)
             if may_write(tag, query, raw):
-                _note(raw)
+                _note_write(raw)
         return result
 
     def _execute_within(self, query: Any, *args: Any, **options: Any) -> Any:
@@ -67,11 +67,11 @@ class _Watched:
                 raise
             # A procedure that commits: no transaction can hold settings for it.
             result = super().execute(query, *args, **options)  # type: ignore[misc]
-            pooled_writes.record_ended(raw)
+            own_pooled_writes.record_ended(raw)
         else:
             if may_end_transactions(query):
-                pooled_writes.record(raw)
-                pooled_writes.record_ended(raw)
+                own_pooled_writes.record(raw)
+                own_pooled_writes.record_ended(raw)
         return result
 
     def executemany(self, query: Any, *args: Any, **options: Any) -> Any:
@@ -96,7 +96,7 @@ class _Watched:
             with self._transaction(query):
                 yield
         finally:
-            _note(self.connection)
+            _note_write(self.connection)
 
     @contextmanager
     def _transaction(self, query: Any) -> Iterator[None]:
@@ -107,19 +107,19 @@ class _Watched:
         with local_settings.own_transaction(raw):
             local_settings.put(raw)
             yield
-            pooled_writes.record(raw)
+            own_pooled_writes.record(raw)
 
 
 def _concerns(raw: Any) -> bool:
     """Whether the transactions of a connection have to be told or asked anything."""
-    return local_settings.concerns(raw) or pooled_writes.is_pooled(raw)
+    return local_settings.concerns(raw) or own_pooled_writes.is_pooled(raw)
 
 
-def _note(raw: Any) -> None:
-    mine = request_writes.current()
+def _note_write(raw: Any) -> None:
+    mine = own_request_writes.current()
     if mine is not None:
         mine.note(raw)
-    session_writes.note(raw)
+    own_session_writes.note(raw)
     for told in subscribers:
         told(raw)
 
@@ -137,9 +137,9 @@ def _connected(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if not issubclass(raw.cursor_factory, _Watched):
             factory: Any = raw.cursor_factory
             raw.cursor_factory = _watched(factory)
-        session_writes.watch(raw, connection.alias)
+        own_session_writes.watch(raw, connection.alias)
         with connection.wrap_database_errors:
-            pooled_writes.watch(raw, connection.alias)
+            own_pooled_writes.watch(raw, connection.alias)
 
 
 def connect() -> None:

@@ -15,26 +15,26 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.db.models import Model
 
-from ..public import public_in
+from ..public_names import public_in
 from . import local_settings
 from .local_settings import Local
 
 
-class _Block(ContextDecorator):
+class Block(ContextDecorator):
     """A block, or a decorated function, that says something else of what it writes."""
 
     def __init__(self) -> None:
         self._before: list[Local] = []
 
-    def _recreate_cm(self) -> _Block:
+    def _recreate_cm(self) -> Block:
         # A decorator makes a block of its own for each call, so that calls may nest.
         raise NotImplementedError
 
     def _within(self, before: Local) -> Local:
-        """What is said inside, by what is said around the block."""
+        """The setting inside the block, by the setting around it."""
         raise NotImplementedError
 
-    def __enter__(self) -> _Block:
+    def __enter__(self) -> Block:
         before = local_settings.current.get()
         self._before.append(before)
         local_settings.current.set(self._within(before))
@@ -44,7 +44,7 @@ class _Block(ContextDecorator):
         local_settings.current.set(self._before.pop())
         _lift()
 
-    async def __aenter__(self) -> _Block:
+    async def __aenter__(self) -> Block:
         return self.__enter__()
 
     async def __aexit__(self, *error: object) -> None:
@@ -65,7 +65,7 @@ class _Block(ContextDecorator):
 
 
 @public_in("kck_publish")
-class suppress(_Block):  # noqa: N801 - used as a function
+class suppress(Block):  # noqa: N801 - used as a function
     """Capture no changes of these models, or none at all without arguments.
 
     For a bulk load that primes afterwards: what was stored before stays as it was. Nested blocks
@@ -100,7 +100,7 @@ class suppress(_Block):  # noqa: N801 - used as a function
 
 
 @public_in("kck_publish")
-class unsuppress(_Block):  # noqa: N801 - used as a function
+class unsuppress(Block):  # noqa: N801 - used as a function
     """Capture everything again.
 
     Called, until the surrounding block ends; as a context manager or decorator, within it.
@@ -123,7 +123,7 @@ class unsuppress(_Block):  # noqa: N801 - used as a function
         if local_settings.current.get() is self._called:
             local_settings.current.set(self._before_call)
 
-    def __enter__(self) -> _Block:
+    def __enter__(self) -> Block:
         self._undo_call()
         return super().__enter__()
 
@@ -133,7 +133,7 @@ class unsuppress(_Block):  # noqa: N801 - used as a function
 
 
 @public_in("kck_publish")
-class origin(_Block):  # noqa: N801 - used as a function
+class origin(Block):  # noqa: N801 - used as a function
     """Name who writes: changes are captured, and relays that ignore this origin skip them.
 
     Args:

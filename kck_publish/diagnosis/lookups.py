@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from django.db import connections
 from django.db.models import Model
 
+from ..capture.function_sql import quoted
 from ..capture.source import column_of
-from ..capture.sql import quoted
 from ..products import registry
-from ..products.depends import fields_of
 from .registry import Asks, Problem, diagnosis
 
 _INEXACT = """
@@ -31,12 +30,12 @@ def inexact_columns(alias: str) -> Iterator[Problem]:
     for model, names in _looked_up().items():
         with connections[alias].cursor() as cursor:
             cursor.execute(_INEXACT, [quoted(model._meta.db_table), sorted(names)])
-            found = cursor.fetchall()
-        for column, why in found:
+            rows = cursor.fetchall()
+        for column, why in rows:
             yield Problem(
                 "E026",
                 f"A product is looked up by {model._meta.db_table}.{column}, in which texts that "
-                f"differ are equal ({why}), while its field does not say so: rows are not found.",
+                f"differ are equal ({why}), while its field does not say so: rows are not rows.",
                 "Leave it out of cached_by, cached_lists and Depends(...), or give the column a "
                 "deterministic collation and the type text.",
                 model,
@@ -47,7 +46,6 @@ def _looked_up() -> dict[type[Model], set[str]]:
     found: dict[type[Model], set[str]] = {}
     for model, dependents in registry.graph().by_model.items():
         for _, dependency in dependents:
-            for name in dependency.mapping.values():
-                for field in fields_of(model, name) if dependency.on is model else ():
-                    found.setdefault(field.model, set()).add(column_of(field))
+            for field in dependency.found_by if dependency.on is model else ():
+                found.setdefault(field.model, set()).add(column_of(field))
     return found

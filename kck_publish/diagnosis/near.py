@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..conf import settings
-from ..stores.near.ownership import others_may_write
-from ..stores.near.place import near_store
+from ..exceptions import UntrustedNearFile
+from ..stores.near.file_path import near_store
+from ..stores.near.ownership import others_may_write, require_own
 from .registry import Asks, Problem, diagnosis
 
 
@@ -22,6 +23,20 @@ def shared_folder(alias: str) -> Iterator[Problem]:
             "Put it into a folder that only the user of your processes may write, such as "
             "/run/<project> made with mode 0700.",
         )
+
+
+@diagnosis("near file", Asks.RUNNING)
+def planted_file(alias: str) -> Iterator[Problem]:
+    """A file that is not this user's own, or that others may write: it is not read."""
+    near = near_store()
+    if near is None:
+        return
+    try:
+        require_own(near.path)
+    except FileNotFoundError:
+        return  # the subject "near follower" names it
+    except UntrustedNearFile as error:
+        yield Problem("W037", str(error))
 
 
 @diagnosis("near follower", Asks.RUNNING)

@@ -12,7 +12,7 @@ file, or a few that belong together)::
 
 It is then a system check (of each ``manage.py check`` for ``Asks.CODE``, of ``check --database``
 for ``Asks.DATABASE``), and a line of ``kck_doctor``. The id is new, the next free number, and
-stands in the table "System checks" of docs/reference.md. E stops ``migrate``, W does not.
+stands in the table "System checks" of docs/reference/checks.md. E stops ``migrate``, W does not.
 A database is only looked at where it is PostgreSQL and has, or should have, the library's tables;
 these may be missing. Settings and declarations that cannot be read are a subject of their own.
 """
@@ -26,6 +26,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from django.conf import settings as django_settings
 from django.db import connections
 
 from ..capture.catalog import has_log
@@ -51,7 +52,8 @@ class Problem:
     """What is wrong with a subject.
 
     Attributes:
-        id: of the system check, without the library's name: "E001" is an error, "W003" a warning.
+        id: of the system check, without the library's name: "E001" is an error, "W003" a warning,
+            and "I032" informs only.
         message: what is wrong, and what that does. No value of a row.
         cure: what to do; the command, where there is one.
         obj: the model or product concerned.
@@ -68,11 +70,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One subject, and the function that looks at it in the database of an alias."""
+    """One subject, and the function that looks at it in the database of an alias.
+
+    Attributes:
+        cured_by_migrate: nothing is said of it by the checks of ``migrate`` itself.
+    """
 
     subject: str
     asks: Asks
     look: Callable[[str], Iterable[Problem]]
+    cured_by_migrate: bool = False
 
     def problems(self, alias: str) -> list[Problem]:
         """What is wrong; empty when all is well, or when there is nothing to look at."""
@@ -90,14 +97,14 @@ _diagnoses: dict[str, Diagnosis] = {}
 
 
 def diagnosis(
-    subject: str, asks: Asks
+    subject: str, asks: Asks, cured_by_migrate: bool = False
 ) -> Callable[[Callable[[str], Iterable[Problem]]], Callable[[str], Iterable[Problem]]]:
     """Make a function the one that looks at a subject."""
 
     def register(look: Callable[[str], Iterable[Problem]]) -> Callable[[str], Iterable[Problem]]:
         if subject in _diagnoses:
             raise ValueError(f"The subject {subject!r} is looked at twice.")
-        _diagnoses[subject] = Diagnosis(subject, asks, look)
+        _diagnoses[subject] = Diagnosis(subject, asks, look, cured_by_migrate)
         return look
 
     return register
@@ -113,6 +120,25 @@ def diagnoses() -> dict[str, Diagnosis]:
 def diagnose(subject: str, alias: str) -> list[Problem]:
     """What is wrong with one subject."""
     return diagnoses()[subject].problems(alias)
+
+
+def is_silenced(problem: Problem) -> bool:
+    """Whether SILENCED_SYSTEM_CHECKS names it."""
+    return f"kck_publish.{problem.id}" in django_settings.SILENCED_SYSTEM_CHECKS
+
+
+def errors(alias: str) -> list[Problem]:
+    """What is wrong with a database so that no listener must follow it.
+
+    What is wrong with the code is an error of each command's own checks.
+    """
+    return [
+        problem
+        for found in diagnoses().values()
+        if found.asks is Asks.DATABASE
+        for problem in found.problems(alias)
+        if problem.id.startswith("E") and not is_silenced(problem)
+    ]
 
 
 def _applies(alias: str) -> bool:

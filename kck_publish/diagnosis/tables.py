@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.db import connections, router
 
-from ..capture import catalog, install
+from ..capture import install
 from ..conf import settings
 from ..exceptions import StoreMissing
 from ..products import registry
 from .registry import Asks, Problem, diagnosis
 
 
-@diagnosis("tables", Asks.DATABASE)
+@diagnosis("tables", Asks.DATABASE, cured_by_migrate=True)
 def missing_tables(alias: str) -> Iterator[Problem]:
     """The library's own tables that are not there."""
     if alias != settings.DATABASE:
@@ -29,17 +29,8 @@ def missing_tables(alias: str) -> Iterator[Problem]:
             yield Problem("W005", str(StoreMissing(model._meta.db_table, alias)))
 
 
-@diagnosis("triggers", Asks.DATABASE)
+@diagnosis("triggers", Asks.DATABASE, cured_by_migrate=True)
 def faulty_triggers(alias: str) -> Iterator[Problem]:
-    """Triggers that are missing, disabled or outdated, and tables whose writes fire none."""
+    """Triggers that are missing, disabled or outdated, or not fired by who writes the table."""
     for fault in install.faults(alias, registry.sources()):
         yield Problem("W003", str(fault))
-    tables = [source.table for source in registry.sources()]
-    for table in catalog.subscribed(connections[alias], tables):
-        yield Problem(
-            "W031",
-            f"Table {table} is written by logical replication, whose changes fire no statement "
-            "triggers: they are not captured, and what depends on the table becomes stale.",
-            "Run the listener on the publisher, or call SELECT kck_publish_changed_v1"
-            f"('{table}') after changes have come.",
-        )

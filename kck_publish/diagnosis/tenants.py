@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import connections
+from django.db.models import Field, Model
 
 from ..capture.catalog import OUR_NAMES
+from ..capture.function_sql import quoted
 from ..capture.source import Source, column_of
-from ..capture.sql import quoted
 from ..products import registry
-from ..products.depends import fields_of
+from ..products.depends import Depends, fields_of
 from .registry import Asks, Problem, diagnosis
 
 # The tables under row level security, with the columns that their policies ask for.
@@ -55,8 +57,8 @@ def secured_rows(alias: str) -> Iterator[Problem]:
                     f"{table} is under row level security: what is stored of it for one reader is "
                     "served to all.",
                     "Make the tenant (a column that each policy asks for) a parameter of every "
-                    "product and lookup over the table, or keep each tenant's tables, the "
-                    "library's too, in a schema of its own. If no web process is subject to the "
+                    "product and lookup over the table. Or give each tenant a schema, with the "
+                    "library's tables in it. If no web process is subject to the "
                     "policies, name kck_publish.E022 in SILENCED_SYSTEM_CHECKS.",
                     sources[table].model,
                 )
@@ -81,11 +83,19 @@ def shared_log(alias: str) -> Iterator[Problem]:
 def _is_parted(source: Source, columns: set[str]) -> bool:
     """Whether each product over a table has one of the columns among its parameters."""
     return all(
-        columns & {column_of(field) for name in names for field in fields_of(source.model, name)}
-        for names in (
-            dependency.mapping.values()
+        columns & {column_of(field) for field in fields}
+        for fields in (
+            _mapped(dependency, source.model)
             for product in registry.graph().products.values()
             for dependency in product.depends_on
             if source.model in dependency.models
         )
     )
+
+
+def _mapped(dependency: Depends, model: type[Model]) -> list[Field[Any, Any]]:
+    """The columns of a table that parameters are mapped from."""
+    if not dependency.has_paths:
+        return [field for name in dependency.mapping.values() for field in fields_of(model, name)]
+    fields = [field for name in dependency.mapping for field in dependency.fields_of(name)]
+    return [field for field in fields if field.model is model]

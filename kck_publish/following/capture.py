@@ -1,4 +1,4 @@
-"""What a process that follows the log sees to: that there is something to follow."""
+"""The care of a following process for the capture: without triggers there is nothing to follow."""
 
 from __future__ import annotations
 

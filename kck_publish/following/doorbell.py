@@ -12,14 +12,15 @@ import os
 import selectors
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 
 from ..conf import settings
+from ..postgres import Asked, together
 
 logger = logging.getLogger("kck_publish")
 
@@ -33,6 +34,11 @@ _QUIET = """
 INSERT INTO kck_publish_listener (name, kind, backend) SELECT 'RING', 'quiet', 0
  WHERE NOT EXISTS (SELECT FROM kck_publish_listener WHERE kind = 'quiet')
 """
+_FLAG = """
+UPDATE kck_publish_listener SET asleep = %s, seen_at = clock_timestamp()
+ WHERE id = %s AND asleep <> %s
+"""
+_RUNNING = "SELECT array(SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint)"
 _RUNG = "DELETE FROM kck_publish_listener WHERE kind = 'quiet'"
 
 
@@ -62,6 +68,7 @@ class Doorbell:
         self._wake.setblocking(False)
         self._woken.setblocking(False)
         self._hears = False  # until it is proved
+        self._says_asleep = False
         self._ear: psycopg.Connection[Any] | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._woken, selectors.EVENT_READ)
@@ -130,35 +137,55 @@ class Doorbell:
             self._hears = self.wait(left)
         return self._hears
 
-    def asleep(self) -> frozenset[int]:
+    def asleep(self, *look: Asked) -> tuple[frozenset[int], list[list[Any]]]:
         """Have writers ring from now on; the transactions that may not have read so.
 
         A snapshot lists the running transactions below its xmax, and that is past the youngest
         one that has ended. So a transaction of our own is ended first, whose number is younger
         than those of all that have read the flag before.
+
+        Args:
+            look: what is asked after all this, for the same wait.
+
+        Returns:
+            the numbers of the transactions, and the rows of what was asked.
         """
-        self._flag(True)
-        self._desk.execute("SELECT pg_current_xact_id()")
-        return self.running()
+        self._says_asleep = True
+        with together(self._desk):
+            self._flag(True)
+            self._alone("SELECT pg_current_xact_id()")
+            running = self._desk.execute(_RUNNING)
+            seen = [self._desk.execute(*query) for query in look]
+        return _numbers(running), [cursor.fetchall() for cursor in seen]
 
     def awake(self) -> None:
         """Have nobody ring any more: the log is looked at all the time."""
-        self._flag(False)
+        if self._says_asleep:
+            with together(self._desk):
+                self._flag(False)
+            self._says_asleep = False
+
+    @property
+    def awake_query(self) -> Asked:
+        """Says so, for who sends it with other statements and commits; then ``is_awake``."""
+        return _FLAG, [False, self.id, False]
+
+    def is_awake(self) -> None:
+        """``awake_query`` is committed."""
+        self._says_asleep = False
 
     def _flag(self, asleep: bool) -> None:
-        self._desk.execute(
-            "UPDATE kck_publish_listener SET asleep = %s, seen_at = clock_timestamp() "
-            "WHERE id = %s AND asleep <> %s",
-            [asleep, self.id, asleep],
-        )
+        self._alone(_FLAG, [asleep, self.id, asleep])
+
+    def _alone(self, query: LiteralString, parameters: Sequence[Any] = ()) -> None:
+        """Run a statement in a transaction of its own, which has ended when the next one runs."""
+        self._desk.execute("BEGIN")
+        self._desk.execute(query, parameters)
+        self._desk.execute("COMMIT")
 
     def running(self) -> frozenset[int]:
         """The transactions that are running now, as far as the snapshot lists them."""
-        cursor = self._desk.execute(
-            "SELECT array(SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint)"
-        )
-        row = cursor.fetchone()
-        return frozenset(row[0] if row else ())
+        return _numbers(self._desk.execute(_RUNNING))
 
     def wait(self, seconds: float) -> bool:
         """Wait for a ring, or until ``wake`` is called; whether somebody rang."""
@@ -195,6 +222,11 @@ class Doorbell:
         self._selector.close()
         self._wake.close()
         self._woken.close()
+
+
+def _numbers(cursor: psycopg.Cursor[Any]) -> frozenset[int]:
+    row = cursor.fetchone()
+    return frozenset(row[0] if row else ())
 
 
 def listener_name() -> str:

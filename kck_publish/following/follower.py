@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import psycopg
 from django.db.models import Model
@@ -15,9 +14,9 @@ from ..log.change import Change
 from ..log.consumers import SHARD
 from ..products import registry
 from ..products.depends import Depends
-from ..public import public_in
+from ..public_names import public_in
 from .changes import ChangeStream
-from .stored import StoredProduct, StoredStream
+from .stored_products import StoredProduct, StoredStream
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Follower:
         ConfigurationError: for a class that cannot work.
     """
 
-    name: ClassVar[str] = ""
+    name: str = ""
     sources: ClassVar[Sequence[type[Model] | Depends] | None] = None
     products: ClassVar[Collection[str] | None] = None
 
@@ -68,7 +67,8 @@ class Follower:
         Args:
             reason: ``"new"``, the first time. Otherwise it has missed changes: ``"forgotten"``
                 (``kck_forget``, ``FORGET_AFTER``), ``"cluster"`` (the database is a restored
-                dump), ``"crashed"`` (the server, and with it the journal of what is stored),
+                dump, or a standby that was promoted, which may lack what was handed on),
+                ``"crashed"`` (the server, and with it the journal of what is stored),
                 ``"truncated"`` (all that was stored is gone), ``"interrupted"`` (the reset before
                 did not end).
 
@@ -86,17 +86,22 @@ class Follower:
         """Finish the batch and return from ``run``; a signal handler may call it."""
         self.process.stop()
 
-    @cached_property
+    @property
     def process(self) -> FollowerProcess:
-        """What runs it."""
+        """The process that runs it: one, whichever thread asks first."""
         from .follower_process import FollowerProcess
 
         if not self.name or self.name.startswith((SHARD, "near:")):
             raise ConfigurationError(f"{type(self).__qualname__} needs a name of its own.")
-        return FollowerProcess(self)
+        # A cached property has no lock since Python 3.12: one thread would run, and another stop,
+        # a process of its own.
+        process = self.__dict__.get("_process")
+        if process is None:
+            process = self.__dict__.setdefault("_process", FollowerProcess(self))
+        return cast("FollowerProcess", process)
 
     def streams(self, desk: psycopg.Connection[Any]) -> list[Stream]:
-        """What it follows, from where it was.
+        """The streams that it follows, from the place where it was.
 
         Args:
             desk: the connection that it reads on, and that holds its lock.
@@ -120,7 +125,9 @@ class Follower:
     def _wanted(cls) -> list[Depends] | None:
         if cls.sources is None:
             return None
-        wanted = [one if isinstance(one, Depends) else Depends(one) for one in cls.sources]
+        wanted = [
+            source if isinstance(source, Depends) else Depends(source) for source in cls.sources
+        ]
         for dependency in wanted:
             if dependency.product is not None or dependency.mapping or dependency.keys is not None:
                 raise ConfigurationError(

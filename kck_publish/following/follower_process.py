@@ -1,4 +1,4 @@
-"""What runs a ``Follower``: its connections, its lock, and the loop of all followers."""
+"""The process of a ``Follower``: its connections, its lock, and the loop of all followers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..conf import settings
 from ..exceptions import StoreUnreachable
 from ..log import followers
 from ..postgres import connect, describe, is_passing
+from .awaited_moments import Moments
 from .capture import CaptureWatch
 from .doorbell import Doorbell, listener_name
 from .loop import BEAT, Loop
-from .moments import Moments
-from .process import Following, OccupiedError
+from .process import Following, OccupiedError, see_listed
 from .stream import Stream
 
 if TYPE_CHECKING:
@@ -40,12 +40,14 @@ class FollowerProcess(Following):
 
     Attributes:
         poll: never LISTEN, only look.
+        installs: put right what of the capture is not as it should be, when it connects.
         say: prints a line for the operator.
     """
 
     def __init__(self, follower: Follower) -> None:
         super().__init__()
         self.poll = False
+        self.installs = True
         self.say: Callable[[str], object] = lambda line: None
         self._follower = follower
         self._waits = False
@@ -58,7 +60,8 @@ class FollowerProcess(Following):
             desk = connect(alias)
             stack.callback(desk.close)  # and with it the lock
             self._lock(desk, name)
-            CaptureWatch(alias).look()
+            if self.installs:
+                CaptureWatch(alias).look()
             streams = self._follower.streams(desk)
             bell = Doorbell(
                 lambda: connect(alias),
@@ -86,9 +89,12 @@ class FollowerProcess(Following):
         """Whether the database, or the store's own server, is away."""
         return isinstance(error, StoreUnreachable) or is_passing(error)
 
+    def let_go(self) -> None:
+        """Django's connection, on which the Follower's own code works."""
+        connections[settings.DATABASE].close()
+
     def lost(self, error: Exception) -> None:
         """Say so; of the store's server, the store itself has."""
-        connections[settings.DATABASE].close()
         if not isinstance(error, StoreUnreachable):
             logger.warning(
                 "Follower %s has lost the database (%s): connecting again.",
@@ -123,7 +129,8 @@ class StreamLoop(Loop):
         found = [stream.look() for stream in self._streams]
         if time.monotonic() - self._beaten > BEAT:
             self._beaten = time.monotonic()
-            self._desk.execute(_ALIVE, [self._moments.seat_belt.count, self.bell.id])
+            cursor = self._desk.execute(_ALIVE, [self._moments.seat_belt.count, self.bell.id])
+            see_listed(cursor.rowcount)
         return any(found)
 
     def unasked(self) -> bool:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from ..conf import settings
+from ..postgres import Asked
+from .awaited_moments import Moments
 from .doorbell import Doorbell
-from .moments import Moments
 
 # Looks right after a change are this close together, in seconds; they widen to AWAKE_POLL.
 CLOSE_POLL = 0.001
@@ -30,11 +33,14 @@ class Loop:
 
     # The pause after a look that was not in vain, in seconds.
     first_pause = CLOSE_POLL
+    # Whether the last look has left nothing that is known of.
+    may_rest = True
 
     def __init__(self, bell: Doorbell, stopped: threading.Event, moments: Moments) -> None:
         self.bell = bell
         self._stopped = stopped
         self._moments = moments
+        self._has_looked = False
 
     def look(self, rung: bool = False, once: bool = False) -> bool:
         """Handle what is new; whether there was anything.
@@ -45,8 +51,16 @@ class Loop:
         """
         raise NotImplementedError
 
+    def peek(self) -> Sequence[Asked]:
+        """Questions whose answers show ``is_quiet`` whether there is anything; none: look."""
+        return ()
+
+    def is_quiet(self, answers: Sequence[Sequence[Any]]) -> bool:
+        """Whether there is nothing to look at, by the answers to ``peek``."""
+        return False
+
     def nap(self) -> float:
-        """How long to wait for a ring, in seconds, before ``unasked``."""
+        """The time to wait for a ring, in seconds, before ``unasked``."""
         return BEAT
 
     def unasked(self) -> bool:
@@ -67,7 +81,9 @@ class Loop:
         """Follow until told to stop, or until an error says that the connection is lost."""
         last, pause = time.monotonic(), CLOSE_POLL
         while not self.stopping:
-            if self.look():
+            if self._has_looked:
+                self._has_looked = False
+            elif self.look():
                 last, pause = time.monotonic(), self.first_pause
             if time.monotonic() - last < settings.LINGER or not self.bell.can_sleep:
                 self.bell.wait(pause)
@@ -79,13 +95,14 @@ class Loop:
 
     def sleep(self) -> bool:
         """Fall asleep, and wake up for a reason: True when there may be a change."""
-        uncertain = self.bell.asleep()
-        pause = CLOSE_POLL
+        uncertain, answers = self.bell.asleep(*self.peek())
+        is_quiet, pause = self.is_quiet(answers), CLOSE_POLL
         try:
             # One look: while the flag says asleep, everybody rings.
-            while not self.look(once=True) and not self.stopping:
+            while (is_quiet or not self.look(once=True)) and not self.stopping:
                 if not uncertain:
                     return self.wait_for_ring()
+                is_quiet = False
                 self.bell.wait(pause)
                 pause = min(pause * 1.5, settings.AWAKE_POLL * 4)
                 # First see who has ended, and then look: the other order loses a change.
@@ -100,6 +117,7 @@ class Loop:
         while not self.stopping:
             if self.bell.wait(self.nap()):
                 self.look(rung=True)
+                self._has_looked = self.may_rest
                 return True
             if not self.stopping and self.unasked():
                 return True

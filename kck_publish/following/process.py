@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
@@ -13,8 +14,10 @@ from django.db import DatabaseError
 
 from ..exceptions import StoreUnreachable
 from ..postgres import is_read_only
+from .awaited_moments import Moments
 from .loop import Loop
-from .moments import Moments
+
+logger = logging.getLogger("kck_publish")
 
 # Seconds between two tries to connect; each is twice the one before.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
@@ -25,11 +28,29 @@ OCCUPIED_PAUSE = 0.5
 
 
 class Stopping(BaseException):
-    """It was told to stop, and gives up what it is at; no ``except`` of user code is to keep it."""
+    """The process was told to stop and gives up its work; no ``except`` of user code holds it."""
 
 
 class OccupiedError(Exception):
     """Another process follows in this one's place; its turn comes when that has ended."""
+
+
+class UnlistedError(Exception):
+    """Its row among the listeners was deleted, so nobody rings for it: it connects again."""
+
+
+def see_listed(count: int) -> None:
+    """See that a sign of life, which was just written, has found its row.
+
+    Args:
+        count: of the rows that it has found.
+
+    Raises:
+        UnlistedError: it is not there.
+    """
+    if count == 0:
+        logger.warning("Our row among the listeners was deleted (a flush?): connecting again.")
+        raise UnlistedError
 
 
 class Following:
@@ -51,6 +72,9 @@ class Following:
     def passes(self, error: Exception) -> bool:
         """Whether to connect again after such an error."""
         raise NotImplementedError
+
+    def let_go(self) -> None:
+        """After each loss: close what the next connection would find closed by the server."""
 
     def lost(self, error: Exception) -> None:
         """The connection is lost, and was not before, or not for this reason."""
@@ -90,10 +114,13 @@ class Following:
                 return
             except OccupiedError:
                 self._stopped.wait(OCCUPIED_PAUSE)
+            except UnlistedError:
+                self.moments.lost.happens()
             except (DatabaseError, psycopg.Error, StoreUnreachable, OSError) as error:
                 started = self.moments.connected.count or time.monotonic() - began < START_PATIENCE
                 if not self.passes(error) or not (started or is_read_only(error)):
                     raise
+                self.let_go()
                 if (reason := _reason(error)) not in lost:
                     lost[reason] = time.monotonic()
                     self.lost(error)

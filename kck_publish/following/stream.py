@@ -1,4 +1,4 @@
-"""What a Follower follows, the changes or what is stored: a place in a log that is kept for it."""
+"""A stream of changes or of stored values: a Follower's place in a log that is kept for it."""
 
 from __future__ import annotations
 

@@ -21,19 +21,21 @@ SECONDS, LEAST = 0.5, 50
 
 
 def turn(backlog: Sequence[Deferred], last: int) -> Deferred | None:
-    """Whose turn it is: each in turn has a page handled; of a product's stored keys, the first.
+    """The next part: each in turn has a page handled; of a product's stored keys, the first.
 
     So what was put aside again meanwhile waits, unbegun, and can be added to.
     """
     firsts: dict[object, Deferred] = {}
-    for one in backlog:
-        firsts.setdefault((one.name if one.stored else one.id), one)
+    for deferred in backlog:
+        firsts.setdefault((deferred.name if deferred.stored else deferred.id), deferred)
     waiting = list(firsts.values())
-    return next((one for one in waiting if one.id > last), waiting[0] if waiting else None)
+    return next(
+        (deferred for deferred in waiting if deferred.id > last), waiting[0] if waiting else None
+    )
 
 
 def paced(pace: int, seconds: float, most: int) -> int:
-    """How large the next page is, after one of this size that took so long."""
+    """The size of the next page, after a page of this size that took so long."""
     factor = min(2.0, SECONDS / max(seconds, 0.001))
     return min(most, max(LEAST, int(pace * factor)))
 

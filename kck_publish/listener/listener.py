@@ -12,23 +12,27 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from typing import Any
 
 from django.db import connections
+from django.dispatch import Signal
 
+from .. import signals
 from ..clock import now
 from ..conf import settings
-from ..direct import going_direct
+from ..direct_connection import going_direct
 from ..exceptions import ConfigurationError, ShardOccupied, StoreMissing, StoreUnreachable
+from ..following.awaited_moments import Moments
 from ..following.capture import CaptureWatch
 from ..following.doorbell import Doorbell, listener_name
 from ..following.loop import BEAT, Loop
-from ..following.moments import Moments
 from ..following.process import Following
-from ..postgres import PREPARE, connect, describe, is_passing, is_read_only, unlimited
+from ..postgres import PREPARE, Asked, autocommitting, connect, is_passing, is_read_only, unlimited
 from ..products import registry
 from ..refresh import schedule
-from ..refresh.losses import Losses
+from ..refresh.lost_connections import Losses
 from ..refresh.outcome import Outcome
+from .heartbeat import Heartbeat
 from .shard import OwnedShard
 from .worker import Worker
 
@@ -49,10 +53,12 @@ class Listener(Following):
         most: how many shards to own at the most; None for all that are free.
         say: prints a line for the operator.
         stored: is told the keys of the entries that were just written.
+        refuse: raises, once the database is reached for the first time, if it must not be followed.
 
     Attributes:
         owned: the shards that it owns.
         announced: whether it has said that it is ready.
+        heartbeat: whether it lives and is ready, for those who look from outside.
     """
 
     def __init__(
@@ -62,16 +68,20 @@ class Listener(Following):
         most: int | None = None,
         say: Callable[[str], None] = print,
         stored: Callable[[Sequence[str]], None] = lambda keys: None,
+        refuse: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self.alias = alias
         self.owned: dict[int, OwnedShard] = {}
         self.announced = False
+        self.heartbeat = Heartbeat()
         self._poll = poll
         self._most = most
         self._say = say
         self._stored = stored
+        self._refuse = refuse
         self._losses = Losses()
+        self._has_started = False
 
     def once(self) -> Outcome:
         """Drain and return: what is committed now is handled.
@@ -104,16 +114,21 @@ class Listener(Following):
     def working(self) -> Iterator[Worker]:
         """A worker with its own connection, which holds the locks of the shards that it takes."""
         registry.graph()  # a cycle, or a dependency on nothing, is refused here
+        if not self._has_started:
+            self._has_started = True
+            self._tell(signals.listener_starts)
         with ExitStack() as stack:
-            stack.callback(self.owned.clear)
+            stack.callback(self._leave)
             desk = connect(self.alias)
             stack.callback(desk.close)  # and with it the shards' locks
             stack.enter_context(going_direct(self.alias))
-            connections[self.alias].ensure_connection()
+            stack.enter_context(autocommitting(self.alias))
             unlimited(connections[self.alias].connection)
             for table in ("kck_publish_change", "kck_publish_entry"):
                 if desk.execute("SELECT to_regclass(%s)", [table]).fetchone() == (None,):
                     raise StoreMissing(table, self.alias)
+            if not self.announced:
+                self._refuse()
             watch = CaptureWatch(self.alias)
             watch.look()
             schedule.plan()
@@ -126,6 +141,7 @@ class Listener(Following):
                 self._stored,
                 watch,
                 self._losses,
+                self.heartbeat,
             )
             stack.callback(worker.maintenance.close)
             yield worker
@@ -145,8 +161,10 @@ class Listener(Following):
             worker.prove(bell)
             worker.take_shards()
             worker.drain(rounds=CATCH_UP_ROUNDS)
+            self.heartbeat.follows(sorted(self.owned))
             if not self.announced:
                 self.announced = True
+                self._tell(signals.listener_ready, shards=sorted(self.owned))
                 self._say(f"kck_listen ready: {bell.name}, shards {sorted(self.owned)}")
             yield ShardLoop(worker, bell, self._stopped, self.moments)
 
@@ -155,18 +173,34 @@ class Listener(Following):
 
         A batch that was not written is repeated.
         """
+        self.heartbeat.beat()
         return isinstance(error, StoreUnreachable) or is_passing(error)
 
-    def lost(self, error: Exception) -> None:
-        """Say so; of the store's server, the store itself has."""
+    def let_go(self) -> None:
+        """Django's connection, on which is computed: it may be lost while connecting again, too."""
         connections[self.alias].close()
-        if not isinstance(error, StoreUnreachable):
-            words = "takes no writes" if is_read_only(error) else "is lost"
-            logger.warning("The database %s (%s): connecting again.", words, describe(error))
+
+    def lost(self, error: Exception) -> None:
+        """Tell of it."""
+        reason = "standby" if is_read_only(error) else "database"
+        reason = "store" if isinstance(error, StoreUnreachable) else reason
+        self._tell(signals.connection_lost, error=error, reason=reason)
 
     def found(self, seconds: float) -> None:
-        """Say so."""
-        logger.warning("Connected again after %.1f s: following the log.", seconds)
+        """Tell of it."""
+        self._tell(signals.connection_found, seconds=seconds)
+
+    def _leave(self) -> None:
+        """What is owned is nobody's from now on."""
+        left = sorted(self.owned)
+        self.heartbeat.stops()
+        self.owned.clear()
+        for shard in left:
+            reason = "it ends" if self.stopping else "its connection is closed"
+            self._tell(signals.shard_left, shard=shard, reason=reason)
+
+    def _tell(self, signal: Signal, **more: object) -> None:
+        signal.send_robust(None, using=self.alias, name=listener_name(), **more)
 
 
 class ShardLoop(Loop):
@@ -180,8 +214,23 @@ class ShardLoop(Loop):
         self._due: datetime | None = None
 
     def look(self, rung: bool = False, once: bool = False) -> bool:
-        """Drain; whether there was any change."""
-        return self.worker.drain(rounds=1 if once else None, rung=rung).changes > 0
+        """Drain, or do one batch of what somebody has rung for; whether there was any change."""
+        outcome = self.worker.drain(rounds=1 if once or rung else None, rung=rung)
+        self.may_rest = not outcome.cascaded
+        return outcome.changes > 0
+
+    def peek(self) -> Sequence[Asked]:
+        """Whether there is anything to do for each shard, and when the next retry is due."""
+        queries = self.worker.peek()
+        return [*queries, self.worker.retry_query()] if queries else []
+
+    def is_quiet(self, answers: Sequence[Sequence[Any]]) -> bool:
+        """Nothing, for any; and the time of the next retry is known, too."""
+        if not answers:
+            return False
+        *waits, ((retry,),) = answers
+        self.worker.note_retry(retry)
+        return not any(row[0] for rows in waits for row in rows)
 
     @property
     def needs_rings(self) -> bool:

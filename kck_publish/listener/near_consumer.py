@@ -7,14 +7,13 @@ from contextlib import suppress
 
 from ..exceptions import Forgotten
 from ..log import consumers
+from ..log.cluster import CLUSTER
 from ..log.consumers import Consumer
 from ..postgres import Cursor
 from ..stores.near import journal
 from ..stores.near.format import Owner
 
-_CLUSTER = """
-SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || current_database()
-"""
+_CLUSTER = f"SELECT {CLUSTER} || '/' || current_database()"
 
 
 def resume(cursor: Cursor, owner: Owner) -> Consumer | None:

@@ -1,4 +1,4 @@
-"""What is held in the near store, brought up to what is stored: see ``near_follower``."""
+"""The entries held in the near store, brought up to the stored ones: see ``near_follower``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Copying:
         self._large.clear()
 
     def hints(self, file: NearFile, keys: set[str]) -> list[Address]:
-        """What is held of the keys that we were nudged with, and can be asked with the look."""
+        """The held entries of the keys that came with the ring, to be asked with the look."""
         if not keys or not stores.current().rows_hold_values:
             return []
         return [Address(key, some[0]) for key, some in file.held(keys).items() if len(some) == 1]
@@ -41,43 +41,53 @@ class Copying:
         seen: journal.Look,
         hinted: list[Address],
         rows: list[Any],
+        at: float,
     ) -> None:
-        """What is held of these keys: anew, or not any more.
+        """Copy the held entries of these keys anew, or drop them.
 
         Args:
             hinted: of these the entries were read right after the look.
             rows: the entries.
+            at: when the look began.
         """
         assert seen.keys is not None
         if self._large:
             named = set(seen.keys)
-            self._large = {one: None for one in self._large if one[0] not in named}
-        held = {(key, one) for key, some in file.held(seen.keys).items() for one in some}
-        known = {(one.key, one.fingerprint) for one in hinted} & held
-        found = self.fetch(cursor, [Address(*one) for one in held - known])
+            self._large = {address: None for address in self._large if address[0] not in named}
+        held = {
+            (key, fingerprint)
+            for key, fingerprints in file.held(seen.keys).items()
+            for fingerprint in fingerprints
+        }
+        known = {(address.key, address.fingerprint) for address in hinted} & held
+        found = self.fetch(cursor, [Address(*address) for address in held - known])
         if known:
-            entries = stores.current().before_of(rows, hinted).entries
+            entries = stores.current().previous_in(rows, hinted).entries
             found += [entries[key] for key, _ in known if key in entries]
-        gone = held - {(one.address.key, one.address.fingerprint) for one in found}
-        self._put(file, found, gone, owner=replace(file.owner, done=seen.until))
+        gone = held - {(entry.address.key, entry.address.fingerprint) for entry in found}
+        owner = replace(file.owner, done=seen.until)
+        self._put(file, found, gone, owner=owner, changed=seen.keys, at=at)
 
-    def fill(self, cursor: Cursor, file: NearFile, asked: Iterable[tuple[str, str]]) -> None:
-        """Hold what readers have asked for."""
-        wanted = [one for one in asked if not file.holds(*one) and one not in self._large]
-        if found := self.fetch(cursor, [Address(*one) for one in wanted]):
-            self._put(file, found)
+    def fill(
+        self, cursor: Cursor, file: NearFile, asked: Iterable[tuple[str, str]], at: float
+    ) -> None:
+        """Hold what readers have asked for; they are told when the look began that found it."""
+        wanted = [
+            address for address in asked if not file.holds(*address) and address not in self._large
+        ]
+        self._put(file, self.fetch(cursor, [Address(*address) for address in wanted]), at=at)
 
     def _put(self, file: NearFile, entries: list[Stored], gone: Any = (), **records: Any) -> None:
-        for one in file.put(entries, gone, **records):
+        for large in file.put(entries, gone, **records):
             if len(self._large) < LARGE:
-                self._large[one.address.key, one.address.fingerprint] = None
+                self._large[large.address.key, large.address.fingerprint] = None
 
     def fetch(self, cursor: Cursor, addresses: list[Address]) -> list[Stored]:
         """The entries as they are now; one key may be there for two versions of the code."""
         store = stores.current()
         found: list[Stored] = []
         while addresses:
-            once = {one.key: one for one in addresses}
+            once = {address.key: address for address in addresses}
             found += store.look(cursor, list(once.values())).entries.values()
-            addresses = [one for one in addresses if once[one.key] != one]
+            addresses = [address for address in addresses if once[address.key] != address]
         return found

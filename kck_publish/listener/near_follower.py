@@ -26,18 +26,20 @@ from ..conf import settings
 from ..exceptions import ConfigurationError, Forgotten, StoreMissing
 from ..following.doorbell import Doorbell, listener_name
 from ..following.loop import BEAT, CLOSE_POLL, Loop
-from ..following.process import Following, OccupiedError
+from ..following.process import Following, OccupiedError, see_listed
 from ..log import consumers
 from ..log.consumers import Consumer
 from ..log.lag import lags
 from ..postgres import Cursor, connect, describe
 from ..stores.near import journal
-from ..stores.near.asking import DAMAGED
 from ..stores.near.format import Lease, clock, door_of
+from ..stores.near.hold_requests import DAMAGED
+from ..stores.row_versions import advance_versions
 from . import near_consumer, near_lmdb
 from .near_copy import Copying
-from .near_door import opened, requests_at
 from .near_loop import NearLoop
+from .near_rings import Rings
+from .near_socket import opened, requests_at
 
 logger = logging.getLogger("kck_publish")
 
@@ -79,6 +81,7 @@ class NearFollower(Following):
         self._hinted: deque[str] = deque(maxlen=FILL)
         self._beaten = self._renewed = self._damaged = 0.0
         self.copying = Copying()
+        self._rings = Rings()
 
     def nudge(self, keys: Iterable[str] = ()) -> None:
         """Look at once: something has just been stored. May be called from another thread.
@@ -96,6 +99,7 @@ class NearFollower(Following):
         with self._file() as file:
             assert self._bell is not None
             with self._desk.cursor() as cursor:
+                advance_versions(cursor)
                 consumer = near_consumer.resume(cursor, file.owner)
             self._consumer = consumer or self._begun(file)
             yield NearLoop(self, file, self._bell, self._stopped, self.moments)
@@ -161,7 +165,7 @@ class NearFollower(Following):
 
     @property
     def nap(self) -> float:
-        """How long readers can do without a look, in seconds."""
+        """The time that readers can do without a look, in seconds."""
         return self._lease / 4
 
     def take_nudge(self) -> bool:
@@ -170,7 +174,7 @@ class NearFollower(Following):
         return nudged
 
     def announce(self) -> None:
-        """It follows now: say so, the first time."""
+        """Say that the near store follows now, the first time."""
         if not self.following.is_set():
             self.following.set()
             self._say(f"kck_listen ready: the near store {self._path}")
@@ -187,7 +191,7 @@ class NearFollower(Following):
             return True
 
     def _look(self, file: Any) -> bool:
-        asked = requests_at(self._door, FILL)
+        asked = self._rings.heard(self._path, requests_at(self._door, FILL))
         if DAMAGED in (fingerprint for _, fingerprint in asked):
             if clock() - self._damaged > DAMAGES:
                 self._broken(file, None)
@@ -196,24 +200,28 @@ class NearFollower(Following):
         with self._desk.cursor() as cursor:
             keys = {self._hinted.popleft() for _ in range(len(self._hinted))}
             hinted = self.copying.hints(file, keys)
-            query = stores.current().before_query(hinted) if hinted else None
+            query = stores.current().previous_query(hinted) if hinted else None
             seen, rows = journal.unseen(self._desk, self._consumer, file.owner.done, query)
             if seen.keys is None:
+                stores.current().look_again()
                 file.clear(replace(file.owner, done=seen.until))
                 self.copying.forget()
             elif seen.keys:
-                self.copying.copy(cursor, file, seen, hinted, rows)
+                self.copying.copy(cursor, file, seen, hinted, rows, at)
             if asked:
-                self.copying.fill(cursor, file, asked)
+                self.copying.fill(cursor, file, asked, at)
             if clock() - self._renewed > self._lease / 5:
                 self._renew(cursor, file, at, seen.until)
-            return seen.keys is None or bool(seen.keys)
+            has_changed = seen.keys is None or bool(seen.keys)
+            if has_changed or asked:
+                self._rings.ring()
+            return has_changed
 
     def _renew(self, cursor: Cursor, file: Any, at: float, until: str) -> None:
         """Readers may trust the file a while longer: at that moment everything was copied."""
         lag = lags(cursor).longest
         owner = replace(file.owner, done=until)
-        file.put((), owner=owner, lease=Lease(at + self._lease, at, lag))
+        file.put((), owner=owner, lease=Lease(at + self._lease, at, lag), at=at)
         self._renewed = at
         if time.monotonic() - self._beaten > BEAT and self._bell is not None:
             self._beaten = time.monotonic()
@@ -221,6 +229,7 @@ class NearFollower(Following):
                 raise FileNotFoundError  # somebody has moved it away: open it anew
             self._consumer = consumers.advance(cursor, self._consumer, until)
             cursor.execute(_ALIVE, [self._bell.id])
+            see_listed(cursor.rowcount)
             file.check_readers()
 
     def _begun(self, file: Any) -> Consumer:
@@ -229,6 +238,7 @@ class NearFollower(Following):
         Until then there is no lease, and nothing is held.
         """
         self.following.clear()
+        stores.current().look_again()
         file.clear(replace(file.owner, consumer=0, done=""))
         self.copying.forget()
         with self._desk.cursor() as cursor:

@@ -10,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..conf import settings
+from ..following.awaited_moments import Moments
 from ..following.doorbell import Doorbell
 from ..following.loop import CLOSE_POLL, Loop
-from ..following.moments import Moments
 
 if TYPE_CHECKING:
     from .near_follower import NearFollower

@@ -1,4 +1,4 @@
-"""How long the listener lets changes gather between two batches. Pure.
+"""The pause between two batches, in which changes gather. Pure.
 
 Under a steady load a little patience makes one batch of many, and leaves the writers half of the
 processor that we would take. Where changes come one by one it would only make them late.

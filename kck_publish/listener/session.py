@@ -1,4 +1,4 @@
-"""Where one batch of the listener computes, and where it writes: two connections, one fence.
+"""The connections of one batch: one computes, the other writes; and their fence.
 
 The cursor moves only from where the worker read it, under the epoch that it read, so a worker that
 was paused while its shard moved rolls back, values and all.
@@ -7,7 +7,7 @@ was paused while its shard moved rolls back, values and all.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -15,16 +15,17 @@ from typing import Any, TypeVar
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .. import stores
 from ..conf import settings
 from ..exceptions import Fenced
 from ..postgres import Cursor
 from ..refresh import backlog, failures
 from ..refresh.backlog import Deferred
 from ..refresh.failures import Failure, Try
-from ..refresh.losses import Losses
+from ..refresh.lost_connections import Losses
 from ..refresh.session import Session
-from ..stores import Address, Query
-from .shard import OwnedShard
+from ..stores import Address, Query, edges
+from .claim import Claim
 
 logger = logging.getLogger(__name__)
 
@@ -49,14 +50,12 @@ RECORD_TIMEOUT = "200ms"
 
 
 class BatchSession(Session):
-    """Where one batch computes (Django's connection) and writes (the desk).
+    """The connections of one batch: Django's computes, the desk writes.
 
     Args:
-        desk: the worker's own connection, in autocommit.
+        claim: on what is read, and the desk.
         connection: Django's, in the batch's transaction.
-        place: the shard and its cursor.
-        until: the batch's snapshot.
-        at: when that was taken.
+        at: when its snapshot was taken.
         breathe: gives a sign of life, if one is due.
         part: of the backlog, of which the batch takes a page along.
         stored: is told the keys of the entries that were just written.
@@ -65,22 +64,21 @@ class BatchSession(Session):
 
     def __init__(
         self,
-        desk: psycopg.Connection[Any],
+        claim: Claim,
         connection: BaseDatabaseWrapper,
-        place: OwnedShard,
-        until: str,
         at: datetime,
         breathe: Callable[..., None],
         part: Deferred | None,
         stored: Callable[[Sequence[str]], None],
         losses: Losses | None,
     ) -> None:
+        place = claim.place
         super().__init__(connection, place.shard, place.shards, place.fence, place.owed, losses)
         self._breathe = breathe
         self._tell_stored = stored
-        self._desk = desk
+        self._claim = claim
         self._place = place
-        self._until = until
+        self._until = claim.until
         self._at = at
         self._part = part
         self._at_last: list[Query] = []
@@ -92,14 +90,14 @@ class BatchSession(Session):
         self._tell_stored(keys)
 
     def cursor(self) -> Cursor:
-        return self._desk.cursor()
+        return self._claim.desk.cursor()
 
     def ask(self, *queries: Query) -> list[list[Any]]:
-        cursors = [self._desk.cursor() for _ in queries]
-        with self._desk.pipeline():
-            for cursor, query in zip(cursors, queries, strict=True):
-                cursor.execute(*query)
-        return [cursor.fetchall() for cursor in cursors]
+        return self._claim.ask(*queries)
+
+    def readers(self, keys: Iterable[str]) -> list[tuple[str, str]]:
+        (pairs,) = self.ask(edges.readers_query(keys))
+        return pairs
 
     def at_last(self, *queries: Query) -> None:
         """Run these with the last write of the batch."""
@@ -109,6 +107,10 @@ class BatchSession(Session):
     def puts_aside(self) -> bool:
         """Whether the backlog will be another one after the batch."""
         return bool(self._at_last)
+
+    def locked(self, addresses: Sequence[Address]) -> set[str]:
+        with self.cursor() as cursor:
+            return stores.current().table.locked(cursor, addresses)
 
     def any_room(self, keys: int) -> bool:
         return keys <= settings.MAX_CHANGES
@@ -128,7 +130,8 @@ class BatchSession(Session):
         until, at = (self._until, self._at) if last else (place.done, None)
         try:
             # In autocommit a pipeline is one transaction, for which we wait once.
-            with self._desk.pipeline(), self._desk.cursor() as cursor:
+            desk = self._claim.desk
+            with desk.pipeline(), desk.cursor() as cursor:
                 try:
                     yield cursor
                 except BaseException:
@@ -154,16 +157,17 @@ class BatchSession(Session):
         self._written(lambda cursor: failures.forget(cursor, settled), keys)
 
     def _written(self, write: Callable[[Cursor], T], keys: set[str]) -> T | None:
-        """What was written in a fenced transaction of its own; None: it could not be."""
+        """The result of a fenced transaction of its own; None: it could not be written."""
+        desk = self._claim.desk
         try:
-            with self._desk.pipeline(), self._desk.cursor() as cursor:
+            with desk.pipeline(), desk.cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [RECORD_TIMEOUT])
                 cursor.execute(_OURS, [self.shard, self._place.epoch])
                 return write(cursor)
         except psycopg.errors.DivisionByZero:
             raise Fenced(self.shard) from None
         except psycopg.Error as error:
-            if self._desk.broken:
+            if desk.broken:
                 raise
             logger.error(
                 "What failed cannot be written (%s): tried again later. Keys: %s",

@@ -18,6 +18,7 @@ from .. import stores
 from ..conf import settings
 from ..exceptions import ConfigurationError, StoreUnreachable
 from ..log import consumers
+from ..log.cluster import CLUSTER
 from ..log.consumers import SHARD_LOCKS
 from ..log.keys import shard_of
 from ..log.snapshot import NOTHING, Snapshot
@@ -28,7 +29,7 @@ from ..stores import Fence
 
 logger = logging.getLogger("kck_publish")
 
-_CLUSTER = "SELECT system_identifier::text FROM pg_control_system()"
+_CLUSTER = f"SELECT {CLUSTER}"
 # Session advisory locks: the holder of a shard's owns it.
 _LOCK = f"SELECT pg_try_advisory_lock({SHARD_LOCKS}, %s)"
 _UNLOCK = f"SELECT pg_advisory_unlock({SHARD_LOCKS}, %s)"
@@ -59,7 +60,7 @@ _HAND_ON = "UPDATE kck_publish_shard SET owed = %s, forgotten = %s"
 
 @dataclass(frozen=True)
 class OwnedShard:
-    """Where a worker is in the log, and under which epoch it owns the shard.
+    """The place of a worker in the log, and the epoch under which it owns the shard.
 
     Attributes:
         owed: keys whose failure could not be recorded, to be tried again.
@@ -83,7 +84,7 @@ class OwnedShard:
 
     @property
     def fence(self) -> Fence:
-        """What keeps workers of earlier epochs from writing outside the database."""
+        """The fence that keeps workers of earlier epochs from writing outside the database."""
         return Fence(self.shard, self.shards, self.epoch)
 
 
@@ -174,7 +175,7 @@ def agree(desk: psycopg.Connection[Any], shards: int) -> None:
         oldest = min((row[2] for row in rows), key=_age)
         oldest = min((oldest, *(row[0] for row in left)), key=_age)
         # Some values may already include what a cursor that is set back has not seen.
-        floor = max((one for row in rows for one in (row[2], row[6])), key=_age)
+        floor = max((snapshot for row in rows for snapshot in (row[2], row[6])), key=_age)
         since = min((row[3] for row in rows if row[3]), default=None)
         owed = {key for row in rows for key in row[4]}
         forgotten = any(row[5] for row in rows)

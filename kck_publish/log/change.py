@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Model
 
-from ..public import public_in
+from ..public_names import public_in
 
 
 @public_in("kck_publish")
@@ -24,6 +25,9 @@ class Change:
         new: the same, after.
         origin: what ``origin(...)`` said of the writer, or None.
         xid: the transaction that committed it, for the exactly-once rule.
+        seq: its number in the log; of two changes of one row the later one has the greater number.
+        at: when it was written, in the database's time.
+        untold: the topics that ``contrib.kafka.suppress`` keeps it from.
     """
 
     op: str
@@ -32,6 +36,9 @@ class Change:
     new: Mapping[str, Any] | None
     origin: str | None = None
     xid: int = 0
+    seq: int = field(default=0, compare=False)
+    at: datetime | None = field(default=None, compare=False)
+    untold: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def images(self) -> Iterator[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""Who follows the log beside the shards: near stores, relays; and how any follower is forgotten.
+"""The followers of the log beside the shards: near stores, relays; and how each is forgotten.
 
 A consumer has a row with its cursor. The log is trimmed only below all cursors, so one that has
 died holds the log back: ``kck_status`` names it, and ``kck_forget`` (or the setting
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..exceptions import Forgotten
-from ..postgres import Cursor
+from ..postgres import Asked, Cursor
 from .reader import UNSEEN
 from .snapshot import take
 
@@ -76,6 +76,8 @@ NEAR, STORED = "near", "stored"
 # The kinds of a Follower's registrations.
 CHANGES = "changes"
 FOLLOWERS = [CHANGES, STORED]
+CURSORS: Asked = (_CURSORS, [])
+"""Asks the cursors of all for whom the log is kept."""
 # How a shard is called among the consumers.
 SHARD = "shard:"
 
@@ -162,7 +164,7 @@ def forget_all(cursor: Cursor) -> None:
 
 def cursors(cursor: Cursor) -> list[str]:
     """The cursors of all for whom the log is kept."""
-    cursor.execute(_CURSORS)
+    cursor.execute(*CURSORS)
     return [row[0] for row in cursor.fetchall()]
 
 
@@ -183,6 +185,6 @@ def consumers(cursor: Cursor) -> list[dict[str, Any]]:
 
 
 def held(cursor: Cursor, done: str, kind: str = "") -> int:
-    """How many rows of its log a cursor has not seen."""
+    """The number of rows of its log that a cursor has not seen."""
     cursor.execute(_HELD_NEAR if kind in (NEAR, STORED) else _HELD, {"since": done})
     return int(cursor.fetchone()[0])

@@ -1,8 +1,9 @@
-"""Where a Follower is in the log, and whether the log was kept for it.
+"""The place of a Follower in the log, and whether the log was kept for it.
 
 A registration has a state. ``beginning``: the log is kept, and the Follower builds what it keeps;
 ``following``: it goes on from its cursor; ``forgotten``: the log is not kept for it. It is of one
-cluster: a restored dump has registrations whose numbers mean something else.
+cluster and timeline: a restored dump has registrations whose numbers mean something else, and a
+promoted standby may lack what was handed on.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from dataclasses import dataclass, replace
 
 from ..exceptions import Forgotten
 from ..postgres import Cursor
+from .cluster import CLUSTER, TIMELINE
 from .snapshot import take
 
-_CLUSTER = """
-(SELECT system_identifier FROM pg_control_system()) || '/' || current_database()
-"""
+_CLUSTER = f"({TIMELINE} || '/' || current_database())"
+# As it was written down before timelines were.
+_UNTIMED = f"({CLUSTER} || '/' || current_database())"
 # A session advisory lock: its holder is the one that follows.
 _LOCK = "SELECT pg_try_advisory_lock('kck_publish_consumer'::regclass::oid::int, hashtext(%s))"
 _FIND = f"""
-SELECT id, done::text, until::text, seq, state, cluster = {_CLUSTER}
+SELECT id, done::text, until::text, seq, state, cluster IN ({_CLUSTER}, {_UNTIMED})
   FROM kck_publish_consumer WHERE name = %s AND kind = %s
 """
 _BEGIN = f"""
@@ -30,9 +32,9 @@ ON CONFLICT (name, kind) DO UPDATE SET id = DEFAULT, done = excluded.done, until
     seen_at = clock_timestamp()
 RETURNING id, done::text
 """
-_MOVE = """
-UPDATE kck_publish_consumer
-   SET done = %s, until = %s, seq = %s, state = 'following', seen_at = clock_timestamp()
+_MOVE = f"""
+UPDATE kck_publish_consumer SET done = %s, until = %s, seq = %s, state = 'following',
+       cluster = {_CLUSTER}, seen_at = clock_timestamp()
  WHERE id = %s AND state <> 'forgotten'
 """
 _GIVE_UP = "UPDATE kck_publish_consumer SET state = 'forgotten' WHERE id = %s"
@@ -40,7 +42,7 @@ _GIVE_UP = "UPDATE kck_publish_consumer SET state = 'forgotten' WHERE id = %s"
 
 @dataclass(frozen=True)
 class Place:
-    """How far a Follower has come.
+    """The progress of a Follower.
 
     Attributes:
         id: tells this registration from a later one under the same name.
@@ -63,7 +65,7 @@ def lock(cursor: Cursor, name: str) -> bool:
 
 
 def find(cursor: Cursor, name: str, kind: str) -> tuple[Place | None, str]:
-    """Where a Follower was; or None and why it cannot go on there.
+    """The place of a Follower; or None, and the reason why it cannot go on there.
 
     Returns:
         the place and "", or None and ``"new"``, ``"forgotten"``, ``"cluster"`` or

@@ -27,7 +27,7 @@ class Image(dict[str, Any]):
         raise KeyError(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """As of a dict, but what cannot be read is not taken for what is not there."""
+        """As of a dict, but an unreadable value is not taken for an absent one."""
         if name in self.unreadable:
             raise UnreadableValue(name)
         return super().get(name, default)

@@ -1,4 +1,4 @@
-"""What the log and the stores know of a key: its product, its digest, its bucket and its shard.
+"""The parts of a key that the log and the stores use: product, digest, bucket and shard.
 
 A key is a text, the product's name before the first ``/`` (see ``products.keys``). Stores file a
 value under ``identify(key)``, so that keys may be of any length.
@@ -6,9 +6,13 @@ value under ``identify(key)``, so that keys may be of any length.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 from ..exceptions import KeyParameterMismatch
+
+# Of so many keys the digest is remembered: a batch asks several times for each key of a chunk.
+REMEMBERED = 4096
 
 
 def product_of(key: str) -> str:
@@ -16,8 +20,9 @@ def product_of(key: str) -> str:
     return key.partition("/")[0]
 
 
+@lru_cache(REMEMBERED)
 def identify(key: str) -> str:
-    """What stands for the key in a store, as 32 hexadecimal digits: the same in every version."""
+    """The digest of the key in a store: 32 hexadecimal digits, the same in every version."""
     try:
         return blake2b(key.encode(), digest_size=16).hexdigest()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""How far the shards are behind: the age of the oldest committed change that one has not handled.
+"""The lag of the shards: the age of the oldest committed change that a shard has not handled.
 
 A row of the log says when it was written, not when it was committed, and a transaction may have
 been open for long. So three things are known of a commit: it came after the row was written, after
@@ -10,7 +10,7 @@ these counts: at the most as long before the truth as the owner's last sign of l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import clock
@@ -23,15 +23,15 @@ _COMMITTED = """
 CASE current_setting('track_commit_timestamp')
      WHEN 'on' THEN coalesce(pg_xact_commit_timestamp(xid::xid), at) ELSE at END
 """
-_LAGS = f"""
+LAGS = f"""
 SELECT s.shard, s.shards, extract(epoch FROM clock_timestamp() + %(moved)s - CASE
            WHEN s.forgotten THEN coalesce(s.caught_up_at, s.seen_at)
            WHEN late.seen = {LOOKED_AT} OR later.seen = {LOOKED_AT}
                THEN coalesce(s.caught_up_at, least(late.since, later.since))
            WHEN late.seen + later.seen > 0
                THEN greatest(s.caught_up_at, least(late.since, later.since))
-       END)::float,
-       extract(epoch FROM clock_timestamp() + %(moved)s - aside.since)::float
+       END)::float AS lag,
+       extract(epoch FROM clock_timestamp() + %(moved)s - aside.since)::float AS aside
   FROM kck_publish_shard s
  CROSS JOIN LATERAL (
     SELECT min(at) AS since FROM kck_publish_backlog b
@@ -46,8 +46,8 @@ SELECT s.shard, s.shards, extract(epoch FROM clock_timestamp() + %(moved)s - CAS
              WHERE xid = ANY (kck_publish_running_v1(s.done)) LIMIT {LOOKED_AT}) looked) late
 """
 # Where no shard has ever been owned. What a test has drained in its own transaction is handled.
-_UNFOLLOWED = f"""
-SELECT extract(epoch FROM clock_timestamp() + %(moved)s - min(since))::float
+UNFOLLOWED = f"""
+SELECT extract(epoch FROM clock_timestamp() + %(moved)s - min(since))::float AS lag
   FROM (SELECT {_COMMITTED} AS since FROM kck_publish_change
          WHERE seq > coalesce(nullif(current_setting('kck_publish.drained', true), ''),
                               '0')::bigint
@@ -63,7 +63,7 @@ class Lags:
     shards: int
     unfollowed: float
 
-    def of(self, shard: int) -> float:
+    def of_shard(self, shard: int) -> float:
         """The lag of one shard."""
         return self.by_shard.get(shard, self.unfollowed)
 
@@ -74,18 +74,29 @@ class Lags:
 
 
 def lags(cursor: Cursor, under: Sequence[str] | None = None) -> Lags:
-    """How far each shard is behind: one query, two looks into an index for each shard.
+    """The lag of each shard: one query, two looks into an index for each shard.
 
     Args:
         under: of what a shard has put aside, only that of these sources and products counts.
     """
     moved: dict[str, Any] = {"moved": clock.moved(), "under": under}
-    cursor.execute(_LAGS, moved)
-    rows = cursor.fetchall()
+    cursor.execute(LAGS, moved)
+    found = lags_of(cursor.fetchall())
+    if len(found.by_shard) >= found.shards:
+        return found
+    cursor.execute(UNFOLLOWED, moved)
+    return replace(found, unfollowed=max(0.0, cursor.fetchone()[0] or 0.0))
+
+
+def lags_of(
+    rows: Sequence[tuple[int, int, float | None, float | None]], unfollowed: float | None = None
+) -> Lags:
+    """The lags that ``LAGS`` has found.
+
+    Args:
+        unfollowed: what ``UNFOLLOWED`` has, in seconds, if that was asked.
+    """
     shards = rows[0][1] if rows else 1
     by_shard = {shard: max(0.0, lag or 0.0, aside or 0.0) for shard, _, lag, aside in rows}
-    if len(by_shard) >= shards:
-        return Lags(by_shard, shards, 0.0)
-    cursor.execute(_UNFOLLOWED, moved)
-    (found,) = cursor.fetchone()
-    return Lags(by_shard, shards, max(0.0, found or 0.0))
+    complete = len(by_shard) >= shards
+    return Lags(by_shard, shards, 0.0 if complete else max(0.0, unfollowed or 0.0))

@@ -10,9 +10,8 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
@@ -20,6 +19,7 @@ from psycopg import Error as PsycopgError
 from psycopg.adapt import Transformer
 from psycopg.pq import Format
 
+from ..capture.local_settings import told_of
 from ..capture.source import Source, column_of
 from ..exceptions import UnreadableValue
 from ..postgres import Cursor
@@ -38,7 +38,7 @@ UNDRAINED = """
     xid = pg_current_xact_id_if_assigned()
     AND seq > coalesce(nullif(current_setting('kck_publish.drained', true), ''), '0')::bigint
 """
-COLUMNS = "seq, xid::text::bigint, source, op, columns, old, new, origin, at"
+COLUMNS = "seq, xid::text::bigint, source, op, columns, old, new, origin, at, trace"
 _READ_UNSEEN = f"""
 SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER}
  UNION ALL
@@ -62,8 +62,7 @@ SELECT (SELECT true FROM kck_publish_change WHERE {LATER} ORDER BY xid LIMIT 1) 
 FETCH = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of the log, as it is stored."""
 
     seq: int
@@ -75,6 +74,7 @@ class Row:
     new: Sequence[str | None] | None
     origin: str | None
     at: datetime
+    trace: str | None = None
 
 
 # The first page of what is unseen: a few changes come with the snapshot, for one wait.
@@ -96,21 +96,22 @@ def unseen(
         without: sources that are left out.
     """
     if first is not None and len(first) <= FETCH:
-        yield from (row for row in (Row(*one) for one in first) if row.source not in without)
+        for each in map(Row._make, first):
+            if each.source not in without:
+                yield each
         return
     with connection.chunked_cursor() as cursor:
         query = _READ_UNSEEN_OF_OTHERS if without else _READ_UNSEEN
         cursor.execute(query, {"since": since, "without": list(without)})
         while some := cursor.fetchmany(FETCH):
-            for row in some:
-                yield Row(*row)
+            yield from map(Row._make, some)
 
 
 def undrained(connection: BaseDatabaseWrapper) -> list[Row]:
-    """What a test's own transaction has written since it was last drained."""
+    """The changes that a test's own transaction has written since it was last drained."""
     with connection.cursor() as cursor:
         cursor.execute(_READ_UNDRAINED)
-        return [Row(*row) for row in cursor.fetchall()]
+        return [*map(Row._make, cursor.fetchall())]
 
 
 def any_unseen(cursor: Cursor, since: str) -> bool:
@@ -160,14 +161,14 @@ class Decoder:
                 row.source,
                 type(error).__name__,
             )
-            return Change("truncate", model, None, None, row.origin, row.xid)
-        return Change(row.op, model, old, new, row.origin, row.xid)
+            return _change(row, "truncate", model, None, None)
+        return _change(row, row.op, model, old, new)
 
     def _images(self, model: type[Model], row: Row) -> list[dict[str, Any] | None]:
-        images = [self._image(model, row, values) for values in (row.old, row.new)]
-        if any(isinstance(image, Image) for image in images):
+        images = [self._image(model, row, row.old), self._image(model, row, row.new)]
+        if type(images[0]) is Image or type(images[1]) is Image:
             self._loads.pop(model, None)  # the table may have changed: its types are asked again
-            images = [self._image(model, row, values) for values in (row.old, row.new)]
+            images = [self._image(model, row, row.old), self._image(model, row, row.new)]
         return images
 
     def _image(
@@ -190,8 +191,11 @@ class Decoder:
                     unreadable[attname] = text
         if unreadable:
             image = Image(image, unreadable)
-        key = tuple(image[one.attname] for one in model._meta.pk_fields)
-        image["pk"] = key[0] if len(key) == 1 else key
+        pks = model._meta.pk_fields
+        if len(pks) == 1:
+            image["pk"] = image[pks[0].attname]
+        else:
+            image["pk"] = tuple([image[field.attname] for field in pks])
         return image
 
     def _loads_of(self, model: type[Model]) -> dict[str, tuple[str, Load]]:
@@ -201,16 +205,16 @@ class Decoder:
             types = {column.name: column.type_code for column in cursor.description}
         transformer = Transformer(connection.connection)
         loads: dict[str, tuple[str, Load]] = {}
-        for one in model._meta.local_concrete_fields:
-            if one.column in types:
-                load = transformer.get_loader(types[one.column], Format.TEXT).load
-                expression = one.get_col(table)
+        for field in model._meta.local_concrete_fields:
+            if field.column in types:
+                load = transformer.get_loader(types[field.column], Format.TEXT).load
+                expression = field.get_col(table)
                 converters = [
                     *connection.ops.get_db_converters(expression),
                     *expression.get_db_converters(connection),
                 ]
-                loads[column_of(one)] = (
-                    one.attname,
+                loads[column_of(field)] = (
+                    field.attname,
                     _loader(load, converters, expression, connection),
                 )
         self._loads[model] = loads
@@ -230,3 +234,14 @@ def _loader(
         return value
 
     return loaded
+
+
+def _change(
+    row: Row,
+    op: str,
+    model: type[Model],
+    old: Mapping[str, Any] | None,
+    new: Mapping[str, Any] | None,
+) -> Change:
+    origin, untold = told_of(row.origin)
+    return Change(op, model, old, new, origin, row.xid, row.seq, row.at, untold)

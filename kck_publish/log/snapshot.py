@@ -35,7 +35,7 @@ class Snapshot:
 
     @property
     def age(self) -> int:
-        """How many transactions had ended: later snapshots of one cluster never have fewer.
+        """The number of ended transactions: a later snapshot of the same cluster never has fewer.
 
         Snapshots of one cluster are ordered by inclusion, so equal ages mean equal states.
         """

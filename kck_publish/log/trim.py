@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..postgres import Cursor
@@ -57,9 +58,13 @@ class Trimming:
     _seen: deque[tuple[float, str]] = field(default_factory=deque)
     _begun: bool = False
 
-    def trim(self, cursor: Cursor) -> int:
-        """Delete some rows; the number. Fewer than ``TRIMMED``: there are no more for now."""
-        if self._until is None and not self._next(cursor):
+    def trim(self, cursor: Cursor, known: Sequence[str] | None = None) -> int:
+        """Delete some rows; the number. Fewer than ``TRIMMED``: there are no more for now.
+
+        Args:
+            known: the cursors of all for whom the log is kept, if they were just asked.
+        """
+        if self._until is None and not self._next(cursors(cursor) if known is None else known):
             return 0
         parameters = {"since": self._since, "until": self._until, "older": self._older}
         cursor.execute(_DELETE_LATE, parameters)
@@ -76,9 +81,8 @@ class Trimming:
         self._until = None
         return late + int(count)
 
-    def _next(self, cursor: Cursor) -> bool:
+    def _next(self, found: Sequence[str]) -> bool:
         """Decide up to where the next rows are deleted; False when it is too early for any."""
-        found = cursors(cursor)
         if not found:
             return False
         now = time.monotonic()

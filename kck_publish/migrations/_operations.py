@@ -1,4 +1,4 @@
-"""What the migrations are made of. Frozen: a migration that has been published imports it."""
+"""The operations of the migrations. Frozen: a migration that has been published imports them."""
 
 from __future__ import annotations
 

@@ -75,7 +75,16 @@ class Auditing(threading.Thread):
             )
             product = registry.find(finding.key)
             if product is not None:
-                signals.differed.send_robust(product.sender, product=product.name, key=finding.key)
+                signals.differed.send_robust(
+                    product.sender,
+                    product=product.name,
+                    key=finding.key,
+                    seconds=None,
+                    bytes=None,
+                    lag=None,
+                    changes=None,
+                    reason="audit",
+                )
         self.differing += len(wrong)
         with connections[settings.DATABASE].cursor() as cursor:
             refreshes.log(cursor, refreshes.REFRESH, [finding.key for finding in wrong])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -19,9 +20,9 @@ from ..log.snapshot import Snapshot
 from ..products import registry
 from ..products.compute import compute
 from ..products.product import Computed, Parameters, Product
-from ..refresh.begin import begin_batch
 from ..refresh.check_augment import alike
 from ..refresh.compute_transaction import KEEP, ComputeTransaction
+from ..refresh.forget_cached import begin_batch
 from ..rows.products import RowProduct
 from ..stores import HAND, Address, Stored
 from .difference import Difference, difference
@@ -30,12 +31,12 @@ from .pending import pending
 
 @dataclass(frozen=True)
 class Finding:
-    """What is said of one key.
+    """The finding about one key.
 
     Attributes:
         kind: ``"different"``; ``"failing"`` (its compute raises); ``"behind"`` (its last refresh
-            failed: known, and tried again or a dead letter); ``"waiting"`` (a change that touches
-            it is not handled, so it cannot be judged).
+            failed, and is tried again or a dead letter, or its product is paused);
+            ``"waiting"`` (a change that touches it is not handled, so it cannot be judged).
         why: more about it; never a value.
         difference: of what is different, for whoever asks for values.
     """
@@ -59,8 +60,10 @@ class Seen:
     findings: list[tuple[Finding, int]] = field(default_factory=list)
 
 
-class _Batch:
+class AuditBatch:
     """The batch that an audit's computes run in: one snapshot, and nothing stored is trusted."""
+
+    memory: dict[Any, Any] | None = None  # each key is computed by itself
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -75,7 +78,7 @@ class _Batch:
         """Nobody waits for an auditor."""
 
     def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:
-        """What a compute sees of another product: a fresh compute of that, too.
+        """Another product as a compute sees it: a fresh compute of that product, too.
 
         But the stored value where that is meant, or known, to be another one.
         """
@@ -90,7 +93,7 @@ class _Batch:
 
 
 @contextmanager
-def _snapshot(connection: BaseDatabaseWrapper) -> Iterator[tuple[_Batch, str]]:
+def one_snapshot(connection: BaseDatabaseWrapper) -> Iterator[tuple[AuditBatch, str]]:
     """One snapshot for what is stored, for the log, and for the computes."""
     nested = connection.in_atomic_block
     begin_batch(connection.alias)
@@ -100,13 +103,13 @@ def _snapshot(connection: BaseDatabaseWrapper) -> Iterator[tuple[_Batch, str]]:
         cursor.execute("SELECT pg_current_snapshot()::text")
         snapshot = str(cursor.fetchone()[0])
         cursor.execute(KEEP)
-        yield _Batch(connection), snapshot
+        yield AuditBatch(connection), snapshot
 
 
 def look_at(product: Product, keys: Sequence[str]) -> Seen:
     """Look at some keys of one product, in one snapshot."""
     connection, store = connections[settings.DATABASE], stores.current()
-    with _snapshot(connection) as (batch, snapshot):
+    with one_snapshot(connection) as (batch, snapshot):
         seen = Seen(snapshot)
         with connection.cursor() as cursor:
             addresses = [Address(key, product.fingerprint) for key in keys]
@@ -143,7 +146,9 @@ def look_at(product: Product, keys: Sequence[str]) -> Seen:
 def _finding(product: Product, entry: Stored, computed: Computed, waits: bool) -> Finding:
     key = entry.address.key
     if entry.behind:
-        return Finding(key, "behind", "its last refresh failed: see kck_explain")
+        known = computed.error is not None or same(product, entry, computed)
+        parts = None if known else difference(product, entry, computed)
+        return Finding(key, "behind", "its last refresh failed, or it is paused", parts)
     if computed.error is not None:
         return Finding(key, "failing", f"its compute raises {type(computed.error).__name__}")
     if waits:
@@ -155,7 +160,7 @@ def _finding(product: Product, entry: Stored, computed: Computed, waits: bool) -
 
 
 def _storable(product: Product, computed: Computed) -> Computed:
-    """As it is; or, for a value that cannot be stored, the error that says so."""
+    """The value itself; or, if it cannot be stored, the error that says so."""
     try:
         if computed.error is None and computed.absent is None:
             computed.encoded(product)
@@ -179,4 +184,4 @@ def same(product: Product, entry: Stored, computed: Computed) -> bool:
     if isinstance(product, RowProduct):
         return False  # instances are equal by their pk alone
     # The same value in another order of its dict's keys: an augment, or a query without order.
-    return alike(product.decode(entry.body, entry.shape), product.decode(body, shape))
+    return alike(product.plain_value(entry.body, entry.shape), product.plain_value(body, shape))

@@ -1,4 +1,4 @@
-"""Where a stored value and a fresh one part: the first differing path, with both values.
+"""The first path at which a stored value and a fresh one differ, with both values.
 
 For whoever looks for the cause: values are shown on demand only, never in a log.
 """
@@ -51,14 +51,16 @@ class Difference:
 def difference(product: Product, entry: Stored, computed: Computed) -> Difference:
     """The first one between what is stored and what a compute gave, which are not the same."""
     stored = NOTHING if entry.body is None else _decoded(product, entry.body, entry.shape)
-    fresh = NOTHING if computed.absent is not None else product.decode(*computed.encoded(product))
+    fresh = (
+        NOTHING if computed.absent is not None else product.plain_value(*computed.encoded(product))
+    )
     path, stored_part, fresh_part = next(_differing(stored, fresh), ("", stored, fresh))
     return Difference(path, _text(stored_part), _text(fresh_part))
 
 
 def _decoded(product: Product, body: bytes, shape: bytes | None) -> Any:
     try:
-        return product.decode(body, shape)
+        return product.plain_value(body, shape)
     except Exception:  # noqa: BLE001 - damaged, or the decoder of a user's product
         return UNREADABLE
 

@@ -6,6 +6,7 @@ Only looks: nothing is primed, and no value is shown.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db import connections
 
 from .. import clock, stores
 from ..conf import settings
-from ..exceptions import StoreMissing, UnknownProduct
+from ..exceptions import UnknownProduct
 from ..log.keys import product_of
 from ..log.reader import UNSEEN
 from ..log.snapshot import NOTHING
@@ -24,36 +25,41 @@ from ..products.product import Product
 from ..refresh import schedule
 from ..rows.products import RowProduct
 from ..rows.table_products import TableProduct
-from ..stores import edges
 from .graph import by_what
 
-_PLACE = """
-SELECT s.shard, s.done::text,
+# All that is known of the key itself, in one row: the entry, where it is refreshed, its failure.
+_KEY = """
+SELECT e.fingerprint, e.stamp, e.by, e.version, e.primed_at, e.soft_expire, e.hard_expire, e.behind,
+       e.reason, e.seconds, e.bytes,
+       s.shard, s.done::text,
        (SELECT l.name FROM kck_publish_listener l WHERE s.shard = ANY (l.shards)
-         ORDER BY l.seen_at DESC LIMIT 1)
-  FROM kck_publish_shard s WHERE s.shard = %s %% s.shards
-"""
-_ENTRY = """
-SELECT fingerprint, stamp::text, by, version, primed_at, soft_expire, hard_expire, behind, reason,
-       seconds, octet_length(body)
-  FROM kck_publish_entry WHERE digest = %s AND (%s::text IS NULL OR fingerprint = %s)
- ORDER BY primed_at DESC LIMIT 1
+         ORDER BY l.seen_at DESC LIMIT 1),
+       f.attempts, f.first_at, f.due_at, f.error, f.message, f.traceback,
+       p.product, p.every, p.due_at, p.last_at,
+       (SELECT array_agg(DISTINCT read_key) FROM kck_publish_edge WHERE digest = %(digest)s)
+  FROM (VALUES (1)) always
+  LEFT JOIN LATERAL (
+    SELECT fingerprint, stamp::text AS stamp, by, version, primed_at, soft_expire, hard_expire,
+           behind, reason, seconds, octet_length(body) AS bytes
+      FROM kck_publish_entry
+     WHERE digest = %(digest)s
+       AND (%(fingerprint)s::text IS NULL OR fingerprint = %(fingerprint)s)
+     ORDER BY primed_at DESC LIMIT 1) e ON true
+  LEFT JOIN kck_publish_shard s ON s.shard = %(bucket)s %% s.shards
+  LEFT JOIN kck_publish_failure f ON f.digest = %(digest)s AND f.fingerprint = %(fingerprint)s
+  LEFT JOIN kck_publish_schedule p ON p.product = %(scheduled)s
 """
 _PENDING = f"""
 SELECT count(*) FILTER (WHERE source = ANY (%(sources)s) AND op <> 'refresh'),
        count(*) FILTER (WHERE op = 'refresh' AND source = %(product)s AND new = ARRAY[%(key)s])
   FROM kck_publish_change WHERE {UNSEEN}
 """
-_FAILURE = """
-SELECT attempts, first_at, due_at, error, message, traceback FROM kck_publish_failure
- WHERE digest = %s AND fingerprint = %s
-"""
 _STORED = "SELECT product, count(*) FROM kck_publish_entry WHERE product = ANY (%s) GROUP BY 1"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What ``kck_explain --json`` prints.
+    """The fields that ``kck_explain --json`` prints.
 
     Attributes:
         product: the key's product; ``computed_by`` is what computes it, None when it was set by
@@ -92,7 +98,7 @@ class Explanation:
 
 
 def explain(key: str) -> Explanation:
-    """What is known of a key.
+    """Everything that is known of a key.
 
     Raises:
         UnknownProduct: nobody computes it and nothing is stored there.
@@ -101,27 +107,39 @@ def explain(key: str) -> Explanation:
     """
     graph, product = registry.graph(), registry.find(key)
     parameters = product.parameters_of(key) if product else {}
-    connection = connections[settings.DATABASE]
-    if "kck_publish_entry" not in connection.introspection.table_names():
-        raise StoreMissing("kck_publish_entry", settings.DATABASE)
-    with clock.aware(connection.cursor()) as cursor:
-        stored, last = _entry(cursor, product, key)
+    address = stores.Address(key, product.fingerprint if product else "")
+    with (
+        stores.named_errors(settings.DATABASE),
+        clock.aware(connections[settings.DATABASE].cursor()) as cursor,
+    ):
+        cursor.execute(
+            _KEY,
+            {
+                "digest": address.digest,
+                "bucket": address.bucket,
+                "fingerprint": product.fingerprint if product else None,
+                "scheduled": product.name if product and product.refresh_every else None,
+            },
+        )
+        row = cursor.fetchone()
+        stored, last = _entry(row[:11])
         if product is None and stored is None:
             raise UnknownProduct(key, difflib.get_close_matches(key, graph.products))
-        shard, done = _place(cursor, key)
+        shard, done, listener = row[11:14]
+        recorded = [{"name": name, "by": "recorded"} for name in sorted(row[24] or ())]
         return Explanation(
             key,
             product_of(key),
             None if product is None else computed_by(product),
             parameters,
-            _inputs(product) | {"recorded": _recorded(cursor, key)},
+            _inputs(product) | {"recorded": recorded},
             stored,
             last,
-            _pending(cursor, graph, key, done),
-            _failure(cursor, product, key),
+            _pending(cursor, graph, key, done or NOTHING),
+            _failure(row[14:20]),
             _dependents(cursor, graph, product_of(key)),
-            _schedule(cursor, product),
-            shard,
+            None if row[20] is None else dict(zip(schedule.PLAN, row[20:24], strict=True)),
+            None if shard is None else {"shard": shard, "cursor": done, "listener": listener},
         )
 
 
@@ -144,40 +162,21 @@ def _inputs(product: Product | None) -> dict[str, list[dict[str, str]]]:
     return inputs
 
 
-def _recorded(cursor: Cursor, key: str) -> list[dict[str, str]]:
-    address = stores.Address(key, "")
-    return [{"name": name, "by": "recorded"} for name in edges.keys_read_for(cursor, address)]
-
-
-def _entry(
-    cursor: Cursor, product: Product | None, key: str
-) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    fingerprint = product.fingerprint if product else None
-    digest = stores.Address(key, "").digest
-    cursor.execute(_ENTRY, [digest, fingerprint, fingerprint])
-    row = cursor.fetchone()
-    if row is None:
+def _entry(row: Sequence[Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    fingerprint, stamp, by, version, at, soft, hard, behind, reason, seconds, size = row
+    if fingerprint is None:
         return None, None
-    stored_fingerprint, stamp, by, version, at, soft, hard, behind, reason, seconds, size = row
     stored = {
         "version": version,
         "stamp": stamp,
         "behind": behind,
         "bytes": size,
-        "fingerprint": stored_fingerprint,
+        "fingerprint": fingerprint,
         "soft_expire": soft,
         "hard_expire": hard,
     }
     why, _, change = reason.partition(": ")
     return stored, {"why": why, "change": change or None, "seconds": seconds, "at": at, "by": by}
-
-
-def _place(cursor: Cursor, key: str) -> tuple[dict[str, Any] | None, str]:
-    cursor.execute(_PLACE, [stores.Address(key, "").bucket])
-    row = cursor.fetchone()
-    if row is None:
-        return None, NOTHING
-    return {"shard": row[0], "cursor": row[1], "listener": row[2]}, row[1]
 
 
 def _pending(cursor: Cursor, graph: Graph, key: str, done: str) -> dict[str, int]:
@@ -188,13 +187,10 @@ def _pending(cursor: Cursor, graph: Graph, key: str, done: str) -> dict[str, int
     return {"changes": changes, "requests": requests}
 
 
-def _failure(cursor: Cursor, product: Product | None, key: str) -> dict[str, Any] | None:
-    address = stores.Address(key, product.fingerprint if product else "")
-    cursor.execute(_FAILURE, [address.digest, address.fingerprint])
-    row = cursor.fetchone()
-    if row is None:
-        return None
+def _failure(row: Sequence[Any]) -> dict[str, Any] | None:
     attempts, since, due, error, message, traceback = row
+    if attempts is None:
+        return None
     return {
         "attempts": attempts,
         "since": since,
@@ -204,13 +200,6 @@ def _failure(cursor: Cursor, product: Product | None, key: str) -> dict[str, Any
         "message": message,
         "traceback": traceback,
     }
-
-
-def _schedule(cursor: Cursor, product: Product | None) -> dict[str, Any] | None:
-    if product is None or product.refresh_every is None:
-        return None
-    plans = schedule.plans(cursor, [product.name])
-    return plans[0] if plans else None
 
 
 def _dependents(cursor: Cursor, graph: Graph, name: str) -> list[dict[str, Any]]:

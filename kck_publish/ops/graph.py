@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..products.depends import All, Depends, Looked
 from ..products.domain import Membership
 from ..products.graph import Graph
+from ..products.path_rows import Way
 from ..products.product import Product
 
 FORMATS = ("text", "mermaid", "dot")
@@ -63,9 +64,10 @@ def edges(graph: Graph) -> Iterator[Edge]:
 
 
 def by_what(dependency: Depends) -> str:
-    """How a dependency finds the keys that a change touches, and which columns count."""
+    """The mapping of a dependency from a change to keys, and the columns that count."""
     if isinstance(dependency, Looked):
-        how = dependency.how
+        pairs = [f"{name}={column}" for name, column in dependency.mapping.items()]
+        how = ", ".join([*(pairs if isinstance(dependency, Way) else ()), dependency.how])
     elif isinstance(dependency.keys, All):
         how = "ALL"
     elif dependency.keys is not None:
@@ -86,10 +88,14 @@ def signature(product: Product) -> str:
 
 def _kind(product: Product) -> str:
     words = [
-        "augmented" if product.augmentable else "",
+        _primed(product.why_primed) or ("augmented" if product.augmentable else ""),
         "eager" if product.eager or getattr(product, "published", False) else "",
     ]
     return ", ".join(word for word in words if word)
+
+
+def _primed(why: str) -> str:
+    return f"primed: {why}" if why else ""
 
 
 def _text(graph: Graph, all_: list[Edge]) -> str:

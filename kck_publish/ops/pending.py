@@ -27,6 +27,7 @@ from ..products.product import Parameters, Product
 from ..refresh.backlog import concerned
 from ..refresh.dependents import Dependents
 from ..refresh.tasks import Work, matches
+from ..refresh.user_calls import Recovering
 from ..stores import HAND, READER, Stored, edges
 
 # More unseen rows than this are not looked through: everything then counts as waiting.
@@ -36,7 +37,7 @@ _SHARDS = "SELECT shard, shards, done::text FROM kck_publish_shard ORDER BY shar
 
 @dataclass
 class Pending:
-    """What is still to be handled, as one snapshot shows it.
+    """The changes still to be handled, as one snapshot shows them.
 
     Attributes:
         done: the cursor of each shard; its number of shards is the length.
@@ -93,9 +94,9 @@ def pending(connection: BaseDatabaseWrapper, graph: Graph, recover: Callable[[],
     decoder = Decoder(connection, graph.sources)
     for shard, shards, done in places:
         owns = _owner(shard, shards)
-        collect = Dependents(graph, decoder, owns, settings.DATABASE, recover).collect
+        collect = Dependents(graph, decoder, owns, settings.DATABASE, Recovering(recover)).collect
         for row in _rows(connection, done, result):
-            _note(result, collect([row]), row.xid)
+            _add(result, collect([row]), row.xid)
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, stored FROM kck_publish_backlog")
         for name, stored in cursor.fetchall():
@@ -122,7 +123,7 @@ def _rows(connection: BaseDatabaseWrapper, done: str, pending: Pending) -> list[
     return first
 
 
-def _note(pending: Pending, work: Work, xid: int) -> None:
+def _add(pending: Pending, work: Work, xid: int) -> None:
     for tasks in work.tasks.values():
         for key in tasks:
             pending.keys[key].add(xid)
@@ -135,8 +136,10 @@ def _note(pending: Pending, work: Work, xid: int) -> None:
 def _cascades(
     pending: Pending, graph: Graph, decoder: Decoder, recover: Callable[[], None]
 ) -> None:
-    """What depends on the products that wait, as their refresh will be logged."""
-    collect = Dependents(graph, decoder, lambda key: True, settings.DATABASE, recover).collect
+    """The keys that depend on the products that wait, as their refresh will be logged."""
+    collect = Dependents(
+        graph, decoder, lambda key: True, settings.DATABASE, Recovering(recover)
+    ).collect
     for name in graph.order:  # what is depended on comes first
         if not graph.by_product.get(name):
             continue
@@ -151,7 +154,7 @@ def _cascades(
 
 
 def _recorded(pending: Pending, graph: Graph, connection: BaseDatabaseWrapper) -> None:
-    """What was computed, without declaring it, from what waits."""
+    """The keys that were computed, without declaring it, from keys that wait."""
     with connection.cursor() as cursor:
         waiting = {*pending.keys, *pending.cascade}
         pending.cascade |= {key for _, key in edges.readers(cursor, waiting)}

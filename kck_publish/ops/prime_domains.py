@@ -36,7 +36,7 @@ NAMED = 10
 
 @dataclass
 class Warmed:
-    """What priming one domain has done so far, in keys.
+    """The progress of priming one domain, in keys.
 
     Attributes:
         total: the members; None while that is not known.
@@ -64,7 +64,7 @@ class Portion:
 
 
 class Pace:
-    """How many keys are handed out together: what takes about ``SECONDS``."""
+    """The number of keys handed out together: as many as take about ``SECONDS``."""
 
     def __init__(self) -> None:
         self.keys = FIRST

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from django.db import connections
 
 from .. import stores
 from ..conf import settings
+from ..log.keys import product_of
 from ..log.reader import UNSEEN
 from ..products import registry
 from ..products.product import Product
@@ -24,8 +26,10 @@ from .compare import Finding, Seen, kept_by_time, look_at
 
 # Keys that are computed in one snapshot.
 CHUNK = 200
+# Keys of each product that ``audit_products`` looks at, at the most.
+SAMPLED = 100
 _PAUSE = 0.02
-_AT_LEAST = 5.0  # seconds that a second look may wait for the listener
+_AT_LEAST = 5.0  # seconds that second looks may wait for the listener, whatever the patience
 _PLACES = "SELECT shard, done::text FROM kck_publish_shard"
 _SEEN_BUT_UNHANDLED = f"""
 SELECT EXISTS (SELECT FROM kck_publish_change
@@ -41,7 +45,7 @@ SELECT array(SELECT objid::bigint FROM pg_locks JOIN pg_database d ON d.oid = pg
 
 @dataclass
 class Report:
-    """What an audit has found.
+    """The findings of an audit.
 
     Attributes:
         compared: keys that were recomputed.
@@ -116,6 +120,44 @@ def audit_some(count: int, patience: float) -> Report:
     return report
 
 
+def audit_products(names: Iterable[str], patience: float, seconds: float) -> Report:
+    """Compare some keys of each of these products, from a random place on: see ``audit_keys``."""
+    store, keys = stores.current(), []
+    with connections[store.alias].cursor() as cursor:
+        for name in names:
+            fingerprint, some = registry.get(name).fingerprint, dict[str, None]()
+            for place in (uuid.uuid4(), uuid.UUID(int=0)):  # at the end on from the beginning
+                page = store.table.page(cursor, name, fingerprint, place, SAMPLED - len(some))
+                some |= dict.fromkeys(key for _, key in page)
+            keys += list(some)
+    return audit_keys(keys, patience, seconds)
+
+
+def audit_keys(keys: Iterable[str], patience: float, seconds: float) -> Report:
+    """Compare these keys with a fresh compute, as far as the time allows.
+
+    Keys that no product computes are passed over.
+
+    Args:
+        patience: seconds to wait for the listener, over all keys.
+        seconds: after so many no more keys are begun; ``compared`` tells how many were.
+    """
+    products, report, left = registry.graph().products, Report(), Patience(patience)
+    until = time.monotonic() + seconds
+    by_product: dict[str, list[str]] = {}
+    for key in keys:
+        if product_of(key) in products:
+            by_product.setdefault(product_of(key), []).append(key)
+    for name, those in by_product.items():
+        for start in range(0, len(those), CHUNK):
+            if time.monotonic() > until:
+                return report
+            some = those[start : start + CHUNK]
+            report.compared += len(some)
+            report.findings += judge(products[name], some, left)
+    return report
+
+
 def _keys(product: Product, sample: int | None) -> list[str]:
     store = stores.current()
     with connections[store.alias].cursor() as cursor:
@@ -125,18 +167,26 @@ def _keys(product: Product, sample: int | None) -> list[str]:
 
 @dataclass
 class Patience:
-    """How many seconds an audit may still spend on waiting for the listener, over all keys."""
+    """How many seconds an audit may still spend on waiting for the listener, over all keys.
+
+    Attributes:
+        grace: so many more, over all keys as well, for the second look at what seems to be wrong.
+    """
 
     seconds: float
+    grace: float = field(default_factory=lambda: _AT_LEAST)
 
     @contextmanager
-    def waiting(self) -> Iterator[float]:
-        """Spend some of it; gives the time of the monotonic clock at which it ends."""
+    def waiting(self) -> Iterator[tuple[float, float]]:
+        """Spend some of it; gives the times of the monotonic clock at which both end."""
         start = time.monotonic()
+        until = start + self.seconds
         try:
-            yield start + self.seconds
+            yield until, max(until, start + self.grace)
         finally:
-            self.seconds = max(0.0, self.seconds - (time.monotonic() - start))
+            over = time.monotonic() - until
+            self.seconds = max(0.0, -over)
+            self.grace = max(0.0, self.grace - max(0.0, over))
 
 
 def judge(product: Product, keys: Sequence[str], patience: Patience) -> list[Finding]:
@@ -144,11 +194,11 @@ def judge(product: Product, keys: Sequence[str], patience: Patience) -> list[Fin
     seen = look_at(product, keys)
     if not seen.findings:
         return []
-    with patience.waiting() as until:
-        return _look_again(product, seen, until)
+    with patience.waiting() as (until, at_last):
+        return _look_again(product, seen, until, at_last)
 
 
-def _look_again(product: Product, seen: Seen, until: float) -> list[Finding]:
+def _look_again(product: Product, seen: Seen, until: float, at_last: float) -> list[Finding]:
     suspects: dict[str, int] = {}
     judged: list[Finding] = []
     while True:
@@ -173,8 +223,7 @@ def _look_again(product: Product, seen: Seen, until: float) -> list[Finding]:
         if not todo:
             return judged
         # What seems to be wrong is worth a wait of its own.
-        deadline = max(until, time.monotonic() + _AT_LEAST) if again else until
-        if not caught_up(seen.snapshot, deadline):
+        if not caught_up(seen.snapshot, at_last if again else until):
             judged += [Finding(key, "waiting", "the listener is not catching up") for key in todo]
             return judged
         if waiting:

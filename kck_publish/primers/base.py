@@ -7,22 +7,23 @@ registered as they are declared. As a mixin on a model, its parameter is the row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.apps import apps
 from django.db.models import Model
 from django.db.models.signals import class_prepared
 
-from ..products import keys, registry
+from ..products import registry
 from ..products.depends import Depends
 from ..products.domain import DomainProduct, Membership
 from ..products.options import Options
 from ..products.parameters import Parameter
-from ..public import public_in
+from ..public_names import public_in
 from ..reading.product_reader import ProductReader
+from ..rows.cached import Cached
 from .product import ModelPrimerProduct, PrimerProduct, unwritten
-from .reader import PrimerReader
+from .reader import reader_of
 
 
 @public_in("kck_publish")
@@ -40,8 +41,7 @@ class Primer(Options):
     parameters: Sequence[Parameter] = ()
     depends_on: Sequence[Depends | type[Model] | str] = ()
     version: int = 1
-    # Any, so that a model may have both: there it is the reader of its rows.
-    cached: ClassVar[Any] = PrimerReader()
+    cached: ClassVar[Cached] = Cached(reader_of)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -53,7 +53,8 @@ class Primer(Options):
         """Announce the product; called once for a class with a ``key``. Raises InvalidPrimer."""
         product = PrimerProduct(cls())
         cls._register(product)
-        cls.cached = ProductReader(product.name)
+        reader: Any = ProductReader(product.name)  # one look less than by the descriptor
+        cls.cached = reader
 
     @classmethod
     def _register(cls, product: PrimerProduct) -> None:
@@ -105,47 +106,6 @@ class Primer(Options):
     @unwritten
     def post_set(self, *args: Any, **parameters: Any) -> None:
         """``post_set(value, **parameters)``: called after a value was stored."""
-
-
-@public_in("kck_publish")
-def primer(
-    pattern: str,
-    *,
-    depends_on: Sequence[Depends | type[Model] | str] = (),
-    **attributes: Any,
-) -> Callable[[Callable[..., Any]], type[Primer]]:
-    """The short form: a function becomes a primer.
-
-    Args:
-        pattern: the key with its parameters, ``"top_authors/<int:limit>"``.
-        depends_on: as on a Primer.
-        attributes: any other attribute of a Primer.
-
-    Returns:
-        the Primer class, with ``.cached``.
-
-    Raises:
-        InvalidPrimer: for a pattern that cannot be a key.
-    """
-    name, parameters = keys.parse_pattern(pattern)
-
-    def declare(function: Callable[..., Any]) -> type[Primer]:
-        def compute(self: Primer, **values: Any) -> Any:
-            return function(**values)
-
-        namespace = {
-            "key": name,
-            "parameters": parameters,
-            "depends_on": list(depends_on),
-            "compute": compute,
-            "__module__": function.__module__,
-            "__qualname__": function.__qualname__,
-            "__doc__": function.__doc__,
-            **attributes,
-        }
-        return type(function.__name__, (Primer,), namespace)
-
-    return declare
 
 
 def _prepared(sender: type[Model], **_: Any) -> None:

@@ -10,10 +10,11 @@ import string
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Generic
 
 from ..exceptions import FetchFailed, InvalidPrimer
-from ..public import public_in
+from ..products.value_types import AnyValue
+from ..public_names import public_in
 
 _CHUNK = 64 * 1024
 
@@ -30,15 +31,15 @@ UNCHANGED: Final = Unchanged()
 
 @public_in("kck_publish")
 @dataclass(frozen=True)
-class Fetched:
-    """What a source gave.
+class Fetched(Generic[AnyValue]):
+    """The answer of a source.
 
     Attributes:
         data: the bytes; of an own ``fetch``: the value.
         state: what to hand over at the next fetch, as JSON can hold it; {} to fetch it whole.
     """
 
-    data: Any
+    data: AnyValue
     state: Mapping[str, Any] = field(default_factory=dict)
 
 

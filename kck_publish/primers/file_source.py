@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..exceptions import FetchFailed
-from ..public import public_in
+from ..public_names import public_in
 from .fetching import UNCHANGED, Fetched, Unchanged, check_limits, placeholders, read_limited
 
 
@@ -38,7 +38,9 @@ class FileSource:
         """The parameters that fill the path."""
         return placeholders(os.fspath(self.path))
 
-    def fetch(self, state: Mapping[str, Any], parameters: Mapping[str, str]) -> Fetched | Unchanged:
+    def fetch(
+        self, state: Mapping[str, Any], parameters: Mapping[str, str]
+    ) -> Fetched[bytes] | Unchanged:
         """Read it, unless its time of change, size and place are those of the last time.
 
         Raises:

@@ -10,7 +10,7 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.template.loader_tags import ExtendsNode, IncludeNode
 
-from ..public import public_in
+from ..public_names import public_in
 from .base import Primer
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 from django.core.exceptions import ObjectDoesNotExist
 
 from ..exceptions import FetchFailed, InvalidPrimer
-from ..public import public_in
+from ..public_names import public_in
 from .fetching import UNCHANGED, Fetched, Unchanged, check_limits, placeholders, read_limited
 
 
@@ -58,7 +58,9 @@ class HttpSource:
         """The parameters that fill the URL."""
         return placeholders(self.url)
 
-    def fetch(self, state: Mapping[str, Any], parameters: Mapping[str, str]) -> Fetched | Unchanged:
+    def fetch(
+        self, state: Mapping[str, Any], parameters: Mapping[str, str]
+    ) -> Fetched[bytes] | Unchanged:
         """Read it, unless it is unchanged.
 
         Args:

@@ -56,7 +56,7 @@ class PrimerProduct(Product):
             source if isinstance(source, Depends) else Depends(source)
             for source in self.sender.depends_on
         ]
-        check_options(self.name, self.sender)
+        check_options(self.name, self)
 
     @property
     def options(self) -> type[Primer]:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from django.db.models import Model
 
 from ..reading.product_reader import ProductReader
-from ..rows.reader import RowReader
-
-if TYPE_CHECKING:
-    from .base import Primer
-
-M = TypeVar("M", bound=Model)
+from ..rows.cached import Cached
 
 
-class PrimerReader:
-    """``cached`` of a Primer that has no ``key`` of its own; as a mixin it is the model's."""
-
-    def __get__(self, instance: Primer | None, owner: type[Primer]) -> Any:
-        return _reader_of(owner) if issubclass(owner, Model) else ProductReader(owner.key)
-
-
-def _reader_of(model: type[M]) -> RowReader[M]:
-    """The ``cached`` of a model that has Primer, with a ``cached`` of its own, before it."""
-    attributes = (vars(base).get("cached") for base in model.__mro__)
-    reader = next(value for value in attributes if isinstance(value, RowReader))
-    return reader.__get__(None, model)
+def reader_of(owner: Any) -> Any:
+    """The reader of a primer, or of the rows of a model that has Primer before its own one."""
+    if not issubclass(owner, Model):
+        return ProductReader(owner.key)
+    declared = (vars(base).get("cached") for base in owner.__mro__)
+    readers = (each.reader_of for each in declared if isinstance(each, Cached))
+    return next(each for each in readers if each is not reader_of)(owner)

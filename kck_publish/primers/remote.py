@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import orjson
 from django.db import connections
@@ -21,7 +21,8 @@ from ..exceptions import InvalidPrimer
 from ..postgres import Cursor, connect
 from ..products import registry
 from ..products.product import Product
-from ..public import public_in
+from ..products.value_types import AnyValue
+from ..public_names import public_in
 from ..stores import Address
 from .base import Primer
 from .fetching import Fetched, Unchanged
@@ -53,8 +54,11 @@ class _Last:
 
 
 @public_in("kck_publish")
-class RemotePrimer(Primer):
+class RemotePrimer(Primer, Generic[AnyValue]):
     """A product of a remote source.
+
+    For type checkers its value is what ``read`` gives, or, with a ``fetch`` of one's own, the type
+    in brackets: ``class Rates(RemotePrimer[dict[str, Decimal]])``.
 
     Attributes:
         source: an ``HttpSource`` or a ``FileSource``; or write ``fetch``.
@@ -74,11 +78,14 @@ class RemotePrimer(Primer):
             )
         super()._announce()
 
-    def read(self, data: bytes, **parameters: Any) -> Any:
+    def read(self, data: bytes, *args: Any, **parameters: Any) -> AnyValue:
         """``read(data, **parameters)``: the value, of the source's bytes. JSON, if not written."""
-        return orjson.loads(data)
+        value: AnyValue = orjson.loads(data)
+        return value
 
-    def fetch(self, state: Mapping[str, Any], **parameters: Any) -> Fetched | Unchanged:
+    def fetch(
+        self, state: Mapping[str, Any], *args: Any, **parameters: Any
+    ) -> Fetched[AnyValue] | Unchanged:
         """``fetch(state, **parameters)``: the value, or ``UNCHANGED``.
 
         Args:
@@ -100,7 +107,7 @@ class RemotePrimer(Primer):
             return answer
         return Fetched(self.read(answer.data, **parameters), answer.state)
 
-    def compute(self, **parameters: Any) -> Any:
+    def compute(self, *args: Any, **parameters: Any) -> AnyValue:
         product = registry.get(type(self).key)
         address = Address(product.key_of(parameters), product.fingerprint)
         last = _last(product, address)
@@ -111,7 +118,8 @@ class RemotePrimer(Primer):
                     f"{product.name}: fetch() was given no state, so there is no "
                     "value that could be unchanged."
                 )
-            return last.value
+            value: AnyValue = last.value
+            return value
         if answer.state:
             body, shape = product.encode(answer.data)
             _remember(address, product.name, _hash(body, shape), answer.state)

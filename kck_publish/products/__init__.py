@@ -1,4 +1,4 @@
-"""What can be computed, from what, and how a compute is run.
+"""The products: what each is computed from, and how a compute is run.
 
 In: declarations, from ``rows``, ``primers`` and ``aggregates``. Out: the registry and its graph,
 keys and their parameters, encoded values, and computes within their limits. The room must not know

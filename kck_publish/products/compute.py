@@ -1,4 +1,4 @@
-"""What surrounds a running compute: the batch it belongs to, and what it has read so far.
+"""The surroundings of a running compute: its batch, and its reads so far.
 
 The listener computes inside a batch, whose fresh values shadow the stored ones; a reader that
 primes on a miss computes alone.
@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 
+from .. import tracing
 from ..exceptions import ComputeTimeout, DependencyCycle, InvalidPrimer
+from ..log.keys import identify
 from ..stores import Read
 from . import cycles, registry, time_limit
 from .product import Computed, Parameters, Product
@@ -30,7 +32,13 @@ MANY_EDGES = 10_000
 
 
 class Batch(Protocol):
-    """What a compute inside a batch sees of other products."""
+    """The other products, as a compute inside a batch sees them.
+
+    Attributes:
+        memory: what was read in the batch's one snapshot; None: there may be several.
+    """
+
+    memory: dict[Any, Any] | None
 
     def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:
         """The value as the batch has it, or None: the stored one holds."""
@@ -98,7 +106,7 @@ class Scope:
         return self.product.name if self.alone is None else self.product.key_of(self.alone)
 
     def inherit(self, computed: Computed) -> None:
-        """What was computed within, and not stored, stands on nothing of its own."""
+        """A value computed within, and not stored, stands on nothing of its own."""
         self.reads |= {read.address.key: read for read in computed.reads}
         self.over |= computed.over
         self.saw |= computed.saw
@@ -163,7 +171,7 @@ def _attempt(run: Callable[[], Any], inner: Scope, parameters: Sequence[Paramete
         try:
             if inner.batch is not None:
                 inner.batch.admit(product, parameters, inner.alone is not None)
-            watching = _watching(run, inner)
+            watching = _watching(run, inner, parameters)
             answer = Computed(time_limit.within(inner.name, product.time_limit, watching))
         except (ObjectDoesNotExist, MultipleObjectsReturned) as absent:
             if isinstance(absent, MultipleObjectsReturned) and not product.keeps_absence:
@@ -181,31 +189,41 @@ def _attempt(run: Callable[[], Any], inner: Scope, parameters: Sequence[Paramete
         if inner.batch is not None:
             inner.batch.recover([*map(product.key_of, parameters)])
             time_limit.again()
-    return replace(answer, seconds=time.perf_counter() - start)
+    answer.seconds = time.perf_counter() - start
+    return answer
 
 
-def _watching(run: Callable[[], Any], inner: Scope) -> Callable[[], Any]:
+def _watching(
+    run: Callable[[], Any], inner: Scope, parameters: Sequence[Parameters]
+) -> Callable[[], Any]:
     def watching() -> Any:
-        with watched(inner.product):
-            return run()
+        with watched(inner.product, inner.alone):
+            if tracing.tracer is None:
+                return run()
+            digest = identify(inner.product.key_of(parameters[0]))
+            with tracing.span(
+                "compute", product=inner.product.name, keys=len(parameters), key_digest=digest
+            ):
+                return run()
 
     return watching
 
 
 def _with_reads(computed: Computed, inner: Scope, parameters: Sequence[Parameters]) -> Computed:
-    """What was computed, with what was read for it: by the key, and not by its own product.
+    """The computed value with its reads: those of the key, and not of its own product.
 
     Raises:
         DependencyCycle: it was computed from itself.
     """
     if inner.saw:
-        computed = replace(computed, saw=frozenset(inner.saw))
+        computed.saw = frozenset(inner.saw)
     if not inner.reads:
         return computed
     keys = map(inner.product.key_of, parameters)
     cycles.refuse(inner.product.name, keys, inner.reads, inner.over)
     registry.graph().learn(inner.product.name, "|".join(inner.over))
-    return replace(computed, reads=tuple(inner.reads.values()), over=frozenset(inner.over))
+    computed.reads, computed.over = tuple(inner.reads.values()), frozenset(inner.over)
+    return computed
 
 
 def _shared(
@@ -219,13 +237,8 @@ def _shared(
         )
         return [Computed(error=error) for _ in parameters]
     share = seconds / len(values)
-    return [
-        replace(
-            value if isinstance(value, Computed) else Computed(value),
-            seconds=share,
-            reads=together.reads,
-            over=together.over,
-            saw=together.saw,
-        )
-        for value in values
-    ]
+    answers = [value if isinstance(value, Computed) else Computed(value) for value in values]
+    for answer in answers:
+        answer.seconds = share
+        answer.reads, answer.over, answer.saw = together.reads, together.over, together.saw
+    return answers

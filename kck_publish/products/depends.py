@@ -12,23 +12,21 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from django.db import models
 from django.db.models import Field, Model
 
 from ..exceptions import InvalidPrimer, UnreadableValue
 from ..log.change import Change as Change
 from ..log.image import Image
-from ..public import public_in
-
-
-class All:
-    """Every stored key of the product."""
-
-    def __repr__(self) -> str:
-        return "ALL"
-
-
-ALL: All = All()
+from ..public_names import public_in
+from .columns import attname as attname
+from .columns import concrete, has_column
+from .columns import fields_of as fields_of
+from .join_walk import OldRows
+from .paths import Node, Tree, add_parents
+from .touched_keys import ALL as ALL
+from .touched_keys import SHOWN, follow, told
+from .touched_keys import All as All
+from .touched_keys import Touch as Touch
 
 # What a dependency's ``keys`` may give: parameter dicts, one of them, or ALL.
 Keys = Iterable[Mapping[str, Any]] | Mapping[str, Any] | All
@@ -45,8 +43,10 @@ class Depends:
         columns: the columns of the row that the product reads; changes of others are ignored.
             Without it any changed column counts.
         reads: models that are read on purpose without depending on them.
-        mapping: the primer's parameters, each from a column of the row (or from a parameter of
-            the product depended on). Parameters left out match every stored key.
+        mapping: the primer's parameters, each from a column of the row, or from what a lookup
+            path leads to (``country="author__country"``: the rows on the way are depended on,
+            too), or from a parameter of the product depended on. Parameters left out match every
+            stored key.
 
     Raises:
         InvalidPrimer: for arguments that cannot work, where they stand.
@@ -73,7 +73,7 @@ class Depends:
             raise InvalidPrimer(f"Depends({_name(on)}): columns takes a list of names.")
         self.keys = keys
         self.reads = tuple(reads)
-        self.on: type[Model] | str = on if isinstance(on, str) else _concrete(on)
+        self.on: type[Model] | str = on if isinstance(on, str) else concrete(on)
         self.mapping = dict(mapping)
         self.columns = None if columns is None else tuple(columns)
 
@@ -92,6 +92,68 @@ class Depends:
         dependency.mapping = dict(mapping)
         return dependency
 
+    @classmethod
+    def along(
+        cls,
+        tree: Tree,
+        mapping: Mapping[str, str],
+        columns: Sequence[str] | None = None,
+    ) -> Depends:
+        """A dependency on the rows of a tree's root, and on those that it leads to."""
+        dependency = cls.by(tree.root.model, mapping, columns)
+        dependency._given = tree
+        return dependency
+
+    _given: Tree | None = None
+    # Paths whose ends are shown to augment besides, in the images of a change.
+    shows: Sequence[str] = ()
+
+    @cached_property
+    def tree(self) -> Tree | None:
+        """The tables that its paths lead through; None where there are none.
+
+        Raises:
+            InvalidPrimer: a path leads nowhere.
+        """
+        if isinstance(self.on, str):
+            return None
+        if self._given is None and not self.has_paths:
+            return None
+        tree = self._given or Tree(self.on)
+        if self.has_paths:
+            add_parents(tree)
+        for parameter, path in (self.mapping | self._ends).items():
+            tree.map(parameter, path)
+        return tree
+
+    @property
+    def _ends(self) -> dict[str, str]:
+        """What is shown to augment besides, under names that no parameter has."""
+        return {f"{SHOWN}{path}": path for path in self.shows}
+
+    @cached_property
+    def has_paths(self) -> bool:
+        """Whether the keys that a changed row touches have to be looked up: by paths."""
+        on = self.on
+        if isinstance(on, str):
+            return False
+        return not all(has_column(on, name) for name in (*self.mapping.values(), *self.shows))
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The tables that its paths lead through."""
+        return () if self.tree is None else self.tree.nodes
+
+    @property
+    def spanning(self) -> bool:
+        """Whether what is touched depends on what other changed rows were, too."""
+        return self.tree is not None and self.tree.spanning
+
+    @property
+    def looked(self) -> bool:
+        """Whether ``targets_of`` is to be asked, for many changes at once."""
+        return self.has_paths
+
     @property
     def product(self) -> str | None:
         """The product depended on, or None when it is a model."""
@@ -104,10 +166,23 @@ class Depends:
             return ()
         return (self.on, *(parent for parent in self.on._meta.all_parents if _has_table(parent)))
 
+    @property
+    def found_by(self) -> tuple[Field[Any, Any], ...]:
+        """The columns by which keys are found: those that are mapped, and those that join rows."""
+        if isinstance(self.on, str):
+            return ()
+        names = [] if self.has_paths else list(self.mapping.values())
+        fields = [field for name in names for field in fields_of(self.on, name)]
+        for node in self.tree.nodes if self.tree else ():
+            fields += [field for name in node.links for field in fields_of(node.model, name)]
+        return tuple(fields)
+
     def fields_of(self, parameter: str) -> tuple[Field[Any, Any], ...]:
         """The column that a parameter is mapped from, if it is one."""
         if isinstance(self.on, str) or parameter not in self.mapping:
             return ()
+        if self.has_paths and self.tree is not None:
+            return (self.tree.resolve(self.mapping[parameter])[1],)
         fields = fields_of(self.on, self.mapping[parameter])
         return fields if len(fields) == 1 else ()
 
@@ -119,11 +194,14 @@ class Depends:
     def _wanted(self) -> dict[type[Model], tuple[str, ...]]:
         if isinstance(self.on, str):
             return {}
-        names = [*self.mapping.values(), *(self.columns or ())]
+        names = [*(() if self.has_paths else self.mapping.values()), *(self.columns or ())]
         by_model: dict[type[Model], dict[str, None]] = defaultdict(dict)
         for name in names:
             for field in fields_of(self.on, name):
                 by_model[field.model][field.attname] = None
+        for node in self.tree.nodes if self.tree else ():
+            if node.own:
+                by_model[node.model].update(node.links)
         return {model: tuple(attnames) for model, attnames in by_model.items()}
 
     @cached_property
@@ -158,12 +236,30 @@ class Depends:
         if not self.mapping:
             return ALL
         targets: list[Mapping[str, Any]] = []
-        for image in change.images:
-            target = self.translate(change, image)
-            if target is None:
+        for image in (change.old, change.new):
+            if image is None:
+                continue
+            translated = self.translate(change, image)
+            if translated is None:
                 return ALL
-            targets += [parameters for parameters in target if parameters not in targets]
+            for target in translated:
+                if target not in targets:
+                    targets.append(target)
         return targets
+
+    def targets_of(self, changes: Sequence[Change], old: OldRows) -> list[Touch] | All:
+        """The parameters that each of many changes touches.
+
+        Args:
+            changes: of rows that it depends on.
+            old: what rows were before the batch.
+        """
+        assert self.tree is not None
+        own: dict[type[Model], Node] = {node.model: node for node in self.tree.nodes if node.own}
+        touches = follow(self.tree, own, changes, old)
+        if isinstance(touches, All) or len(own) > 1 or not self.tree.forward:
+            return touches
+        return list(told(changes, touches, self.mapping, self._ends))
 
     def translate(
         self, change: Change, image: Mapping[str, Any]
@@ -190,6 +286,8 @@ class Depends:
         if self.columns is None or isinstance(change.source, str):
             return change
         names = {"pk", *self.wanted(change.source)}
+        if self.has_paths:
+            names.update(self.mapping.values(), self.shows)
         names.update(field.attname for field in change.source._meta.pk_fields)
         old, new = (_only(image, names) for image in (change.old, change.new))
         return replace(change, old=old, new=new)
@@ -200,12 +298,10 @@ class Looked(Depends):
 
     @property
     def how(self) -> str:
-        """How the keys are found, for the graph."""
+        """The mapping to keys, for the graph."""
         raise NotImplementedError
 
-    def targets_of(self, changes: Sequence[Change]) -> list[tuple[Change, Mapping[str, Any]]] | All:
-        """The parameters that each of many changes touches, by one query for all of them."""
-        raise NotImplementedError
+    looked = True
 
 
 def _differs(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> bool:
@@ -223,35 +319,11 @@ def _only(image: Mapping[str, Any] | None, names: set[str]) -> Mapping[str, Any]
     return image and {name: value for name, value in image.items() if name in names}
 
 
-def attname(model: type[Model], name: str) -> str:
-    """The attname of a field given by name, attname or ``pk``."""
-    return name if name == "pk" else fields_of(model, name)[0].attname
-
-
-def fields_of(model: type[Model], name: str) -> tuple[models.Field[Any, Any], ...]:
-    """The concrete fields that a name stands for: several for a composite ``pk``.
-
-    Raises:
-        InvalidPrimer: when the model has no such column.
-    """
-    if name == "pk":
-        return tuple(model._meta.pk_fields)
-    for field in model._meta.concrete_fields:
-        if name in (field.name, field.attname) and field.column is not None:
-            return (field,)
-    known = ", ".join(field.attname for field in model._meta.concrete_fields)
-    raise InvalidPrimer(f"{model._meta.label} has no column {name!r}; it has {known}.")
-
-
 def _is_model(on: object) -> bool:
     """Whether it is a model that has a table."""
     if not (isinstance(on, type) and issubclass(on, Model)) or on is Model:
         return False
     return not on._meta.abstract
-
-
-def _concrete(model: type[Model]) -> type[Model]:
-    return model._meta.concrete_model or model
 
 
 def _has_table(model: type[Model]) -> bool:

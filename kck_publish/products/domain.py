@@ -7,7 +7,7 @@ a member that has joined is then primed, one that has left is removed (see ``ref
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -18,6 +18,7 @@ from ..conf import settings
 from ..stores import Address
 from . import encoding
 from .depends import Depends
+from .path_rows import with_ways
 from .product import Parameters, Product
 
 
@@ -47,16 +48,17 @@ class DomainProduct(Product):
         self.owner = owner
         self.sender = owner.sender
         self.name = f"{owner.name}[]"
-        # Of the rows that its owner depends on, the domain may be made of the same columns.
-        self.depends_on = [
+
+    @cached_property
+    def depends_on(self) -> Sequence[Depends]:  # type: ignore[override]
+        """Of the rows that its owner depends on, the domain may be made of the same columns."""
+        return [
             Depends(
                 dependency.on,
                 keys=lambda change: {},
-                columns=None
-                if dependency.columns is None
-                else [*dependency.columns, *dependency.mapping.values()],
+                columns=None if dependency.columns is None else named(dependency),
             )
-            for dependency in owner.depends_on
+            for dependency in with_ways(self.owner.depends_on)
             if dependency.models
         ]
 
@@ -80,6 +82,16 @@ class DomainProduct(Product):
             count += len(keys)
             total += sum(Address(key, "").digest.int for key in keys)
         return {"members": count, "digest": f"{total % 2**128:032x}"}  # whatever their order
+
+
+def named(dependency: Depends) -> list[str]:
+    """The columns that a dependency names, as they are written or as rows are found by them."""
+    names = dict.fromkeys(dependency.columns or ())
+    if not dependency.has_paths:
+        names.update(dict.fromkeys(dependency.mapping.values()))
+    for model in dependency.models:
+        names.update(dict.fromkeys(dependency.wanted(model)))
+    return list(names)
 
 
 def pages(product: Product, members: Iterable[Parameters]) -> Iterator[list[str]]:

@@ -24,8 +24,8 @@ import orjson
 
 from ..exceptions import Undecodable, Unserializable
 from .packing import TOO_DEEP, pack
-from .refusal import Refusal, path_of
-from .shapes import Decode, reader
+from .unstorable import Refusal, path_of
+from .value_shapes import Decode, reader
 
 FORMAT = 1
 """Goes into every fingerprint. Bump it whenever bytes change their form or meaning."""
@@ -86,7 +86,7 @@ def fingerprint(*parts: str) -> str:
 
 
 def reader_of(shape: bytes) -> Decode:
-    """What turns a parsed body, which it changes, into the value. Raises KeyError, ValueError."""
+    """The function from a parsed body to the value. Raises KeyError, ValueError."""
     return _reader(shape) if len(shape) <= _CACHED_SHAPE else reader(orjson.loads(shape))
 
 

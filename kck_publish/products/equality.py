@@ -25,7 +25,7 @@ _OWN = re.compile(
 
 
 def inexact(field: Field[Any, Any]) -> str | None:
-    """What makes equal values of a column differ in their text; None where they do not."""
+    """The reason why equal values of a column differ in their text; None where they do not."""
     column = field.db_parameters(connections[settings.DATABASE])
     kind, collation = column["type"], column.get("collation")
     if kind is not None and _TYPES.match(kind) and kind != '"char"':

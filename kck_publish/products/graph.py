@@ -10,13 +10,13 @@ from functools import cached_property
 
 from django.db.models import Model
 
-from ..capture import session_writes
+from ..capture import own_session_writes
 from ..capture.source import Source, column_of, wrote_setting
 from ..exceptions import DependencyCycle, InvalidPrimer
+from .column_fits import check_fit
 from .depends import Depends, fields_of
 from .domain import Membership
 from .equality import check_exact
-from .fitting import check_fit
 from .product import Product
 
 # (what computes, through which of its dependencies)
@@ -34,6 +34,17 @@ class Graph:
     recorded: dict[str, set[str]] = field(default_factory=dict)
     # What Followers want to be captured besides.
     followed: list[Depends] = field(default_factory=list)
+
+    @cached_property
+    def walked(self) -> frozenset[type[Model]]:
+        """The models whose old rows matter to those who follow a path through them."""
+        return frozenset(
+            node.model
+            for product in self.products.values()
+            for dependency in product.depends_on
+            if dependency.spanning
+            for node in dependency.nodes
+        )
 
     @cached_property
     def fingerprints(self) -> list[str]:
@@ -115,7 +126,7 @@ class Graph:
             self.recorded[name] = self.recorded.get(name, set()) | new
             self._tables.clear()
             self._wrote.clear()
-            session_writes.unsettle()
+            own_session_writes.unsettle()
         return bool(new)
 
     def tables(self, name: str) -> frozenset[str]:
@@ -152,7 +163,7 @@ class Graph:
 
     @cached_property
     def lookups(self) -> dict[object, Product]:
-        """What readers have found: the product of a model's lookup. Theirs to fill."""
+        """The product of each lookup of a model, filled by readers."""
         return {}
 
     @cached_property
@@ -208,10 +219,8 @@ def connect(graph: Graph, product: Product, dependency: Depends) -> None:
                 f"computes{_similar(dependency.product, graph.products)}"
             )
         graph.by_product[dependency.product].append((product, dependency))
-    if not isinstance(dependency.on, str):
-        for name in dependency.mapping.values():
-            for field in fields_of(dependency.on, name):  # one that does not exist is refused here
-                check_exact(field, product.name)
+    for column in dependency.found_by:  # one that does not exist is refused here
+        check_exact(column, product.name)
     for parameter in product.parameters:
         for column in dependency.fields_of(parameter.name):
             check_fit(product.name, parameter, column)

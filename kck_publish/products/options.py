@@ -1,4 +1,4 @@
-"""What a user may set on a Primer, declared once: names, types, defaults, and what is refused."""
+"""The options of a Primer, declared once: names, types, defaults, and the values refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, timedelta
 
 from ..exceptions import InvalidPrimer
-from ..retry import Retry
+from ..retry_policy import Retry
+from . import content_codings, rights
+from .rights import Rule
 from .timetable import timetable
 
 _BEHIND = ("serve", "compute", "raise")
@@ -27,6 +29,13 @@ class Options:
         max_bytes: the largest value that is stored; None: the setting MAX_VALUE_BYTES.
         time_limit: the longest time of a compute; None: the setting TIME_LIMIT.
         check_augment: the share of augmented values that are compared with a compute, 0 to 1.
+        live: who may see it in a browser, by the live hub or a ProductView: ``Public``, a
+            permission, a list of permissions (an empty one: anybody who is logged in), or a
+            callable ``(request, parameters) -> bool``; None for nobody.
+        live_interval: at most one event per interval and client.
+        content_encodings: the codings (``"zstd"``, ``"gzip"``) in which a view may send its
+            bytes, the preferred first. For answers that hold no secret (BREACH).
+        show_value: whether operators with the permission ``view_value`` may see its values.
     """
 
     eager: bool = False
@@ -40,18 +49,22 @@ class Options:
     max_bytes: int | None = None
     time_limit: timedelta | None = None
     check_augment: float = 0.0
+    live: Rule = None
+    live_interval: timedelta = timedelta(0)
+    content_encodings: tuple[str, ...] = ()
+    show_value: bool = True
 
 
 OPTIONS = tuple(Options.__annotations__)
 
 
-def check_options(product: str, options: type[Options]) -> None:
+def check_options(product: str, options: Options | type[Options]) -> None:
     """Raise InvalidPrimer for the first option of a product that cannot work."""
     for problem in _problems(options):
         raise InvalidPrimer(f"{product}: {problem}.")
 
 
-def _problems(options: type[Options]) -> Iterator[str]:
+def _problems(options: Options | type[Options]) -> Iterator[str]:
     behind, most, limit = options.when_behind, options.max_bytes, options.time_limit
     if behind not in _BEHIND:
         yield f"when_behind is one of {', '.join(map(repr, _BEHIND))}, not {behind!r}"
@@ -64,6 +77,18 @@ def _problems(options: type[Options]) -> Iterator[str]:
             timetable(options.refresh_every, UTC)
         except ValueError as wrong:
             yield f"refresh_every: {wrong}"
+    if (wrong_rule := rights.problem(options.live)) is not None:
+        yield wrong_rule
+    interval = options.live_interval
+    if not (rights.is_field(interval) or isinstance(interval, timedelta)) or (
+        isinstance(interval, timedelta) and interval < timedelta(0)
+    ):
+        yield f"live_interval is a timedelta, not {interval!r}"
+    if (wrong_coding := content_codings.problem(options.content_encodings)) is not None:
+        yield wrong_coding
+    shows: object = options.show_value
+    if not (rights.is_field(shows) or isinstance(shows, bool)):
+        yield f"show_value is True or False, not {shows!r}"
     share = options.check_augment
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         yield f"check_augment is a share from 0 to 1, not {share!r}"

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import orjson
 
-from .refusal import Refusal, hint_of
-from .shapes import LEAVES, Shape, is_integer, of_dict, of_list, write_integer
+from .unstorable import Refusal, hint_of
+from .value_shapes import LEAVES, Shape, is_integer, of_dict, of_list, write_integer
 
 MAX_DEPTH = 254
 """Levels of lists and dicts in one another; orjson's own limit."""

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch
 from ..log.keys import shorten
-from ..public import public_in
+from ..public_names import public_in
 
 # Names that Depends and augment use for themselves, and `self` of compute.
 RESERVED = frozenset({"keys", "columns", "reads", "value", "change", "self"})

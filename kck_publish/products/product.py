@@ -1,4 +1,4 @@
-"""What a product is to the layers that store, read and refresh it. Pure.
+"""The product, as the layers that store, read and refresh it see it. Pure.
 
 ``rows`` makes the products of a model's rows and ``primers`` those of a Primer; the registry
 holds both, and ``reading`` and ``refresh`` know only this.
@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Model
 
+from ..observed_queries.declarations import Declaration
 from ..stores import Read
 from . import encoding, keys
 from .depends import Change, Depends
@@ -30,9 +31,13 @@ Wanted: TypeAlias = Mapping[str, Parameters]
 Tree: TypeAlias = Mapping[str, "Tree"]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Computed:
-    """What computing one key gave: a value, the answer that there is none, or an error."""
+    """The result of computing one key: a value, the answer that there is none, or an error.
+
+    Only ``compute`` changes one, before it gives it to anybody: a frozen one takes three times as
+    long to make, for each key of a batch.
+    """
 
     value: Any = None
     absent: ObjectDoesNotExist | MultipleObjectsReturned | None = None
@@ -60,8 +65,7 @@ class Computed:
             Unserializable: the value cannot be stored.
         """
         if self._encoded is None:
-            object.__setattr__(self, "_encoded", product.encode(self.get()))
-        assert self._encoded is not None
+            self._encoded = product.encode(self.get())
         return self._encoded
 
 
@@ -100,6 +104,11 @@ class Product(Options):
         return False
 
     @property
+    def why_primed(self) -> str:
+        """Why no stored value can be amended, where that follows from a declaration; else empty."""
+        return ""
+
+    @property
     def may_read(self) -> Iterable[Depends]:
         """The dependencies that name the tables which its compute may read."""
         return self.depends_on
@@ -116,8 +125,12 @@ class Product(Options):
         """The value of stored bytes; fresh objects each time."""
         return encoding.decode(body, shape)
 
+    def plain_value(self, body: bytes, shape: bytes | None) -> Any:
+        """The value of stored bytes for a comparison: without objects that hide how they differ."""
+        return self.decode(body, shape)
+
     def amendable(self, body: bytes, shape: bytes | None) -> Any:
-        """What ``augment_with`` amends, of stored bytes: the value, if no more is kept."""
+        """The state in stored bytes that ``augment_with`` amends: the value, if no more is kept."""
         return self.decode(body, shape)
 
     def absence(self, shape: bytes | None, key: str) -> Exception:
@@ -139,7 +152,7 @@ class Product(Options):
         )
 
     def absence_shape(self, absent: Exception) -> bytes | None:
-        """What is kept of such an error, beside that there is no value."""
+        """The part of such an error that is kept, beside that there is no value."""
         return None
 
     def before_set(self, value: Any, parameters: Parameters) -> None:
@@ -177,6 +190,10 @@ class Product(Options):
                     return {self.parameters[0].name: value}
         return keys.parse(key, self.parameters)
 
+    def dependency_text(self, declaration: Declaration) -> str:
+        """What a user writes into its ``depends_on``."""
+        return str(declaration)
+
     def prime_one(self, parameters: Parameters) -> Any:
         """Compute one key; whatever it raises is kept with the key."""
         raise NotImplementedError
@@ -199,7 +216,7 @@ class Product(Options):
         return self.members() is not None
 
     def count_members(self) -> int | None:
-        """How many there are, where ``members`` does not tell; None when nobody knows."""
+        """The number of keys, where ``members`` does not give them; None when it is not known."""
         return None
 
     @property

@@ -16,6 +16,7 @@ from ..exceptions import DuplicateProduct, InvalidPrimer, UnknownProduct
 from ..log.keys import product_of
 from .depends import Depends
 from .graph import Graph, connect
+from .path_rows import with_ways
 from .product import Product
 
 _products: dict[str, Product] = {}
@@ -93,6 +94,7 @@ def graph() -> Graph:
             followed = [dependency for wanted in _followed.values() for dependency in wanted]
             built = Graph(dict(_products), followed=followed)
             for product in _products.values():
+                product.depends_on = with_ways(product.depends_on)
                 for dependency in product.depends_on:
                     connect(built, product, dependency)
             _ = built.order  # a ring is refused here, where it can be named

@@ -21,7 +21,7 @@ FAREWELL = 5.0
 
 
 def finished(value: Any) -> Any:
-    """What a user's method gave: awaited, where it is asynchronous.
+    """The result of a user's method: awaited, where the method is asynchronous.
 
     Raises:
         ComputeTimeout: the time limit of the compute that it is a part of has passed.

@@ -3,7 +3,7 @@
 Three hands hold it. PostgreSQL ends a query of the compute (``statement_timeout``, set for the
 transaction alone, so that it holds behind a transaction pooler and in any thread). Before each of
 its queries it is looked whether the time is up. And in the main thread, where listeners compute,
-an ``alarm`` interrupts Python itself. A compute that is late, but could not be interrupted, and
+a ``call_alarm`` interrupts Python itself. A compute that is late, but could not be interrupted, and
 comes to an end, counts.
 """
 
@@ -23,7 +23,7 @@ from psycopg.pq import TransactionStatus
 
 from ..conf import settings
 from ..exceptions import ComputeTimeout
-from .alarm import Alarm, Cut, call
+from .call_alarm import Alarm, Cut, call
 
 T = TypeVar("T")
 # The alarm rings so many seconds late: a query that has hung from the start ends by itself.
@@ -99,7 +99,7 @@ def current() -> Limit | None:
 
 
 def seconds_of(limit: timedelta | None) -> float | None:
-    """How long a compute of a product with this ``time_limit`` may take."""
+    """The time that a compute of a product with this ``time_limit`` may take."""
     limit = settings.TIME_LIMIT if limit is None else limit
     return None if limit is None else limit.total_seconds()
 
@@ -134,7 +134,7 @@ def within(name: str, limit: timedelta | None, run: Callable[[], T], queries: bo
 
 
 def _honestly(run: Callable[[], T], limit: Limit) -> T:
-    """What was cut off has failed, whatever the compute makes of that."""
+    """A compute that was cut off has failed, whatever it makes of that."""
     try:
         value = run()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""When a product is to be refreshed by the clock: every so often, or as a cron string says. Pure.
+"""The times of refreshes by the clock: at an interval, or by a cron string. Pure.
 
 ``primers.product`` refuses what cannot be read, ``refresh.schedule`` keeps the times. Cron strings
 are read by cronsim, which comes with the extra ``cron``; their times are local, as Debian's cron
@@ -60,7 +60,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Cron:
-    """As a cron string says, in a time zone."""
+    """The times of a cron string, in a time zone."""
 
     text: str
     zone: tzinfo
@@ -112,7 +112,7 @@ def _ticks(text: str, moment: datetime) -> CronSim:
 
 
 def timetable(value: object, zone: tzinfo) -> Timetable:
-    """What ``refresh_every`` says.
+    """The timetable of a ``refresh_every``.
 
     Raises:
         ValueError: it is neither a timedelta longer than zero nor a cron string.

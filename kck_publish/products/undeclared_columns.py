@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,12 +21,16 @@ _known: dict[str, Columns] = {}
 _MANY = 1000
 
 
+# Runs of one query that are remembered.
+_RUNS = 100
+
+
 class Queries:
-    """The queries of one compute, by text, each with parameters of one of its runs."""
+    """The queries of one compute, by text, each with the parameters of its runs."""
 
     def __init__(self, is_ours: Callable[[], bool]) -> None:
         self._is_ours = is_ours
-        self.run: dict[str, Any] = {}
+        self.runs: dict[str, list[Any]] = {}
 
     @contextmanager
     def recording(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
@@ -36,7 +40,9 @@ class Queries:
 
     def _record(self, execute: Any, query: Any, params: Any, many: bool, context: Any) -> Any:
         if self._is_ours() and isinstance(query, str) and not many:
-            self.run.setdefault(query, params)
+            runs = self.runs.setdefault(query, [])
+            if len(runs) < _RUNS:
+                runs.append(params)
         return execute(query, params, many, context)
 
 
@@ -69,13 +75,32 @@ def undeclared_columns(
     connection: BaseDatabaseWrapper, declared: Columns, queries: Queries
 ) -> Iterable[str]:
     """The columns, as ``table.column``, that the queries read and that are not declared."""
-    for query, params in queries.run.items():
-        for table, columns in _columns(connection, query, params).items():
-            for column in columns - declared.get(table, columns):
-                yield f"{table}.{column}"
+    if declared:
+        for query, params in queries.runs.items():
+            for table, columns in (_columns(connection, query, params[0]) or {}).items():
+                for column in columns - declared.get(table, columns):
+                    yield f"{table}.{column}"
 
 
-def _columns(connection: BaseDatabaseWrapper, query: str, params: Any) -> Columns:
+def used_columns(
+    connection: BaseDatabaseWrapper, runs: Mapping[str, Sequence[Any]]
+) -> Columns | None:
+    """The columns that queries read, by table, but for rows that are loaded whole.
+
+    Returns:
+        None: of one of them it cannot be told.
+    """
+    used: Columns = {}
+    for query, params in runs.items():
+        columns_of_query = _columns(connection, query, params[0])
+        if columns_of_query is None:
+            return None
+        for table, columns in columns_of_query.items():
+            used[table] = used.get(table, frozenset()) | columns
+    return used
+
+
+def _columns(connection: BaseDatabaseWrapper, query: str, params: Any) -> Columns | None:
     if query not in _known:
         with psycopg.ClientCursor(connection.connection) as cursor:
             text = cursor.mogrify(query, params).strip()
@@ -83,7 +108,7 @@ def _columns(connection: BaseDatabaseWrapper, query: str, params: Any) -> Column
             return {}
         columns = columns_of(connection, text)
         if columns is None:
-            return {}
+            return None
         if len(_known) >= _MANY:
             _known.clear()
         _known[query] = columns

@@ -1,55 +1,39 @@
 """The linter of computes: which tables one reads that its product does not declare.
 
-``compute`` runs each compute in it, under STRICT and where DEBUG is on; elsewhere it costs
-nothing. PostgreSQL itself is asked, so raw SQL, views and functions are seen through: a relation
-that the compute has locked, or scanned, has been read. A lock stays until the transaction ends and
-so hides what was read before; a counter of scans does not, but a part of a plan that was never run
-has none. What either tells is reported.
+``compute`` runs each compute in it, under STRICT, in test runs and where DEBUG is on; elsewhere it
+costs nothing. Its queries are not in Django's log of queries, which tests count. PostgreSQL itself
+is asked, so raw SQL, views and functions are seen through: a relation that the compute has locked,
+or scanned, has been read. A lock stays until the transaction ends and so hides what was read
+before; a counter of scans does not, but a part of a plan that was never run has none. What either
+tells is reported.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import connections, transaction
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from ..conf import settings
 from ..exceptions import UndeclaredRead, UndeclaredReadWarning
-from .product import Product
+from .product import Parameters, Product
+from .strict import is_strict
+from .suggested import lines_for
+from .tables_read import difference, scans_of
 from .undeclared_columns import Queries, declared_columns, undeclared_columns
+from .unlogged_queries import UnloggedTransaction, unlogged
 
 logger = logging.getLogger("kck_publish")
-
-# Of each table that the transaction has read so far, how often it was scanned. A partition counts
-# as its table. (A view is seen by the tables under it; a materialized view is a table that nobody
-# captures.)
-_READ = """
-SELECT coalesce(top.relname, c.relname),
-       sum(pg_stat_get_xact_numscans(c.oid) + coalesce((
-           SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index
-            WHERE indrelid = c.oid), 0))
-  FROM (SELECT DISTINCT relation FROM pg_locks
-         WHERE pid = pg_backend_pid() AND locktype = 'relation'
-           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-           AND mode IN ('AccessShareLock', 'RowShareLock')) l
-  JOIN pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm', 'f')
-  LEFT JOIN pg_class top ON c.relispartition AND top.oid = pg_partition_root(c.oid)
- WHERE c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-   AND NOT starts_with(c.relname, 'kck_publish_') AND c.relname <> 'django_content_type'
- GROUP BY 1
-"""
-
-# Scans by table.
-Scans = Mapping[str, int]
 
 
 @dataclass
@@ -60,33 +44,87 @@ class _Watch:
 
 
 _watch: ContextVar[_Watch | None] = ContextVar("kck_publish_watch", default=None)
-_told: set[tuple[str, str]] = set()
-# Where what is found is to be collected, by product, instead of being reported.
-_collected: ContextVar[dict[str, set[str]] | None] = ContextVar("kck_publish_read", default=None)
+_reported: set[tuple[str, str]] = set()
+# Where what is refused is collected besides, by whichever thread.
+_refused: list[UndeclaredRead] | None = None
+
+
+class Observed(NamedTuple):
+    """What one compute has read.
+
+    Attributes:
+        parameters: of the key; None for a pass over many.
+        tables: what it has read itself, not the computes of other products inside it.
+        undeclared: of these those that are not declared, and columns as ``table.column``.
+        runs: by the text of a query, what each run was given.
+    """
+
+    product: Product
+    parameters: Parameters | None
+    tables: frozenset[str]
+    undeclared: frozenset[str]
+    runs: Mapping[str, Sequence[Any]]
+
+    @property
+    def name(self) -> str:
+        """What messages call the product."""
+        return f"{self.product.sender.__qualname__} ({self.product.name})"
+
+
+# What is told of each compute, instead of a report of it.
+_observer: ContextVar[Callable[[Observed], None] | None] = ContextVar(
+    "kck_publish_observer", default=None
+)
 
 
 def linted() -> bool:
     """Whether computes are watched here."""
-    return settings.STRICT or django_settings.DEBUG or _collected.get() is not None
+    return is_strict() or django_settings.DEBUG or _observer.get() is not None
+
+
+@contextmanager
+def refusals() -> Iterator[list[UndeclaredRead]]:
+    """Collect what is refused meanwhile, by whichever thread: in a batch it fails only its key."""
+    global _refused
+    outer, _refused = _refused, []
+    try:
+        yield _refused
+    finally:
+        _refused = outer
+
+
+@contextmanager
+def observing(observer: Callable[[Observed], None]) -> Iterator[None]:
+    """Watch all computes meanwhile, and tell what each has read instead of reporting it."""
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
 
 
 @contextmanager
 def collecting() -> Iterator[dict[str, set[str]]]:
-    """Watch all computes meanwhile, and collect what they read: by the product's name."""
+    """Watch all computes meanwhile, and collect what is not declared: by the product's name."""
     collected: dict[str, set[str]] = {}
-    token = _collected.set(collected)
-    try:
+
+    def collect(seen: Observed) -> None:
+        if seen.undeclared:
+            collected.setdefault(seen.name, set()).update(seen.undeclared)
+
+    with observing(collect):
         yield collected
-    finally:
-        _collected.reset(token)
 
 
 @contextmanager
-def watched(product: Product) -> Iterator[None]:
+def watched(product: Product, parameters: Parameters | None = None) -> Iterator[None]:
     """Run one compute of a product, and report what it reads without declaring it.
 
+    Args:
+        parameters: of the key, where it is the compute of one.
+
     Raises:
-        UndeclaredRead: under STRICT.
+        UndeclaredRead: under STRICT, or in a test run.
     """
     connection = connections[settings.DATABASE] if linted() else None
     if connection is None or _is_lost(connection):
@@ -94,16 +132,16 @@ def watched(product: Product) -> Iterator[None]:
         return
     outer, mine = _watch.get(), _Watch()
     # In one transaction, so that what was locked stays locked until it is looked at.
-    around = nullcontext() if connection.in_atomic_block else transaction.atomic(connection.alias)
+    around = nullcontext() if connection.in_atomic_block else UnloggedTransaction(connection)
     columns = declared_columns(product)
     queries = Queries(lambda: _watch.get() is mine)
-    recording = queries.recording(connection) if columns else nullcontext()
     with around:
-        before = _scans(connection)
+        with unlogged(connection):
+            before = scans_of(connection)
         token = _watch.set(mine)
         absent: ObjectDoesNotExist | None = None
         try:
-            with recording:
+            with queries.recording(connection):
                 yield
         except ObjectDoesNotExist as error:  # an answer, too
             absent = error
@@ -113,13 +151,16 @@ def watched(product: Product) -> Iterator[None]:
             if absent is not None:
                 raise absent
             return
-        read = _difference(_scans(connection), before)
+        with unlogged(connection):
+            read = difference(scans_of(connection), before)
         if outer is not None:
             for table, scans in read.items():
                 outer.inside[table] = outer.inside.get(table, 0) + scans
-        asked = set(undeclared_columns(connection, columns, queries))
-    tables = {table for table, scans in read.items() if scans > mine.inside.get(table, -1)}
-    _report(product, (tables - declared(product)) | asked)
+        with unlogged(connection):
+            asked = set(undeclared_columns(connection, columns, queries))
+    tables = frozenset(table for table, scans in read.items() if scans > mine.inside.get(table, -1))
+    undeclared = frozenset((tables - declared(product)) | asked)
+    _tell(Observed(product, parameters, tables, undeclared, queries.runs), connection)
     if absent is not None:
         raise absent
 
@@ -141,34 +182,29 @@ def _is_lost(connection: BaseDatabaseWrapper) -> bool:
     return bool(failed or (connection.in_atomic_block and connection.needs_rollback))
 
 
-def _scans(connection: BaseDatabaseWrapper) -> Scans:
-    with connection.cursor() as cursor:
-        cursor.execute(_READ)
-        return {table: int(scans) for table, scans in cursor.fetchall()}
-
-
-def _difference(after: Scans, before: Scans) -> Scans:
-    """What was read in between, with how often; what was only planned with 0."""
-    return {
-        table: scans - before.get(table, 0)
-        for table, scans in after.items()
-        if table not in before or scans > before[table]
-    }
-
-
-def _report(product: Product, undeclared: set[str]) -> None:
-    unknown = sorted(undeclared)
-    if not unknown:
+def _tell(seen: Observed, connection: BaseDatabaseWrapper) -> None:
+    """Report what is not declared, or hand it all to an observer."""
+    observer = _observer.get()
+    if observer is not None:
+        observer(seen)
         return
-    name = f"{product.sender.__qualname__} ({product.name})"
-    if (collected := _collected.get()) is not None:
-        collected.setdefault(name, set()).update(unknown)
-        return
-    if settings.STRICT:
-        raise UndeclaredRead(name, unknown)
-    new = [table for table in unknown if (product.name, table) not in _told]
-    _told.update((product.name, table) for table in new)
+    unknown = sorted(seen.undeclared)
+    if is_strict():
+        if not unknown:
+            return
+        error = UndeclaredRead(seen.name, unknown, _lines(seen, unknown, connection))
+        if _refused is not None:
+            _refused.append(error)
+        raise error
+    new = [table for table in unknown if (seen.product.name, table) not in _reported]
+    _reported.update((seen.product.name, table) for table in new)
     for table in new:
-        message = str(UndeclaredRead(name, [table]))
+        message = str(UndeclaredRead(seen.name, [table], _lines(seen, [table], connection)))
         logger.warning("%s", message)
         warnings.warn(message, UndeclaredReadWarning, stacklevel=2)
+
+
+def _lines(seen: Observed, unknown: Sequence[str], connection: BaseDatabaseWrapper) -> list[str]:
+    """The declarations to paste, as far as this one compute tells."""
+    with unlogged(connection):
+        return lines_for(seen.product, seen.parameters, seen.runs, unknown, connection)

@@ -17,7 +17,7 @@ from ..log.snapshot import NOTHING
 from ..postgres import Cursor
 from ..products import compute, encoding, registry
 from ..products.product import Parameters, Product
-from ..public import public_in
+from ..public_names import public_in
 from ..stores import HAND, Address, Stored
 from . import hand_set, manual_write
 from .entries import check_size

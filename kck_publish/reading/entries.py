@@ -17,7 +17,7 @@ logger = logging.getLogger("kck_publish")
 def entries_of(
     product: Product, answers: Mapping[str, Computed | Stored], stamp: str, by: str = READER
 ) -> list[Stored]:
-    """What is to be stored of what was computed; what is too large is only given to the reader."""
+    """The entries to store of computed values; too large a value is only given to the reader."""
     entries = []
     for key, answer in answers.items():
         if not isinstance(answer, Computed):
@@ -55,17 +55,18 @@ def entry_of(
     lasts = product.hard_expire
     if nothing:
         lasts = min(lasts or settings.ABSENT_FOR, settings.ABSENT_FOR)
+    softly = product.soft_expire
     return Stored(
         Address(key, product.fingerprint),
         body,
         shape,
         stamp,
         by,
-        soft_expire=clock.after(product.soft_expire),
-        hard_expire=clock.after(lasts),
+        soft_expire=None if softly is None else clock.after(softly),
+        hard_expire=None if lasts is None else clock.after(lasts),
         reason=ABSENT if nothing and by == READER else reason,
         seconds=computed.seconds,
-        over="|".join(sorted(computed.over)) or None,
+        over="|".join(sorted(computed.over)) if computed.over else None,
         reads=computed.reads,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import Enum
 
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import clock
@@ -20,15 +20,16 @@ from ..postgres import Cursor, is_of_test
 from ..products import registry
 from ..products.product import Product
 from ..stores import Address, Own, Store, Stored
+from . import unwritable
 from .own_writes import is_over_products
 
 # The soft expiries of values outside that this process has asked the table about.
 MANY_ASKED = 1000
-_asked: dict[tuple[Address, datetime | None], None] = {}
+_recently_asked: dict[tuple[Address, datetime | None], None] = {}
 
 
 class Verdict(Enum):
-    """What is done with a stored value."""
+    """The treatment of a stored value."""
 
     SERVE = "serve"
     COMPUTE = "compute"  # for this reader alone: what is stored is left to the listener
@@ -52,7 +53,7 @@ class Serving:
         self._over_products = own is not None and is_over_products(product)
 
     def judge(self, stored: Stored) -> Verdict:
-        """What to do with a stored value.
+        """Decide how to treat a stored value.
 
         Raises:
             Behind: it is behind, and the product says to raise then.
@@ -74,7 +75,7 @@ class Serving:
 
     def _behind(self, stored: Stored) -> str:
         if self._store.is_behind(stored):
-            return "its refresh fails"
+            return "its refresh fails, or is paused"
         if self._lag(stored) > self._product.max_lag.total_seconds():
             return "the listener is behind"
         return ""
@@ -83,7 +84,7 @@ class Serving:
         if self._lags is None:
             with self._cursor() as cursor:
                 self._lags = lags(cursor, registry.graph().under(self._product.name))
-        return self._lags.of(shard_of(stored.address.key, self._lags.shards))
+        return self._lags.of_shard(shard_of(stored.address.key, self._lags.shards))
 
     def _ask_once(self, stored: Stored) -> None:
         """However many readers see it, one of them asks for the refresh.
@@ -92,24 +93,29 @@ class Serving:
         process asks the table once for each.
         """
         asked = (stored.address, stored.soft_expire)
-        if asked in _asked:
+        if asked in _recently_asked:
             return
         if in_transaction(connections[self._store.alias]):
             # The entry's row would be locked until the caller's transaction ends.
             ask = _AskOnCommit(self, stored)
             transaction.on_commit(ask.run, using=self._store.alias, robust=True)
             return
-        with transaction.atomic(using=self._store.alias), self._cursor() as cursor:
-            if self._store.table.take_soft_expiry(cursor, stored.address):
-                refreshes.log(cursor, refreshes.REFRESH, [stored.address.key])
+        alias = self._store.alias
+        try:
+            with transaction.atomic(using=alias), self._cursor() as cursor:
+                if self._store.table.take_soft_expiry(cursor, stored.address):
+                    refreshes.log(cursor, refreshes.REFRESH, [stored.address.key])
+        except DatabaseError as error:  # the value is served for all that
+            unwritable.say(alias, error)
+            return
         if (
             not self._store.forgets_soft_expiry
             and not connections[self._store.alias].in_atomic_block
         ):
             # Committed: were it rolled back, somebody has to ask again.
-            while len(_asked) >= MANY_ASKED:
-                _asked.pop(next(iter(_asked)), None)
-            _asked[asked] = None
+            while len(_recently_asked) >= MANY_ASKED:
+                _recently_asked.pop(next(iter(_recently_asked)), None)
+            _recently_asked[asked] = None
 
     def _cursor(self) -> Cursor:
         return connections[self._store.alias].cursor()

@@ -37,11 +37,13 @@ class Tagged(NamedTuple):
     Attributes:
         etag: the entity tag: equal for equal answers, whichever process gives them.
         modified: when the value was made, in seconds since 1970; None: just now, for this reader.
+        coding: the content coding of the body; None: the bytes are as they are stored.
     """
 
     body: bytes
     etag: str
     modified: int | None
+    coding: str | None = None
 
 
 def tagged(product: Product, key: str) -> Tagged:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..log.snapshot import CURRENT, NOTHING, without_own
-from ..postgres import Cursor
 from ..products.product import Product
 from ..products.time_limit import LATE, seconds_of
-from ..stores import Address
+from ..stores import Address, Query
 
 # Our own namespace of advisory locks (the two-integer form).
 _LOCKS = "'kck_publish_entry'::regclass::oid::int"
@@ -24,10 +24,13 @@ _WAIT = f"SELECT pg_advisory_xact_lock_shared({_LOCKS}, lock) FROM unnest(%s::in
 _LOCKED, _DEADLOCK = "55P03", "40P01"
 
 
-def try_lock(cursor: Cursor, keys: Sequence[str]) -> tuple[list[str], str]:
-    """Lock those keys that nobody else computes; these, and the state before."""
-    cursor.execute(_TRY, [[lock_of(key) for key in keys]])
-    rows = cursor.fetchall()
+def try_query(keys: Sequence[str]) -> Query:
+    """Locks those keys that nobody else computes, and tells the state before; see ``locked_in``."""
+    return _TRY, [[lock_of(key) for key in keys]]
+
+
+def locked_in(keys: Sequence[str], rows: Sequence[Any]) -> tuple[list[str], str]:
+    """The keys that the rows of ``try_query`` say to be locked, and the state before."""
     mine = [key for key, (ours, *_) in zip(keys, rows, strict=True) if ours]
     return mine, without_own(*rows[0][1:]) if rows else NOTHING
 

@@ -1,13 +1,14 @@
-"""What is written by hand: ``cache.set``, ``unset`` and ``clear``, on the table and outside it.
+"""Manual writes: ``cache.set``, ``unset`` and ``clear``, on the table and outside it.
 
 Outside a transaction of the caller's, a value that lives outside the database is written while its
 row is locked, after a row has been committed for it: whoever is killed in between leaves a row that
-the listener looks at. Inside one it is written after the commit.
+the listener looks at. Inside one it is written after the commit; so is what a listener writes too.
 """
 
 from __future__ import annotations
 
-from functools import partial
+import logging
+from collections.abc import Sequence
 
 from django.db import connections, transaction
 
@@ -20,6 +21,8 @@ from ..postgres import Cursor
 from ..products import registry
 from ..stores import Address, Outgoing, Store, Stored, edges
 from .freshness import in_transaction
+
+logger = logging.getLogger("kck_publish")
 
 
 def put(entry: Stored, check_version: int | None) -> Stored | None:
@@ -35,30 +38,86 @@ def put(entry: Stored, check_version: int | None) -> Stored | None:
         VersionMismatch: the entry has moved on, or is gone.
         StoreUnreachable: the store does not answer.
     """
-    store, key = stores.current(), entry.address.key
-    after = not store.transactional and in_transaction(connections[store.alias])
+    store = stores.current()
+    entry = entry._replace(version=stores.new_version())
+    if not (in_transaction(connections[store.alias]) and _is_after_commit(store, entry)):
+        _put(store, entry, check_version)
+        return None
     with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
-        if check_version is None and not after:
+        if check_version is not None:  # as it is now: nothing is locked
+            there = store.look(cursor, [entry.address]).entries.get(entry.address.key)
+            _check(entry, check_version, None if there is None else there.version)
+        if store.transactional:
+            entry = entry._replace(version=store.table.next_version(cursor))
+    put = _Put(entry, check_version)
+    transaction.on_commit(put.run, using=store.alias, robust=True)
+    return entry._replace(primed_at=clock.now())
+
+
+def _is_after_commit(store: Store, entry: Stored) -> bool:
+    """Whether a transaction of the caller's must leave the entry's row alone.
+
+    A listener writes the keys of products, and would wait for the caller to commit. A value that no
+    primer makes commits and rolls back with the caller where the store allows that.
+    """
+    return not store.transactional or registry.find(entry.address.key) is not None
+
+
+def _put(store: Store, entry: Stored, check_version: int | None, promised: bool = False) -> None:
+    """Store it.
+
+    Args:
+        promised: whether the caller was told the version: it is kept, unless a later one is there.
+    """
+    with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
+        if check_version is None:
             store.announce(cursor, [entry])
         with transaction.atomic(using=store.alias):
+            old = None
+            if check_version is not None or promised:
+                old = store.lock_version(cursor, entry.address)
             if check_version is not None:
-                version = store.lock_version(cursor, entry.address)
-                if version != check_version:
-                    raise VersionMismatch(key, check_version, version)
-            entry = entry._replace(
-                stamp=take(cursor), version=stores.new_version(), primed_at=clock.now()
-            )
+                _check(entry, check_version, old)
+            entry = entry._replace(stamp=take(cursor), primed_at=clock.now())
             store.write(cursor, [entry])
-            if not after:
-                store.send(cursor, Outgoing(entry.stamp, writes=[entry]))
-            _tell(cursor, key)
-            if after:
-                transaction.on_commit(partial(_put_after, store, entry), using=store.alias)
-    return entry if after else None
+            if promised and store.transactional and (old or 0) < entry.version:
+                store.table.number(cursor, entry)
+            store.send(cursor, Outgoing(entry.stamp, writes=[entry]))
+            _tell(cursor, [entry.address.key])
+
+
+def _check(entry: Stored, wanted: int, version: int | None) -> None:
+    if version != wanted:
+        raise VersionMismatch(entry.address.key, wanted, version)
+
+
+class _Put:
+    """Stores an entry when the caller's transaction has committed."""
+
+    def __init__(self, entry: Stored, check_version: int | None) -> None:
+        self._entry = entry
+        self._check_version = check_version
+
+    def run(self) -> None:
+        """Store it; a version that has moved on meanwhile stays, and the log says so."""
+        store = stores.current()
+        try:
+            _put(store, self._entry, self._check_version, promised=True)
+        except VersionMismatch as error:
+            logger.warning("A value was not set after the commit: %s", error)
+            return
+        if not store.transactional:
+            with connections[store.alias].cursor() as cursor:
+                store.tell_near(cursor, [self._entry.address.key])
 
 
 def take_away(address: Address) -> bool:
-    """Remove what is stored there; whether there was something.
+    """Remove what is stored there; whether there was something. Raises as ``take_all_away``."""
+    return take_all_away([address]) > 0
+
+
+def take_all_away(addresses: Sequence[Address]) -> int:
+    """Remove what is stored there, in one transaction; how many were there.
 
     Raises:
         StoreUnreachable: the store does not answer.
@@ -70,10 +129,10 @@ def take_away(address: Address) -> bool:
         connections[store.alias].cursor() as cursor,
     ):
         stamp = take(cursor)
-        store.send(cursor, Outgoing(stamp, removals=[address]))
-        removed = store.remove(cursor, [address], stamp) > 0
+        store.send(cursor, Outgoing(stamp, removals=addresses))
+        removed = store.remove(cursor, addresses, stamp)
         if removed:
-            _tell(cursor, address.key)
+            _tell(cursor, [address.key for address in addresses])
     return removed
 
 
@@ -84,15 +143,8 @@ def clear(product: str | None) -> None:
         store.clear(cursor, product)
 
 
-def _put_after(store: Store, entry: Stored) -> None:
-    with connections[store.alias].cursor() as cursor:
-        store.send(cursor, Outgoing(entry.stamp, writes=[entry]))
-        store.tell_near(cursor, [entry.address.key])  # who was told before has seen the old value
-        _tell(cursor, entry.address.key)
-
-
-def _tell(cursor: Cursor, key: str) -> None:
-    if registry.graph().by_product.get(product_of(key)):
-        refreshes.log(cursor, refreshes.REFRESHED, [key])
-    else:
-        edges.log_refreshes(cursor, [key])
+def _tell(cursor: Cursor, keys: Sequence[str]) -> None:
+    depended_on = registry.graph().by_product
+    declared = [key for key in keys if depended_on.get(product_of(key))]
+    refreshes.log(cursor, refreshes.REFRESHED, declared)
+    edges.log_refreshes(cursor, [key for key in keys if not depended_on.get(product_of(key))])

@@ -20,16 +20,17 @@ from typing import Any
 from django.db import DatabaseError, connections
 
 from .. import clock, conf, search_path
-from ..capture import request_writes, session_writes
-from ..capture.pooled_writes import STORED
+from ..capture import own_request_writes, own_session_writes
+from ..capture.own_pooled_writes import STORED
 from ..conf import kept
 from ..products import compute, registry
 from ..products.product import Parameters, Product
 from ..stores import Stored
+from ..stores.near.file_path import near_store
 from ..stores.near.format import body_name, name_of
-from ..stores.near.place import near_store
 from ..stores.near.reader import NearReader
-from . import request_memo
+from . import observed, request_memo
+from .counts import counts
 from .freshness import expired
 
 # How many names of bodies are kept, of each lookup.
@@ -80,6 +81,7 @@ class NearLookup:
         self.key_of = key_of or product.key_of
         self.kind = product.plain
         self.name_of = lru_cache(NAMES)(self._name_of)
+        counts.watch(self.name_of)
 
     def find(self, parameters: Parameters) -> bytes | None:
         """The stored JSON of an entry that may be served as it is; None: ask the store.
@@ -96,9 +98,15 @@ class NearLookup:
             except (ValueError, TypeError):  # it cannot be: the store's path says why
                 return None
             if name is not None:
-                return near.read(name)
+                body = near.read(name)
+                if body is None:
+                    counts.near_missed += 1
+                return body
         key = self.key_of(parameters)
-        return near.read(body_name(name_of(key, self.product.fingerprint)))
+        body = near.read(body_name(name_of(key, self.product.fingerprint)))
+        if body is not None:
+            counts.near_more += 1
+        return body
 
     def find_many(self, values: Sequence[Any]) -> Sequence[bytes | None]:
         """As ``find``, of many values of the one parameter, all of one moment.
@@ -113,7 +121,9 @@ class NearLookup:
             names = [name for name in map(self.name_of, values) if name is not None]
         except (ValueError, TypeError):
             return nothing
-        return near.read_many(names) if len(names) == len(values) else nothing
+        found = near.read_many(names) if len(names) == len(values) else nothing
+        counts.near_missed += found.count(None)
+        return found
 
     def record(self, key: str) -> tuple[bytes, bytes] | None:
         """The body of a key, with the record that says the rest of the entry before it."""
@@ -140,18 +150,20 @@ class NearLookup:
             or now.copy != now.source
         ):
             near = _look_again()
+            if observed.on and not looked:
+                return None  # the tiers ask here again, and tell who observes
         else:
             near = _near
         if near is None:
             return None
-        context = request_writes.current()
+        context = own_request_writes.current()
         if context is not None and (context.brings or context.has_written):
             return None
         if self.options.when_behind != "serve":
             behind = self.options.max_lag - clock.moved()
             if near.lag > behind.total_seconds():
                 return None
-        if self.name not in session_writes.here.quiet and not _is_quiet(self.product, near):
+        if self.name not in own_session_writes.here.quiet and not _is_quiet(self.product, near):
             return None
         return near
 
@@ -205,13 +217,14 @@ def _forget() -> None:
 
 os.register_at_fork(after_in_child=_forget)
 search_path.subscribers.append(_forget)
+observed.subscribers.append(_forget)
 
 
 def _look_again() -> NearReader | None:
     global _settings, _settled, _near
     now = conf.current()
     if now is not _settled:
-        session_writes.unsettle()  # it was another file, perhaps, that has what was written
+        own_session_writes.unsettle()  # it was another file, perhaps, that has what was written
         _settled = now
     wanted = not now.wrong and now.values.ENABLED and now.values.NEAR is not None
     near = near_store() if wanted else None
@@ -220,17 +233,17 @@ def _look_again() -> NearReader | None:
     if not search_path.switches():
         _near = near
         _settings = now  # the last: another thread may be reading
-    if search_path.switches():  # each look is for the schema of the moment
+    if observed.on or search_path.switches():  # each look is for the schema of the moment
         _forget()
     return near
 
 
 def _is_quiet(product: Product, near: NearReader) -> bool:
     """Whether this session has written nothing under a product that the near store has not."""
-    alias, quiet = conf.settings.DATABASE, session_writes.here.quiet
+    alias, quiet = conf.settings.DATABASE, own_session_writes.here.quiet
     try:
         wrote = [*registry.graph().wrote(product.name), STORED]
-        found = session_writes.last_writes(connections[alias], wrote)
+        found = own_session_writes.last_writes(connections[alias], wrote)
     except DatabaseError:
         return False  # the store is asked, and its error told
     stored = found.pop(STORED, None)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import connections
 
-from ..capture import request_writes, session_writes
+from ..capture import own_request_writes, own_session_writes
 from ..products import registry
 from ..products.product import Product
 from ..stores import Address, Own, Reading, Store, Stored, read_own
@@ -26,7 +26,7 @@ _STEP = 0.005
 def read(
     product: Product, store: Store, addresses: Sequence[Address], ask: Ask | None = None
 ) -> tuple[Reading, Own | None]:
-    """What is stored, and what is known of the reader's own writes under it.
+    """The stored entries, with the reader's own writes under them, as far as they are known.
 
     Args:
         ask: looks at the store; by default for these addresses alone.
@@ -37,9 +37,9 @@ def read(
     wrote = registry.graph().wrote(product.name)
     asked: Sequence[str] = wrote
     mine: int | None = None
-    if not session_writes.session_tells(store.alias):
-        asked, mine = (), session_writes.last_write(connections[store.alias], wrote)
-    context = request_writes.current()
+    if not own_session_writes.session_tells(store.alias):
+        asked, mine = (), own_session_writes.last_write(connections[store.alias], wrote)
+    context = own_request_writes.current()
     others = [] if context is None else context.under(store.alias, wrote, progress.includes)
     if context is not None and context.brings:  # nothing that was read before this was asked
         reading = store.read(addresses, asked, stamped=True)
@@ -51,7 +51,7 @@ def read(
     if not xids:
         return reading, None
     over_products = is_over_products(product)
-    own = read_own(store.alias, xids, asked)
+    own = read_own(store, xids, asked)
     if context is not None and others:
         entries = reading.entries.values()
         while (
@@ -60,11 +60,11 @@ def read(
             and context.may_wait()
         ):
             time.sleep(_STEP)
-            own = read_own(store.alias, xids, asked)
+            own = read_own(store, xids, asked)
         if own.handled:
             context.pass_(xids)
     if own.handled and mine is not None:
-        session_writes.forget(store.alias, wrote, xids)
+        own_session_writes.forget(store.alias, wrote, xids)
     if any(_rests_on_progress(own, entry, over_products) for entry in reading.entries.values()):
         # The listener may have written between the two questions: what it has handled says nothing
         # of a value that was read before.

@@ -6,26 +6,25 @@ overwrite), then look at what the listener has claimed (see ``claims``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from django.db import OperationalError, connections, transaction
+from django.db import DatabaseError, InterfaceError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
-from .. import stores
+from .. import stores, tracing
 from ..chunks import chunks
 from ..log import refreshes
 from ..log.snapshot import take
-from ..postgres import Cursor
 from ..products.compute import compute
 from ..products.compute import current as current_compute
 from ..products.product import Computed, Parameters, Product, Wanted
 from ..stores import READER, Address, Outgoing, Store, Stored, edges
+from . import look, unwritable
 from .claims import refresh_missed
+from .counts import counts
 from .entries import entry_of
-from .freshness import expired, in_transaction
-from .key_locks import try_lock, wait
-from .running import Running, running_on
+from .freshness import in_transaction
+from .key_locks import wait
+from .primed_together import Running, running_on
 
 # How often a reader waits for others to prime a key before it computes for itself alone.
 PATIENCE = 3
@@ -48,6 +47,15 @@ def prime(product: Product, wanted: Wanted, uncommitted: bool) -> Found:
     connection = connections[store.alias]
     if uncommitted:
         return _alone(product, wanted)
+    if tracing.tracer is not None and current_compute() is None:
+        with tracing.span("prime", product=product.name, keys=len(wanted)):
+            return _prime(product, wanted, store, connection)
+    return _prime(product, wanted, store, connection)
+
+
+def _prime(
+    product: Product, wanted: Wanted, store: Store, connection: BaseDatabaseWrapper
+) -> Found:
     if current_compute() is not None:
         running = running_on(connection)
         return _alone(product, wanted) if running is None else _inside(product, wanted, running)
@@ -71,9 +79,9 @@ def _primed(
         if waits == PATIENCE:  # whoever we waited for stored nothing
             found.update(_alone(product, todo))
         else:
+            counts.waits += 1
             waits = waits + 1 if wait(product, todo, connection) else PATIENCE
-            with connection.cursor() as cursor:
-                found |= _stored_meanwhile(cursor, store, product, todo)[0]
+            found |= look.stored_meanwhile(product, todo, store, connection)[0]
     return found
 
 
@@ -108,7 +116,7 @@ def anew(product: Product, key: str, parameters: Parameters) -> None:
         return
     product.before_set(computed.value, parameters)
     with transaction.atomic(using=store.alias), connection.cursor() as cursor:
-        store.write_later(cursor, [entry])
+        store.write_newer(cursor, [entry])
         edges.keep(cursor, edges.reads_of([entry]), stamp)
         refreshes.log(cursor, refreshes.REFRESHED, [key])
     store.deliver([entry], overwrite=True)
@@ -147,13 +155,14 @@ def _inside(product: Product, wanted: Wanted, running: Running) -> Found:
     keys = [key for key in wanted if key not in found]
     if not keys or _is_lost(running.connection):
         return found | _alone(product, {key: wanted[key] for key in keys})
-    with running.connection.cursor() as cursor:
-        stamp = take(cursor)
-        if running.may_lock(len(keys)):
-            mine, stamp = try_lock(cursor, keys)
-            if len(mine) < len(keys):
-                wait(product, set(keys).difference(mine), running.connection)
-            found |= _stored_meanwhile(cursor, running.store, product, keys)[0]
+    if running.may_lock(len(keys)):
+        mine, stamp, there, _ = look.within(product, keys, running.store, running.connection)
+        found |= there
+        if others := set(keys).difference(mine):
+            wait(product, others, running.connection)
+            found |= look.stored_meanwhile(product, others, running.store, running.connection)[0]
+    else:
+        stamp = _snapshot(running.connection)
     todo = {key: wanted[key] for key in keys if key not in found}
     computed = _alone(product, todo)
     if _is_lost(running.connection):
@@ -172,29 +181,32 @@ def _flight(
 ) -> bool:
     """Compute those keys that nobody else is computing; False when there is none."""
     running = Running(store, connection, flies=True)
+    are_computed = False
     try:
-        with transaction.atomic(using=store.alias), connection.cursor() as cursor:
-            if product.augmentable and not connection.savepoint_ids:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            mine, stamp = try_lock(cursor, list(wanted))
+        with transaction.atomic(using=store.alias):
+            mine, stamp, there, running.expired = look.begin(
+                product, list(wanted), store, connection
+            )
             if not mine:
                 return False
-            there, running.expired = _stored_meanwhile(cursor, store, product, mine)
             found |= there
             todo = {key: wanted[key] for key in mine if key not in found}
             with running.computing(stamp):
                 computed = _alone(product, todo)
             found |= computed
+            are_computed = True
             if _is_lost(connection):  # a compute's query failed
                 running.forget()
                 transaction.set_rollback(True, using=store.alias)
             else:
                 running.keep(product, todo, computed, stamp)
-                running.add(cursor)
-    except OperationalError as error:
+                running.write()
+    except (DatabaseError, InterfaceError) as error:
         # Repeatable read: the listener, or a reader, has just stored the key. Theirs holds.
         if getattr(error.__cause__, "sqlstate", "") != "40001":
-            raise
+            if not are_computed:
+                raise
+            unwritable.say(store.alias, error)
         running.forget()
     running.finish()
     return True
@@ -204,15 +216,6 @@ def _is_lost(connection: BaseDatabaseWrapper) -> bool:
     """Whether a query has failed in the transaction, so that nothing more can be asked in it."""
     status = connection.connection.info.transaction_status
     return bool(status == TransactionStatus.INERROR)
-
-
-def _stored_meanwhile(
-    cursor: Cursor, store: Store, product: Product, keys: Iterable[str]
-) -> tuple[dict[str, Stored], list[Address]]:
-    """What others have stored since we missed it, and where there is what has expired."""
-    entries = store.meanwhile(cursor, [Address(key, product.fingerprint) for key in keys])
-    late = [stored.address for stored in entries.values() if expired(stored)]
-    return {key: stored for key, stored in entries.items() if not expired(stored)}, late
 
 
 def _snapshot(connection: BaseDatabaseWrapper) -> str:

@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from operator import eq
 
+from django.core.exceptions import SynchronousOnlyOperation
+
 from .. import stores
+from ..capture import own_async_writes
 from ..conf import settings
 from ..products import compute
 from ..products.product import Computed, Product, UnparsedKeys, Wanted
 from ..stores import Address, Read, Reading, Stored
-from . import request_memo
+from . import near, observed, request_memo
+from .counts import counts
 from .freshness import expired
 from .own_writes import Ask
+from .single import at_once
 from .tiers import Tiers
 from .values import Answer
 
@@ -72,6 +77,9 @@ def answers(
         return _in_order(wanted, tiers.answers(wanted))
     known = memo.look(ticket, wanted)
     seen = {key: answer for key, answer in known.items() if not _outdated(answer)}
+    counts.memo += len(seen)
+    if observed.on:
+        observed.note(product, "memo", seen)
     unseen = {key: wanted[key] for key in wanted if key not in seen}
     if unseen:
         new = tiers.answers(unseen)
@@ -80,9 +88,50 @@ def answers(
     return {key: seen[key] for key in wanted if key in seen}
 
 
+def at_hand(product: Product, keys: Sequence[str]) -> Answers | None:
+    """The answers, if the request's memo or the near store has all of them: nothing is asked.
+
+    For asynchronous code, which may not ask the database where it runs.
+    """
+    memo = request_memo.current()
+    if compute.current() is not None or not settings.ENABLED:
+        return None
+    ticket = None if memo is None else memo.ticket()
+    known: Answers = {}
+    if memo is not None and ticket is not None:
+        known = {k: known for k, known in memo.look(ticket, keys).items() if not _outdated(known)}
+    from_memo = known
+    unseen = [key for key in keys if key not in known]
+    if unseen:
+        if settings.NEAR is None or not own_async_writes.is_quiet(product.name):
+            return None
+        try:
+            found = near.held(product, unseen)
+        except SynchronousOnlyOperation:  # this thread's own session would have to be asked
+            return None
+        if len(found) < len(unseen):
+            return None
+        counts.near_more += len(found)
+        if observed.on:
+            observed.note(product, "near", found)
+        if memo is not None and ticket is not None:
+            memo.keep(ticket, found)
+        known = {**known, **found}
+    if observed.on:
+        observed.note(product, "memo", from_memo)
+    return {key: known[key] for key in keys}
+
+
 def answer_to(product: Product, key: str) -> Answer:
     """The answer for one key. Raises NotPrimed."""
-    return answers(product, UnparsedKeys(product, [key]))[key]
+    ask = None
+    if request_memo.current() is None and compute.current() is None and not observed.on:
+        stored = at_once(product, key)
+        if isinstance(stored, Stored):
+            counts.stored += 1
+            return stored
+        ask = stored
+    return answers(product, UnparsedKeys(product, [key]), ask=ask)[key]
 
 
 def _outdated(answer: Answer) -> bool:

@@ -1,4 +1,4 @@
-"""What a request has read already, and when that must be forgotten. Stands below the read path.
+"""The memo of a request's reads, and when a read must be forgotten. Stands below the read path.
 
 ``read`` asks the memo of the current request before it asks the store; ``request`` opens one.
 Whatever this request writes makes it forget everything: which rows a statement touched, only the

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 
 from .. import stores
-from ..capture import session_writes
+from ..capture import own_session_writes
 from ..products import registry
 from ..products.product import Parameters
 from ..stores import Address
@@ -33,7 +33,7 @@ def several(
         by_hand: the addresses of keys that belong to no product.
         prime: whether to compute values that are not stored; the primer's own setting when None.
     """
-    ask = _reading_ahead(grouped, by_hand)
+    ask = ahead_of(grouped, by_hand)
     values = hand_set.values_at(by_hand, ask)
     for name, wanted in grouped.items():
         product = registry.get(name)
@@ -48,7 +48,8 @@ def several(
     return values
 
 
-def _reading_ahead(grouped: Mapping[str, Iterable[str]], by_hand: Sequence[Address]) -> Ask:
+def ahead_of(grouped: Mapping[str, Iterable[str]], by_hand: Sequence[Address]) -> Ask:
+    """Reads for keys of several products, by product, in one round trip."""
     graph = registry.graph()
     addresses = [
         Address(key, graph.products[name].fingerprint)
@@ -56,6 +57,6 @@ def _reading_ahead(grouped: Mapping[str, Iterable[str]], by_hand: Sequence[Addre
         for key in wanted
     ]
     wrote = {setting for name in grouped for setting in graph.wrote(name)}
-    if not session_writes.session_tells(stores.current().alias):
+    if not own_session_writes.session_tells(stores.current().alias):
         wrote = set()
     return reading_ahead([*addresses, *by_hand], sorted(wrote))

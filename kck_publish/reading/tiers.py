@@ -9,15 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 
+import psycopg
 from django.db import DatabaseError, connections
 
 from .. import stores
 from ..conf import settings
 from ..exceptions import NotPrimed, StoreUnreachable
+from ..postgres import describe
 from ..products import compute
 from ..products.product import Product, Wanted
 from ..stores import Address, Own, Reading, Store, Stored
-from . import near, own_writes
+from . import near, observed, own_writes
+from .counts import counts
 from .freshness import Serving, Verdict, in_transaction
 from .own_writes import Ask
 from .prime import prime
@@ -64,7 +67,7 @@ class Tiers:
         for tier in self._in_turn():
             if not wanted:
                 break
-            answers = tier(wanted)
+            answers = observed.observe(self._product, tier, wanted) if observed.on else tier(wanted)
             found |= answers
             if len(answers) == len(wanted):
                 break
@@ -85,7 +88,7 @@ class Tiers:
         yield self._primed
 
     def _from_batch(self, wanted: Wanted) -> dict[str, Answer]:
-        """What the batch that computes has made already, or holds in its snapshot."""
+        """The values that the computing batch has made already, or holds in its snapshot."""
         assert self._scope is not None
         assert self._scope.batch is not None
         answers: dict[str, Answer] = {}
@@ -97,10 +100,12 @@ class Tiers:
         return answers
 
     def _near(self, wanted: Wanted) -> Mapping[str, Answer]:
-        return near.held(self._product, wanted)
+        held = near.held(self._product, wanted)
+        counts.near_more += len(held)
+        return held
 
     def _stored(self, wanted: Wanted) -> Mapping[str, Answer]:
-        """What is stored and may be served, and what is computed for this reader in its place."""
+        """The stored values that may be served, and those computed in place of the others."""
         store = stores.current()
         try:
             reading, own = self._look(store, wanted)
@@ -114,6 +119,7 @@ class Tiers:
             near.ask(self._product, entries)
         as_it_is = own is None and self._product.when_behind == "serve"
         if as_it_is and not any(map(_expires, entries.values())):
+            counts.stored += len(entries)
             return entries
         self._uncommitted = own is not None and own.uncommitted
         return self._judged(wanted, entries, Serving(self._product, store, own))
@@ -133,11 +139,13 @@ class Tiers:
         answers: dict[str, Answer] = {
             key: entries[key] for key, verdict in verdicts.items() if verdict is Verdict.SERVE
         }
+        counts.stored += len(answers)
         alone = {key: wanted[key] for key in wanted if verdicts.get(key) is Verdict.COMPUTE}
         return answers | self._computed(alone) if alone else answers
 
     def _primed(self, wanted: Wanted) -> Mapping[str, Answer]:
         if self._product.prime_on_cache_miss if self._allow is None else self._allow:
+            counts.primed += len(wanted)
             return prime(self._product, wanted, self._uncommitted)
         if self._strict:
             raise NotPrimed(next(iter(wanted)))
@@ -145,6 +153,7 @@ class Tiers:
 
     def _computed(self, wanted: Wanted) -> dict[str, Answer]:
         """Values for this reader alone: nothing is stored."""
+        counts.computed += len(wanted)
         values = compute.compute(self._product, list(wanted.values()))
         return dict(zip(wanted, values, strict=True))
 
@@ -166,9 +175,9 @@ def _complain(error: DatabaseError, alias: str) -> None:
         raise error
     if alias not in _complained:
         _complained.add(alias)
+        missing = isinstance(error.__cause__, psycopg.errors.UndefinedTable)
         logger.error(
-            "The store cannot be read (%s): every read is computed. Is kck_publish migrated in "
-            "database %r?",
-            type(error).__name__,
-            alias,
+            "The store cannot be read (%s): every read is computed.%s",
+            describe(error),
+            f" Is kck_publish migrated in database {alias!r}?" if missing else "",
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..products import compute, encoding
 from ..products.product import Computed, Product
-from ..public import public_in
+from ..public_names import public_in
 from ..stores import Stored
 from . import request_memo
 

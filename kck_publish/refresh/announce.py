@@ -8,7 +8,8 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from .. import signals
+from .. import clock, signals
+from .batch_counts import since
 from .errors import describe
 from .failures import Try
 from .outcome import Act, Fate
@@ -20,22 +21,26 @@ _SIGNALS = {
     "removed": signals.removed,
     "failed": signals.failed,
 }
+_ALL = [
+    *_SIGNALS.values(),
+    *(signals.differed, signals.primed, signals.published),
+]
 
 
-def announce(fates: Iterable[Fate], tries: Mapping[str, Try], lag: float | None) -> None:
+def announce(fates: Iterable[Fate], tries: Mapping[str, Try]) -> None:
     """Run the hooks and send the signals of a chunk that was written.
 
     Args:
         fates: one a key.
         tries: by key that failed, what comes next.
-        lag: seconds since the oldest change of the batch was made; None when there was none.
     """
+    heard = any(signal.receivers for signal in _ALL)  # mostly not: then nothing is worked out
     for fate in fates:
         if fate.act is Act.WRITE and fate.present:
             _after_set(fate)
-        for signal in _signals(fate):
-            if signal.receivers:  # mostly not, and what is said is not worked out then
-                _send(signal, fate, tries, lag)
+        for signal in _signals(fate) if heard else ():
+            if signal.receivers:
+                _send(signal, fate, tries)
 
 
 def _after_set(fate: Fate) -> None:
@@ -56,7 +61,7 @@ def _signals(fate: Fate) -> list[Signal]:
     return sent
 
 
-def _send(signal: Signal, fate: Fate, tries: Mapping[str, Try], lag: float | None) -> None:
+def _send(signal: Signal, fate: Fate, tries: Mapping[str, Try]) -> None:
     arguments: dict[str, Any] = {}
     if signal is signals.failed:
         then = tries.get(fate.address.key)
@@ -65,23 +70,16 @@ def _send(signal: Signal, fate: Fate, tries: Mapping[str, Try], lag: float | Non
             "attempts": then.attempts if then else None,
             "due_at": then.due_at if then else None,
         }
-    elif signal not in (signals.removed, signals.differed):
-        arguments = _measures(fate)
+    task = fate.task
+    amended = task.changes if task and fate.what == "augmented" else None
     signal.send_robust(
         fate.product.sender,
         product=fate.product.name,
         key=fate.address.key,
-        reason=fate.task.why if fate.task else "",
-        lag=lag,
+        seconds=fate.computed.seconds if fate.computed else None,
+        bytes=len(fate.entry.body or b"") if fate.changed and fate.entry else None,
+        lag=since(task.at, clock.now()) if task else None,
+        changes=len(amended) if amended is not None else None,
+        reason=task.why if task else "",
         **arguments,
     )
-
-
-def _measures(fate: Fate) -> dict[str, Any]:
-    assert fate.entry is not None
-    changes = fate.task.changes if fate.task and fate.what == "augmented" else None
-    return {
-        "seconds": fate.entry.seconds,
-        "bytes": len(fate.entry.body or b""),
-        "changes": len(changes) if changes is not None else None,
-    }

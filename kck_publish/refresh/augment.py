@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,9 @@ class Augment:
             return None
         changes = [change for change in task.changes if not stamp.sees(change.xid)]
         try:
-            computed = Computed(self._amended(entry, task, changes))
+            start = time.perf_counter()
+            value = self._amended(entry, task, changes)
+            computed = Computed(value, seconds=time.perf_counter() - start)
             self._batch.check()
             computed.encoded(task.product)
         except Reprime:

@@ -99,7 +99,7 @@ class Deferred:
             xid = self.xid or Snapshot.parse(self.since).xmin
             place: list[Any] = [str(xid), self.seq, self.name, self.since, self.until, limit]
             cursor.execute(_PAGE, place)
-            return [Row(*row) for row in cursor.fetchall()]
+            return [*map(Row._make, cursor.fetchall())]
 
     def after_rows(self, rows: Sequence[Row], limit: int) -> Query:
         """Records that a page of the log is handled; all is, when it was not full."""
@@ -121,9 +121,11 @@ def load(
     desk: psycopg.Connection[Any], shard: int, known: Iterable[Deferred] = ()
 ) -> tuple[Deferred, ...]:
     """The backlog of a shard, with what is remembered of it."""
-    spread = {one.id: one.spread for one in known}
-    found = (Deferred(*row) for row in desk.execute(_LOAD, [shard]).fetchall())
-    return tuple(replace(one, spread=spread.get(one.id, frozenset())) for one in found)
+    spread = {deferred.id: deferred.spread for deferred in known}
+    rows = (Deferred(*row) for row in desk.execute(_LOAD, [shard]).fetchall())
+    return tuple(
+        replace(deferred, spread=spread.get(deferred.id, frozenset())) for deferred in rows
+    )
 
 
 def flood(
@@ -176,9 +178,14 @@ def put_aside_stored(
     until: str,
 ) -> Query:
     """The same of a product's stored keys; added to what is recorded and not yet begun."""
-    for one in backlog:
-        if one.stored and one.name == product and not one.begun and one is not busy:
-            return _EXTEND, [until, one.id]
+    for deferred in backlog:
+        if (
+            deferred.stored
+            and deferred.name == product
+            and not deferred.begun
+            and deferred is not busy
+        ):
+            return _EXTEND, [until, deferred.id]
     return _ADD, [shard, product, True, since, until, None]
 
 
@@ -193,7 +200,7 @@ def behind(
         sources: whose changes this batch puts aside.
         until: the snapshot of this batch.
     """
-    parts = [(one.name, one.stored, one.until) for one in backlog]
+    parts = [(deferred.name, deferred.stored, deferred.until) for deferred in backlog]
     found: dict[str, Snapshot] = {}
     for source, stored, last in [*parts, *((source, False, until) for source in sources)]:
         snapshot = Snapshot.parse(last)

@@ -1,4 +1,4 @@
-"""What the log will tell a batch of the batch before it, and it knows already. Pure.
+"""The rows of the log that tell a batch of the batch before it, which it knows already. Pure.
 
 A refreshed key is logged for those that depend on it, whatever their shard, and for what a reader
 is just adding. Those of the same shard are refreshed in the same batch, after it (see ``batch``);
@@ -16,7 +16,7 @@ from ..stores import LISTENER, Stored
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """How a batch has left a key.
+    """The state in which a batch has left a key.
 
     Attributes:
         there: whether anything is stored.
@@ -32,7 +32,7 @@ class Left:
 
 @dataclass(frozen=True)
 class Echoes:
-    """What one batch has left to the next one of its shard.
+    """The knowledge that a batch passes to the next one of its shard.
 
     Attributes:
         token: what the rows that it has logged bear.

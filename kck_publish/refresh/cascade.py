@@ -1,4 +1,4 @@
-"""How a batch goes on: what depends on what it refreshes is refreshed in it, too.
+"""The cascade of a batch: keys that depend on refreshed keys are refreshed in the same batch.
 
 ``batch`` notes here what it has changed and how it has left things. After each product those that
 depend on it get more work, which comes later in the order of dependence; and the next batch is told
@@ -45,7 +45,7 @@ class Cascading:
         self._moved[key] = None
 
     def leave(self, product: Product, key: str, left: Left) -> None:
-        """How a key was left."""
+        """The state in which a key was left."""
         if any(self._graph.upstream(product.name)):
             self._left[key] = left
 
@@ -64,7 +64,7 @@ class Cascading:
             return []
         last = {key: work.tasks[name][key].last for key in moved}
         with scope(self._graph.products[name], self._batch):
-            found = over(name, {key: one.xid if one else 0 for key, one in last.items()})
+            found = over(name, {key: change.xid if change else 0 for key, change in last.items()})
         if not self._session.any_room(found.size + work.size):
             return []
         new = []
@@ -77,6 +77,6 @@ class Cascading:
         return new
 
     def echoes(self) -> Echoes:
-        """What the next batch need not do again."""
+        """The work that the next batch need not do again."""
         few = self._session.any_room(len(self._left))
         return Echoes(self.token, self._until, self._left if few else {})

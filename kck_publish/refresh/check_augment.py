@@ -33,7 +33,9 @@ def checked(
             computed = Computed(error=error)
         else:
             amended = augmented.encoded(product)
-            if amended == right or alike(product.decode(*amended), product.decode(*right)):
+            if amended == right or alike(
+                product.plain_value(*amended), product.plain_value(*right)
+            ):
                 return augmented
     if computed.error is not None:
         logger.warning("%s could not be checked: %s", key, type(computed.error).__name__)

@@ -17,13 +17,13 @@ from ..products import registry
 from ..stores import Address, Query
 from . import failures, schedule
 from .batch import Batch
-from .begin import begin_batch
 from .carry_over import Echoes
 from .compute_transaction import KEEP
 from .failures import Failure, Try
+from .forget_cached import begin_batch
+from .log_span import Span
 from .outcome import Outcome
 from .session import Session
-from .span import Span
 
 # Settings of the session, undone with the transaction: what is drained, and that nothing of what
 # it wrote is still to be waited for.
@@ -43,6 +43,7 @@ class TestSession(Session):
     """
 
     __test__ = False  # pytest takes it for a class of tests
+    sees_one_state = False
 
     def __init__(self, connection: BaseDatabaseWrapper, rows: Sequence[Row]) -> None:
         super().__init__(connection)

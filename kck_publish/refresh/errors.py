@@ -18,7 +18,7 @@ MESSAGE, TRACEBACK = 10_000, 50_000
 
 
 class Kept(NamedTuple):
-    """What the table keeps of an error: its type's path, its message, and the traceback."""
+    """The kept parts of an error: the path of its type, its message, the traceback."""
 
     type: str
     message: str
@@ -49,5 +49,5 @@ def _type(error: BaseException) -> str:
 
 
 def _text(text: str) -> str:
-    """As PostgreSQL can keep it: a file's name, or a message, may hold what is no text."""
+    """The text as PostgreSQL can keep it: a file's name, or a message, may hold other bytes."""
     return text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()

@@ -8,16 +8,19 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
+from ..products.column_fits import fit
 from ..products.compute import Batch, scope
-from ..products.fitting import fit
 from ..products.graph import Graph
 from ..products.product import Parameters, Product
 from ..stores import Store, edges
 from .errors import describe
+from .pausing import Postponing
 from .session import Session
 from .tasks import Work, matches
+from .user_calls import CallFailedError
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +36,17 @@ class Spreading:
         store: tells which keys are stored.
         session: where the batch reads.
         batch: what a domain sees of other products.
+        postponing: what is not done, since its product is paused.
     """
 
-    def __init__(self, graph: Graph, store: Store, session: Session, batch: Batch) -> None:
+    def __init__(
+        self, graph: Graph, store: Store, session: Session, batch: Batch, postponing: Postponing
+    ) -> None:
         self._graph = graph
         self._store = store
         self._session = session
         self._batch = batch
+        self._postponing = postponing
         self._domains: dict[str, set[str] | None] = {}
 
     def spread(self, work: Work) -> None:
@@ -48,21 +55,28 @@ class Spreading:
             if (patterns := work.whole.get(name)) is None:
                 continue
             product = self._graph.products[name]
+            if name in self._postponing.paused:
+                self._postponing.all_of(product)
+                continue
             # Keys that are not stored cannot be named to those who were computed from them.
             for dependent, dependency in self._graph.by_product.get(name, ()):
                 work.whole.setdefault(dependent.name, []).extend(
                     fit(
                         dependent.parameters,
-                        {mine: one[its] for mine, its in dependency.mapping.items() if its in one},
+                        {
+                            mine: pattern[its]
+                            for mine, its in dependency.mapping.items()
+                            if its in pattern
+                        },
                     )
-                    for one in patterns
+                    for pattern in patterns
                 )
             self._touch_read(work, product, patterns)
             self._touch(work, product, patterns)
             for key in (self._domain(product) if product.eager else None) or ():
                 if self._session.owns(key):
                     parameters = product.parameters_of(key)
-                    if any(matches(parameters, one) for one in patterns):
+                    if any(matches(parameters, pattern) for pattern in patterns):
                         work.want(product, key, parameters, "domain")
 
     def _touch_read(self, work: Work, product: Product, patterns: Sequence[Parameters]) -> None:
@@ -113,6 +127,9 @@ class Spreading:
 
     def compare(self, work: Work, product: Product) -> None:
         """Put who has joined an eager product's domain into the work, and who has left it."""
+        if product.name in self._postponing.paused:
+            self._postponing.domain(product)
+            return
         members = self._domain(product) if product.eager else None
         if members is None:
             return
@@ -127,13 +144,16 @@ class Spreading:
     def _domain(self, product: Product) -> set[str] | None:
         """The members, as this batch has them; None when nobody says who they are."""
         if product.name not in self._domains:
+            name = f"domain() of {product.name}"
             try:
-                with scope(product, self._batch):
-                    members = product.members()
-                    domain = None if members is None else {product.key_of(one) for one in members}
-            except Exception as error:  # noqa: BLE001 - the user's: then nothing has left it
-                self._session.recover()
-                logger.error("domain() of %s failed: %s", product.name, describe(error))
+                domain = self._session.attempt(name, partial(self._members, product))
+            except CallFailedError as failed:  # then nothing has left it
+                logger.error("%s failed: %s", name, describe(failed.error))
                 domain = None
             self._domains[product.name] = domain
         return self._domains[product.name]
+
+    def _members(self, product: Product) -> set[str] | None:
+        with scope(product, self._batch):
+            members = product.members()
+            return None if members is None else {product.key_of(each) for each in members}

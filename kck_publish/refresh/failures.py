@@ -1,4 +1,4 @@
-"""What is remembered of keys whose refresh failed: attempts, when to try again, dead letters.
+"""The record of keys whose refresh failed: attempts, the time of the next one, dead letters.
 
 Kept in a table, so that attempts survive restarts. A failing key keeps its old value, marked as
 behind; a retry is a prime.
@@ -16,10 +16,11 @@ from ..conf import settings
 from ..log import refreshes
 from ..postgres import Cursor
 from ..products.product import Product
-from ..retry import Retry
+from ..retry_policy import Retry
 from ..stores import Address
 from ..stores.arrays import AMONG, identities
 from .errors import keep
+from .pausing import UNPAUSED
 
 _FAILED = """
 INSERT INTO kck_publish_failure AS f
@@ -43,9 +44,10 @@ DELETE FROM kck_publish_failure
  WHERE {AMONG}
 """
 _ANY = "SELECT EXISTS (SELECT FROM kck_publish_failure)"
-_DUE = """
+_DUE = f"""
 SELECT key FROM kck_publish_failure
- WHERE due_at <= %s AND fingerprint = ANY (%s) AND bucket %% %s = %s ORDER BY due_at LIMIT %s
+ WHERE due_at <= %s AND fingerprint = ANY (%s) AND bucket %% %s = %s AND {UNPAUSED}
+ ORDER BY due_at LIMIT %s
 """
 _REVIVE = """
 UPDATE kck_publish_failure SET attempts = 0, due_at = %s
@@ -59,9 +61,9 @@ _LETTER = ("key", "product", "attempts", "first_at", "error", "message", "traceb
 _DEAD = f"""
 SELECT {", ".join(_LETTER)} FROM kck_publish_failure WHERE due_at IS NULL ORDER BY first_at
 """
-_NEXT = """
+_NEXT = f"""
 SELECT min(due_at) FROM kck_publish_failure
- WHERE bucket %% %s = ANY (%s) AND fingerprint = ANY (%s)
+ WHERE bucket %% %s = ANY (%s) AND fingerprint = ANY (%s) AND {UNPAUSED}
 """
 
 
@@ -75,7 +77,7 @@ class Failure:
 
 
 def policy(product: Product) -> Retry:
-    """What is done when a refresh of this product fails."""
+    """The retry policy of a product whose refresh fails."""
     if product.retry is not None:
         return product.retry
     return settings.RETRY or Retry()
@@ -83,7 +85,7 @@ def policy(product: Product) -> Retry:
 
 @dataclass(frozen=True)
 class Try:
-    """How often a key's refresh has failed, and when it is tried again; never: a dead letter."""
+    """The failed attempts of a key, and the time of the next one; none: a dead letter."""
 
     attempts: int
     due_at: datetime | None
@@ -138,13 +140,11 @@ def any_query() -> tuple[str, list[Any]]:
     return _ANY, []
 
 
-def next_due(
-    cursor: Cursor, owned: Iterable[int], shards: int, fingerprints: list[str]
-) -> datetime | None:
-    """When the next retry of these shards, of values of this code, is due."""
-    cursor.execute(_NEXT, [shards, list(owned), fingerprints])
-    found: datetime | None = cursor.fetchone()[0]
-    return found
+def next_query(
+    owned: Iterable[int], shards: int, fingerprints: Sequence[str]
+) -> tuple[str, list[Any]]:
+    """Asks the time of the next retry of these shards, of values of this code."""
+    return _NEXT, [shards, list(owned), list(fingerprints)]
 
 
 def dead(cursor: Cursor) -> list[dict[str, Any]]:

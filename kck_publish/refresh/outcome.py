@@ -1,20 +1,23 @@
-"""What becomes of the keys of a batch, one by one and counted. Pure."""
+"""The fates of the keys of a batch, one by one and counted. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..products.product import Computed, Product
 from ..stores import Address, Read, Stored
 from .carry_over import Left
 from .tasks import Task
 
+if TYPE_CHECKING:
+    from .batch_counts import Tally
+
 
 class Act(Enum):
-    """What is done to the stored entry of a key."""
+    """The act on the stored entry of a key."""
 
     WRITE = auto()
     ADOPT = auto()  # the value holds, and is the listener's from now on
@@ -25,7 +28,7 @@ class Act(Enum):
 
 
 class Fate(NamedTuple):
-    """What becomes of one key.
+    """The fate of one key.
 
     Attributes:
         act: what is done to the stored entry.
@@ -76,7 +79,11 @@ class Fate(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What a batch has done, in keys; ``changes`` in rows of the log."""
+    """The work of a batch, in keys; ``changes`` in rows of the log.
+
+    Attributes:
+        tallies: the same and more, by product.
+    """
 
     primed: int = 0
     augmented: int = 0
@@ -85,6 +92,8 @@ class Outcome:
     failed: int = 0
     differed: int = 0
     cascaded: int = 0
+    postponed: int = 0
+    tallies: dict[str, Tally] = field(default_factory=dict, compare=False, repr=False)
     changes: int = 0
 
     def count(self, fate: Fate) -> None:
@@ -96,5 +105,18 @@ class Outcome:
 
     def add(self, other: Outcome) -> None:
         """Count another batch in."""
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for product, tally in other.tallies.items():
+            if product in self.tallies:
+                self.tallies[product].add(tally)
+            else:
+                self.tallies[product] = replace(tally)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was done at all."""
+        return not any(getattr(self, name) for name in _COUNTS)
+
+
+_COUNTS = tuple(field.name for field in fields(Outcome) if field.name != "tallies")

@@ -8,9 +8,14 @@ after a crash harms nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from typing import Any
 
+from psycopg.errors import LockNotAvailable
+
+from .. import clock
 from ..chunks import chunks
 from ..conf import settings
 from ..log.keys import product_of
@@ -21,18 +26,21 @@ from ..products.product import Computed, Parameters, Product
 from ..stores import HAND, Address, Store, Stored
 from .announce import announce
 from .augment import Augment
+from .batch_counts import count, count_batch
 from .carry_over import Echoes, Left
 from .cascade import Cascading, Over
 from .check_augment import checked
 from .expand import Spreading
 from .failures import Failure
+from .log_span import Span
 from .outcome import Act, Fate, Outcome
 from .prefetch import Survey
 from .session import Session
 from .settle import settle
-from .span import Span
 from .tasks import Task, Work
 from .write import Writer
+
+logger = logging.getLogger("kck_publish")
 
 
 class Refresher:
@@ -56,13 +64,16 @@ class Refresher:
         self._until = span.until
         self._echoes = echoes
         self._chunk = settings.MAX_BATCH
+        self._began = clock.now()
         self._fresh: dict[str, Computed] = {}
         self._work = Work()
         self.check = session.check
+        self.memory: dict[Any, Any] | None = {} if session.sees_one_state else None
         self.cascading = Cascading(graph, session, span.until, self)
-        self._writer = Writer(graph, store, session, span.until, self.cascading.token)
         self._survey = Survey(graph, store, session, self._since, self._chunk)
-        self._spreading = Spreading(graph, store, session, self)
+        postponing = self._postponing = self._survey.postponing
+        self._writer = Writer(graph, store, session, span.until, self.cascading.token, postponing)
+        self._spreading = Spreading(graph, store, session, self, postponing)
         self._augment = Augment(self._since, Snapshot.parse(span.floor), span.behind, self)
         self.outcome = Outcome()
 
@@ -90,10 +101,16 @@ class Refresher:
                     pending = []
         self._write([*pending, *self._removed(), *self._adopted()], last=True)
         self._session.losses.written()
+        count_batch(self.outcome, work, self._began, first=not self._session.shard)
         return self.outcome
 
     def lookup(self, product: Product, key: str, parameters: Parameters) -> Computed | None:
-        """What another product's compute sees of a key that this batch touches."""
+        """The value of a key that this batch touches, as another product's compute sees it.
+
+        Of a paused product it sees what is stored, as a reader does.
+        """
+        if product.name in self._postponing.paused:
+            return None
         if key not in self._fresh and key in self._tasks(product.name):
             # Touched, and not computed yet, or not kept: only a compute is true to the batch.
             (self._fresh[key],) = compute(product, [parameters], self)
@@ -139,11 +156,16 @@ class Refresher:
             else:
                 fates.append(fate)
         fates += self._primed(product, to_prime, stored)
-        return [self._note(self._told(fate, stored.get(fate.address.key))) for fate in fates]
+        return [
+            self._record(self._with_dependents(fate, stored.get(fate.address.key)))
+            for fate in fates
+        ]
 
     def _without_computing(self, key: str, task: Task, entry: Stored | None) -> Fate | None:
-        """What becomes of a key that needs no new value; None: it needs one."""
+        """The fate of a key that needs no new value; None: it needs one."""
         product = task.product
+        if product.name in self._postponing.paused:
+            return self._postponed(key, task, entry)
         if not self._spreading.in_domain(product, key):
             act, what = (Act.NOTHING, "") if entry is None else (Act.REMOVE, "removed")
             return Fate(product, Address(key, product.fingerprint), act, what, task=task)
@@ -155,6 +177,21 @@ class Refresher:
         if self._reached(entry, task):
             return Fate(product, entry.address, Act.ADOPT, entry=entry, task=task, settled=False)
         return None
+
+    def _postponed(self, key: str, task: Task, entry: Stored | None) -> Fate:
+        """The fate of a key whose product is paused.
+
+        Dependents of what is stored are told when it is resumed; what is not stored is computed
+        for them, so they are told now. The domain is not asked.
+        """
+        address = Address(key, task.product.fingerprint)
+        if entry is None and not task.named:
+            return Fate(task.product, address, Act.NOTHING, task=task)
+        if entry is not None and self._reached(entry, task):
+            return Fate(task.product, address, Act.ADOPT, entry=entry, task=task, settled=False)
+        self._postponing.key(task.product, key)
+        act = Act.NOTHING if entry is None else Act.MARK
+        return Fate(task.product, address, act, "postponed", task=task, settled=False)
 
     def _reached(self, entry: Stored, task: Task) -> bool:
         """Whether the value already includes all that touched it."""
@@ -188,14 +225,17 @@ class Refresher:
         if self._graph.by_product.get(product.name):
             self._fresh[key] = computed
 
-    def _told(self, fate: Fate, entry: Stored | None) -> Fate:
-        """What depends on the key may have been made from an older value that is not stored."""
+    def _with_dependents(self, fate: Fate, entry: Stored | None) -> Fate:
+        """Dependents of the key may have been made from an older value that is not stored."""
+        if fate.what == "postponed":
+            return fate
         late = entry is None or not self._since.includes(Snapshot.parse(entry.stamp))
-        if late and self._spreading.in_domain(fate.product, fate.address.key):
+        paused = fate.product.name in self._postponing.paused
+        if late and (paused or self._spreading.in_domain(fate.product, fate.address.key)):
             return fate._replace(told=True)
         return fate
 
-    def _note(self, fate: Fate) -> Fate:
+    def _record(self, fate: Fate) -> Fate:
         """Remember what a key's fate means for the rest of the batch."""
         key = fate.address.key
         self.outcome.count(fate)
@@ -219,7 +259,7 @@ class Refresher:
             yield Fate(product, address, Act.REMOVE, settled=False)
 
     def _adopted(self) -> Iterator[Fate]:
-        """What readers have added and holds, but for what a cascade of the batch has made anew."""
+        """The entries of readers that hold, but for those made anew by the cascade."""
         for entry in self._survey.adopted:
             if entry.address.key not in self._tasks(entry.product):
                 product = self._graph.products[entry.product]
@@ -235,7 +275,27 @@ class Refresher:
         settled = [fate.address for fate in fates if fate.settled]
         tries = self._session.record(failed) if failed else {}
         self._session.owed -= {address.key for address in settled}
-        self.outcome.cascaded += self._writer.write(fates, last, swept, self._survey.any_edges)
-        announce(fates, tries, self._work.lag())
+        try:
+            cascaded = self._writer.write(fates, last, swept, self._survey.any_edges)
+        except LockNotAvailable:
+            locked = self._session.locked([fate.address for fate in fates])
+            if not locked:  # no row, so it is a whole table
+                raise
+            fates = self._without(locked, fates)
+            settled = [fate.address for fate in fates if fate.settled]
+            cascaded = self._writer.write(fates, last, swept, self._survey.any_edges)
+        self.outcome.cascaded += cascaded
+        count(self.outcome.tallies, fates, self._began)
+        announce(fates, tries)
         if settled and self._survey.any_failed:
             self._session.forget(settled)
+
+    def _without(self, locked: set[str], fates: Sequence[Fate]) -> list[Fate]:
+        """The fates of all keys but those whose rows somebody else has locked: these are owed."""
+        self._session.owed |= locked
+        logger.warning(
+            "%d key(s) are refreshed later, as somebody has locked their rows: %s",
+            len(locked),
+            ", ".join(sorted(locked)[:10]),
+        )
+        return [fate for fate in fates if fate.address.key not in locked]

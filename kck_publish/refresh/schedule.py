@@ -24,6 +24,7 @@ from ..products import registry
 from ..products.product import Product
 from ..products.timetable import Timetable, timetable
 from .errors import describe
+from .pausing import UNPAUSED
 
 logger = logging.getLogger(__name__)
 
@@ -38,15 +39,23 @@ ON CONFLICT (product) DO UPDATE SET every = excluded.every, due_at = excluded.du
 _FORGET = """
 DELETE FROM kck_publish_schedule WHERE product <> ALL (%s) AND due_at < %s - interval '30 days'
 """
-_DUE = "SELECT product, due_at FROM kck_publish_schedule WHERE product = ANY (%s) AND due_at <= %s"
+# A paused product's ticks are missed, and caught up by one.
+_DUE = f"""
+SELECT product, due_at FROM kck_publish_schedule
+ WHERE product = ANY (%s) AND due_at <= %s AND {UNPAUSED}
+"""
 _MOVE = """
 UPDATE kck_publish_schedule SET due_at = %s, last_at = %s
  WHERE product = (SELECT product FROM kck_publish_schedule
                    WHERE product = %s AND due_at = %s FOR UPDATE SKIP LOCKED)
 """
-_NEXT = "SELECT min(due_at) FROM kck_publish_schedule WHERE product = ANY (%s)"
+_NEXT = f"""
+SELECT min(due_at) FROM kck_publish_schedule WHERE product = ANY (%s) AND {UNPAUSED}
+"""
 # A key whose last refresh failed is tried again when its back-off has passed, not before.
 _BACKING_OFF = "SELECT key FROM kck_publish_failure WHERE product = %s AND due_at > %s"
+#: The fields of a plan.
+PLAN = ("product", "every", "due_at", "last_at")
 _PLANS = """
 SELECT product, every, due_at, last_at FROM kck_publish_schedule
  WHERE product = ANY (%s) ORDER BY due_at, product
@@ -107,7 +116,7 @@ def _keys(product: Product, cursor: Cursor) -> Iterable[str]:
         with transaction.atomic(using=settings.DATABASE):
             members = product.members()
             if members is not None:
-                return [product.key_of(one) for one in members]
+                return [product.key_of(parameters) for parameters in members]
     except Exception as error:  # noqa: BLE001 - the user's domain()
         logger.error(
             "domain() of %s failed (%s): its stored keys are refreshed. %s",
@@ -124,10 +133,7 @@ def plans(cursor: Cursor, names: Iterable[str] | None = None) -> list[dict[str, 
     if not wanted:
         return []
     clock.aware(cursor).execute(_PLANS, [wanted])
-    return [
-        {"product": name, "every": every, "due_at": due, "last_at": last}
-        for name, every, due, last in cursor.fetchall()
-    ]
+    return [dict(zip(PLAN, row, strict=True)) for row in cursor.fetchall()]
 
 
 def timetable_of(product: Product) -> Timetable:
@@ -136,7 +142,11 @@ def timetable_of(product: Product) -> Timetable:
 
 
 def _scheduled() -> list[Product]:
-    return [one for one in registry.graph().products.values() if one.refresh_every is not None]
+    return [
+        product
+        for product in registry.graph().products.values()
+        if product.refresh_every is not None
+    ]
 
 
 _timetable = lru_cache(maxsize=1024)(timetable)

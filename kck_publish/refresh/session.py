@@ -1,4 +1,4 @@
-"""Where a batch computes, reads what is stored, and writes: what its surroundings give it.
+"""The surroundings of a batch: where it computes, reads stored entries, and writes.
 
 A listener's batch has two connections (see ``listener.session``); one of ``drain()`` in a test has
 the test's own (see ``drain``).
@@ -7,9 +7,9 @@ the test's own (see ``drain``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import OperationalError
@@ -24,7 +24,10 @@ from ..stores import Address, Fence, Query, edges
 from . import failures
 from .compute_transaction import ComputeTransaction
 from .failures import Failure, Try
-from .losses import Losses
+from .lost_connections import Losses
+from .user_calls import CallFailedError
+
+T = TypeVar("T")
 
 
 class Session(ABC):
@@ -38,6 +41,9 @@ class Session(ABC):
         owed: keys whose failure could not be recorded.
         losses: of the connection, by key.
     """
+
+    # Whether all that the batch computes sees one snapshot.
+    sees_one_state = True
 
     def __init__(
         self,
@@ -101,6 +107,18 @@ class Session(ABC):
             self.losses.happened(keys)
             raise
 
+    def attempt(self, name: str, call: Callable[[], T], /) -> T:
+        """The answer of user code: see ``user_calls``. Raises CallFailedError, OperationalError."""
+        try:
+            if self.losses.any:
+                self.losses.admit([name], alone=True)
+            answer = call()
+            self.check()  # the user's code may have kept the loss to itself
+        except Exception as error:
+            self.recover([name])
+            raise CallFailedError(name) from error
+        return answer
+
     @abstractmethod
     def breathe(self, seconds: float = 0.0) -> None:
         """Give a sign of life, if one is due; there may be none for so long."""
@@ -108,6 +126,10 @@ class Session(ABC):
     @abstractmethod
     def stored(self, keys: Sequence[str]) -> None:
         """The entries of these keys have just been written: for who follows the store."""
+
+    def locked(self, addresses: Sequence[Address]) -> set[str]:
+        """The keys of those of these addresses whose rows somebody else has locked."""
+        return set()
 
     def any_room(self, keys: int) -> bool:
         """Whether a batch has room for so many stored keys of a product that is touched whole."""

@@ -1,4 +1,4 @@
-"""What a computed value means for what is stored. Pure, but for the user's ``pre_set``."""
+"""The consequence of a computed value for the stored one. Pure, but for the user's ``pre_set``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def settle(
     failed = act is Act.MARK
     return Fate(
         product=task.product,
-        address=Address(key, task.product.fingerprint),
+        address=entry.address if entry is not None else Address(key, task.product.fingerprint),
         act=act,
         what=what,
         entry=entry,
@@ -94,7 +94,7 @@ def _present(before: Stored | None, entry: Stored, computed: Computed, augmented
 
 def _over(before: Stored | None, entry: Stored) -> Stored:
     """The entry, with what is known of the row that it is written to."""
-    return entry if before is None else entry._replace(row=before.row)
+    return entry if before is None or not before.row else entry._replace(row=before.row)
 
 
 def _same(before: Stored, entry: Stored) -> bool:

@@ -1,4 +1,4 @@
-"""What one batch has to do: the keys that its changes touch. Pure.
+"""The work of one batch: the keys that its changes touch. Pure.
 
 ``dependents`` collects it, ``batch`` does it.
 """
@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.utils.timezone import is_aware, make_aware
-
-from .. import clock
 from ..products.depends import Change
 from ..products.product import Parameters, Product
 
@@ -33,6 +30,7 @@ class Task:
         reason: why, in a word, for ``kck_explain``.
         last: the last change that touched it.
         news: whether any of it is news to who has done the batch before (see ``carry_over``).
+        at: when the first change that touched it was written; None where no change did.
     """
 
     product: Product
@@ -43,6 +41,7 @@ class Task:
     xids: set[int] = field(default_factory=set)
     last: Change | None = None
     news: bool = True
+    at: datetime | None = None
 
     @property
     def why(self) -> str:
@@ -57,7 +56,7 @@ class Task:
 
 @dataclass
 class Work:
-    """What one batch has to do.
+    """The work of one batch.
 
     Attributes:
         tasks: by product, then by key.
@@ -68,6 +67,8 @@ class Work:
         oldest: when the oldest change was made.
         swept: products of which other versions of the code are to keep nothing.
         changes: rows of the log.
+        at: when the row was written that is being collected.
+        traces: the traceparents of who wrote.
     """
 
     tasks: dict[str, dict[str, Task]] = field(default_factory=lambda: defaultdict(dict))
@@ -78,6 +79,8 @@ class Work:
     swept: list[str] = field(default_factory=list)
     changes: int = 0
     oldest: datetime | None = None
+    at: datetime | None = None
+    traces: dict[str, None] = field(default_factory=dict)
 
     def want(
         self,
@@ -89,7 +92,7 @@ class Work:
     ) -> None:
         """Have a key primed, stored or not."""
         task = self.tasks[product.name].setdefault(
-            key, Task(product, parameters, None, reason=reason)
+            key, Task(product, parameters, None, reason=reason, at=self.at)
         )
         task.changes, task.named, task.reason, task.news = None, True, reason, True
         task.last = by or task.last
@@ -97,6 +100,7 @@ class Work:
     def touch(self, product: Product, key: str, parameters: Parameters) -> None:
         """Have a stored key primed: its product is touched as a whole."""
         task = self.tasks[product.name].setdefault(key, Task(product, parameters, None))
+        task.at = task.at or self.oldest
         # Its xids are not all that touched it, so that its stamp does not tell.
         task.changes, task.reason, task.news = None, "whole", True
 
@@ -105,16 +109,10 @@ class Work:
         mine = self.tasks[task.product.name].setdefault(key, task)
         mine.changes, mine.last, mine.news = None, task.last, True
         mine.named = mine.named or task.named
+        mine.at = mine.at or self.oldest
         mine.xids.clear()  # no stamp tells that it was reached
-
-    def lag(self) -> float | None:
-        """Seconds since the oldest change was made; None when there is none."""
-        if self.oldest is None:
-            return None
-        oldest = self.oldest if is_aware(self.oldest) else make_aware(self.oldest)
-        return (clock.now() - oldest).total_seconds()
 
     @property
     def size(self) -> int:
-        """How many keys there are."""
+        """The number of keys."""
         return sum(map(len, self.tasks.values()))

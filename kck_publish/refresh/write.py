@@ -11,6 +11,7 @@ from ..products.graph import Graph
 from ..stores import Address, Outgoing, Store, Stored, edges
 from . import failures
 from .outcome import Act, Fate
+from .pausing import Postponing
 from .session import Session
 
 
@@ -25,7 +26,7 @@ class Chunk:
     Attributes:
         entries: what is written, adopted or renewed.
         removals: what is removed.
-        marked: what is marked as behind: its refresh failed.
+        marked: what is marked as behind: its refresh failed, or is postponed.
         touched: what a change has touched; other versions of the code keep none of it.
         moved: keys whose dependents are told.
         reads: what was computed from what, without declaring it.
@@ -63,16 +64,24 @@ class Writer:
         session: where the batch writes.
         until: the snapshot that the batch is computed in.
         token: of the batch, for the rows that tell the dependents.
+        postponing: what is not done, since its product is paused.
     """
 
     def __init__(
-        self, graph: Graph, store: Store, session: Session, until: str, token: str
+        self,
+        graph: Graph,
+        store: Store,
+        session: Session,
+        until: str,
+        token: str,
+        postponing: Postponing,
     ) -> None:
         self._graph = graph
         self._store = store
         self._session = session
         self._until = until
         self._token = token
+        self._postponing = postponing
 
     def write(
         self, fates: Sequence[Fate], last: bool, swept: Iterable[str], any_edges: bool
@@ -100,6 +109,8 @@ class Writer:
             cascaded = self._tell(cursor, chunk, any_edges)
             if chunk.marked:
                 failures.mark_behind(cursor, chunk.marked)
+            self._postponing.write(cursor, self._session.shard, self._session.shards)
+        self._postponing.written()
         self._session.stored(chunk.changed)
         return cascaded
 

@@ -1,4 +1,4 @@
-"""What a fetcher knows in one request, and the batches of its asynchronous reads.
+"""The known values of a fetcher in one request, and the batches of its asynchronous reads.
 
 ``fetcher`` has the fetcher itself; here is what it keeps, and when it loads.
 """
@@ -17,24 +17,24 @@ Key = Hashable
 
 @dataclass
 class Loaded:
-    """What loading some keys gave: a value or an error for each."""
+    """The result of loading some keys: a value or an error for each."""
 
     values: dict[Key, Any] = field(default_factory=dict)
     errors: dict[Key, Exception] = field(default_factory=dict)
 
 
 class Fetcher(Protocol):
-    """What a batch needs of its fetcher."""
+    """The part of a fetcher that a batch needs."""
 
     async def aload(self, keys: Sequence[Key]) -> Loaded:
         """Load these."""
 
     def values(self) -> Values:
-        """What is known now."""
+        """The known values."""
 
 
 class Values:
-    """What one fetcher class knows in one request."""
+    """The known values of one fetcher class in one request."""
 
     def __init__(self) -> None:
         self.ticket: int | None = 0

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from ..public import public_in
+from ..public_names import public_in
 from .context import current
 
 logger = logging.getLogger("kck_publish")

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from ..public import public_in
+from ..public_names import public_in
 from ..reading import request_memo
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 from ..exceptions import MissingRequestContext
-from ..public import public_in
+from ..public_names import public_in
 from . import context as request_context
 from .async_batches import Key, Values
 from .batch_loader import BatchLoader
@@ -62,7 +62,7 @@ class DataFetcher(BatchLoader):
         return key
 
     def give(self, value: Any) -> Any:
-        """What a caller gets of a value that is kept: itself, or a copy of the caller's own."""
+        """The caller's own form of a kept value: the value itself, or a copy."""
         return value
 
     # What a user calls
@@ -131,7 +131,7 @@ class DataFetcher(BatchLoader):
     # How it is done
 
     def values(self) -> Values:
-        """What is known: in this request, or outside one to this instance."""
+        """The known values: of this request, or outside a request of this instance."""
         context = request_context.current()
         if context is None:
             return self._alone

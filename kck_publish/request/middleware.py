@@ -9,7 +9,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
-from ..public import public_in
+from ..public_names import public_in
 from .context import GlobalRequest, current
 
 

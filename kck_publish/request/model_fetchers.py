@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
 
 from ..exceptions import FetcherError, KeyParameterMismatch, UndeclaredLookup
-from ..public import public_in
+from ..public_names import public_in
 from ..rows.fields import lookup_field, value_field
 from ..rows.reader import RowReader
 from . import context as request_context

@@ -24,12 +24,12 @@ from django.db import Error
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from ..capture import request_writes
-from ..capture.request_writes import OwnWrites, Writes
+from ..capture import own_request_writes
+from ..capture.own_request_writes import OwnWrites, Writes
 from ..capture.source import wrote_setting
 from ..conf import settings
 from ..products import registry
-from ..public import public_in
+from ..public_names import public_in
 
 logger = logging.getLogger("kck_publish")
 PREFIX = "kck_own_"
@@ -70,22 +70,22 @@ class ReadYourWritesMiddleware:
         if self._is_async:
             return self._answer(request)
         refused, mine = self._opened(request)
-        token = request_writes.activate(mine)
+        token = own_request_writes.activate(mine)
         try:
             response = self.get_response(request)
         finally:
-            request_writes.restore(token)
+            own_request_writes.restore(token)
         if mine.has_written:
             self._hand_out(response, mine)
         return self._take_back(response, refused, mine)
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
         refused, mine = self._opened(request)
-        token = request_writes.activate(mine)
+        token = own_request_writes.activate(mine)
         try:
             response = await self.get_response(request)
         finally:
-            request_writes.restore(token)
+            own_request_writes.restore(token)
         if mine.has_written:  # its connections are those of the request's thread
             await sync_to_async(self._hand_out)(response, mine)
         return self._take_back(response, refused, mine)
@@ -98,7 +98,7 @@ class ReadYourWritesMiddleware:
         return [name for name in names if name not in known], mine
 
     def _brought(self, request: HttpRequest, names: list[str]) -> Iterator[Writes]:
-        """What the browser's tokens say; those that are not ours, or old, are left out."""
+        """The writes that the browser's tokens name; foreign and old tokens are left out."""
         for name in names:
             try:
                 cluster, xids, sources = signing.loads(

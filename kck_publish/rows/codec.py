@@ -35,7 +35,7 @@ class Codec:
 
     @cached_property
     def description(self) -> str:
-        """What the fingerprint is made of: the names and types of the columns, in order."""
+        """The content of the fingerprint: the names and types of the columns, in order."""
         return ";".join(f"{field.attname}={describe(field)}" for field in self.fields)
 
     def values(self, instance: Model) -> list[Any]:
@@ -86,7 +86,7 @@ class Codec:
 
     @cached_property
     def _build(self) -> Build:
-        """What makes an instance without ``__init__``, written for this model.
+        """The function, written for this model, that makes an instance without ``__init__``.
 
         Each column is named in it once, which takes half the time of a loop over them.
         """
@@ -114,7 +114,7 @@ class Codec:
 
     @cached_property
     def _sees(self) -> str | None:
-        """What of the model wants to see the building of an instance; None: nothing does.
+        """The part of the model that must see the building of an instance; None: there is none.
 
         Then an instance is what ``from_db`` would have made, without ``__init__``.
         """

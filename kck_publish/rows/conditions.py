@@ -27,7 +27,7 @@ from django.db.models.sql import Query
 from django.db.models.sql.datastructures import BaseTable
 from django.db.models.sql.where import NothingNode, WhereNode
 
-from .start import QueriedAtStartError, no_queries
+from .run_at_start import QueriedAtStartError, no_queries
 
 # Parts of a condition whose result the row alone decides, when what they are made of does.
 _PURE = (
@@ -82,7 +82,7 @@ def _is_plain(manager: Manager[Any]) -> bool:
 
 
 def _queryset(manager: Manager[Any]) -> QuerySet[Any]:
-    """What it starts from. Its code may not query: it runs whenever Django starts."""
+    """The queryset that it starts from. Its code may not query: it runs whenever Django starts."""
 
     with no_queries():
         try:
@@ -153,7 +153,10 @@ def _parts(part: Any) -> Iterable[Any]:
     inner = [source for source in part.get_source_expressions() if source is not None]
     if isinstance(part, Lookup):
         given = part.rhs if isinstance(part.rhs, list | tuple | set) else [part.rhs]
-        inner = [part.lhs, *(one for one in given if hasattr(one, "resolve_expression"))]
+        inner = [
+            part.lhs,
+            *(argument for argument in given if hasattr(argument, "resolve_expression")),
+        ]
     return inner
 
 

@@ -15,7 +15,8 @@ from django.db.models import ForeignKey, Model
 
 from ..conf import settings
 from ..exceptions import InvalidPrimer
-from ..products.depends import ALL, All, Change, Looked
+from ..products.depends import ALL, All, Change, Looked, Touch
+from ..products.join_walk import OldRows
 from .codec import Codec
 from .options import option
 from .peers import Peers, Tree
@@ -62,7 +63,7 @@ def _relation(model: type[Model], path: str, at: type[Model], name: str) -> Any:
 
 
 def codec_of(model: type[Model], tree: Tree) -> AnyCodec:
-    """What turns rows of a model, with what they embed, into bytes and back."""
+    """The codec of rows of a model with their embedded rows, to bytes and back."""
     return EmbeddingCodec(model, tree) if tree else Codec(model)
 
 
@@ -79,7 +80,7 @@ class EmbeddingCodec:
 
     @property
     def description(self) -> str:
-        """What the fingerprint is made of, those of the related rows too."""
+        """The content of the fingerprint, with that of the related rows."""
         parts = [f"{field.name}({codec.description})" for field, codec in self._related]
         return ";".join([self.own.description, *parts])
 
@@ -115,7 +116,7 @@ def paths_of(tree: Tree) -> list[str]:
     """The relations as select_related takes them; each before what it leads to."""
     found = []
     for name, further in tree.items():
-        found += [name, *(f"{name}__{one}" for one in paths_of(further))]
+        found += [name, *(f"{name}__{path}" for path in paths_of(further))]
     return found
 
 
@@ -142,10 +143,10 @@ class Through(Looked):
         return f"embedded as {self.path}"
 
     def _keys(self, change: Change) -> Iterable[Mapping[str, Any]]:
-        found = self.targets_of([change])
-        return [] if isinstance(found, All) else [target for _, target in found]
+        found = self.targets_of([change], OldRows())
+        return [] if isinstance(found, All) else [touch.target for touch in found]
 
-    def targets_of(self, changes: Sequence[Change]) -> list[tuple[Change, Mapping[str, Any]]] | All:
+    def targets_of(self, changes: Sequence[Change], old: OldRows) -> list[Touch] | All:
         if any(change.op == "truncate" for change in changes):
             return ALL
         touched: dict[Any, list[Change]] = {}
@@ -153,18 +154,18 @@ class Through(Looked):
             for pk in {image["pk"]: None for image in change.images}:
                 touched.setdefault(pk, []).append(change)
         if not self._parameters:  # a product that has one key
-            return [(change, {}) for change in changes]
+            return [Touch(change, {}) for change in changes]
         leads = f"{self.path}__pk"
         rows = self._model._base_manager.using(settings.DATABASE)
         names = list(self._parameters)
         found = rows.filter(**{f"{leads}__in": list(touched)}).order_by()
         return [
-            (change, dict(zip(names, values, strict=True)))
+            Touch(change, dict(zip(names, values, strict=True)))
             for pk, *values in found.values_list(leads, *self._parameters.values()).distinct()
             for change in touched[pk]
         ]
 
 
 def dependencies(model: type[Model], tree: Tree, parameters: Mapping[str, str]) -> list[Through]:
-    """What a product of a model's rows depends on for the rows that it embeds."""
+    """The dependencies of a product of a model's rows on the rows that it embeds."""
     return [Through(model, path, parameters) for path in paths_of(tree)]

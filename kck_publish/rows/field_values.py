@@ -24,6 +24,7 @@ from django.db.models import Field, FileField
 from ..conf import settings
 from ..exceptions import Unserializable
 from ..products import encoding
+from . import range_values
 from .fields import value_field
 
 # In the repr of what has none of its own: another one in each process.
@@ -82,7 +83,7 @@ _CONVERTERS: dict[str, Pair] = {
 
 
 def converters(field: Field[Any, Any]) -> Pair:
-    """How the values of a field are kept."""
+    """The stored form of a field's values."""
     target: Any = value_field(field)
     kind = target.get_internal_type()
     if kind == "GeneratedField":
@@ -105,7 +106,7 @@ def describe(field: Field[Any, Any]) -> str:
     made_of = [
         getattr(field, name, None) for name in ("target_field", "output_field", "base_field")
     ]
-    inner = [describe(one) for one in made_of if isinstance(one, Field) and one is not field]
+    inner = [describe(part) for part in made_of if isinstance(part, Field) and part is not field]
     decoder = getattr(field, "decoder", None)
     kinds = [type(field), *([decoder] if isinstance(decoder, type) else [])]
     names = [f"{kind.__module__}.{kind.__qualname__}" for kind in kinds]
@@ -143,11 +144,13 @@ def _range(kind: type[Any], dump: Convert, load: Convert) -> Pair:
 
 
 # How the value of any other field is kept.
-_VALUE, _JSON, _COLUMN, _SAVED, _TEXT = "value", "json", "column", "saved", "text"
+_VALUE, _RANGES, _JSON, _COLUMN, _SAVED, _TEXT = (
+    "value", "ranges", "json", "column", "saved", "text",
+)  # fmt: skip
 
 
 def _dump(field: Any, value: Any) -> list[Any]:
-    for way in (_VALUE, _JSON, _COLUMN, _SAVED, _TEXT):
+    for way in (_VALUE, _RANGES, _JSON, _COLUMN, _SAVED, _TEXT):
         try:
             kept = _keep(field, value, way)
             again = _load(field, orjson.loads(orjson.dumps(kept)))
@@ -170,7 +173,9 @@ def _keep(field: Any, value: Any, way: str) -> list[Any]:
         holder = _Holder()
         setattr(holder, field.attname, value)
         return [way, field.value_to_string(holder)]
-    if way == _COLUMN:
+    if way == _RANGES:
+        value = range_values.pack(value)
+    elif way == _COLUMN:
         value = field.get_prep_value(value)
     elif way == _SAVED:
         value = field.get_db_prep_save(value, connections[settings.DATABASE])
@@ -187,6 +192,8 @@ def _load(field: Any, kept: list[Any]) -> Any:
         return field.to_python(body)
     if shape[0] is not None:
         body = encoding.reader_of(orjson.dumps(shape[0]))(body)
+    if way == _RANGES:
+        return range_values.unpack(body)
     if way in (_COLUMN, _SAVED) and hasattr(field, "from_db_value"):
         return field.from_db_value(body, field.get_col(None), connections[settings.DATABASE])
     return body

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_ipv46_address
 from django.db.models import CharField, Field, IntegerField, Model, TextField, UUIDField
 
-from ..products.numbers import fits_numeric, plain_decimal, plain_float
+from ..products.equal_numbers import fits_numeric, plain_decimal, plain_float
 from ..products.parameters import Parameter
 
 # By how a field reads them: values that it gives back as they are.
@@ -43,11 +43,15 @@ class FieldParameter(Parameter):
     def clean(self, value: Any) -> Any:
         if isinstance(value, Model | list | tuple | dict | set) and self._is_text:
             raise self.refuse(value)
+        if value == "" and not self._is_text:  # which DurationField takes for 0
+            raise self.refuse(value)
         try:
             cleaned = self.source.to_python(value)
             if self.source.get_internal_type() == "GenericIPAddressField":
                 validate_ipv46_address(cleaned)  # own validators are asked by forms, not by rows
-        except ValidationError:
+                if isinstance(value, str) and value != value.strip():
+                    raise self.refuse(value)  # as the database does
+        except (ValidationError, OverflowError):
             raise self.refuse(value) from None
         if cleaned is None or (isinstance(cleaned, str) and "\0" in cleaned):
             raise self.refuse(value)

@@ -81,7 +81,7 @@ def pk_of(model: type[Model], value: Any, product: Product) -> Any:
 
 
 def target_of(field: Any, row: Model, product: Product) -> Any:
-    """What a foreign key to this row holds."""
+    """The value that a foreign key to this row holds."""
     if not isinstance(row, field.related_model):
         raise KeyParameterMismatch(
             f"{field.name} takes a {field.related_model.__name__}, not {row!r}", product.name
@@ -97,4 +97,17 @@ def _undeclared(model: type[Model], names: Sequence[str], lists: bool) -> Undecl
         for name in registry.graph().products
         if name.startswith(label + opening) and name != f"{label}[]"
     ]
-    return UndeclaredLookup(model, names, [*([] if lists else [["pk"]]), *declared])
+    known = [*([] if lists else [["pk"]]), *declared]
+    return UndeclaredLookup(model, names, known, _line(model, names, declared, lists))
+
+
+def _line(
+    model: type[Model], names: Sequence[str], declared: Sequence[Sequence[str]], lists: bool
+) -> str:
+    """The attribute of the model that would declare a lookup; "" where it names no fields."""
+    try:
+        fields = [lookup_field(model, name).name for name in names]
+    except KeyError:
+        return ""
+    lookups = [each[0] if len(each) == 1 else tuple(each) for each in [*declared, fields]]
+    return f"{'cached_lists' if lists else 'cached_by'} = {lookups!r}"

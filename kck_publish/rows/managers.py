@@ -66,11 +66,18 @@ def refuse(model: type[Model], why: UntraceableError) -> NoReturn:
     )
 
 
-def look_at_proxy(proxy: type[Model]) -> bool:
-    """Whether a proxy has products of its own: its manager gives other rows than its model's."""
+def look_at_proxy(proxy: type[Model], base: type[Model]) -> bool:
+    """Whether a proxy has products of its own.
+
+    Its manager gives other rows than its model's, or its model, of another app say, has none.
+
+    Args:
+        base: what a model with products inherits.
+    """
     concrete = proxy._meta.concrete_model or proxy
     try:
-        own = not alike(condition_of(proxy), condition_of(concrete))
+        condition = condition_of(proxy)
+        own = not issubclass(concrete, base) or not alike(condition, condition_of(concrete))
     except UntraceableError as why:
         unfollowed[proxy] = why
         return False

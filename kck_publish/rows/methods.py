@@ -1,102 +1,81 @@
-"""``@cached_method``: a product bound to a row, kept true. ``@denormalized_field``: see below."""
+"""Methods of a model as products (see ``cached_method``), or stored in a field of the row."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.db.models import ForeignKey, ManyToManyField, Model
+from django.db.models.sql import Query
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch
+from ..observed_queries.declarations import Declaration
 from ..products import encoding, keys, registry
 from ..products.depends import Change, Depends
-from ..products.parameters import Parameter, check_parameters
+from ..products.parameters import check_parameters
 from ..products.product import Parameters, Product
 from ..products.run_async import finished
-from ..public import public_in
+from ..public_names import public_in
 from ..reading.read import answer_to
 from ..reading.values import value_of
+from .arguments import ArgumentParameter
 from .fields import pk_parameters
 from .managers import published, rows_of
+from .method_text import text_of
 from .products import is_published
 
-
-@dataclass(frozen=True)
-class ArgumentParameter(Parameter):
-    """An argument of a cached method: anything small that can be stored."""
-
-    takes = "a value that can be stored"
-
-    def clean(self, value: Any) -> Any:
-        return value
-
-    def to_text(self, value: Any) -> str:
-        body, shape = encoding.encode(value)
-        return body.decode() + ("" if shape is None else "\n" + shape.decode())
-
-    def from_text(self, text: str) -> Any:
-        body, _, shape = text.partition("\n")
-        return encoding.decode(body.encode(), shape.encode() or None)
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-@public_in("kck_publish")
-class cached_method:  # noqa: N801 - used as a decorator
-    """The value of a method, stored for each row and each set of arguments, and kept true.
-
-    Args:
-        depends_on: what it reads beside its own row: ``"Book.author"`` (rows of Book by the
-            foreign key or many-to-many to this model), a model, a Depends with this model's pk
-            as parameter, or a product's Depends.
-        auto_publish: prime it whenever the row is published; for methods without arguments.
-        version: raise it when the method gives another form.
+class CachedMethod(Generic[P, R]):
+    """What ``@cached_method`` makes of a method; see there.
 
     Raises:
-        InvalidPrimer: when it cannot work, as soon as that shows.
+        InvalidPrimer: when it cannot be primed with its row, as it is asked to.
     """
 
     def __init__(
         self,
-        function: Callable[..., Any] | None = None,
-        *,
-        depends_on: Sequence[Depends | type[Model] | str] = (),
-        auto_publish: bool = False,
-        version: int = 1,
+        function: Callable[Concatenate[Any, P], R],
+        depends_on: Sequence[Depends | type[Model] | str],
+        auto_publish: bool,
+        version: int,
     ) -> None:
+        self.function = function
         self.depends_on = depends_on
         self.auto_publish = auto_publish
         self.version = version
-        if function is not None:
-            self(function)
+        functools.update_wrapper(cast("Any", self), function)
+        self.arguments = list(inspect.signature(function).parameters.values())[1:]
+        required = [argument for argument in self.arguments if argument.default is argument.empty]
+        if auto_publish and required:
+            raise InvalidPrimer(
+                f"{function.__qualname__}: auto_publish cannot know the argument "
+                f"{required[0].name!r}; give it a default, or leave auto_publish out."
+            )
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        if not hasattr(self, "function"):
-            (self.function,) = args
-            functools.update_wrapper(cast("Any", self), self.function)
-            self.arguments = list(inspect.signature(self.function).parameters.values())[1:]
-            required = [
-                argument for argument in self.arguments if argument.default is argument.empty
-            ]
-            if self.auto_publish and required:
-                raise InvalidPrimer(
-                    f"{self.function.__qualname__}: auto_publish cannot know the argument "
-                    f"{required[0].name!r}; give it a default, or leave auto_publish out."
-                )
-            return self
-        row, *rest = args
-        return self.__get__(row, type(row))(*rest, **options)
+    def __call__(self, row: Model, /, *args: P.args, **options: P.kwargs) -> R:
+        return self.__get__(row, type(row))(*args, **options)
 
     def __set_name__(self, owner: type[Model], name: str) -> None:
         self.name = name
 
+    @overload
+    def __get__(self, row: None, owner: type[Model]) -> Self: ...
+
+    @overload
+    def __get__(self, row: Model, owner: type[Model]) -> Callable[P, R]: ...
+
     def __get__(self, row: Model | None, owner: type[Model]) -> Any:
         if row is None:
             return self
-        call = functools.partial(self._read, row)
+        call: Any = functools.partial(self._read, row)
         if inspect.iscoroutinefunction(self.function):
             call = functools.partial(self._aread, row)
         return functools.update_wrapper(call, self.function)
@@ -129,14 +108,14 @@ class cached_method:  # noqa: N801 - used as a decorator
 
     async def _aread(self, row: Model, *args: Any, **options: Any) -> Any:
         if row.pk is None:
-            return await self.function(row, *args, **options)
+            return await cast("Any", self.function)(row, *args, **options)
         return await sync_to_async(self._read)(row, *args, **options)
 
 
 class MethodProduct(Product):
     """The product of a cached method."""
 
-    def __init__(self, model: type[Model], method: cached_method) -> None:
+    def __init__(self, model: type[Model], method: CachedMethod[..., Any]) -> None:
         self.model = model
         self.sender = model
         self.method = method
@@ -160,6 +139,9 @@ class MethodProduct(Product):
         row = rows_of(self.model).get(**lookup)
         return finished(self.method.function(row, **values))
 
+    def dependency_text(self, declaration: Declaration) -> str:
+        return text_of(self.model, declaration, self._resolve)
+
     def named_by(self, change: Change, dependency: Depends) -> bool:
         own = dependency is self.depends_on[0]
         return own and self.method.auto_publish and is_published(self.model)
@@ -175,12 +157,15 @@ class MethodProduct(Product):
             raise InvalidPrimer(f"{where}: write Model.field, for instance 'Book.author'.")
         label = label if "." in label else f"{self.model._meta.app_label}.{label}"
         try:
-            field: Any = apps.get_model(label)._meta.get_field(field_name)
+            model = apps.get_model(label)
+            field: Any = model._meta.get_field(field_name.partition("__")[0])
         except (LookupError, ValueError) as error:
             raise InvalidPrimer(f"{where}: {error}") from None
         if len(self.row_parameters) != 1:
             raise InvalidPrimer(f"{where}: the primary key is composite; give a Depends.")
         (pk,) = self.row_parameters
+        if "__" in field_name:
+            return self._at_the_end_of(where, model, field_name)
         if isinstance(field, ManyToManyField):
             through: Any = field.remote_field.through
             theirs = self.model is not field.model
@@ -192,17 +177,26 @@ class MethodProduct(Product):
             raise InvalidPrimer(f"{where} does not point to the primary key; give a Depends.")
         return Depends.by(field.model, {pk.name: field.attname})
 
+    def _at_the_end_of(self, where: str, model: type[Model], path: str) -> Depends:
+        """A dependency on the rows that lead to this model's row by a lookup path."""
+        (pk,) = self.row_parameters
+        infos, _, _, rest = Query(model).names_to_path(path.split("__"), model._meta)
+        leads = infos[-1].to_opts.concrete_model if infos and not rest else None
+        if leads is None or not issubclass(self.model, leads):
+            raise InvalidPrimer(f"{where} does not lead to this model.")
+        return Depends.by(model, {pk.name: f"{path}__pk"})
+
 
 def _attname(model: type[Model], column: str) -> str:
     return next(field.attname for field in model._meta.concrete_fields if field.column == column)
 
 
-def cached_methods(model: type[Model]) -> dict[str, cached_method]:
+def cached_methods(model: type[Model]) -> dict[str, CachedMethod[..., Any]]:
     """The cached methods of a model, its bases' too, by name."""
-    found: dict[str, cached_method] = {}
+    found: dict[str, CachedMethod[..., Any]] = {}
     for base in reversed(model.__mro__):
         for name, attribute in vars(base).items():
-            if isinstance(attribute, cached_method):
+            if isinstance(attribute, CachedMethod):
                 found[name] = attribute
             else:
                 found.pop(name, None)  # overridden by something else
@@ -210,8 +204,8 @@ def cached_methods(model: type[Model]) -> dict[str, cached_method]:
 
 
 @public_in("kck_publish")
-def denormalized_field(field_name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """What the method gives is stored in a field of the row at each ``save()``.
+def denormalized_field(field_name: str) -> Callable[[F], F]:
+    """The method's result is stored in a field of the row at each ``save()``.
 
     Bulk writes and raw SQL do not call it; for values of the same row prefer GeneratedField.
 
@@ -224,7 +218,7 @@ def denormalized_field(field_name: str) -> Callable[[Callable[..., Any]], Callab
     if not isinstance(field_name, str):
         raise InvalidPrimer("Name the field: @denormalized_field('book_count').")
 
-    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+    def mark(function: F) -> F:
         function.denormalizes = field_name  # type: ignore[attr-defined]
         return function
 

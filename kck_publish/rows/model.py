@@ -14,8 +14,9 @@ from ..exceptions import InvalidPrimer
 from ..log import refreshes
 from ..products import registry
 from ..products.product import Product
-from ..public import public_in
+from ..public_names import public_in
 from . import peers, relations
+from .cached import Cached
 from .managers import look_at_proxy
 from .methods import MethodProduct, cached_methods, denormalized
 from .options import is_field, option
@@ -42,7 +43,7 @@ class CacheModel(models.Model):
     cached_related: ClassVar[Sequence[str]] = ()
     captured: ClassVar[Sequence[str] | None] = None
     eager: ClassVar[bool] = True
-    cached: ClassVar[RowReader[Any]] = RowReader()
+    cached: ClassVar[Cached] = Cached(RowReader)
 
     class Meta:
         abstract = True
@@ -86,7 +87,7 @@ class CacheModel(models.Model):
         return changed
 
     def publish(self) -> None:
-        """What this row publishes: itself by pk and by each of ``cached_by``.
+        """Publish this row: by pk and by each of ``cached_by``.
 
         Override it to publish more; it runs in the listener, for the old and the new version of
         the row. Called by hand, it asks for the row to be published again.
@@ -182,7 +183,7 @@ def _prepared(sender: type[models.Model], **_: Any) -> None:
         relations.install(sender)
 
     def declare() -> None:
-        if meta.proxy and not look_at_proxy(sender):
+        if meta.proxy and not look_at_proxy(sender, CacheModel):
             return  # its rows are the concrete model's
         for product in products_of(sender):
             registry.register(product, replaces=_is_of_a_model)

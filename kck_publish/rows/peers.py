@@ -32,7 +32,7 @@ class Peers:
         self._rows = list(map(weakref.ref, rows))
 
     def __iter__(self) -> Any:
-        return (row for one in self._rows if (row := one()) is not None)
+        return (row for reference in self._rows if (row := reference()) is not None)
 
     def __reduce__(self) -> Any:
         return tuple, ()  # a mark without rows, that names no class of ours
@@ -75,11 +75,11 @@ def together_with(row: Model) -> list[Model]:
     if not is_cached(row):
         return []
     others = row._state.__dict__[MARK]
-    return [row, *(one for one in others if one is not row and is_cached(one))]
+    return [row, *(peer for peer in others if peer is not row and is_cached(peer))]
 
 
 def give_up(row: Model, relation: str) -> None:
-    """What the relation points to does not exist: leave it to the ORM from now on."""
+    """The related row does not exist: leave the relation to the ORM from now on."""
     known = row._state.__dict__.get(_DANGLING, frozenset())
     row._state.__dict__[_DANGLING] = known | {relation}
 

@@ -22,7 +22,7 @@ from ..chunks import chunks
 from ..products import encoding
 from ..products.depends import Change, Depends
 from ..products.product import Computed, Parameters, Product
-from . import embedded, peers
+from . import embedded, peers, read_rows
 from .fields import field_parameter, lookup_field
 from .managers import manager_of, rows_of
 from .options import option
@@ -67,7 +67,7 @@ class RowProduct(Product):
         self.captured = tuple(option(model, "captured") or ())
 
     def suffix(self, attnames: Sequence[str]) -> str:
-        """What distinguishes the lookup's product from the model's other ones."""
+        """The part of the product's name that tells the lookup from the model's other ones."""
         return ":" + ",".join(attnames) if attnames else ""
 
     @cached_property
@@ -84,9 +84,12 @@ class RowProduct(Product):
         return own and option(self.model, "captured") is None
 
     def named_by(self, change: Change, dependency: Depends) -> bool:
-        # A model that overrides publish() says itself what a row publishes.
-        own = dependency is self.depends_on[0]
-        return own and self.published and not publishes_itself(self.model)
+        return dependency is self.depends_on[0] and self._names_its_rows
+
+    @cached_property
+    def _names_its_rows(self) -> bool:
+        """Whether a written row is published by it: an overriding publish() says what is."""
+        return self.published and not publishes_itself(self.model)
 
     def encode(self, value: Any) -> encoding.Encoded:
         return encoding.Encoded(self.codec.dump(value))
@@ -139,7 +142,7 @@ class RowProduct(Product):
         return [self.result(found[self.key_of(each)], each) for each in parameters]
 
     def result(self, rows: list[Model], parameters: Parameters) -> Computed:
-        """What the rows under a lookup mean: one, none, or too many."""
+        """The answer of the rows under a lookup: one, none, or too many."""
         if len(rows) == 1:
             return Computed(rows[0])
         shape = _MANY if rows else None
@@ -148,15 +151,42 @@ class RowProduct(Product):
     def rows(self, parameters: Sequence[Parameters]) -> dict[str, list[Model]]:
         """The rows of several keys, in pk order, by one query for many keys."""
         found: dict[str, list[Model]] = defaultdict(list)
-        names = [parameter.name for parameter in self.parameters]
+        known = read_rows.of_batch(self.model)
+        if known is not None and self._is_unique and known.any_for(self.name):
+            parameters = [each for each in parameters if not self._known(known, each, found)]
         for chunk in self._portions(parameters):
-            for row in self._fetch(chunk):
-                values = (getattr(row, attname) for attname in self.attnames)
-                found[self.key_of(dict(zip(names, values, strict=True)))].append(row)
+            rows = list(self._fetch(chunk))
+            for row in rows:
+                found[self._key_of_row(row)].append(row)
+            if known is not None:
+                known.add(self.name, rows)
         return found
 
+    def _known(
+        self, rows: read_rows.ReadRows, each: Parameters, found: dict[str, list[Model]]
+    ) -> bool:
+        """Whether the row under a lookup was read by this batch under another one."""
+        if any(value is None for value in each.values()):  # which no constraint keeps unique
+            return False
+        key = self.key_of(each)
+        row = rows.find(self.name, self._key_of_row, key)
+        if row is not None:
+            found[key].append(row)
+        return row is not None
+
+    @cached_property
+    def _is_unique(self) -> bool:
+        return read_rows.is_unique(self.model, self.fields)
+
+    def _key_of_row(self, row: Model) -> str:
+        values = [getattr(row, attname) for attname in self.attnames]
+        if len(values) == 1 and (key := self.plain_key(values[0])) is not None:
+            return key
+        names = [parameter.name for parameter in self.parameters]
+        return self.key_of(dict(zip(names, values, strict=True)))
+
     def _portions(self, parameters: Sequence[Parameters]) -> Iterator[Sequence[Parameters]]:
-        """What is asked at once: NULL by itself, of which even a unique column has any number."""
+        """The values asked for at once: NULL by itself, as even a unique column may hold many."""
         nulls = [each for each in parameters if all(value is None for value in each.values())]
         yield from ([each] for each in nulls)
         rest = [each for each in parameters if each not in nulls] if nulls else parameters

@@ -15,14 +15,14 @@ from typing import Any
 
 from django.db.models import Model
 
-from .start import no_queries
+from .run_at_start import no_queries
 
 logger = logging.getLogger("kck_publish")
 
 
 @dataclass
 class Collector:
-    """What a running ``publish`` has asked for.
+    """The keys that a running ``publish`` has asked for.
 
     Attributes:
         declaring: the lookups are wanted, not keys: the row is an empty one.
@@ -37,7 +37,7 @@ _collector: ContextVar[Collector | None] = ContextVar("kck_publish_collector", d
 
 
 def collector() -> Collector | None:
-    """What collects here; None when ``publish`` was called by hand."""
+    """The collector in force; None when ``publish`` was called by hand."""
     return _collector.get()
 
 
@@ -62,7 +62,7 @@ def publishes_itself(model: type[Model]) -> bool:
 
 
 class Hook(Enum):
-    """What ``publish`` of a model is."""
+    """The kinds of a model's ``publish``."""
 
     DECLARED = "CacheModel's own"
     OVERRIDDEN = "the hook"
@@ -70,7 +70,7 @@ class Hook(Enum):
 
 
 def hook_of(model: type[Model]) -> Hook:
-    """What ``publish`` of a model is.
+    """The kinds of a model's ``publish``.
 
     A method of that name that takes arguments, or that publishes nothing by any name of
     CacheModel's, is the project's (a post is published on a site, say): it is never run here.
@@ -109,7 +109,7 @@ def declared_lookups(model: type[Model]) -> list[tuple[str, ...]]:
 
 def keys_published(model: type[Model], image: Mapping[str, Any], alias: str) -> dict[str, None]:
     """The keys that one version of a row publishes; columns not captured are deferred."""
-    names = [one.attname for one in model._meta.concrete_fields if one.attname in image]
+    names = [field.attname for field in model._meta.concrete_fields if field.attname in image]
     row = model.from_db(alias, names, [image[name] for name in names])
     with collecting() as found:
         row.publish()  # type: ignore[attr-defined]

@@ -84,9 +84,9 @@ def fetch(field: Relation, row: Model) -> Model | None:
     # What the store does not know, the database may: it has the last word on what is absent.
     if len(absent) > 1 and absent[0] is row:
         _from_database(field, absent)
-    for one in absent:
-        if not field.is_cached(one):  # points to nothing: not to be tried again for each peer
-            peers.give_up(one, field.name)
+    for instance in absent:
+        if not field.is_cached(instance):  # points to nothing: not to be tried again for each peer
+            peers.give_up(instance, field.name)
     found: Model | None = field.get_cached_value(row, default=None)
     return found
 
@@ -104,7 +104,7 @@ def _points_to(row: Model, field: Relation) -> Any:
 
 
 def _reader(field: Relation) -> RowReader[Any] | None:
-    """Who reads the other model by what the foreign key holds, if it is declared."""
+    """The reader of the other model by the foreign key's value, if that lookup is declared."""
     reader = getattr(field.remote_field.model, "cached", None)
     if not isinstance(reader, RowReader):
         return None

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast, overload
 
+from asgiref.sync import sync_to_async
 from django.db.models import Model
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch, UndeclaredLookup
 from ..products import registry
 from ..products.equality import check_exact
 from ..products.product import Product
-from ..public import public_in
+from ..public_names import public_in
 from ..reading.read import answer_to
 from ..reading.values import value_of
+from .cached import Cached
 from .fields import field_parameter, lookup_field
 from .lookups import pk_of, target_of
 from .managers import published
 from .model import CacheModel
 from .options import option
 from .publish import publishes_itself
-from .reader import RowReader
+from .reader import K, RowReader, V
 from .table_products import Table, TableProduct
 
 M = TypeVar("M", bound=Model)
@@ -53,6 +55,15 @@ class TableReader(RowReader[M]):
         """All rows, in pk order."""
         return self._rows({})
 
+    @overload
+    def in_bulk(self, values: Iterable[CacheModel], field_name: str = "pk") -> dict[object, M]: ...
+
+    @overload
+    def in_bulk(self, values: Iterable[K], field_name: str = "pk") -> dict[K, M]: ...
+
+    @overload
+    def in_bulk(self, values: Iterable[object], field_name: str = "pk") -> dict[object, M]: ...
+
     def in_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
         """Rows by the values of one column; missing ones are absent.
 
@@ -70,13 +81,43 @@ class TableReader(RowReader[M]):
             found |= {getattr(row, name): row for row in rows}
         return found
 
-    def filter_many(self, name: str, values: Iterable[Any]) -> dict[Any, list[M]]:
+    async def aget(self, **lookup: Any) -> M:
+        """``get`` for asynchronous code."""
+        return await sync_to_async(self.get)(**lookup)
+
+    async def afilter(self, **lookup: Any) -> list[M]:
+        """``filter`` for asynchronous code."""
+        return await sync_to_async(self.filter)(**lookup)
+
+    @overload
+    async def ain_bulk(
+        self, values: Iterable[CacheModel], field_name: str = "pk"
+    ) -> dict[object, M]: ...
+
+    @overload
+    async def ain_bulk(self, values: Iterable[K], field_name: str = "pk") -> dict[K, M]: ...
+
+    @overload
+    async def ain_bulk(
+        self, values: Iterable[object], field_name: str = "pk"
+    ) -> dict[object, M]: ...
+
+    async def ain_bulk(self, values: Iterable[Any], field_name: str = "pk") -> dict[Any, M]:
+        """``in_bulk`` for asynchronous code."""
+        return await sync_to_async(self.in_bulk)(values, field_name)
+
+    def filter_many(self, name: str, values: Iterable[V]) -> dict[V, list[M]]:
         """The rows by several values of one column."""
         asked = list(values)
         table = self._table()
         found = [table.find(self._conditions({name: value})) for value in asked]
-        rows = iter(self.given(self.product, [row for some in found for row in some]))
-        return {one: [next(rows) for _ in some] for one, some in zip(asked, found, strict=True)}
+        rows = iter(
+            self.given(self.product, [row for rows_of_value in found for row in rows_of_value])
+        )
+        return {
+            value: [next(rows) for _ in rows_of_value]
+            for value, rows_of_value in zip(asked, found, strict=True)
+        }
 
     @property
     def product(self) -> TableProduct:
@@ -142,7 +183,7 @@ class CachedTable(CacheModel):
     rows at most.
     """
 
-    cached: ClassVar[TableReader[Any]] = TableReader()
+    cached: ClassVar[Cached] = Cached(TableReader)
 
     class Meta:
         abstract = True

@@ -1,4 +1,4 @@
-"""Where values live: the table of entries always tells what is stored; ``current`` is the store.
+"""The stores of values: the table of entries always names what is stored; ``current`` is the store.
 
 In come entries with their stamps, from the listener and from readers that prime; out go entries by
 address, and edges (what a value was computed from). Values are in the rows (``table_store``) or in
@@ -12,12 +12,12 @@ from functools import lru_cache
 
 from django.conf import settings as django_settings
 
-from ..conf import settings
+from ..conf import Settings, settings
 from ..exceptions import ConfigurationError
 from .cache_store import CacheStore
+from .entry_bytes import new_version
 from .entry_table import named_errors
-from .frame import new_version
-from .own import Own, read_own
+from .last_writes import Own, read_own
 from .protocol import Store
 from .table_store import TableStore
 from .types import (
@@ -51,6 +51,7 @@ __all__ = [
     "current",
     "named_errors",
     "new_version",
+    "of",
     "read_own",
 ]
 
@@ -58,6 +59,11 @@ __all__ = [
 def current() -> Store:
     """The store that ``KCK_PUBLISH["STORE"]`` names."""
     return _store(settings.STORE, settings.DATABASE)
+
+
+def of(values: Settings) -> Store:
+    """The store that these settings name."""
+    return _store(values.STORE, values.DATABASE)
 
 
 @lru_cache(maxsize=8)

@@ -23,24 +23,28 @@ The two are written one after the other, and a process may be killed in between:
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+import psycopg
 from django.db import connections
 
 from .. import search_path
-from ..capture import session_writes
+from ..capture import own_session_writes
 from ..exceptions import StoreUnreachable
 from ..log.snapshot import NOTHING, take
 from ..postgres import Cursor
-from . import index_sql
+from . import generation, index_sql
 from .cache_entries import CacheEntries, chunks, entries_of
 from .cache_values import REMEMBERED
 from .entry_table import EntryTable
 from .near import journal
 from .types import LISTENER, READER, Address, Fence, Outgoing, Query, Read, Reading, Stored
+
+logger = logging.getLogger("kck_publish")
 
 # How long a reader waits for a value whose row another has just committed, in seconds.
 _SOON, _STEP = 0.1, 0.002
@@ -68,7 +72,7 @@ class CacheStore:
         self, addresses: Sequence[Address], wrote: Sequence[str], stamped: bool = False
     ) -> Reading:
         return Reading(
-            self._get(addresses), session_writes.last_write(connections[self.alias], wrote)
+            self._get(addresses), own_session_writes.last_write(connections[self.alias], wrote)
         )
 
     def as_read(self, stored: Stored) -> Read:
@@ -80,18 +84,18 @@ class CacheStore:
             return cursor.fetchone() is not None
 
     def look(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
-        entries = self.before(cursor, addresses).entries
+        entries = self.previous(cursor, addresses).entries
         there = {key: entry for key, entry in entries.items() if entry.stamp != NOTHING}
         return Reading(there, None)
 
-    def before(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
-        cursor.execute(*self.before_query(addresses))
-        return self.before_of(cursor.fetchall(), addresses)
+    def previous(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
+        cursor.execute(*self.previous_query(addresses))
+        return self.previous_in(cursor.fetchall(), addresses)
 
-    def before_query(self, addresses: Sequence[Address]) -> Query:
+    def previous_query(self, addresses: Sequence[Address]) -> Query:
         return index_sql.rows(addresses)
 
-    def before_of(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
+    def previous_in(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
         values = self._get(addresses)
         known = {key: row for key, *row in rows}
         entries = {}
@@ -132,19 +136,19 @@ class CacheStore:
             there |= self._get(chunk).keys()
         return there
 
-    def add_with(self, cursor: Cursor, entries: Sequence[Stored]) -> Sequence[Stored]:
+    def add(self, cursor: Cursor, entries: Sequence[Stored]) -> Sequence[Stored]:
         if not entries:
             return entries
         cursor.execute(*index_sql.add(entries))
         announced = {digest for (digest,) in cursor.fetchall()}
         return [entry for entry in entries if entry.address.digest in announced]
 
-    write_later = add_with  # which of two values is later, the cache compares
+    write_newer = add  # which of two values is later, the cache compares
 
     def deliver(self, entries: Sequence[Stored], overwrite: bool = False) -> None:
         with suppress(StoreUnreachable):
             if overwrite:
-                self._entries.write_later(entries)
+                self._entries.write_newer(entries)
             else:
                 self._entries.add(entries)
 
@@ -196,6 +200,57 @@ class CacheStore:
             self._entries.delete(chunk)
         self.table.drop(cursor, shard, shards, by_hand)
 
+    def examine(self, desk: psycopg.Connection[Any]) -> bool:
+        entries = self._entries
+        with desk.cursor() as cursor:
+            now, marker = generation.state(cursor, self._cache), entries.marker()
+            server = entries.server()
+            if now.generation is not None and not now.fault(marker, server):
+                if marker != now.marker(server):
+                    entries.mark(now.marker(server))
+                return False
+            cursor.execute(generation.LOCK)
+            try:
+                return self._begin_anew(desk, cursor, entries)
+            finally:
+                cursor.execute(generation.UNLOCK)
+
+    def _begin_anew(
+        self, desk: psycopg.Connection[Any], cursor: Cursor, entries: CacheEntries
+    ) -> bool:
+        """Give all values other names, unless another listener just has."""
+        now, marker = generation.state(cursor, self._cache), entries.marker()
+        server = entries.server()
+        fault = now.fault(marker, server)
+        if not fault:
+            generation.keep_first(cursor, self._cache, now.cluster)
+            entries.mark(generation.state(cursor, self._cache).marker(server))
+            return False
+        logger.warning(
+            "The values in the cache %r may not be those of this database (%s): it is begun "
+            "anew, and everything is primed again.",
+            self._cache,
+            fault,
+        )
+        before = {now.generation or generation.FIRST, (marker or now.marker(server)).generation}
+        with desk.transaction():
+            cursor.execute("SET LOCAL synchronous_commit = on")
+            cursor.execute(generation.CLAIM)
+            self.drop(cursor, 0, 1, by_hand=True)
+            generation.keep_new(cursor, self._cache, now.cluster)
+        # Only now: who adds under the new names sees the claim, and so asks for a refresh.
+        entries.mark(generation.state(cursor, self._cache).marker(server))
+        journal.tell_all(cursor)
+        for old in before:
+            entries.sweep(old)
+        return True
+
+    def foreign(self) -> Query:
+        return generation.foreign(self._cache, self._entries.generation)
+
+    def look_again(self) -> None:
+        self._entries.look_again()
+
     def sweep(self, cursor: Cursor) -> None:
         cursor.execute(*index_sql.orphans(REMEMBERED))
         versions = {Address(key, fingerprint): row for key, fingerprint, row in cursor.fetchall()}
@@ -208,11 +263,13 @@ class CacheStore:
         cursor.execute(*index_sql.forget(orphans, [versions[orphan] for orphan in orphans]))
 
     def tell_near(self, cursor: Cursor, keys: Iterable[str]) -> None:
-        journal.tell(cursor, keys)
+        journal.record(cursor, keys)
 
     @property
     def _entries(self) -> CacheEntries:
-        return entries_of(self._cache, search_path.schema(self.alias) or search_path.PUBLIC)
+        return entries_of(
+            self._cache, search_path.schema(self.alias) or search_path.PUBLIC, self.alias
+        )
 
     def _get(self, addresses: Sequence[Address]) -> dict[str, Stored]:
         return {address.key: entry for address, entry in self._entries.get(addresses).items()}

@@ -1,4 +1,4 @@
-"""What a server outside the database does with the bytes of entries.
+"""The operations of a server outside the database on the bytes of entries.
 
 ``django_values`` is any backend, by Django's own calls; ``redis_values`` is Redis and Valkey, by a
 script.
@@ -20,7 +20,7 @@ PROBE = "kck1:probe"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is to be written under one name: bytes, of this state, for ever or for a while."""
+    """A value to write under one name: bytes, of this state, for ever or for a while."""
 
     data: bytes
     stamp: str
@@ -33,8 +33,11 @@ class Values(Protocol):
     def prove(self) -> None:
         """Raise unless the server takes and gives values."""
 
+    def server(self) -> str:
+        """Which start of which server this is; "" where it does not say, or keeps nothing."""
+
     def get(self, names: Iterable[str]) -> Mapping[str, Any]:
-        """What is there, in one round trip."""
+        """The values that are there, in one round trip."""
 
     def add(self, frames: Mapping[str, Frame]) -> int:
         """Write where nothing is, or a removal of an earlier state; how many were refused."""
@@ -48,3 +51,6 @@ class Values(Protocol):
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove, of whichever state."""
+
+    def sweep(self, prefix: str) -> None:
+        """Remove all values under ``<prefix>:<digest>:``, where the server can list its names."""

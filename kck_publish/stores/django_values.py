@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .cache_values import PROBE, Frame
-from .frame import makes_way, may_replace
+from .entry_bytes import makes_way, may_replace
 from .types import Fence
 
 # Of what Redis answers when it is full, whichever client says it.
@@ -33,6 +33,9 @@ class DjangoValues:
             return
         if self._cache.get(PROBE) is None:
             raise ConnectionError("the cache does not keep what it is given")
+
+    def server(self) -> str:
+        return ""
 
     def get(self, names: Iterable[str]) -> Mapping[str, Any]:
         data: Mapping[str, Any] = self._cache.get_many(list(names))
@@ -78,6 +81,9 @@ class DjangoValues:
 
     def delete(self, names: Iterable[str]) -> None:
         self._cache.delete_many(list(names))
+
+    def sweep(self, prefix: str) -> None:
+        """These servers list no names: what is not asked for any more makes way by itself."""
 
     def _write_one(self, name: str, frame: Frame) -> bool:
         """Write it; else see to it that the old value is not there any more."""

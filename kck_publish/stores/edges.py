@@ -21,7 +21,7 @@ from ..log.keys import product_of
 from ..log.refreshes import REFRESH, REFRESHED
 from ..postgres import Cursor
 from .arrays import AMONG, digests, identities
-from .types import Address, Read, Stored
+from .types import Address, Query, Read, Stored
 
 _FORGET = f"""
 DELETE FROM kck_publish_edge g
@@ -77,7 +77,6 @@ _PAIRS = """
 SELECT DISTINCT e.product, g.read_product
   FROM kck_publish_edge g JOIN kck_publish_entry e USING (digest, fingerprint) ORDER BY 1, 2
 """
-_OF = "SELECT DISTINCT read_key FROM kck_publish_edge WHERE digest = %s ORDER BY 1"
 
 ANY: tuple[str, list[Any]] = ("SELECT EXISTS (SELECT FROM kck_publish_edge)", [])
 """Asks whether there is any edge at all."""
@@ -86,7 +85,7 @@ Reads = Mapping[Address, Sequence[Read]]
 
 
 def reads_of(entries: Iterable[Stored]) -> Reads:
-    """What those of these were computed from that have anything to be kept."""
+    """The recorded dependencies of those entries that have any."""
     return {entry.address: entry.reads for entry in entries if entry.reads}
 
 
@@ -134,9 +133,14 @@ def log_refreshes(cursor: Cursor, keys: Iterable[str]) -> None:
         cursor.execute(_TELL, [REFRESHED, [product_of(key) for key in told], told, digests_told])
 
 
+def readers_query(keys: Iterable[str]) -> Query:
+    """Asks (key, a key that was computed from it), of those among these keys that were read."""
+    return _READERS, [digests([Address(key, "") for key in keys])]
+
+
 def readers(cursor: Cursor, keys: Iterable[str]) -> list[tuple[str, str]]:
-    """(Key, a key that was computed from it), of those among these keys that were read."""
-    cursor.execute(_READERS, [digests([Address(key, "") for key in keys])])
+    """The answer to ``readers_query``."""
+    cursor.execute(*readers_query(keys))
     pairs: list[tuple[str, str]] = cursor.fetchall()
     return pairs
 
@@ -158,9 +162,3 @@ def pairs(cursor: Cursor) -> list[tuple[str, str]]:
     cursor.execute(_PAIRS)
     pairs: list[tuple[str, str]] = cursor.fetchall()
     return pairs
-
-
-def keys_read_for(cursor: Cursor, address: Address) -> list[str]:
-    """The keys that a stored value was computed from, beside those that are declared."""
-    cursor.execute(_OF, [address.digest])
-    return [key for (key,) in cursor.fetchall()]

@@ -72,6 +72,24 @@ class EntryTable:
         row = cursor.fetchone()
         return None if row is None else int(row[0])
 
+    def locked(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
+        """The keys of these whose rows another transaction has locked. In autocommit."""
+        condition, parameters = sql.wanted(addresses)
+        cursor.execute(f"{sql.KEYS_WHERE} {condition}", parameters)
+        there = {key for (key,) in cursor.fetchall()}
+        cursor.execute(f"{sql.KEYS_WHERE} {condition} FOR UPDATE SKIP LOCKED", parameters)
+        return there - {key for (key,) in cursor.fetchall()}
+
+    def next_version(self, cursor: Cursor) -> int:
+        """A version that is later than all before."""
+        cursor.execute("SELECT nextval('kck_publish_version')")
+        return int(cursor.fetchone()[0])
+
+    def number(self, cursor: Cursor, entry: Stored) -> None:
+        """Give a row the version of this entry."""
+        address = entry.address
+        cursor.execute(sql.NUMBER, [entry.version, address.digest, address.fingerprint])
+
     # Removed.
 
     def drop(self, cursor: Cursor, shard: int, shards: int, by_hand: bool = False) -> None:
@@ -96,6 +114,10 @@ class EntryTable:
     def lazy_query(self, shard: int, shards: int) -> Query:
         """Asks what readers have added to a shard; ``Store.lazies`` reads the rows."""
         return sql.LAZY, [shards, shard]
+
+    def any_lazy_query(self, shard: int, shards: int) -> Query:
+        """Asks whether readers have added anything to a shard."""
+        return f"SELECT EXISTS ({sql.LAZY})", [shards, shard]
 
     def any_stored(self, cursor: Cursor, product: str) -> bool:
         """Whether anything of a product is stored, by any version of the code, or was read."""
@@ -131,5 +153,5 @@ class EntryTable:
     def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
         """The keys of those of these addresses that have a row."""
         condition, parameters = sql.wanted(addresses)
-        cursor.execute(f"SELECT e.key FROM kck_publish_entry e WHERE {condition}", parameters)
+        cursor.execute(f"{sql.KEYS_WHERE} {condition}", parameters)
         return {key for (key,) in cursor.fetchall()}

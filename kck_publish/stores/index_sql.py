@@ -34,7 +34,7 @@ SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], 
        seconds)
 {ROOM}
 ON CONFLICT (digest, fingerprint) DO UPDATE SET by = 'reader', stamp = excluded.stamp,
-    version = excluded.version, primed_at = excluded.primed_at, behind = false,
+    version = nextval('kck_publish_version'), primed_at = excluded.primed_at, behind = false,
     soft_expire = excluded.soft_expire, hard_expire = excluded.hard_expire,
     reason = excluded.reason, seconds = excluded.seconds
 RETURNING digest
@@ -44,8 +44,11 @@ RETURNING digest
 _ADOPT = """
 INSERT INTO kck_publish_entry (digest, fingerprint, key, product, bucket, stamp, by, soft_expire,
     hard_expire, version)
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::pg_snapshot[],
+SELECT n.digest, n.fingerprint, n.key, n.product, n.bucket, n.stamp, n.by, n.soft_expire,
+       n.hard_expire, coalesce(nullif(n.version, 0), nextval('kck_publish_version'))
+  FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::pg_snapshot[],
     %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[])
+    n (digest, fingerprint, key, product, bucket, stamp, by, soft_expire, hard_expire, version)
 ON CONFLICT (digest, fingerprint) DO UPDATE SET by = excluded.by, stamp = excluded.stamp,
     behind = false
  WHERE (kck_publish_entry.by = 'reader' OR kck_publish_entry.behind)

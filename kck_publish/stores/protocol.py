@@ -1,4 +1,4 @@
-"""What every store gives: entries by key and fingerprint, and who wrote them last.
+"""The interface of every store: entries by key and fingerprint, and their last writer.
 
 A store never expires a value by itself. The listener writes; readers only ``add``.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+import psycopg
+
 from ..postgres import Cursor
 from .entry_table import EntryTable
 from .types import Address, Fence, Outgoing, Query, Read, Reading, Stored
 
 
 class Store(Protocol):
-    """Where values live, shared by all processes.
+    """A place for values, shared by all processes.
 
     ``table`` always tells *what* is stored; where the values themselves are is the store's affair.
     Methods with a cursor work in the caller's transaction, on the table. ``deliver``, ``send``,
@@ -27,7 +29,7 @@ class Store(Protocol):
         transactional: a value commits and rolls back with the caller's transaction.
         outlives_crash: a value survives a crash of the database that takes back its row.
         forgets_soft_expiry: what ``table.take_soft_expiry`` takes away is gone for every reader.
-        rows_hold_values: ``before_of`` asks nothing beyond the rows that it is given.
+        rows_hold_values: ``previous_in`` asks nothing beyond the rows that it is given.
     """
 
     alias: str
@@ -53,7 +55,7 @@ class Store(Protocol):
         """
 
     def as_read(self, stored: Stored) -> Read:
-        """What a compute notes that was given this entry."""
+        """The note of a compute that was given this entry."""
 
     def is_behind(self, stored: Stored) -> bool:
         """Whether the last refresh of what was read has failed."""
@@ -61,38 +63,38 @@ class Store(Protocol):
     def look(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
         """The entries of these addresses, with all that is known of them."""
 
-    def before(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
-        """As ``look``; where a value was lost that should be there, an empty one of no state."""
+    def previous(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
+        """As ``look``; in place of a lost value, an empty entry of no state."""
 
-    def before_query(self, addresses: Sequence[Address]) -> Query:
-        """The query of ``before``, for a caller that asks several things at once."""
+    def previous_query(self, addresses: Sequence[Address]) -> Query:
+        """The query of ``previous``, for a caller that asks several things at once."""
 
-    def before_of(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
-        """What the rows of ``before_query`` say."""
+    def previous_in(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
+        """The entries that the rows of ``previous_query`` hold."""
 
     def meanwhile(self, cursor: Cursor, addresses: Sequence[Address]) -> dict[str, Stored]:
-        """What others have stored, or are just storing, since these were missed."""
+        """The entries that others have stored, or are just storing, since these were missed."""
 
     def lazies(self, rows: Sequence[Any]) -> Iterable[Stored]:
-        """What the rows of ``table.lazy_query`` say; bodies may be left out."""
+        """The entries in the rows of ``table.lazy_query``; bodies may be left out."""
 
     def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
         """The keys of those of these addresses whose values are really there."""
 
     # Written by a reader that primes.
 
-    def add_with(self, cursor: Cursor, entries: Sequence[Stored]) -> Sequence[Stored]:
+    def add(self, cursor: Cursor, entries: Sequence[Stored]) -> Sequence[Stored]:
         """Keep those that are not there yet; never overwrite. Then commit, then ``deliver``.
 
         Returns:
             those to deliver: no more answers that there is none than ABSENCES are kept.
         """
 
-    def write_later(self, cursor: Cursor, entries: Sequence[Stored]) -> object:
+    def write_newer(self, cursor: Cursor, entries: Sequence[Stored]) -> object:
         """Overwrite what is of no later state. Then commit, then ``deliver``."""
 
     def deliver(self, entries: Sequence[Stored], overwrite: bool = False) -> None:
-        """The second half of ``add_with``, or of ``write_later``. Never fails."""
+        """The second half of ``add``, or of ``write_newer``. Never fails."""
 
     # Written by the listener, and by ``cache.set``.
 
@@ -109,6 +111,19 @@ class Store(Protocol):
 
     def fence(self, fence: Fence) -> None:
         """From now on no worker of an earlier epoch may write."""
+
+    def examine(self, desk: psycopg.Connection[Any]) -> bool:
+        """See that the values are of this database's past, and not of another future of it.
+
+        Args:
+            desk: the listener's own connection, in autocommit.
+
+        Returns:
+            whether the store was begun anew: nothing of before is there any more.
+
+        Raises:
+            StoreUnreachable: it cannot be asked.
+        """
 
     def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Keep these, overwriting; each gets a new version."""
@@ -127,6 +142,15 @@ class Store(Protocol):
 
     def drop(self, cursor: Cursor, shard: int, shards: int, by_hand: bool = False) -> None:
         """Remove all of a shard, of whichever state; those set by hand too, if ``by_hand``."""
+
+    def foreign(self) -> Query:
+        """An expression: whether what readers are given may be of another future of the database.
+
+        Beside what the shards tell.
+        """
+
+    def look_again(self) -> None:
+        """Trust nothing that this process knows of the store as a whole."""
 
     def sweep(self, cursor: Cursor) -> None:
         """Forget what readers have announced and never stored."""

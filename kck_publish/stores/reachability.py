@@ -17,7 +17,7 @@ SAY_AGAIN = 60.0
 
 
 class Reach:
-    """What is known of one server.
+    """The known state of one server.
 
     Args:
         alias: the cache's, in CACHES.

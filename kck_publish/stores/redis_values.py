@@ -7,6 +7,7 @@ value never overwrites a newer value).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -49,6 +50,12 @@ return 1 + refused
 """
 
 
+# How many names are looked at at once.
+SCANNED = 1000
+# What means something in a pattern of SCAN.
+_ODD = re.compile(r"[*?\[\]^\\]")
+
+
 class RedisValues:
     """Past the pickling serializer of Django's backend, and always on the primary server."""
 
@@ -58,6 +65,14 @@ class RedisValues:
 
     def prove(self) -> None:
         self._client().ping()
+
+    def server(self) -> str:
+        from redis.exceptions import ResponseError  # not every project with a cache has Redis
+
+        try:
+            return str(self._client().info("server")["run_id"])
+        except (ResponseError, KeyError):  # the user may not ask, or a proxy answers
+            return ""
 
     def get(self, names: Iterable[str]) -> Mapping[str, Any]:
         asked = list(names)
@@ -74,8 +89,23 @@ class RedisValues:
         if keys := [self._key(name) for name in names]:
             self._client().delete(*keys)
 
+    def sweep(self, prefix: str) -> None:
+        stem = self._key(prefix)
+        if not stem.endswith(prefix):  # a KEY_FUNCTION of the project's: what names it makes
+            return
+        pattern = _ODD.sub(r"\\\g<0>", stem) + f":{'?' * 32}:*"
+        client = self._client()
+        names: list[bytes] = []
+        for name in client.scan_iter(match=pattern, count=SCANNED):
+            names.append(name)
+            if len(names) == SCANNED:
+                client.delete(*names)
+                names.clear()
+        if names:
+            client.delete(*names)
+
     def _run(self, mode: str, frames: Mapping[str, Frame], fence: Fence | None) -> int:
-        """How many values the server has not taken. Raises Fenced."""
+        """The number of values that the server has not taken. Raises Fenced."""
         if not frames and fence is None:
             return 0
         keys = [self._key(self._fence(fence) if fence else PROBE), *map(self._key, frames)]

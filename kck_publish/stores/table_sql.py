@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..conf import settings
-from .arrays import AMONG, array, digests, identities, ordered
+from .arrays import AMONG, array, booleans, digests, identities, numbers, ordered, texts, times
 from .types import Address, Stored
 
 # What the listener needs of an entry; reason and duration are for kck_explain.
@@ -34,18 +34,21 @@ def own(settings: int) -> str:
 def read(settings: int, condition: str, stamped: bool) -> str:
     """The statement that reads entries, each with the latest of so many settings.
 
-    Entries that are not there give no row: an outer join would cost each read more than it costs
-    a miss to ask again. The stamp is for those who have written; each column costs each row.
+    Entries that are not there give no row: the outer join, which gives one that says what was
+    written, and the stamp are for those who may have written; each column costs each row.
     """
+    of_entry = """e.version, e.primed_at, e.soft_expire, e.hard_expire, e.behind, e.over"""
+    if stamped:
+        return f"""SELECT o.own, e.key, e.body, e.shape, e.stamp::text, {of_entry}
+            FROM (SELECT {own(settings)} AS own) o LEFT JOIN kck_publish_entry e ON {condition}"""
     last = own(settings) if condition is _OF_ONE else f"(SELECT {own(settings)})"
-    stamp = "e.stamp::text" if stamped else "''"
-    return f"""SELECT {last}, e.key, e.body, e.shape, {stamp}, e.version, e.primed_at,
-        e.soft_expire, e.hard_expire, e.behind, e.over FROM kck_publish_entry e WHERE {condition}"""
+    return f"""SELECT {last}, e.key, e.body, e.shape, '', {of_entry}
+        FROM kck_publish_entry e WHERE {condition}"""
 
 
 _ROWS = """
-SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %s::bytea[],
-    %s::bytea[], %s::pg_snapshot[], %s::text[], %s::timestamptz[], %s::timestamptz[],
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %b::bytea[],
+    %b::bytea[], %s::pg_snapshot[], %s::text[], %s::timestamptz[], %s::timestamptz[],
     %s::bool[], %s::text[], %s::real[], %s::text[]) n (digest, fingerprint, key, product, bucket,
     body, shape, stamp, by, soft_expire, hard_expire, behind, reason, seconds, over)
 """
@@ -64,9 +67,10 @@ DELETE FROM kck_publish_entry WHERE (digest, fingerprint) IN (
     SELECT digest, fingerprint FROM kck_publish_entry
      WHERE reason = 'absent' AND hard_expire < %s LIMIT %s FOR UPDATE SKIP LOCKED)
 """
+# The version is taken once the row is locked: of two writers the later one has the greater.
 WRITE = f"""{_INTO} {_ROWS}
 ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, shape = excluded.shape,
-    stamp = excluded.stamp, by = excluded.by, version = excluded.version,
+    stamp = excluded.stamp, by = excluded.by, version = nextval('kck_publish_version'),
     primed_at = excluded.primed_at, soft_expire = excluded.soft_expire,
     hard_expire = excluded.hard_expire, behind = excluded.behind, reason = excluded.reason,
     seconds = excluded.seconds, over = excluded.over"""
@@ -83,6 +87,7 @@ TAKE_SOFT_EXPIRY = """
 UPDATE kck_publish_entry SET soft_expire = NULL
  WHERE soft_expire IS NOT NULL AND digest = %s AND fingerprint = %s
 """
+NUMBER = "UPDATE kck_publish_entry SET version = %s WHERE digest = %s AND fingerprint = %s"
 LOCK_VERSION = """
 SELECT version FROM kck_publish_entry WHERE digest = %s AND fingerprint = %s FOR UPDATE
 """
@@ -93,6 +98,7 @@ SELECT EXISTS (SELECT FROM kck_publish_entry WHERE product = %s)
 _SAMPLED = "fingerprint = ANY (%s) AND by <> %s AND NOT behind ORDER BY digest LIMIT %s"
 SAMPLE_FROM = f"SELECT product, key FROM kck_publish_entry WHERE digest >= %s AND {_SAMPLED}"
 SAMPLE_BEFORE = f"SELECT product, key FROM kck_publish_entry WHERE digest < %s AND {_SAMPLED}"
+KEYS_WHERE = "SELECT e.key FROM kck_publish_entry e WHERE"
 KEYS = "SELECT key FROM kck_publish_entry WHERE product = %s AND fingerprint = %s"
 LAZY = """
 SELECT key, fingerprint, stamp::text, by, version FROM kck_publish_entry
@@ -143,17 +149,17 @@ def rows(entries: Iterable[Stored]) -> list[Any]:
     addresses = [entry.address for entry in written]
     return [
         *identities(addresses),
-        [address.key for address in addresses],
-        [entry.product for entry in written],
-        [address.bucket for address in addresses],
+        texts([address.key for address in addresses]),
+        texts([entry.product for entry in written]),
+        numbers([address.bucket for address in addresses]),
         [entry.body for entry in written],
         [entry.shape for entry in written],
         array([entry.stamp for entry in written]),
         array([entry.by for entry in written]),
-        [entry.soft_expire for entry in written],
-        [entry.hard_expire for entry in written],
-        [entry.behind for entry in written],
-        [entry.reason for entry in written],
-        [entry.seconds for entry in written],
+        times([entry.soft_expire for entry in written]),
+        times([entry.hard_expire for entry in written]),
+        booleans([entry.behind for entry in written]),
+        texts([entry.reason for entry in written]),
+        numbers([entry.seconds for entry in written]),
         [entry.over for entry in written],
     ]

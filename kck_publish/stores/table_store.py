@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import psycopg
 from django.db import connections
 
 from .. import clock
-from ..capture import session_writes
+from ..capture import own_session_writes
 from ..postgres import Cursor
 from . import table_sql as sql
 from .arrays import identities
-from .cursor import kept_cursor
+from .cursor import fetch
 from .entry_table import EntryTable
 from .types import Address, Fence, Outgoing, Query, Read, Reading, Stored
 
@@ -45,15 +46,14 @@ class TableStore:
     ) -> Reading:
         condition, parameters = sql.wanted(addresses)
         connection = connections[self.alias]
-        with kept_cursor(connection) as cursor:
-            stamped = stamped or session_writes.may_have_written(connection.connection)
-            cursor.execute(sql.read(len(wrote), condition, stamped), [*wrote, *parameters])
-            rows = cursor.fetchall()
-            own = rows[0][0] if rows else None
-            if not rows and wrote:
-                cursor.execute(f"SELECT {sql.own(len(wrote))}", wrote)
-                own = cursor.fetchone()[0]
-        if rows and own is not None and not stamped:  # written without being seen to
+        connection.ensure_connection()
+        writer = own_session_writes.may_have_written(connection.connection)
+        query = sql.read(len(wrote), condition, stamped or writer)
+        rows = fetch(connection, query, [*wrote, *parameters])
+        own = rows[0][0] if rows else None
+        if rows and rows[0][1] is None:  # a writer is told of its write, whatever is stored
+            rows = []
+        if rows and own is not None and not (stamped or writer):  # written without being seen to
             return self.read(addresses, wrote, stamped=True)
         by_key = {address.key: address for address in addresses}
         make = Stored._make  # half the time of Stored()
@@ -71,16 +71,16 @@ class TableStore:
         return stored.behind
 
     def look(self, cursor: Cursor, addresses: Sequence[Address]) -> Reading:
-        clock.aware(cursor).execute(*self.before_query(addresses))
-        return self.before_of(cursor.fetchall(), addresses)
+        clock.aware(cursor).execute(*self.previous_query(addresses))
+        return self.previous_in(cursor.fetchall(), addresses)
 
-    before = look  # here a value is lost with its row
+    previous = look  # here a value is lost with its row
 
-    def before_query(self, addresses: Sequence[Address]) -> Query:
+    def previous_query(self, addresses: Sequence[Address]) -> Query:
         condition, parameters = sql.wanted(addresses)
         return f"SELECT {sql.COLUMNS} FROM kck_publish_entry e WHERE {condition}", parameters
 
-    def before_of(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
+    def previous_in(self, rows: Sequence[Any], addresses: Sequence[Address]) -> Reading:
         by_key = {address.key: address for address in addresses}
         entries = {
             key: Stored(by_key[key], body and bytes(body), shape and bytes(shape), *others)
@@ -98,11 +98,11 @@ class TableStore:
     def present(self, cursor: Cursor, addresses: Sequence[Address]) -> set[str]:
         return self.table.present(cursor, addresses)
 
-    def add_with(self, cursor: Cursor, entries: Sequence[Stored]) -> Sequence[Stored]:
+    def add(self, cursor: Cursor, entries: Sequence[Stored]) -> Sequence[Stored]:
         self.table.add(cursor, entries)
         return entries
 
-    def write_later(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
+    def write_newer(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         cursor.execute(sql.WRITE_LATER, sql.rows(entries))
 
     def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
@@ -137,6 +137,15 @@ class TableStore:
         pass
 
     def fence(self, fence: Fence) -> None:
+        pass
+
+    def examine(self, desk: psycopg.Connection[Any]) -> bool:
+        return False  # values go where their database goes
+
+    def foreign(self) -> Query:
+        return "false", []  # the shards tell
+
+    def look_again(self) -> None:
         pass
 
     def sweep(self, cursor: Cursor) -> None:

@@ -1,4 +1,4 @@
-"""What the stores are given and give: addresses, entries, what a read or a write is about. Pure."""
+"""The values that stores take and give: addresses, entries, what a read or write is about. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ABSENT = "absent"
 
 
 class Address(NamedTuple):
-    """Where the value of a key is kept: neither of two versions of the code sees the other's."""
+    """The address of a key's value: neither of two versions of the code sees the other's."""
 
     key: str
     fingerprint: str
@@ -84,7 +84,7 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one look at the store gave.
+    """The result of one look at the store.
 
     Attributes:
         entries: what is stored, by key.
@@ -107,7 +107,7 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What a store outside the database is to hold from now on.
+    """The entries that a store outside the database is to hold from now on.
 
     Attributes:
         stamp: the state that the removals reflect.

@@ -20,7 +20,7 @@ def main() -> None:
     from django.db import connection
     from django.http import HttpRequest, HttpResponse, QueryDict
 
-    from kck_publish.capture import request_writes
+    from kck_publish.capture import own_request_writes
     from kck_publish.reading import request_memo
     from kck_publish.request import GlobalRequestMiddleware, ReadYourWritesMiddleware, get_request
     from tests.catalog.models import Author, Item
@@ -67,7 +67,7 @@ def main() -> None:
     said["rows"] = len({id(row) for row in rows})
     said["overlapping"] = most > 1
     said["others"] = gevent.spawn(ItemTotal.cached.get, group=0).get(timeout=30)["amount"]
-    said["left"] = (request_memo.current() is not None) + (request_writes.current() is not None)
+    said["left"] = (request_memo.current() is not None) + (own_request_writes.current() is not None)
     print(json.dumps(said))
 
 

@@ -44,7 +44,7 @@ def test_it_finds_and_repairs_what_differs(
         """UPDATE kck_publish_entry SET body = '{"count":1,"amount":6}' WHERE key = %s""",
         "item_total/1",
     )
-    wait_until(lambda: (stored("item_total/1").body or b"") == b'{"count":1,"amount":5}', 20)  # type: ignore[union-attr]
+    wait_until(lambda: (stored("item_total/1").body or b"") == b'{"count":1,"amount":5}')  # type: ignore[union-attr]
     wait_until(lambda: status()["audit"]["differing"] == 1)
     # What is written past the triggers is found too.
     sql("ALTER TABLE catalog_item DISABLE TRIGGER USER")
@@ -52,7 +52,7 @@ def test_it_finds_and_repairs_what_differs(
         sql("UPDATE catalog_item SET name = 'two' WHERE id = %s", row.pk)
     finally:
         sql("ALTER TABLE catalog_item ENABLE TRIGGER USER")
-    wait_until(lambda: b'"two"' in (stored(f"catalog.item/{row.pk}").body or b""), 20)  # type: ignore[union-attr]
+    wait_until(lambda: b'"two"' in (stored(f"catalog.item/{row.pk}").body or b""))  # type: ignore[union-attr]
     assert listener.end() == 0
     assert [line for line in listener.lines if "The audit found that item_total/1" in line]
 

@@ -117,12 +117,13 @@ def test_the_demo_tells_its_story_and_every_claim_holds(
         r"until the cached board shows it: p50 [\d.]+ m?s, p99 [\d.]+ m?s",
         r"285 updates rolled back: nothing of them in the log",
         r"867 flights, all three boards show it after +[\d.]+ m?s",
-        r"amended 1,000 times",
+        r"its delays have grown by 7,000 minutes",
         r"counted anew 0 times",
         r"no write failed or waited: 500 changes committed in +[\d.]+ m?s",
         r"a new listener, process \d+: started and caught up in +[\d.]+ m?s",
         r"all 3,6\d\d stored products equal a fresh compute +[\d.]+ m?s",
         r"asked again with its ETag: 304, 0 bytes",
+        r"GET /kck/, the dashboard, by nobody: 302, to the login",
         r"a page view: 1 read of the store, 0 of a source",
         r"Every claim held\. The story took [\d.]+ s\.",
     ):
@@ -147,7 +148,9 @@ def test_ctrl_c_in_the_middle_ends_everything(
         said += line
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, said + rest
+    # A shell says 130 for both. Python ends by the signal itself where it came in a piece of code
+    # that was executed from a string, as that of a namedtuple, although the demo has handled it.
+    assert process.returncode in (130, -signal.SIGINT), said + rest
     assert "Interrupted" in rest
     assert "Traceback" not in rest
     assert not is_running(int(found[1]))
@@ -193,7 +196,9 @@ def test_serving_ends_with_ctrl_c_or_with_what_it_needs(
     monkeypatch.setattr("example_app.replay.replay", replay)
     expected = pytest.raises(DemoError) if isinstance(end, DemoError) else nullcontext()
     with expected:
-        demo.replay_until_stopped(cast("Stage", Watched(end)), "", "http://127.0.0.1:1/")
+        demo.replay_until_stopped(
+            cast("Stage", Watched(end)), "", "http://127.0.0.1:1/", ("demo", "secret")
+        )
     assert taken_back.is_set()
 
 

@@ -93,7 +93,7 @@ def test_two_versions_read_and_write_at_once(
         running = [worker(versions[version], 60) for version in (OLD, NEW) for _ in range(2)]
         for process in running:
             outcome(process)
-        wait_until(drained, 30)
+        wait_until(drained)
         # What the last writes left is right for both, whichever version's listener handled them;
         # and what a version has read once, it finds stored.
         for version in (OLD, NEW):

@@ -103,7 +103,7 @@ def start(process_environment: dict[str, str], wait_until: Any) -> Iterator[Star
         if one.popen.poll() is None:
             one.end(signal.SIGKILL)
     # A killed process's sessions may be busy still, and the test's database is to be flushed.
-    wait_until(lambda: sql(TERMINATE) == [(0,)], 30)
+    wait_until(lambda: sql(TERMINATE) == [(0,)])
 
 
 TERMINATE = """
@@ -198,7 +198,7 @@ def test_killed_in_the_middle_of_a_load(start: Start, item: Item, wait_until: An
     stop.set()
     written = writer.result()
     start().wait_ready()
-    wait_until(total(5 + written), 30)
+    wait_until(total(5 + written))
     wait_until(drained)
     assert_fresh()
 
@@ -222,7 +222,7 @@ def test_a_sleeping_listener_is_woken(start: Start, item: Item, wait_until: Any)
     for amount in range(20, 40):
         wait_until(lambda: sql("SELECT asleep FROM kck_publish_listener") == [(True,)])
         sql("UPDATE catalog_item SET amount = %s", amount)
-        wait_until(total(amount), 5)
+        wait_until(total(amount))
 
 
 def test_two_listeners_share_the_work_once(start: Start, item: Item, wait_until: Any) -> None:

@@ -17,8 +17,8 @@ from django.db import connection, connections
 
 from kck_publish.products import registry
 from kck_publish.stores.near import reader
-from kck_publish.stores.near.asking import DAMAGED
 from kck_publish.stores.near.format import clock
+from kck_publish.stores.near.hold_requests import DAMAGED
 from tests.acceptance.test_listener_process import Process, Start, start  # noqa: F401
 from tests.catalog.fixtures import another_session, lease_of
 from tests.catalog.models import Item
@@ -100,7 +100,7 @@ def test_a_follower_that_is_gone_or_stands_still_is_not_trusted(
         victim.popen.send_signal(signal.SIGCONT)
     wait_until(lambda: total() == 6 and held(path) == body(6), 20, "followed again")
     write(7)
-    wait_until(lambda: held(path) == body(7), 20)
+    wait_until(lambda: held(path) == body(7))
     if number == signal.SIGSTOP:
         assert victim.end() == 0
     else:
@@ -136,9 +136,9 @@ def test_a_damaged_file_is_set_aside_and_made_anew(
         file.write(b"\xff" * 4096 * 4)
     reader.reader(path)._lose(lmdb.CorruptedError("seen by a reader"))
     reader.reader(path).ask("", DAMAGED)
-    wait_until(lambda: [one for one in os.listdir(Path(path).parent) if ".bad-" in one], 20)
+    wait_until(lambda: [one for one in os.listdir(Path(path).parent) if ".bad-" in one])
     write(6)
-    wait_until(lambda: total() == 6 and held(path) == body(6), 20)
+    wait_until(lambda: total() == 6 and held(path) == body(6))
 
 
 def test_without_the_database_the_copy_is_served_for_the_lease(
@@ -168,4 +168,4 @@ def test_what_somebody_has_taken_away_is_made_anew(
     wait_until(lambda: os.path.exists(path + ending), 20, "made anew")
     warm()
     write(6)
-    wait_until(lambda: total() == 6 and held(path) == body(6), 20)
+    wait_until(lambda: total() == 6 and held(path) == body(6))

@@ -71,9 +71,9 @@ def test_at_most_so_many_shards(
     wait_until: Callable[..., Any],
 ) -> None:
     first = start("--shards", "1", SHARDS=3).wait_ready()
-    wait_until(lambda: [len(some) for some in owned()] == [1], 20)
+    wait_until(lambda: [len(some) for some in owned()] == [1])
     start(SHARDS=3).wait_ready()
-    wait_until(lambda: [len(some) for some in owned()] == [2, 1], 20)
+    wait_until(lambda: [len(some) for some in owned()] == [2, 1])
     assert first.end() == 0
 
 
@@ -85,13 +85,13 @@ def test_the_number_of_shards_may_change(
     row = Item.objects.create(name="n", amount=1)
     ItemTotal.cached.get(group=row.group)
     first = start(SHARDS=2).wait_ready()
-    wait_until(handled, 20)
+    wait_until(handled)
     second = start(SHARDS=5)
     assert second.wait() == 1
     assert any("SHARDS is 5 here" in line for line in second.lines)
     assert first.end() == 0
     Item.objects.update(amount=7)
     start(SHARDS=5).wait_ready()
-    wait_until(handled, 20)
+    wait_until(handled)
     assert sql("SELECT count(*), max(shards) FROM kck_publish_shard") == [(5, 5)]
     assert_fresh()

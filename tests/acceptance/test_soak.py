@@ -88,4 +88,4 @@ def test_ctrl_c_leaves_nothing_behind(soak: Start, wait_until: Any) -> None:
     found = re.search(r"folder (\S+)", said)
     assert found is not None
     assert not Path(found[1]).exists()
-    wait_until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()], 20)
+    wait_until(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()])

@@ -90,7 +90,7 @@ def test_a_killed_run_is_gone_on_with(warming: Warming, wait_until: Any) -> None
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
     workers = {int(pid) for _, _, pid, _ in warming.computed}
-    wait_until(lambda: not any(map(_is_running, workers)), 30)
+    wait_until(lambda: not any(map(_is_running, workers)))
     kept = _stored("warming_below")
     assert 8 <= kept < 60
     warming.forget()
@@ -142,7 +142,7 @@ def test_interrupted_by_hand(warming: Warming, wait_until: Any) -> None:
     process.communicate(timeout=30)
     assert process.returncode != 0
     workers = {int(pid) for _, _, pid, _ in warming.computed}
-    wait_until(lambda: not any(map(_is_running, workers)), 30)
+    wait_until(lambda: not any(map(_is_running, workers)))
     assert _stored("warming_below")
 
 

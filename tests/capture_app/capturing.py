@@ -80,4 +80,4 @@ def execute(query: str, *parameters: Any) -> list[Any]:
     """Run SQL on Django's connection and give its rows, if it has any."""
     with connection.cursor() as cursor:
         cursor.execute(query, parameters or None)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.description is not None else []

@@ -14,6 +14,7 @@ from kck_publish import (
     FragmentPrimer,
     IntegerParameter,
     Primer,
+    Public,
     Reprime,
     Retry,
     StringParameter,
@@ -35,6 +36,7 @@ def note(product: str, **parameters: Any) -> None:
 
 class AuthorPage(Primer):
     key = "author_page"
+    live = Public
     parameters = (IntegerParameter("author"),)
     depends_on = (
         Depends(Author, author="pk"),
@@ -52,6 +54,8 @@ class Stock(Primer):
     """Copies of each book: augmented."""
 
     key = "stock"
+    live = Public
+    live_interval = timedelta(milliseconds=300)
     parameters = (IntegerParameter("book"),)
     depends_on = (Depends(Edition, book="book_id", columns=["copies"]),)
 
@@ -103,6 +107,7 @@ class ItemNames(Primer):
     """The names of a group's items: recomputed."""
 
     key = "item_names"
+    live = staticmethod(lambda request, parameters: request.user.pk == parameters["group"])
     parameters = (IntegerParameter("group"),)
     depends_on = (Depends(Item, group="group", columns=["name"]),)
 
@@ -116,6 +121,7 @@ class ItemTotal(Primer):
     """How many items a group has, and their amounts: augmented."""
 
     key = "item_total"
+    live = "catalog.view_item"
     parameters = (IntegerParameter("group"),)
     depends_on = (Depends(Item, group="group", columns=["amount"]),)
 
@@ -274,6 +280,7 @@ class AuthorCard(FragmentPrimer):
     """A piece of a page."""
 
     key = "author_card"
+    live = Public
     parameters = (IntegerParameter("author"),)
     depends_on = (Depends(Author, author="pk"), Depends(Book, author="author_id"))
     template_name = "catalog/author_card.html"

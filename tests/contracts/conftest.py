@@ -93,6 +93,15 @@ def redis_server() -> Iterator[Server]:
     )
 
 
+@pytest.fixture
+def saved_redis(tmp_path: Path) -> Iterator[Server]:
+    """A Redis that starts from what it was last told to SAVE."""
+    yield from _server(
+        "redis-server",
+        *("--port", "{port}", "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)),
+    )
+
+
 @pytest.fixture(scope="session")
 def memcached_server() -> Iterator[Server]:
     """A Memcached; values of more than 1 MB are refused, as by default."""

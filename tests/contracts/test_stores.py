@@ -15,9 +15,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from kck_publish import Cache, Follower, StoredProduct, VersionMismatch, stores
-from kck_publish.capture import request_writes
+from kck_publish.capture import own_request_writes
 from kck_publish.exceptions import Fenced, StoreUnreachable
-from kck_publish.listener import batch, shard
+from kck_publish.listener import shard, shard_batch
 from kck_publish.listener.listener import Listener
 from kck_publish.log.snapshot import take
 from kck_publish.ops.repair import repair
@@ -299,7 +299,7 @@ def test_versions_of_the_code_do_not_read_each_other() -> None:
     drain()
     assert store.read([other.address], ()).entries == {}
     with connection.cursor() as cursor:
-        store.add_with(cursor, [other])
+        store.add(cursor, [other])
     store.deliver([other])
     if not store.transactional:  # there the tombstone refuses; here the row is new
         assert store.read([other.address], ()).entries == {}
@@ -311,7 +311,7 @@ def test_add_never_overwrites() -> None:
     assert entry is not None
     late = Stored(entry.address, b"{}", None, entry.stamp, READER)
     with connection.cursor() as cursor:
-        stores.current().add_with(cursor, [late])
+        stores.current().add(cursor, [late])
     stores.current().deliver([late])
     assert total() == 5
 
@@ -342,7 +342,7 @@ def announced(key: str) -> Stored:
     with connection.cursor() as cursor:
         stamp = take(cursor)
         entry = Stored(address, b'{"count":0,"amount":-1}', None, stamp, READER)
-        stores.current().add_with(cursor, [entry])
+        stores.current().add(cursor, [entry])
     return entry
 
 
@@ -451,9 +451,9 @@ def test_the_listener_finds_what_a_reader_added_and_never_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The reader is killed between its add and its look at the claim."""
-    from kck_publish.reading import running
+    from kck_publish.reading import primed_together
 
-    monkeypatch.setattr(running, "refresh_missed", lambda *args: None)
+    monkeypatch.setattr(primed_together, "refresh_missed", lambda *args: None)
     gate = Gate("item_total")
     primers.interfere.append(gate)
     try:
@@ -555,26 +555,26 @@ def test_writes_of_an_earlier_request_of_the_same_browser(wait_until: Callable[.
     total()
     drain()
 
-    def wrote() -> request_writes.Writes | None:
-        context = request_writes.OwnWrites()
-        token = request_writes.activate(context)
+    def wrote() -> own_request_writes.Writes | None:
+        context = own_request_writes.OwnWrites()
+        token = own_request_writes.activate(context)
         try:
             Item.objects.update(amount=6)
         finally:
-            request_writes.restore(token)
+            own_request_writes.restore(token)
         settings = registry.graph().wrote("item_total")
         return context.collect(connection.alias, settings)
 
     brought = Session(wrote).result()
     assert brought is not None
 
-    def read() -> tuple[int, list[request_writes.Writes]]:
-        context = request_writes.OwnWrites([brought], patience=0.01)
-        token = request_writes.activate(context)
+    def read() -> tuple[int, list[own_request_writes.Writes]]:
+        context = own_request_writes.OwnWrites([brought], patience=0.01)
+        token = own_request_writes.activate(context)
         try:
             return total(), context.settled
         finally:
-            request_writes.restore(token)
+            own_request_writes.restore(token)
 
     assert Session(read).result() == (6, [])
     assert Session(total).result() == 5
@@ -707,7 +707,7 @@ def test_a_follower_is_handed_what_is_written_and_removed(
     follower = Products()
     running = Session(follower.run)
     try:
-        assert follower.process.moments.asleep.wait(20)
+        assert follower.process.moments.asleep.wait(120)
         assert value() == b'{"count":1,"amount":5}'
         change()
         drain()
@@ -765,7 +765,7 @@ def test_a_worker_whose_shard_has_moved_is_refused(backend: Backend) -> None:
         stores.current().fence(Fence(0, 1, place.epoch + 1))  # as the next owner does
         before = stored("item_total/1")
         with pytest.raises(Fenced):
-            batch.batch(desk, place)
+            shard_batch.batch(desk, place)
         assert stored("item_total/1") == before
     finally:
         desk.close()

@@ -42,12 +42,12 @@ def test_a_renamed_column_stops_writes_for_a_moment_only(listening: None, wait_u
         other.execute("ALTER TABLE catalog_item RENAME COLUMN amount TO total")
         try:
             coarse = "SELECT FROM pg_description WHERE description = 'coarse'"
-            wait_until(lambda: other.execute(coarse).fetchall(), 30)
+            wait_until(lambda: other.execute(coarse).fetchall())
             other.execute("UPDATE catalog_item SET total = 8")
         finally:
             other.execute("ALTER TABLE catalog_item RENAME COLUMN total TO amount")
         other.execute("UPDATE catalog_item SET amount = 9")
-    wait_until(says(9), 30)
+    wait_until(says(9))
 
 
 def test_a_rewritten_table_is_announced(listening: None, wait_until: Any) -> None:
@@ -55,7 +55,7 @@ def test_a_rewritten_table_is_announced(listening: None, wait_until: Any) -> Non
     with another_session() as other:
         change = "ALTER TABLE catalog_item ALTER COLUMN amount TYPE integer USING amount * 100"
         other.execute(change)
-    wait_until(says(500), 30)
+    wait_until(says(500))
 
 
 def test_a_load_without_triggers_is_announced(listening: None, wait_until: Any) -> None:
@@ -64,5 +64,5 @@ def test_a_load_without_triggers_is_announced(listening: None, wait_until: Any) 
         other.execute("ALTER TABLE catalog_item DISABLE TRIGGER ALL")
         other.execute("UPDATE catalog_item SET amount = 6")
         other.execute("ALTER TABLE catalog_item ENABLE TRIGGER ALL")
-    wait_until(says(6), 30)
+    wait_until(says(6))
     assert install.faults("default", registry.sources()) == []

@@ -15,9 +15,10 @@ from django.test import Client
 from django.urls import path
 
 from example_app.embedded_postgres import PostgresServer
-from kck_publish.capture import pooled_writes
+from kck_publish.capture import own_pooled_writes
 from kck_publish.listener.listener import Listener
 from kck_publish.request.read_your_writes import PREFIX
+from kck_publish.stores.cursor import PREPARE
 from tests.catalog.fixtures import Session, computes, drain, sql
 from tests.catalog.models import Item, Tag
 from tests.catalog.primers import ItemTotal
@@ -54,6 +55,16 @@ def busy(port: int) -> Iterator[None]:
     with connect(port) as other, other.transaction():
         other.execute("SELECT 1")
         yield
+
+
+def test_no_read_is_prepared_there(pooled: int) -> None:
+    """The session that it would be prepared in is somebody else's a moment later."""
+    for _ in range(2 * PREPARE):
+        assert total() == 5
+        assert Item.cached.get(name="one").amount == 5
+    assert sql("SELECT count(*) FROM pg_prepared_statements") == [(0,)]
+    with connect(pooled) as other:
+        assert other.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
 
 
 def update() -> None:
@@ -203,10 +214,10 @@ def test_how_a_pooler_is_known(
     try:
         if mode == "none":
             connection.ensure_connection()
-            assert pooled_writes.is_pooled(connection.connection) is expected
+            assert own_pooled_writes.is_pooled(connection.connection) is expected
         else:
             with pgbouncer(mode) as port, django_through(port):
                 connection.ensure_connection()
-                assert pooled_writes.is_pooled(connection.connection) is expected
+                assert own_pooled_writes.is_pooled(connection.connection) is expected
     finally:
         connection.close()

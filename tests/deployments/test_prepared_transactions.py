@@ -58,6 +58,6 @@ def test_a_transaction_is_prepared_while_nobody_rings(
             other.execute("UPDATE catalog_item SET amount = %s", [amount])
             other.tpc_prepare()
             other.tpc_commit()
-        wait_until(lambda amount=amount: says(amount), 30)
+        wait_until(lambda amount=amount: says(amount))
     assert sql("SELECT FROM kck_publish_listener WHERE asleep") == []
     assert listener.end() == 0, listener.lines

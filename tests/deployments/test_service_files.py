@@ -17,7 +17,7 @@ from tests.optional import needs
 USER = pwd.getpwuid(os.getuid()).pw_name
 PAGE = (Path(__file__).parents[2] / "docs" / "deployments.md").read_text()
 UNIT, POOLER = re.findall(r"^```ini\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-POD = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
+COMPOSE, POD = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
@@ -39,9 +39,10 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     "command",
     [
         re.search(r"^ExecStart=(.*)$", UNIT, re.MULTILINE)[1].split(),  # type: ignore[index]
+        re.findall(r'"([^"]+)"', re.findall(r"command: (.*)", COMPOSE)[1]),
         re.findall(r'"([^"]+)"', re.search(r"command: (.*)", POD)[1]),  # type: ignore[index]
     ],
-    ids=["systemd", "Kubernetes"],
+    ids=["systemd", "Docker", "Kubernetes"],
 )
 def test_the_command_is_understood(command: list[str]) -> None:
     _, manage, name, *arguments = command
@@ -51,6 +52,6 @@ def test_the_command_is_understood(command: list[str]) -> None:
 
 
 def test_each_check_that_the_page_names_is_one() -> None:
-    reference = (Path(__file__).parents[2] / "docs" / "reference.md").read_text()
+    reference = (Path(__file__).parents[2] / "docs" / "reference" / "checks.md").read_text()
     for id in re.findall(r"\b[EW]\d{3}\b", PAGE):
         assert f"| `kck_publish.{id}` |" in reference

@@ -76,8 +76,12 @@ class Standby(PostgresServer):
 
 
 @contextmanager
-def standby_of(primary: EmbeddedPostgres) -> Iterator[Standby]:
-    """A standby of this server, on this machine; gone after the block."""
+def standby_of(primary: EmbeddedPostgres, follows: bool = True) -> Iterator[Standby]:
+    """A standby of this server, on this machine; gone after the block.
+
+    Args:
+        follows: False: a server that was set back to this moment, on the same timeline.
+    """
     owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
     programs = Path(primary.socket_dir, _wheel_folder().name, INSTALL_FOLDERS[VERSION], "bin")
@@ -87,11 +91,13 @@ def standby_of(primary: EmbeddedPostgres) -> Iterator[Standby]:
     if owner:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     port, data = free_port(), str(folder / "data")
-    copy = [programs / "pg_basebackup", "-R", "-X", "stream", "-c", "fast", "-D", data, "-d"]
+    copy = [programs / "pg_basebackup", "-X", "stream", "-c", "fast", "-D", data, "-d"]
     options = {"port": port, "unix_socket_directories": folder, "listen_addresses": "127.0.0.1"}
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     try:
-        subprocess.run([*copy, primary.dsn], check=True, cwd=folder, **user)  # type: ignore[call-overload]
+        subprocess.run(
+            [*copy, primary.dsn, *(["-R"] if follows else [])], check=True, cwd=folder, **user
+        )  # type: ignore[call-overload]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(  # type: ignore[call-overload]
                 [str(programs / "postgres"), "-D", data, *map(str, settings)],

@@ -31,7 +31,7 @@ def test_told_to_stop_it_gives_a_long_batch_up_between_two_keys(
         AuthorPage.cached.get(author=pk)
     listener, gate = Listener("default", say=lambda line: None), Gate("author_page")
     running = Session(listener.run)
-    assert listener.moments.connected.wait(30)
+    assert listener.moments.connected.wait(120)
     with interfering(gate), computes() as seen:
         sql("UPDATE catalog_author SET last = 'y'")
         gate.wait()
@@ -55,7 +55,7 @@ def test_a_closed_terminal_does_not_end_it(start: Start, wait_until: Wait) -> No
     listener.popen.send_signal(signal.SIGHUP)
     beat = "SELECT seen_at FROM kck_publish_listener"
     before = sql(beat)
-    wait_until(lambda: sql(beat) not in (before, []), 20)
+    wait_until(lambda: sql(beat) not in (before, []))
     assert listener.end() == 0, listener.lines
 
 

@@ -1,4 +1,4 @@
-"""Computes under which the server ends the connection: the guilty key fails, the others go on."""
+"""User code under which the server ends the connection: it fails, and the others go on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from kck_publish import Cache, Change, Depends, IntegerParameter, Primer, Retry
 from kck_publish.listener.listener import Listener
 from kck_publish.products import registry
-from kck_publish.refresh.losses import MOST
+from kck_publish.refresh.lost_connections import MOST
 from tests.catalog.fixtures import Session, another_session, sql, stored
-from tests.catalog.models import Item
+from tests.catalog.models import Author, Book, Item
 from tests.catalog.primers import ItemTotal
 
 cache = Cache.get_instance()
@@ -22,6 +22,8 @@ LIMITS = ["idle_in_transaction_session_timeout", "idle_session_timeout", "transa
 guilty: set[int] = set()
 begun: list[int] = []
 shown: list[dict[str, str]] = []
+# Of user code that is no compute.
+guilty_calls: set[str] = set()
 
 
 def end_session() -> None:
@@ -39,13 +41,17 @@ def swallow() -> None:
 deed: list[Callable[[], None]] = []
 
 
+def total(group: int) -> int:
+    return int(sum(Item.objects.filter(group=group).values_list("amount", flat=True)))
+
+
 def amount(group: int) -> int:
     begun.append(group)
     shown.append(dict(sql("SELECT name, setting FROM pg_settings WHERE name LIKE '%%timeout'")))
-    found = sum(Item.objects.filter(group=group).values_list("amount", flat=True))
+    found = total(group)
     if group in guilty:
         deed[0]()
-    return int(found)
+    return found
 
 
 class Ending(Primer):
@@ -79,9 +85,36 @@ def products() -> Iterator[None]:
             assert change.new is not None
             return int(value + change.new["amount"] - change.old["amount"])
 
+    class Keyed(Primer):
+        key = "ending_keyed"
+        parameters = (IntegerParameter("n"),)
+        depends_on = (Depends(Item, keys=lambda change: call("keys", [{"n": 1}, {"n": 2}])),)
+
+        def compute(self, n: int) -> int:
+            return total(n)
+
+    class Eager(Primer):
+        key = "ending_eager"
+        parameters = (IntegerParameter("n"),)
+        depends_on = (Depends(Item, n="group"),)
+        eager = True
+
+        def domain(self) -> Any:
+            return call("domain", [{"n": n} for n in (1, 2, 3)])
+
+        def compute(self, n: int) -> int:
+            return total(n)
+
     yield
-    for name in ("ending", "ending_together", "ending_amended"):
+    for name in ("ending", "ending_together", "ending_amended", "ending_keyed", "ending_eager"):
         registry.unregister(name)
+
+
+def call(kind: str, answer: Any) -> Any:
+    begun.append(kind)  # type: ignore[arg-type]
+    if kind in guilty_calls:
+        deed[0]()
+    return answer
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +125,7 @@ def rows(transactional_db: None) -> Iterator[None]:
     deed[:] = [end_session]
     yield
     guilty.clear()
+    guilty_calls.clear()
     begun.clear()
     shown.clear()
 
@@ -104,7 +138,7 @@ def listening(wait_until: Wait) -> Iterator[Callable[[], Listener]]:
     def start() -> Listener:
         listener = Listener("default", say=lambda line: None)
         started.append((listener, Session(listener.run)))
-        assert listener.moments.connected.wait(30)
+        assert listener.moments.connected.wait(120)
         return listener
 
     yield start
@@ -157,7 +191,7 @@ def test_the_guilty_key_fails_and_the_others_go_on(
     guilty.add(2)
     begun.clear()
     sql("UPDATE catalog_item SET amount = 6")
-    wait_until(lambda: value("item_total/2") == b'{"count":1,"amount":6}', 30)
+    wait_until(lambda: value("item_total/2") == b'{"count":1,"amount":6}')
     wait_until(lambda: value(f"{product}/1") == value(f"{product}/3") == b"6")
     assert failures() == {f"{product}/2": ("ConnectionLost", None)}
     assert begun.count(2) <= MOST
@@ -166,3 +200,44 @@ def test_the_guilty_key_fails_and_the_others_go_on(
     wait_until(lambda: value(f"{product}/2") == b"7")
     wait_until(lambda: failures() == {})
     assert not listener.moments.lost.count > MOST + 1
+
+
+@pytest.mark.parametrize("deeds", [end_session, swallow])
+@pytest.mark.parametrize("kind", ["keys", "publish", "domain"])
+def test_a_guilty_call_fails_and_the_others_go_on(
+    listening: Callable[[], Listener],
+    wait_until: Wait,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    deeds: Any,
+) -> None:
+    """Each batch would be repeated for ever, as by a compute (C1)."""
+    deed[:] = [deeds]
+    publish = Book.publish
+    monkeypatch.setattr(Book, "publish", lambda book: call("publish", publish(book)))
+    book = Book.objects.create(author=Author.objects.create(slug="a"), title="One")
+    cache.get("ending_keyed/1")
+    listener = listening()
+    wait_until(lambda: value("ending_eager/1") == b"5")
+    guilty_calls.add(kind)
+    begun.clear()
+    sql("UPDATE catalog_item SET amount = 6")
+    Book.objects.update(title="Two")
+    wait_until(lambda: value("item_total/2") == b'{"count":1,"amount":6}')
+    wait_until(lambda: value("ending_keyed/1") == value("ending_eager/1") == b"6")
+    names = {
+        "keys": "keys= of ending_keyed",
+        "publish": "Book.publish()",
+        "domain": "domain() of ending_eager",
+    }
+    wait_until(lambda: f"{names[kind]} failed" in caplog.text)
+    assert "ConnectionLost" in caplog.text
+    calls = 2 if kind == "domain" else 1  # whoever computes it as a product, too
+    assert begun.count(kind) <= MOST * calls  # type: ignore[arg-type]
+    guilty_calls.clear()
+    Book.objects.update(title="Three")
+    sql("UPDATE catalog_item SET amount = 7")
+    wait_until(lambda: value("ending_keyed/1") == value("ending_eager/1") == b"7")
+    wait_until(lambda: b"Three" in (value(f"catalog.book/{book.pk}") or b"") or kind == "publish")
+    assert listener.moments.lost.count <= MOST * calls + 1

@@ -59,7 +59,7 @@ def test_killed_between_compute_and_write(
             wait_until(lambda: not sql(WAITING))
             assert total(5)(), "nothing was written"
     second = start().wait_ready()
-    wait_until(total(6), 20)
+    wait_until(total(6))
     wait_until(drained)
     assert_fresh()
     assert second.end() == 0
@@ -89,14 +89,14 @@ def test_a_stopped_owner_writes_nothing_once_it_goes_on(
         second = start(SILENCE=2)  # ready before it takes over, or after it has written
         wait_until(lambda: backend not in [pid for (pid,) in sql(WAITING)], 40, "it is ended")
     second.wait_ready()
-    wait_until(total(6), 20)
+    wait_until(total(6))
     wait_until(drained)
     sql("UPDATE catalog_item SET amount = amount + 1")
-    wait_until(total(7), 20)
+    wait_until(total(7))
     first.popen.send_signal(signal.SIGCONT)
-    wait_until(lambda: any("Connected again" in line for line in first.lines), 20)
+    wait_until(lambda: any("Connected again" in line for line in first.lines))
     sql("UPDATE catalog_item SET amount = amount + 1")
-    wait_until(total(8), 20)
+    wait_until(total(8))
     wait_until(drained)
     assert_fresh()
     assert any("is silent" in line for line in second.lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 from kck_publish import ShardOccupied
 from kck_publish.listener import shard
 from kck_publish.listener.listener import Listener
+from kck_publish.ops import verify
 from kck_publish.postgres import connect
 from tests.catalog.fixtures import Session, drain, sql
 from tests.catalog.models import Item
-from tests.catalog.primers import ItemTotal
+from tests.catalog.primers import ItemNames, ItemTotal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,6 +26,16 @@ def item(transactional_db: None) -> None:
     ItemTotal.cached.get(group=1)
     drain()
     sql("UPDATE catalog_item SET amount = 6")
+
+
+@pytest.fixture
+def corrupted() -> int:
+    """So many keys whose values are wrong, each compared by itself."""
+    keys = [{"group": group} for group in range(2, 22)]
+    ItemNames.cached.get_many(keys)
+    drain()
+    sql("UPDATE kck_publish_entry SET body = '[\"x\"]' WHERE product = 'item_names'")
+    return len(keys)
 
 
 @pytest.fixture
@@ -42,6 +54,19 @@ def test_an_owner_that_does_not_come_on_is_named(owner: Any, settings: Any) -> N
         drain()
 
 
+def test_an_audit_is_patient_once(
+    corrupted: int, owner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not once for each product, or portion of its keys (C14)."""
+    sql("UPDATE catalog_item SET amount = 7")
+    monkeypatch.setattr(verify, "CHUNK", 1)
+    monkeypatch.setattr(verify, "_AT_LEAST", 0.5)
+    start = time.monotonic()
+    report = verify.audit(["item_names"], patience=0.2)
+    assert time.monotonic() - start < 0.5 * corrupted / 2
+    assert len(report.findings) == corrupted
+
+
 def test_an_owner_that_ends_is_waited_for(owner: Any) -> None:
     """Then the shard is ours, and drained (C11)."""
     draining = Session(drain)
@@ -56,7 +81,7 @@ def test_an_owner_that_handles_it_is_enough() -> None:
     listener = Listener("default", say=lambda line: None)
     running = Session(listener.run)
     try:
-        assert listener.moments.connected.wait(30)
+        assert listener.moments.connected.wait(120)
         for amount in (7, 8, 9):
             sql("UPDATE catalog_item SET amount = %s", amount)
             drain()

@@ -83,11 +83,11 @@ def test_a_connection_of_the_listeners_is_ended(start: Start, wait_until: Wait, 
     ended = sql(query)
     assert [done for _, done in ended] == [True], which
     change(7)
-    wait_until(total(7), 20)
-    wait_until(lambda: says(listener, AGAIN), 20)
+    wait_until(total(7))
+    wait_until(lambda: says(listener, AGAIN))
     wait_until(drained)
     change(8)
-    wait_until(total(8), 20)
+    wait_until(total(8))
     assert_fresh()
     assert sql("SELECT count(*) FROM kck_publish_listener") == [(1,)]
     ends_well(listener)
@@ -110,7 +110,7 @@ def test_a_statement_of_the_listeners_is_cut_short(
     proxy.cut_at(words.encode(), arrives)
     for amount in range(6, 12):
         change(amount)
-        wait_until(total(amount), 20)
+        wait_until(total(amount))
     assert proxy.cut_short.is_set()
     wait_until(drained)
     assert_fresh()
@@ -142,8 +142,8 @@ def test_the_listener_is_cut_off_for_a_while(
     wait_until(lambda: proxy.refused >= 3)
     assert says(listener, AGAIN) == 0
     proxy.gone = False
-    wait_until(lambda: says(listener, AGAIN), 20)
-    wait_until(total(29), 20)
+    wait_until(lambda: says(listener, AGAIN))
+    wait_until(total(29))
     wait_until(drained)
     assert_fresh()
     ends_well(listener)
@@ -204,12 +204,12 @@ def test_the_server_is_restarted(
         assert halves[0].acquire(timeout=20)
     stop.set()
     written = writer.result()
-    wait_until(drained, 30)
+    wait_until(drained)
     ((amount,),) = sql("SELECT amount FROM catalog_item")
     assert written <= amount - 5 <= written + 1  # the one whose answer was lost
-    wait_until(total(amount), 20)
+    wait_until(total(amount))
     assert_fresh()
-    wait_until(lambda: says(listener, AGAIN), 20)
+    wait_until(lambda: says(listener, AGAIN))
     ends_well(listener)
 
 
@@ -257,7 +257,7 @@ def test_a_listen_connection_that_is_half_open_is_noticed(
     wait_until(asleep)
     (ear,) = proxy.links(lambda link: link.said(b'LISTEN "kck_publish_'))
     ear.freeze()
-    wait_until(lambda: says(listener, "LISTEN had become deaf"), 20)
+    wait_until(lambda: says(listener, "LISTEN had become deaf"))
     ear.cut()
     change(6)
     wait_until(total(6))

@@ -37,7 +37,7 @@ def test_a_listener_on_a_standby_waits_until_it_is_promoted(
     with standby_of(restartable) as standby:
         standby.catch_up()
         listener = listening(standby.dsn)
-        wait_until(lambda: waits(listener) or listener.popen.poll() is not None, 30)
+        wait_until(lambda: waits(listener) or listener.popen.poll() is not None)
         assert waits(listener), listener.lines
         standby.promote()
         listener.wait_ready()
@@ -66,12 +66,12 @@ def test_a_server_that_takes_no_writes_any_more(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        wait_until(lambda: waits(listener) or listener.popen.poll() is not None, 30)
+        wait_until(lambda: waits(listener) or listener.popen.poll() is not None)
         assert waits(listener) == 1, listener.lines
     finally:
         sql(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
     sql("UPDATE catalog_item SET amount = 8")
-    wait_until(total(8), 20)
+    wait_until(total(8))
     assert listener.end() == 0, listener.lines
     assert sum("lost" in line for line in listener.lines) == 1, listener.lines
     assert sum("Connected again after" in line for line in listener.lines) == 1, listener.lines

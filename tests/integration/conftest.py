@@ -1,4 +1,4 @@
-"""What several modules here are run over: the store alone, and a near store before it."""
+"""What several modules here are run over: the store alone, a near store before it; a broker."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.catalog.fixtures import followed
+from tests.kafka_broker import Broker
 
 
 @pytest.fixture(params=["store", "near"])
@@ -23,3 +24,13 @@ def over(
     settings.KCK_PUBLISH = {**before, "NEAR": str(tmp_path / "near"), "NEAR_LEASE": 1.0}
     with followed(str(tmp_path / "near")):
         yield "near"
+
+
+@pytest.fixture
+def broker(settings: Any) -> Iterator[Broker]:
+    """A broker of the test's own, and the settings that name it."""
+    running = Broker()
+    before = getattr(settings, "KCK_PUBLISH", {})
+    settings.KCK_PUBLISH = {**before, "KAFKA": running.settings}
+    yield running
+    running.kill()

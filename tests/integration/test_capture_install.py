@@ -14,7 +14,7 @@ from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.core.checks import run_checks
 from django.core.management import call_command
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 from django.test.utils import CaptureQueriesContext
 from pgtrigger import core
 from pgtrigger import registry as pgtrigger_registry
@@ -26,6 +26,7 @@ from kck_publish.products import registry
 from tests.capture_app.capturing import Log, capturing, declared, execute, source
 from tests.capture_app.models import Author, Book, Reading, Tag
 from tests.capture_moving.models import Parcel
+from tests.catalog.models import Item
 
 BOOK = source(Book, "author_id", "title")
 MIGRATE = "Run `manage.py migrate`."
@@ -374,3 +375,28 @@ def test_the_triggers_go_before_our_tables_do(moving: None) -> None:
             call_command("migrate", "kck_publish", verbosity=0, stdout=out)
         assert problems() == []
         assert execute(OURS) == [(4,)]
+
+
+def test_constraints_without_uris_concern_the_projects_triggers(transactional_db: None) -> None:
+    """Ours are in pgtrigger's registry, and cannot be deferred (D9)."""
+    trigger = pgtrigger.Trigger(
+        name="deferred",
+        level=pgtrigger.Row,
+        when=pgtrigger.After,
+        operation=pgtrigger.Update,
+        timing=pgtrigger.Deferred,
+        func="RETURN NULL;",
+    )
+    ours = f"{Item._meta.label}:kck_publish_update"
+    model: Any = Item  # pgtrigger's annotations mean the class, and say Model
+    with trigger.register(model):
+        trigger.install(model)
+        try:
+            with transaction.atomic():
+                pgtrigger.constraints(pgtrigger.Immediate)
+                pgtrigger.constraints(pgtrigger.Deferred, f"{Item._meta.label}:deferred")
+            with pytest.raises(ValueError, match="not deferrable"), transaction.atomic():
+                pgtrigger.constraints(pgtrigger.Immediate, ours)
+        finally:
+            trigger.uninstall(model)
+    assert ours in {each.get_uri(model) for model, each in pgtrigger.registered()}

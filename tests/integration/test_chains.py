@@ -19,7 +19,7 @@ import pytest
 from django.db import connection, transaction
 
 from kck_publish import Cache, Depends, IntegerParameter, Primer
-from kck_publish.listener import batch as listener_batch
+from kck_publish.listener import shard_batch as listener_batch
 from kck_publish.products import registry
 from kck_publish.refresh.write import Writer
 from kck_publish.testing import assert_fresh

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import ProgrammingError, models, transaction
 
-from kck_publish.capture import install, sql
+from kck_publish.capture import function_sql, install
 from kck_publish.capture.source import Source, wrote_setting
 from kck_publish.products import registry
 from kck_publish.rows.field_values import describe
@@ -17,6 +17,11 @@ from tests.capture_app.models import Author, Book, Reading
 
 pytestmark = pytest.mark.django_db
 BOOK = source(Book, "author_id", "title")
+# Somebody may have stored something.
+STARTED = (
+    "INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster) "
+    "VALUES (0, 1, pg_current_snapshot(), pg_current_snapshot(), 'c')"
+)
 RENAMES = {
     "renamed": "ALTER TABLE capture_app_book RENAME COLUMN title TO heading",
     "dropped": "ALTER TABLE capture_app_book DROP COLUMN title",
@@ -89,10 +94,7 @@ def test_the_model_is_made_to_fit() -> None:
 def books() -> Iterator[None]:
     """A captured table with a row, and somebody who may have stored something of it."""
     a_book()
-    execute(
-        "INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster) "
-        "VALUES (0, 1, pg_current_snapshot(), pg_current_snapshot(), 'c')"
-    )
+    execute(STARTED)
     with capturing(BOOK):
         migrate_ends()
         Log.clear()
@@ -108,12 +110,23 @@ UNSEEN = {
     "all triggers off and on": f"{trigger('DISABLE TRIGGER ALL')}; {trigger('ENABLE TRIGGER ALL')}",
     "for ordinary sessions only": trigger("ENABLE TRIGGER USER"),
     "disabled and as before": "".join(
-        f"{trigger(f'{how} TRIGGER {sql.trigger_name(op, Book._meta.db_table)}')};"
+        f"{trigger(f'{how} TRIGGER {function_sql.trigger_name(op, Book._meta.db_table)}')};"
         for how in ("DISABLE", "ENABLE ALWAYS")
-        for op in sql.OPS
+        for op in function_sql.OPS
     ),
     "a column made anew": f"{trigger('DROP COLUMN title')}; "
     f"{trigger('ADD COLUMN title varchar(50) DEFAULT 1')}",
+    "another table of the name": "CREATE TABLE other (LIKE capture_app_book INCLUDING ALL);"
+    "INSERT INTO other (id, title, pages, author_id) VALUES (7, 'Other', 1, 1);"
+    "ALTER TABLE capture_app_book RENAME TO gone;"
+    "ALTER TABLE other RENAME TO capture_app_book",
+    "functions dropped": "".join(
+        f"DROP FUNCTION {function_sql.trigger_name(op, Book._meta.db_table)} CASCADE;"
+        for op in function_sql.OPS
+    ),
+    "rows that are inherited": "CREATE TABLE more (LIKE capture_app_book INCLUDING ALL);"
+    "INSERT INTO more (id, title, pages, author_id) VALUES (7, 'More', 1, 1);"
+    "ALTER TABLE more INHERIT capture_app_book",
     "another expression": f"{trigger('DROP COLUMN title')}; "
     f"{trigger('ADD COLUMN title text GENERATED ALWAYS AS (pages::text) STORED')}",
 }
@@ -130,6 +143,42 @@ def test_what_no_trigger_saw_is_announced(books: None, how: str, looks: Callable
     assert set(Log.ops()) == {"truncate"}
     looks()
     assert Log.ops() == []
+
+
+@pytest.mark.parametrize("looks", [listener_looks, migrate_ends])
+def test_a_label_of_an_enum_is_renamed(looks: Callable[[], None]) -> None:
+    """No row is rewritten, and each says something else (B7); a new label changes none."""
+    a_book()
+    execute("CREATE TYPE mood AS ENUM ('One', 'Two')")
+    execute(trigger("ALTER COLUMN title TYPE mood USING title::mood"))
+    execute(STARTED)
+    with capturing(BOOK):
+        looks()
+        Log.clear()
+        execute("ALTER TYPE mood ADD VALUE 'Three'")
+        looks()
+        assert Log.ops() == []
+        execute("ALTER TYPE mood RENAME VALUE 'One' TO 'Eins'")
+        looks()
+        assert Log.ops() == ["truncate"]
+        looks()
+        assert Log.ops() == []
+
+
+@pytest.mark.parametrize("looks", [listener_looks, migrate_ends])
+def test_a_child_that_inherits_no_more(books: None, looks: Callable[[], None]) -> None:
+    """As of a partition: its writes count while it is one, and not after (B10)."""
+    execute("CREATE TABLE more () INHERITS (capture_app_book)")
+    looks()
+    Log.clear()
+    execute("INSERT INTO more (id, title, pages, author_id) VALUES (7, 'More', 1, 1)")
+    execute("UPDATE capture_app_book SET title = 'x'")
+    assert Log.ops() == ["insert", "update", "update"]
+    execute("ALTER TABLE more NO INHERIT capture_app_book; UPDATE more SET title = 'y'")
+    assert Log.ops() == []
+    looks()
+    assert Log.ops() == ["truncate"]
+    assert execute("SELECT FROM pg_trigger WHERE tgrelid = 'more'::regclass") == []
 
 
 def test_what_is_disabled_stays_so_until_somebody_enables_it(books: None) -> None:
@@ -217,10 +266,7 @@ EMPTY = "CREATE TABLE r4 PARTITION OF capture_app_reading FOR VALUES FROM (30) T
 def partitions() -> Iterator[None]:
     """A partitioned table with rows, and one that could be a partition."""
     execute(PARTITIONED)
-    execute(
-        "INSERT INTO kck_publish_shard (shard, shards, claimed, done, cluster) "
-        "VALUES (0, 1, pg_current_snapshot(), pg_current_snapshot(), 'c')"
-    )
+    execute(STARTED)
     with capturing(source(Reading, "value")):
         yield
 

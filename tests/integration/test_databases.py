@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 from django.db import connections, router
 
 from kck_publish.conf import settings as ours
 from kck_publish.conf import working_in
+from kck_publish.diagnosis.databases import computed_elsewhere
 from kck_publish.diagnosis.registry import diagnose
 from kck_publish.routing import PrimaryRouter
 from tests.catalog.fixtures import stored
@@ -91,6 +93,31 @@ def test_a_model_that_routers_keep_elsewhere_is_refused(replica: None, settings:
     (found,) = diagnose("sources elsewhere", "default")
     assert (found.id, found.obj) == ("E008", Publisher)
     assert "catalog.Publisher is written in the database 'replica'" in found.message
+
+
+def test_another_database_without_routers_is_refused(replica: None, settings: Any) -> None:
+    """Computes, and writes, go to ``default`` there (B5)."""
+    assert diagnose("sources elsewhere", "default") == []
+    problems = diagnose("sources elsewhere", "replica")
+    assert {problem.id for problem in problems} == {"E008"}
+    assert "Without DATABASE_ROUTERS all models are in 'default'" in problems[0].cure
+    settings.KCK_PUBLISH = {"DATABASE": "replica"}
+    with pytest.raises(SystemCheckError, match="E008"):  # which asks nothing of the replica itself
+        call_command("check", databases=["default"])
+
+
+def test_a_listener_that_would_compute_from_another_database_is_refused(
+    replica: None, settings: Any
+) -> None:
+    """It is told the database, and no router heeds that (B5)."""
+    with pytest.raises(CommandError, match=r"Item in 'default'.*PrimaryRouter' first"):
+        call_command("kck_listen", "--once", "--database", "replica")
+    settings.DATABASE_ROUTERS = [PrimaryRouter()]
+    with working_in("replica"):
+        assert not computed_elsewhere("replica")
+    settings.DATABASE_ROUTERS = [Replicas(), PrimaryRouter()]
+    with pytest.raises(CommandError, match="in 'replica'"):
+        call_command("kck_listen", "--once", "--database", "default")
 
 
 def test_the_listener_works_in_the_database_it_is_told(replica: None) -> None:

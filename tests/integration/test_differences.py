@@ -7,13 +7,14 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.core.management import CommandError
 
 from kck_publish import Cache
 from kck_publish.ops.difference import NOTHING, _differing
 from kck_publish.testing import assert_fresh
-from tests.catalog.fixtures import drain, sql
+from tests.catalog.fixtures import drain, interfering, sql
 from tests.catalog.models import Author, Item
-from tests.integration.test_commands import fails
+from tests.integration.test_commands import breaking, fails, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 cache = Cache.get_instance()
@@ -48,6 +49,35 @@ def test_verify_shows_values_only_where_asked() -> None:
     assert f"different  {key}\n" in out
     assert "Z" not in out
     assert "at ['first']: stored 'Z', fresh 'A'" in fails("kck_verify", "catalog.author", "-v", "2")
+
+
+def test_commands_print_a_diff_on_demand() -> None:
+    """``kck_explain --diff`` and ``kck_verify --diff`` print the path and both values."""
+    Item.objects.create(name="lamp", group=1, amount=5)
+    cache.get("item_names/1")
+    drain()
+    assert "diff         none\n" in run("kck_explain", "item_names/1", "--diff")
+    spoil("item_names/1", b"lamp", b"desk")
+    where = "at [0][1]: stored 'desk', fresh 'lamp'"
+    assert "desk" not in run("kck_explain", "item_names/1")
+    out = run("kck_explain", "item_names/1", "--diff")
+    assert f"diff         different\n{'':12} {where}\n" in out
+    assert "desk" not in fails("kck_verify", "item_names")
+    out = fails("kck_verify", "item_names", "--diff")
+    assert f"different  item_names/1\n{'':10} {where}\n" in out
+
+
+def test_a_diff_of_what_cannot_be_computed() -> None:
+    """A failing compute has no diff; of a key that was set by hand nobody knows a fresh value."""
+    Item.objects.create(name="lamp", group=1, amount=5)
+    cache.get("item_names/1")
+    drain()
+    with interfering(breaking("item_names")):
+        out = run("kck_explain", "item_names/1", "--diff")
+    assert "diff         failing (its compute raises Broken)\n" in out
+    cache.set("by/hand", 1)
+    with pytest.raises(CommandError, match="Nobody computes by/hand"):
+        run("kck_explain", "by/hand", "--diff")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import time
 from datetime import timedelta
@@ -159,6 +160,23 @@ def test_reads_that_are_not_declared_are_seen_in_a_sample_of_stored_keys() -> No
     finally:
         registry.unregister("sampled")
         registry.unregister("sampled_too")
+
+
+def test_a_near_file_that_others_may_have_planted(tmp_path: Path, settings: Any) -> None:
+    settings.KCK_PUBLISH = {"NEAR": str(tmp_path / "near")}
+    assert diagnose("near file", "default") == []
+    with following(NearFollower("default")):
+        pass
+    assert diagnose("near file", "default") == []
+    (tmp_path / "near").chmod(0o666)
+    (problem,) = diagnose("near file", "default")
+    assert problem.id == "W037"
+    assert "may be written by others" in problem.message
+    if os.geteuid() == 0:
+        (tmp_path / "near").chmod(0o600)
+        os.chown(tmp_path / "near", 1, 1)
+        (problem,) = diagnose("near file", "default")
+        assert "belongs to user 1" in problem.message
 
 
 def test_a_near_store_that_nobody_follows(tmp_path: Path, settings: Any, wait_until: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 from django.core.management import call_command
 
 from kck_publish import Cache, Depends, IntegerParameter, Primer, UndeclaredRead, primer
-from kck_publish.listener import batch
+from kck_publish.listener import shard_batch
 from kck_publish.ops import prime_domains
 from kck_publish.products import registry
 from kck_publish.refresh.tasks import Work
@@ -91,7 +91,7 @@ def _boards() -> list[str]:
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with a listener that runs: each drain begins without a look at the domains."""
-    monkeypatch.setattr(batch, "domains", lambda desk, place: Work())
+    monkeypatch.setattr(shard_batch, "domains", lambda desk, place, losses: Work())
 
 
 @pytest.mark.usefixtures("running")
@@ -131,7 +131,7 @@ def test_shards_each_see_to_their_own(settings: Any, monkeypatch: pytest.MonkeyP
         Item.objects.create(name=str(group), group=group)
     drain()
     assert len(_boards()) == 22
-    monkeypatch.setattr(batch, "domains", lambda desk, place: Work())
+    monkeypatch.setattr(shard_batch, "domains", lambda desk, place, losses: Work())
     Item.objects.filter(group__range=(10, 19)).delete()
     drain()
     assert _boards() == ["board/1", "board/2", *(f"board/{group}" for group in range(20, 30))]

@@ -68,9 +68,9 @@ def test_a_change_that_nobody_rang_for_is_found_and_counted() -> None:
     with override_settings(KCK_PUBLISH={"POLL_INTERVAL": 1.0}):
         running = Session(listener.run)
         try:
-            assert listener.moments.asleep.wait(20)
+            assert listener.moments.asleep.wait(120)
             sql("INSERT INTO kck_publish_change (source, op) VALUES ('catalog_item', 'truncate')")
-            assert listener.moments.seat_belt.wait(20)
+            assert listener.moments.seat_belt.wait(120)
         finally:
             listener.stop()
             running.result()

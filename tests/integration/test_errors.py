@@ -68,13 +68,13 @@ def test_an_undeclared_lookup_names_the_declared_ones() -> None:
 
 def test_wrong_parameters_name_what_is_expected() -> None:
     with pytest.raises(KeyParameterMismatch) as error:
-        AuthorPage.cached.get()
+        AuthorPage.cached.get()  # type: ignore[call-arg]
     says(error, "author_page", "expected author", "got none")
     with pytest.raises(KeyParameterMismatch) as error:
-        AuthorPage.cached.get(author=1, more=2)
+        AuthorPage.cached.get(author=1, more=2)  # type: ignore[call-arg]
     says(error, "got author, more")
     with pytest.raises(KeyParameterMismatch) as error:
-        AuthorPage.cached.get(author="x")
+        AuthorPage.cached.get(author="x")  # type: ignore[arg-type]
     says(error, "'author'", "integer", "'x'")
     with pytest.raises(KeyParameterMismatch):
         Cache.get_instance().get("author_page/1/2")

@@ -176,7 +176,7 @@ def test_a_value_that_cannot_be_kept_is_refused_by_name() -> None:
 
 @pytest.mark.django_db
 def test_what_wants_to_see_that_an_instance_is_built_does() -> None:
-    one = Builds.cached.get(pk=Builds.objects.create(name="a").pk)
+    one: Any = Builds.cached.get(pk=Builds.objects.create(name="a").pk)
     assert one.loaded == "a"
     assert Starts.cached.get(pk=Starts.objects.create(name="b").pk).before == "b"
     picture = Picture.objects.create()

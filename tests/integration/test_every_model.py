@@ -128,14 +128,14 @@ def test_a_row_that_the_first_manager_hides() -> None:
 def test_relations_of_an_instance_read_from_cached() -> None:
     row = note()
     drain()
-    found = Note.cached.get(pk=row.pk)
+    found: Any = Note.cached.get(pk=row.pk)
     assert found.of.label == "noted"
     assert found.content_type == ContentType.objects.get_for_model(Parcel)
     child = worded()
     drain()
-    found = Worded.cached.get(pk=child.pk)
-    assert list(found.friends.all()) == [child.parent]
-    assert list(found.parent.children.all()) == [child]
+    friend: Any = Worded.cached.get(pk=child.pk)
+    assert list(friend.friends.all()) == [child.parent]
+    assert list(friend.parent.children.all()) == [child]
 
 
 def test_a_swapped_model_publishes_nothing_and_its_stand_in_does() -> None:

@@ -10,6 +10,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -21,6 +22,7 @@ from example_app.models import Airline, Airport, Flight, Plane
 from example_app.primers import CarrierPunctuality, DepartureBoard, NetworkRanking, RouteStatistics
 from example_app.replay import Flown, announcements, replay
 from kck_publish import suppress
+from kck_publish.testing import assert_fresh
 
 pytestmark = pytest.mark.urls("example_app.urls")
 DAY = date(2013, 1, 16)
@@ -89,8 +91,13 @@ def test_a_route_has_its_statistics(flights: None) -> None:
     route = RouteStatistics.cached.get(origin="JFK", destination="LAX")
     assert (route["flights"], route["cancelled"], route["distance"]) == (937, 2, 2475)
     assert route["fastest"] == {"flight": "AA 21", "day": date(2013, 1, 3), "air_time": 293}
-    with pytest.raises(Flight.DoesNotExist):
+    with pytest.raises(ObjectDoesNotExist):
         RouteStatistics.cached.get(origin="LAX", destination="JFK")
+    Flight.objects.filter(carrier_id="AA", number=21).delete()
+    drain()
+    route = RouteStatistics.cached.get(origin="JFK", destination="LAX")
+    assert route["fastest"]["flight"] != "AA 21"
+    assert_fresh("route_statistics")
 
 
 def test_tallies_are_amended_to_what_a_count_finds(flights: None) -> None:

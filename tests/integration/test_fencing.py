@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kck_publish import Fenced, stores
-from kck_publish.listener import batch, shard
+from kck_publish.listener import shard, shard_batch
 from kck_publish.listener.shard import OwnedShard
 from kck_publish.log import refreshes
 from kck_publish.postgres import connect
@@ -49,7 +49,7 @@ def test_a_batch_is_written_only_from_where_it_was_read() -> None:
             session.execute("UPDATE kck_publish_shard SET done = pg_current_snapshot()")
 
     with worker() as (desk, place), interfering(move), pytest.raises(Fenced):
-        batch.batch(desk, place)
+        shard_batch.batch(desk, place)
     assert physical("item_total/1") == before
 
 
@@ -61,7 +61,7 @@ def test_who_has_lost_the_shard_does_not_take_back_the_new_owners_claim() -> Non
                 "UPDATE kck_publish_shard SET epoch = epoch + 1, claimed = '999999999:999999999:'"
             )
         with pytest.raises(Fenced):
-            batch.batch(desk, place)
+            shard_batch.batch(desk, place)
     assert sql("SELECT claimed::text FROM kck_publish_shard") == [("999999999:999999999:",)]
 
 
@@ -92,7 +92,7 @@ def test_a_value_that_a_reader_adds_in_the_middle_of_a_batch_is_not_augmented(
     sql("UPDATE catalog_item SET amount = amount + 1 WHERE name = 'one'")
     sql("UPDATE catalog_item SET amount = amount + 1 WHERE name = 'two'")
     with interfering(add), worker() as (desk, place):
-        batch.batch(desk, place)
+        shard_batch.batch(desk, place)
     entry = stored("item_total/2")
     assert entry is not None
     assert entry.body == b'{"count":1,"amount":7}'
@@ -117,7 +117,7 @@ def test_a_stolen_shard_under_a_batch(item: None) -> None:
     with worker() as (desk, place):
         backend = desk.info.backend_pid
         with interfering(steal), pytest.raises(Exception, match=r"terminating|closed|lost"):
-            batch.batch(desk, place)
+            shard_batch.batch(desk, place)
     drain()
     entry = stored("item_total/1")
     assert entry is not None

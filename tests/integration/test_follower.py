@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -114,9 +117,9 @@ def following(follower: Follower, *, asleep: bool = False) -> Iterator[Session]:
     connected = follower.process.moments.connected.count
     session = Session(follower.run)
     try:
-        assert follower.process.moments.connected.wait(20, after=connected)
+        assert follower.process.moments.connected.wait(120, after=connected)
         if asleep:
-            assert follower.process.moments.asleep.wait(20)
+            assert follower.process.moments.asleep.wait(120)
         yield session
     finally:
         follower.stop()
@@ -227,7 +230,7 @@ def test_a_second_process_waits_until_the_first_has_ended(
         insert("a")
         wait_until(lambda: first.rows == inserted("a"))
         assert not second.process.moments.connected.count
-    assert second.process.moments.connected.wait(20)
+    assert second.process.moments.connected.wait(120)
     insert("b")
     wait_until(lambda: second.rows == inserted("b"))
     second.stop()
@@ -346,3 +349,26 @@ def test_a_follower_that_cannot_work_is_refused(
 
     with pytest.raises(ConfigurationError, match=problem):
         Session(run).result()
+
+
+def test_threads_that_ask_at_once_have_one_process() -> None:
+    """One runs it, and another stops it."""
+
+    class Asked(Follower):
+        name = "asked"
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(200):
+                follower, together = Asked(), threading.Barrier(4)
+
+                def ask(follower: Asked = follower, together: Any = together) -> object:
+                    together.wait(60)
+                    return follower.process
+
+                asked = [pool.submit(ask) for _ in range(4)]
+                assert len({id(future.result()) for future in asked}) == 1
+    finally:
+        sys.setswitchinterval(interval)

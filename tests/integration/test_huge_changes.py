@@ -14,8 +14,8 @@ import pytest
 from django.db import connection, transaction
 
 from kck_publish import Cache
-from kck_publish.listener import batch as listener_batch
 from kck_publish.listener import shard
+from kck_publish.listener import shard_batch as listener_batch
 from kck_publish.listener.shard import OwnedShard
 from kck_publish.log import consumers
 from kck_publish.log.keys import shard_of
@@ -236,8 +236,8 @@ def test_what_is_put_aside_counts_as_lag_of_its_products_alone(items: list[Item]
         batch(desk, place)
     sql("UPDATE kck_publish_backlog SET at = at - interval '60 seconds'")
     with connection.cursor() as cursor:
-        assert lags(cursor, registry.graph().under("item_total")).of(0) > 59
-        assert lags(cursor, registry.graph().under("author_page")).of(0) < 59
+        assert lags(cursor, registry.graph().under("item_total")).of_shard(0) > 59
+        assert lags(cursor, registry.graph().under("author_page")).of_shard(0) < 59
     found = status()
     assert found.lag_seconds > 59
     assert found.queue["deferred"] == 1

@@ -10,6 +10,7 @@ import pytest
 from django.db import close_old_connections, connection, connections, transaction
 from django.db.utils import ProgrammingError
 
+from kck_publish.stores.cursor import PREPARE
 from tests.catalog.fixtures import another_session, drain, sql
 from tests.catalog.models import Author
 
@@ -85,6 +86,36 @@ def test_after_an_error_there_is_another_one(authors: list[Author]) -> None:
     assert kept() is None
     assert name_of(authors[0]) == "B0"
     assert kept() is not before
+
+
+def test_reads_are_prepared_where_no_pooler_is(authors: list[Author]) -> None:
+    """And Django's own statements are not; what somebody throws away is not asked for again."""
+    connection.close()
+    for _ in range(PREPARE + 1):
+        assert name_of(authors[0]) == "B0"
+    prepared = "SELECT statement FROM pg_prepared_statements WHERE NOT from_sql"
+    assert [text for (text,) in sql(prepared) if "kck_publish_entry" in text] == [
+        text for (text,) in sql(prepared)
+    ]
+    assert len(sql(prepared)) == 1
+    sql("DISCARD ALL")
+    assert name_of(authors[0]) == "B0"
+    assert [name_of(one) for one in authors] == ["B0", "B1", "B2"]
+    assert sql(prepared) == []
+
+
+def test_who_names_a_threshold_has_decided(
+    authors: list[Author], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "prepare_threshold", None)
+    connection.close()
+    try:
+        for _ in range(2 * PREPARE):
+            assert name_of(authors[0]) == "B0"
+        assert sql("SELECT count(*) FROM pg_prepared_statements") == [(0,)]
+    finally:
+        monkeypatch.undo()
+        connection.close()
 
 
 def test_it_keeps_no_rows(authors: list[Author]) -> None:

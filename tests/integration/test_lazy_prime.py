@@ -16,7 +16,7 @@ from django.db import OperationalError, connection, transaction
 from kck_publish import Cache, NotPrimed, Unserializable, stores
 from kck_publish.listener import session
 from kck_publish.postgres import connect
-from kck_publish.reading import entries, prime, running, tiers
+from kck_publish.reading import entries, prime, primed_together, tiers
 from kck_publish.stores.entry_table import EntryTable
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
@@ -99,7 +99,8 @@ def test_many_readers_of_many_cold_keys() -> None:
 
     def read(turn: int) -> Any:
         some = wanted[turn % 10 :] + wanted[: turn % 10]
-        return sum(one["amount"] for one in ItemTotal.cached.get_many(some))
+        totals: list[Any] = ItemTotal.cached.get_many(some)
+        return sum(total["amount"] for total in totals)
 
     before = len(primers.computed)
     readers = [Session(lambda turn=turn: read(turn)) for turn in range(12)]  # type: ignore[misc]
@@ -410,7 +411,7 @@ def test_the_serialization_failure_of_two_primes_is_ours_to_handle(
     from kck_publish.products import registry
 
     address = stores.Address("item_total/1", registry.get("item_total").fingerprint)
-    monkeypatch.setattr(running, "entries_of", entries_of)
+    monkeypatch.setattr(primed_together, "entries_of", entries_of)
     try:
         assert KINDS["item_total"]() == 5
     except OperationalError as error:  # pragma: no cover

@@ -51,7 +51,7 @@ QUIET: dict[str, Callable[[int], Any]] = {
 @pytest.fixture(autouse=True)
 def world(transactional_db: None) -> Iterator[None]:
     sql("CREATE VIEW lint_items AS SELECT id FROM catalog_item WHERE name = 'a'")
-    undeclared_reads._told.clear()
+    undeclared_reads._reported.clear()
     yield
     sql("DROP VIEW lint_items")
     registry.unregister("columned")

@@ -199,7 +199,13 @@ def test_a_product_over_a_hundred_stored_ones_computes_none_of_them() -> None:
 
 def test_an_augmentable_product_is_stored_from_inside_another() -> None:
     """One that is amended is stored when nobody has committed while it was computed (B0)."""
-    assert cache.get("miss_over_total") == 2
+    for _attempt in range(
+        20
+    ):  # the tests beside this one commit too, in databases of the same server
+        assert cache.get("miss_over_total") == 2
+        if stored("item_total/1"):
+            break
+        cache.clear()
     assert stored("item_total/1")
     sql('UPDATE catalog_item SET amount = amount + 1 WHERE "group" = 1')
     drain()

@@ -106,4 +106,4 @@ def test_a_miss_whose_add_fails_harms_no_hook_of_the_users(
         sql("ALTER TABLE entry_away RENAME TO kck_publish_entry")
     assert called == ["before", "after"]
     assert stored("soft/3") is None
-    assert "on_commit()" in caplog.text
+    assert "cannot be stored" in caplog.text

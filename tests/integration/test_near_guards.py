@@ -19,8 +19,8 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 
 from kck_publish import Cache
-from kck_publish.capture import request_writes
-from kck_publish.capture.request_writes import OwnWrites, Writes
+from kck_publish.capture import own_request_writes
+from kck_publish.capture.own_request_writes import OwnWrites, Writes
 from kck_publish.listener.near_follower import NearFollower
 from kck_publish.listener.near_loop import following
 from kck_publish.log.consumers import register
@@ -32,8 +32,8 @@ from kck_publish.request import GlobalRequest
 from kck_publish.request.read_your_writes import ReadYourWritesMiddleware
 from kck_publish.stores.near import journal
 from kck_publish.stores.near import reader as near_reader
-from kck_publish.stores.near.asking import DAMAGED
 from kck_publish.stores.near.format import clock
+from kck_publish.stores.near.hold_requests import DAMAGED
 from kck_publish.stores.near.writer import NearFile
 from kck_publish.testing import travel
 from tests.catalog.fixtures import Session, another_session, computes, drain, lease_of, sql
@@ -63,11 +63,11 @@ def change(amount: int = 6) -> int:
 def context(*brought: Writes) -> Iterator[OwnWrites]:
     """A request that keeps account of its writes, and of what its browser brings along."""
     mine = OwnWrites(brought)
-    token = request_writes.activate(mine)
+    token = own_request_writes.activate(mine)
     try:
         yield mine
     finally:
-        request_writes.restore(token)
+        own_request_writes.restore(token)
 
 
 def token(xid: int) -> Writes:
@@ -201,7 +201,7 @@ def shows(path: str, wait_until: Any) -> None:
     reader = near_reader.reader(path)
     with connection.cursor() as cursor:
         now = take(cursor)
-    wait_until(lambda: reader._done() is not None and reader.includes(now), 20)
+    wait_until(lambda: reader._done() is not None and reader.includes(now))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from kck_publish import Cache
-from kck_publish.listener import batch, shard
+from kck_publish.listener import shard, shard_batch
 from kck_publish.postgres import connect
 from kck_publish.stores import read_own
 from tests.catalog.fixtures import Session, another_session, computes, drain, settle, sql, stored
@@ -233,8 +233,8 @@ def test_between_the_batches_of_a_cascade(settings: Any) -> None:
     try:
         place = shard.take(desk, 0, 1)
         assert place is not None
-        while batch.waits(desk, place):
-            place, _ = Session(lambda place=place: batch.batch(desk, place)).result()  # type: ignore[misc]
+        while shard_batch.waits(desk, place):
+            place, _ = Session(lambda place=place: shard_batch.batch(desk, place)).result()  # type: ignore[misc]
             assert Stock.cached.get(book=book.pk) == 2
             assert ShelfSum.cached.get(author=author.pk) == ["A B", 2]
             assert Shelf.cached.get(author=author.pk) == {"T": 2}

@@ -23,7 +23,7 @@ from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
-from kck_publish.capture import request_writes, session_writes
+from kck_publish.capture import own_request_writes, own_session_writes
 from kck_publish.request.read_your_writes import PREFIX, ReadYourWritesMiddleware
 from kck_publish.stores import read_own
 from tests.catalog.fixtures import Session, another_session, computes, drain, sql
@@ -98,7 +98,7 @@ async def aview(request: HttpRequest) -> HttpResponse:
 
 
 def shelf(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(json.dumps(ShelfSum.cached.get(author=request.GET["author"])))
+    return HttpResponse(json.dumps(ShelfSum.cached.get(author=int(request.GET["author"]))))
 
 
 urlpatterns = [path("item", view), path("aitem", aview), path("shelf", shelf)]
@@ -404,7 +404,7 @@ def test_concurrent_contexts_have_their_own() -> None:
         return [one.content for one in found]
 
     assert async_to_sync(run)() == [b"[8]", b"[5]", b"[5]", b"[5]"]
-    assert request_writes.current() is None
+    assert own_request_writes.current() is None
 
 
 def test_a_database_that_has_gone_costs_the_token_only(
@@ -415,7 +415,7 @@ def test_a_database_that_has_gone_costs_the_token_only(
     def gone(*_: Any) -> None:
         raise OperationalError
 
-    monkeypatch.setattr(session_writes, "take", gone)
+    monkeypatch.setattr(own_session_writes, "take", gone)
     client = Client()
     post(client, 8)
     assert not tokens(client)

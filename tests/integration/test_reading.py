@@ -186,7 +186,7 @@ def test_a_value_that_the_field_does_not_take(transactional_db: None) -> None:
 
 def test_cached_is_read_on_the_model(author: Author) -> None:
     with pytest.raises(AttributeError, match="on Author, not on its instances"):
-        _ = author.cached
+        _ = author.cached  # type: ignore[call-overload]
 
 
 def test_what_is_returned_is_the_readers_own(author: Author, values: dict[str, Any]) -> None:
@@ -236,7 +236,8 @@ def test_values_come_back_as_what_they_were(name: str, values: dict[str, Any]) -
 def test_get_many_gives_a_list_as_asked(transactional_db: None) -> None:
     Item.objects.bulk_create([Item(name=f"i{n}", group=n, amount=n) for n in range(3)])
     asked = [{"group": 2}, {"group": 0}, {"group": 2}]
-    assert [one["amount"] for one in ItemTotal.cached.get_many(asked)] == [2, 0, 2]
+    totals: list[Any] = ItemTotal.cached.get_many(asked)
+    assert [one["amount"] for one in totals] == [2, 0, 2]
     with CaptureQueriesContext(connection) as queries:
         ItemTotal.cached.get_many(asked)
     assert len([one for one in queries if "kck_publish_entry" in one["sql"]]) == 1
@@ -273,7 +274,7 @@ def test_wrong_parameters(transactional_db: None) -> None:
         with pytest.raises(KeyParameterMismatch, match="item_total"):
             ItemTotal.cached.get(**wrong)
     with pytest.raises(KeyParameterMismatch, match=r"item_total.*group"):
-        ItemTotal.cached.get(group="one")
+        ItemTotal.cached.get(group="one")  # type: ignore[arg-type]
     for key in ("item_total", "item_total/1/2", "item_total/one", "item_total/01"):
         with pytest.raises(KeyParameterMismatch, match="item_total"):
             cache.get(key)

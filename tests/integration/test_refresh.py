@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from kck_publish import Cache, Depends, IntegerParameter, Primer, Unserializable, conf
 from kck_publish.exceptions import Fenced, ShardOccupied
-from kck_publish.listener import batch, shard
+from kck_publish.listener import shard, shard_batch
 from kck_publish.listener.listener import Listener
 from kck_publish.listener.shard import OwnedShard
 from kck_publish.postgres import connect
@@ -267,7 +267,7 @@ def test_one_batch_sees_one_snapshot(author: Author) -> None:
             session.execute("UPDATE catalog_author SET first = first || 'Y' WHERE first < 'XYY'")
 
     with worker() as (desk, place), interfering(interrupt):
-        batch.batch(desk, place)
+        shard_batch.batch(desk, place)
     assert seen == ["X", "X"]
     drain()
     assert_fresh()
@@ -489,10 +489,10 @@ def test_a_worker_whose_shard_has_moved_writes_nothing(edition: Edition) -> None
 
     with worker() as (desk, place):
         with interfering(move), pytest.raises(Fenced, match="Shard 0 has moved"):
-            batch.batch(desk, place)
+            shard_batch.batch(desk, place)
         assert physical(key) == before
         with pytest.raises(Fenced):  # nor does it claim
-            batch.batch(desk, place)
+            shard_batch.batch(desk, place)
     ((done, claimed),) = sql("SELECT done::text, claimed::text FROM kck_publish_shard")
     assert done == place.done
     assert claimed != done  # the first one had claimed; that costs at most a refresh

@@ -60,7 +60,7 @@ def queries(run: Callable[[], Any]) -> int:
 
 def test_a_key_is_read_once_a_request(author: Author) -> None:
     def read() -> Author:
-        return Author.cached.get(pk=author.pk)  # type: ignore[no-any-return]
+        return Author.cached.get(pk=author.pk)
 
     with GlobalRequest():
         assert queries(read) == 1

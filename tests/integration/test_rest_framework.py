@@ -136,14 +136,15 @@ def some_request(chance: random.Random, pks: list[int]) -> tuple[str, dict[str, 
     return path, headers
 
 
-def test_500_random_requests_are_answered_as_by_the_plain_view(
-    over: str, client: APIClient, library: None
+@pytest.mark.parametrize("requests", [150, pytest.param(500, marks=pytest.mark.long)])
+def test_random_requests_are_answered_as_by_the_plain_view(
+    over: str, client: APIClient, library: None, requests: int
 ) -> None:
     """Status, the headers that matter and the body, with writes of all kinds in between."""
     chance = random.Random(6)
     seen: dict[int, int] = {}
     denied_rows = 0
-    for number in range(500):
+    for number in range(requests):
         if number % 10 == 0:
             write(chance)
             drain()
@@ -153,7 +154,7 @@ def test_500_random_requests_are_answered_as_by_the_plain_view(
         seen[response.status_code] = seen.get(response.status_code, 0) + 1
         denied_rows += response.status_code == 403 and "X_Key" not in headers
     assert_fresh(*PRODUCTS)
-    assert seen[200] > 200, seen
+    assert seen[200] > requests * 0.4, seen
     assert denied_rows, seen
     assert {403, 404, 406} <= set(seen), seen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -161,3 +162,28 @@ def test_views_whose_answers_have_no_tag_judge_none(path: str, rf: Any) -> None:
     assert "ETag" not in View.as_view({"get": "retrieve"})(rf.get("/"), pk=pk).headers
     request = rf.patch("/", b"{}", content_type="application/json", headers={"If-Match": '"x"'})
     assert View.as_view({"patch": "partial_update"})(request, pk=pk).status_code == 200
+
+
+@pytest.mark.usefixtures("over")
+class TestInAContentCoding:
+    @pytest.fixture(autouse=True)
+    def coded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(NovelV1Primer, "content_encodings", ("gzip",))
+
+    def test_rows_and_lists_are_sent_so(self, client: APIClient, path: str) -> None:
+        Novel.objects.update(title="A" * 60)
+        drain()
+        for url in (path, "/cached/novels/"):
+            plain, packed = client.get(url), client.get(url, headers={"Accept-Encoding": "gzip"})
+            assert packed["Content-Encoding"] == "gzip"
+            assert gzip.decompress(packed.content) == plain.content
+            assert packed["ETag"] != plain["ETag"]
+            assert "Accept-Encoding" in plain["Vary"]
+
+    def test_a_write_may_name_its_tag(self, client: APIClient, path: str) -> None:
+        Novel.objects.update(title="A" * 60)
+        drain()
+        etag = client.get(path, headers={"Accept-Encoding": "gzip"})["ETag"]
+        assert etag.endswith('-gzip"')
+        assert write(client, "put", path, If_Match=etag) == 200
+        assert write(client, "put", path, If_Match=etag) == 412

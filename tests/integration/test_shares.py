@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kck_publish.following.process import UnlistedError
 from kck_publish.listener.assignment import Assignment
 from kck_publish.listener.shard import OwnedShard
 from kck_publish.postgres import connect
@@ -94,3 +95,35 @@ def test_a_part_of_the_shards_is_let_go_of_once_there_is_another(members: list[M
     assert sorted(second.owned) == [2, 3]
     after = sql("SELECT epoch FROM kck_publish_shard ORDER BY shard")
     assert [new - old for (old,), (new,) in zip(before, after, strict=True)] == [0, 0, 1, 1]
+
+
+def test_a_session_of_another_role_is_judged_by_its_signs_of_life(members: list[Member]) -> None:
+    """When it began is shown to its own role alone, and to those that may see it (C10)."""
+    first, other = members
+    sql("DROP ROLE IF EXISTS kck_other")
+    sql("CREATE ROLE kck_other")
+    sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO kck_other")
+    try:
+        other.desk.execute("SET ROLE kck_other")
+        assert other.desk.execute(
+            "SELECT backend_start FROM pg_stat_activity WHERE pid = %s", [first.pid]
+        ).fetchone() == (None,)
+        other.sharing.bury()
+        assert rows() == [first.id, other.id]
+        sql(
+            "UPDATE kck_publish_listener SET seen_at = seen_at - interval '1 hour' WHERE id = %s",
+            first.id,
+        )
+        other.sharing.beat(other.id, 0)
+        assert rows() == [other.id], "else it would be rung for, and counted, for ever"
+    finally:
+        other.desk.execute("RESET ROLE")
+        sql("DROP OWNED BY kck_other")
+        sql("DROP ROLE kck_other")
+
+
+def test_a_listener_without_its_row_is_told(members: list[Member]) -> None:
+    first, _ = members
+    sql("DELETE FROM kck_publish_listener")
+    with pytest.raises(UnlistedError):
+        first.sharing.beat(first.id, 0)

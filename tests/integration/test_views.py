@@ -21,7 +21,7 @@ from kck_publish import ConfigurationError, KeyParameterMismatch, ProductView
 from kck_publish.products import registry
 from tests.catalog.fixtures import computes, drain
 from tests.catalog.models import Author, Book
-from tests.catalog.primers import AuthorCard, AuthorPage, OnlyPrimed
+from tests.catalog.primers import AuthorCard, AuthorPage, OnlyPrimed, Shelf
 
 
 class OwnPage(ProductView):
@@ -131,7 +131,7 @@ def test_a_pattern_that_names_other_parameters_is_a_fault_of_the_code(client: Cl
 
 def test_who_may_see_it_has_to_be_said() -> None:
     with pytest.raises(ConfigurationError, match="does not say who may see it"):
-        ProductView.as_view(primer=AuthorPage)
+        ProductView.as_view(primer=Shelf)
     with pytest.raises(ConfigurationError, match="primer="):
         ProductView.as_view(public=True)
 

@@ -9,9 +9,12 @@ ROOT = Path(__file__).parents[2]
 CODE = ROOT / "kck_publish"
 INNER = "tests/integration/"
 FAULTS = "tests/faults/"
+KAFKA = f"{INNER}test_kafka"
 NEAR = f"{INNER}test_near"
+QUERYSETS = "tests/integration/test_querysets.py"
 NEAR_FILE = "tests/unit/test_near_file.py"
 NEAR_FOLLOWS = "tests/acceptance/test_near.py"
+NEAR_LIVE = "tests/live/test_near_file.py"
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,7 @@ GUARDS = (
     Guard(
         "lazy prime",
         "the listener claims before it looks which keys are stored",
-        (
-            (
-                "        if desk.execute(_CLAIM, [until, place.shard, place.epoch]).rowcount == 0:\n"
-                "            raise Fenced(place.shard)\n",
-                "",
-            ),
-            (
-                "        outcome = changes.run()\n    place",
-                "        outcome = changes.run()\n"
-                "        desk.execute(_CLAIM, [until, place.shard, place.epoch])\n    place",
-            ),
-        ),
+        (("        if self._is_made:\n", "        if self._is_made or queries:\n"),),
         f"{INNER}test_lazy_prime.py::test_a_reader_that_adds_after_the_look_sees_the_claim",
     ),
     _guard(
@@ -116,10 +108,8 @@ GUARDS = (
     _guard(
         "lazy prime",
         "an augmentable product is primed in one snapshot",
-        "            if product.augmentable and not connection.savepoint_ids:\n"
-        '                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")\n'
-        "            mine",
-        "            mine",
+        "    alone = product.augmentable and not connection.savepoint_ids\n",
+        "    alone = False\n",
         f"{INNER}test_lazy_prime.py::"
         "test_a_change_committed_while_a_prime_computes_and_handled_later",
     ),
@@ -145,6 +135,86 @@ GUARDS = (
         "",
         "tests/contracts/test_stores.py::"
         "test_a_row_that_was_written_anew_since_the_look_is_not_adopted",
+    ),
+    # --- live
+    _guard(
+        "live",
+        "a version is taken once the row is locked",
+        "by = excluded.by, version = nextval('kck_publish_version'),",
+        "by = excluded.by, version = excluded.version,",
+        "tests/live/test_versions.py::test_of_two_who_write_the_later_has_the_greater_version",
+    ),
+    _guard(
+        "live",
+        "a hub that begins sets the versions past the clock",
+        "            journal.mark(cursor, place.id)\n            advance_versions(cursor)\n",
+        "            journal.mark(cursor, place.id)\n",
+        "tests/live/test_versions.py::"
+        "test_versions_go_on_above_those_of_a_database_that_was_there_before",
+    ),
+    _guard(
+        "live",
+        "who has joined is told nothing of a copy that is older",
+        "            key: [mailbox for mailbox in self._keys[key].newcomers if mailbox.joined <= at]\n",
+        "            key: list(self._keys[key].newcomers)\n",
+        f"{NEAR_LIVE}::test_who_joins_waits_for_a_copy_that_is_no_older",
+    ),
+    _guard(
+        "live",
+        "what PostgreSQL has told is followed by no older copy",
+        "        if self._asked.get(key, 0.0) > at:\n            return False\n",
+        "",
+        f"{NEAR_LIVE}::test_what_postgresql_has_told_is_followed_by_no_older_copy",
+    ),
+    _guard(
+        "live",
+        "who follows the file learns that the log has forgotten something",
+        "        if is_known and _NUMBER.unpack_from(floor)[0] <= self._seen:\n",
+        "        if is_known:\n",
+        "tests/unit/test_near_log.py::test_what_is_forgotten_may_be_anything",
+    ),
+    _guard(
+        "live",
+        "what a client has already is not sent again",
+        "        if not self._has(event):\n",
+        "        if True:\n",
+        "tests/live/test_streams.py::test_a_client_that_comes_back_is_told_what_it_has_missed",
+    ),
+    _guard(
+        "live",
+        "a stream gives back the thread of its request",
+        "    await threads.release()  # also of what the middleware did with the response\n",
+        "",
+        "tests/live/test_streams.py::test_a_stream_takes_no_thread_and_no_connection",
+    ),
+    _guard(
+        "live",
+        "rights are asked again",
+        "                frames += _denied(hub, client, await check(client))\n",
+        "",
+        "tests/live/test_rights.py::test_a_permission_is_needed_and_its_loss_is_told",
+    ),
+    _guard(
+        "live",
+        "a value of a user is only for that user, whatever the permissions say",
+        'return not product.primer.per_user or typed["user"] == own',
+        "return True",
+        "tests/live/test_rest_permissions.py::test_a_user_sees_only_the_own_values",
+    ),
+    _guard(
+        "live",
+        "permissions of REST framework are asked about the row",
+        "            view.check_object_permissions(asked, rows.get(**row_key))\n",
+        "",
+        "tests/live/test_rest_permissions.py::"
+        "test_a_row_that_is_given_to_another_is_denied_before_the_listener_knows",
+    ),
+    _guard(
+        "live",
+        "nor does a class let in everybody",
+        "callable(rule) and not isinstance(rule, type)",
+        "callable(rule)",
+        "tests/live/test_rest_permissions.py::test_lists_that_cannot_work_are_refused",
     ),
     # --- single flight
     _guard(
@@ -217,8 +287,8 @@ GUARDS = (
     _guard(
         "following",
         "a batch is computed in one snapshot",
-        'raw.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")',
-        'raw.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY")',
+        '_LEVEL = "ISOLATION LEVEL REPEATABLE READ, READ ONLY"',
+        '_LEVEL = "ISOLATION LEVEL READ COMMITTED, READ ONLY"',
         f"{INNER}test_refresh.py::test_one_batch_sees_one_snapshot",
     ),
     _guard(
@@ -289,6 +359,20 @@ GUARDS = (
     # --- own writes
     _guard(
         "own writes",
+        "asynchronous code reads the near store at once where its thread has written nothing",
+        ".get(product) == _count",
+        ".get(product) is not None",
+        f"{INNER}test_async_reads.py::test_own_writes_of_asynchronous_code_are_seen",
+    ),
+    _guard(
+        "own writes",
+        "and where its request has written nothing",
+        "return context not in _wrote  # nobody else has its thread",
+        "return True",
+        f"{INNER}test_async_reads.py::test_own_writes_of_asynchronous_code_are_seen",
+    ),
+    _guard(
+        "own writes",
         "nothing is stored that is not committed",
         "    if uncommitted:\n",
         "    if False:\n",
@@ -328,8 +412,8 @@ GUARDS = (
     _guard(
         "own writes",
         "the next request is held to what the browser brings along",
-        "for one in self.brought if one.touch(settings)",
-        "for one in self.brought if False",
+        "for write in self.brought if write.touch(settings)",
+        "for write in self.brought if False",
         f"{INNER}test_read_your_writes.py::"
         "test_the_next_request_sees_the_write_and_others_are_not_bothered",
     ),
@@ -358,41 +442,40 @@ GUARDS = (
     _guard(
         "falling asleep",
         "those who may have read the old word are waited for",
-        '        self._desk.execute("SELECT pg_current_xact_id()")\n        return self.running()',
-        "        return frozenset()",
+        "        return _numbers(running), [",
+        "        return frozenset(), [",
         f"{INNER}test_falling_asleep.py",
     ),
     _guard(
         "falling asleep",
         "they are asked for after the word is given",
-        "        self._flag(True)\n"
-        '        self._desk.execute("SELECT pg_current_xact_id()")\n'
-        "        return self.running()",
-        '        self._desk.execute("SELECT pg_current_xact_id()")\n'
-        "        running = self.running()\n"
-        "        self._flag(True)\n"
-        "        return running",
+        "            self._flag(True)\n"
+        '            self._alone("SELECT pg_current_xact_id()")\n'
+        "            running = self._desk.execute(_RUNNING)\n",
+        '            self._alone("SELECT pg_current_xact_id()")\n'
+        "            running = self._desk.execute(_RUNNING)\n"
+        "            self._flag(True)\n",
         f"{INNER}test_falling_asleep.py",
     ),
     _guard(
         "falling asleep",
         "a younger transaction has ended, so that the snapshot lists them all",
-        '        self._desk.execute("SELECT pg_current_xact_id()")\n        return self',
-        "        return self",
+        '            self._alone("SELECT pg_current_xact_id()")\n',
+        "",
         f"{INNER}test_falling_asleep.py",
     ),
     _guard(
         "falling asleep",
         "there is a look after the word is given",
-        "while not self.look(once=True) and not self.stopping:",
-        "while (pause == CLOSE_POLL or not self.look(once=True)) and not self.stopping:",
+        "        is_quiet, pause = self.is_quiet(answers), CLOSE_POLL\n",
+        "        is_quiet, pause = True, CLOSE_POLL\n",
         f"{INNER}test_falling_asleep.py",
     ),
     _guard(
         "falling asleep",
         "and another after the last one has ended: look who, then drain",
-        "while not self.look(once=True) and not self.stopping:",
-        "while (pause > CLOSE_POLL and not uncertain or not self.look(once=True)):",
+        "while (is_quiet or not self.look(once=True)) and not self.stopping:",
+        "while (pause > CLOSE_POLL and not uncertain or is_quiet or not self.look(once=True)):",
         f"{INNER}test_falling_asleep.py",
     ),
     _guard(
@@ -415,8 +498,8 @@ GUARDS = (
     _guard(
         "falling asleep",
         "the library's own rows ring too",
-        'cursor.execute("SELECT kck_publish_ring_v1()")',
-        "pass",
+        "        cursor.execute(RING)\n\n\n_LOG_WHOLE",
+        "        pass\n\n\n_LOG_WHOLE",
         f"{INNER}test_log.py::test_a_request_rings_for_a_listener_that_sleeps",
     ),
     _guard(
@@ -432,6 +515,14 @@ GUARDS = (
         "        self._listen()\n        if not heard or",
         "        if not heard or",
         f"{FAULTS}test_outages.py::test_a_listen_connection_that_is_half_open_is_noticed",
+    ),
+    # --- one snapshot
+    _guard(
+        "one snapshot",
+        "NULLs are not unique: a row that was read is not the only one",
+        "        if any(value is None for value in each.values()):  # which",
+        "        if False:  # which",
+        "tests/zoo/test_nulls.py::test_a_change_of_a_row_with_null_reads_two_of_them",
     ),
     # --- unchanged stops
     _guard(
@@ -460,15 +551,15 @@ GUARDS = (
     _guard(
         "sharing",
         "the dead are buried",
-        "        self._desk.execute(_BURY)\n",
-        "        pass\n",
+        "            (_BURY, [settings.SILENCE]),\n",
+        '            ("SELECT 1", []),\n',
         f"{INNER}test_shares.py::test_the_dead_are_buried_and_the_living_are_not",
     ),
     _guard(
         "sharing",
         "a process number that is used again is not the dead one's",
-        "WHERE a.pid = l.backend AND a.backend_start <= l.started_at)",
-        "WHERE a.pid = l.backend)",
+        "              ELSE a.backend_start <= l.started_at END)",
+        "              ELSE true END)",
         f"{INNER}test_shares.py::test_a_backend_that_got_a_dead_ones_number_does_not_keep_it_alive",
     ),
     _guard(
@@ -517,9 +608,23 @@ GUARDS = (
     _guard(
         "capture",
         "a pooler's client asks for its transaction before that ends",
-        "            yield\n            pooled_writes.record(raw)",
+        "            yield\n            own_pooled_writes.record(raw)",
         "            yield",
         "tests/deployments/test_own_writes.py",
+    ),
+    _guard(
+        "capture",
+        "where a subscription writes the triggers are row triggers",
+        'by_row=sql.SQL("is_subscribed" if op != "truncate" else "false")',
+        'by_row=sql.SQL("false")',
+        "tests/deployments/test_logical_replication.py",
+    ),
+    _guard(
+        "capture",
+        "and no others, or a row of one's own would be written down twice",
+        "IF {by_row} AND is_partitioned THEN",
+        "IF false THEN",
+        "tests/deployments/test_logical_replication.py::test_partitions_that_a_subscription_writes",
     ),
     # --- old and new code
     _guard(
@@ -686,7 +791,7 @@ GUARDS = (
     _guard(
         "reading the near store",
         "a session that has written asks the store",
-        "        if self.name not in session_writes.here.quiet and not _is_quiet(self.product, near):\n"
+        "        if self.name not in own_session_writes.here.quiet and not _is_quiet(self.product, near):\n"
         "            return None\n",
         "",
         f"{NEAR}.py::test_own_writes_are_visible_at_once_and_until_the_copy_has_them",
@@ -785,6 +890,20 @@ GUARDS = (
     ),
     _guard(
         "reading the near store",
+        "that nothing is read is not said again while the file has a lease",
+        "                if now >= self._written.until:\n",
+        "                if now >= self._lease.until:\n",
+        f"{NEAR_FILE}::test_who_asks_again_and_again_without_a_lease_sees_the_next_one",
+    ),
+    _guard(
+        "reading the near store",
+        "nor under a lease where the owner is not known",
+        '        done = owner.done if owner is not None else ""\n',
+        "        if owner is None:\n            return None\n        done = owner.done\n",
+        f"{NEAR_FILE}::test_that_nothing_is_read_is_not_said_under_a_lease",
+    ),
+    _guard(
+        "reading the near store",
         "a file that was cut short is not read",
         "if is_cut_short(env, self.path) or read_owner",
         "if read_owner",
@@ -807,7 +926,7 @@ GUARDS = (
     _guard(
         "reading the near store",
         "and opened by nobody before the fork is done",
-        "if opened.forking:  # nothing may be open when the child begins",
+        "if open_files.forking:  # nothing may be open when the child begins",
         "if False:",
         f"{NEAR_FILE}::test_nobody_opens_it_while_the_process_forks",
     ),
@@ -826,6 +945,176 @@ GUARDS = (
             ("_known[rest] = etag_of(body)", '_known[b""] = etag_of(body)'),
         ),
         f"{NEAR_FILE}::test_the_tag_of_a_record_is_that_of_its_own_body",
+    ),
+    # --- paths
+    _guard(
+        "paths",
+        "what rows were before the batch is followed, too, where several tables tell a key",
+        "        self._old = old if tree.spanning else None\n",
+        "        self._old = None\n",
+        f"{INNER}test_paths.py::test_what_changes_together_is_found_by_what_it_was",
+    ),
+    _guard(
+        "paths",
+        "a row that may have been the only one on the way touches the key of none",
+        "return parts if node.sure else Parts(parts | self._absent(node, parts))",
+        "return parts",
+        f"{INNER}test_paths.py::test_the_first_row_and_the_last_on_the_way_count",
+    ),
+    _guard(
+        "paths",
+        "a key whose row on the way has changed is primed, and not augmented",
+        "        if not exact:\n            task.changes = None\n",
+        "",
+        f"{INNER}test_paths.py::test_a_changed_row_is_shown_to_augment_with_what_its_paths_lead_to",
+    ),
+    _guard(
+        "paths",
+        "a change that touches one key by both of its versions is shown to it once",
+        "        if place not in seen:  # both versions of a row may touch one key\n",
+        "        if True:\n",
+        f"{INNER}test_paths.py::test_a_changed_row_is_shown_to_augment_with_what_its_paths_lead_to",
+    ),
+    _guard(
+        "paths",
+        "nothing is told from old rows of which some are put aside",
+        "        if product.name in self._behind and dependency.spanning:\n",
+        "        if False:\n",
+        f"{INNER}test_paths.py::test_rows_on_the_way_that_are_put_aside",
+    ),
+    # --- products from querysets
+    _guard(
+        "products from querysets",
+        "a condition that does not hold for all rows tells no key",
+        '            within = always and part.connector == "AND" and not part.negated\n',
+        '            within = always and part.connector == "AND"\n',
+        "tests/integration/test_querysets.py::test_a_condition_that_is_negated_tells_no_key",
+    ),
+    _guard(
+        "products from querysets",
+        "what cannot be seen through touches all keys",
+        "    for node in tree.nodes:\n        node.columns, node.params, node.where = None, {}, []\n",
+        "    return\n",
+        "tests/integration/test_querysets.py::test_what_cannot_be_seen_through_touches_all_keys",
+    ),
+    _guard(
+        "products from querysets",
+        "a condition that holds without a row excuses no row of an outer join",
+        "        if table.outer and asked.rejects_nothing():\n",
+        "        if False:\n",
+        "tests/integration/test_querysets.py::test_a_row_that_was_missing_counts",
+    ),
+    _guard(
+        "products from querysets",
+        "what a subquery asks tells the keys of its own rows alone",
+        "        if len(inside) < len(nodes):\n",
+        "        if False:\n",
+        "tests/integration/test_querysets.py::test_a_condition_within_an_annotation_tells_its_own_rows",
+    ),
+    _guard(
+        "products from querysets",
+        "a query of a form that was not read at start is refused",
+        "        return constants is not None and _hold(constants, notes.values)\n",
+        "        return constants is None or _hold(constants, notes.values)\n",
+        "tests/integration/test_querysets.py::test_a_query_of_another_form_is_refused_when_it_comes",
+    ),
+    _guard(
+        "products from querysets",
+        "one NULL in what is selected makes NOT IN fail for all rows",
+        "    if not always and (target.null or table.outer):\n",
+        "    if False:\n",
+        "tests/integration/test_querysets.py::test_a_null_among_what_is_not_in_counts_for_all",
+    ),
+    _guard(
+        "products from querysets",
+        "behind the last row that is kept others may come first",
+        "            if index < len(keys) or not more:  # behind the last one held others may come first\n",
+        "            if True:\n",
+        f"{QUERYSETS}::test_a_slice_is_amended_from_its_reserve",
+    ),
+    _guard(
+        "products from querysets",
+        "a slice whose reserve is used up is primed",
+        "        if more and (self.high is None or len(kept) < self.high):\n",
+        "        if False:\n",
+        f"{QUERYSETS}::test_a_slice_is_amended_from_its_reserve",
+    ),
+    _guard(
+        "products from querysets",
+        "what an extreme was before it left is not known by what is left",
+        "            return _Gone(known)\n",
+        "            return state\n",
+        f"{QUERYSETS}::test_numbers_are_amended",
+    ),
+    _guard(
+        "products from querysets",
+        "the order of two texts is the database's",
+        '        raise Reprime("the order of texts is the database\'s")\n',
+        "        return self.text < other.text\n",
+        f"{QUERYSETS}::test_groups_are_amended",
+    ),
+    _guard(
+        "products from querysets",
+        "what the queryset makes of a number is not taken for the number",
+        "    if [(answer,) for answer in answers] == rows and type(answers[0]) is type(rows[0][0]):\n",
+        "    if True:\n",
+        f"{QUERYSETS}::test_what_cannot_be_amended_is_primed",
+    ),
+    _guard(
+        "products from querysets",
+        "a constant that is another one for some parameters is refused",
+        "    return all(values[place] == value for place, value in constants.items())\n",
+        "    return True\n",
+        f"{QUERYSETS}::test_constants_that_depend_on_the_parameter_are_refused",
+    ),
+    _guard(
+        "products from querysets",
+        "so is one of a prefetch, which stands in no text",
+        "        if executed and not _has_prefetches_of_its_own(answer):\n",
+        "        if executed:\n",
+        f"{QUERYSETS}::test_so_they_are_where_the_value_is_primed[a prefetch]",
+    ),
+    _guard(
+        "products from querysets",
+        "what is prefetched by a path stands in no text, either",
+        '    return " ".join(getattr(each, "prefetch_to", each) for each in _prefetches(answer))\n',
+        '    return ""\n',
+        f"{QUERYSETS}::test_so_they_are_where_the_value_is_primed[what is prefetched]",
+    ),
+    _guard(
+        "products from querysets",
+        "a query that finds nothing has a text to compare",
+        "query.get_compiler(settings.DATABASE, elide_empty=False)",
+        "query.get_compiler(settings.DATABASE)",
+        f"{QUERYSETS}::test_a_query_that_finds_nothing[rows]",
+    ),
+    _guard(
+        "products from querysets",
+        "a row that may be before the end of a primed slice has it primed",
+        "        if not later:\n",
+        "        if False:\n",
+        f"{QUERYSETS}::test_a_row_behind_a_slice_that_is_primed_changes_nothing",
+    ),
+    _guard(
+        "products from querysets",
+        "a slice that is not full has no end",
+        "        if not isinstance(rows, list) or len(rows) != self.count:\n",
+        "        if not rows:\n",
+        f"{QUERYSETS}::test_a_row_behind_a_slice_that_is_primed_changes_nothing",
+    ),
+    _guard(
+        "products from querysets",
+        "an amended value is never of a query that was not read at start",
+        "self._has(*self._text_of(made)) or False",
+        "self._has(*self._text_of(made)) is not False",
+        f"{QUERYSETS}::test_a_count_of_another_form_is_refused_when_it_comes",
+    ),
+    _guard(
+        "products from querysets",
+        "NaN fulfils what Python says it does not",
+        "            return MAYBE\n        return None if value is None else bool(sure(value, given))\n",
+        "            return False\n        return None if value is None else bool(sure(value, given))\n",
+        "tests/integration/test_kept_fields.py::test_numbers_that_python_compares_otherwise",
     ),
     # --- following for the near store
     _guard(
@@ -1078,5 +1367,308 @@ GUARDS = (
         "        _check_path(self.url, parameters)\n",
         "",
         f"{INNER}test_remote.py::test_a_parameter_leads_out_of_no_path",
+    ),
+    _guard(
+        "Kafka",
+        "an offset moves only from the one that the process expects",
+        "    if cursor.rowcount == 0:\n        raise Moved(where.name)\n",
+        "",
+        f"{KAFKA}_consume.py::test_of_two_that_handle_the_same_messages_one_commits",
+    ),
+    _guard(
+        "Kafka",
+        "a later message of a key leaves out the earlier one that waits for its retry",
+        "            if self._consumer.supersedes and wanted:\n",
+        "            if False:\n",
+        f"{KAFKA}_consume.py::test_an_old_retried_message_overwrites_nothing_newer",
+    ),
+    _guard(
+        "Kafka",
+        "what is not newer than the row changes nothing",
+        '            act += sql.SQL(" WHERE (({}) < ({})) IS NOT false").format(',
+        '            _ = sql.SQL(" WHERE (({}) < ({})) IS NOT false").format(',
+        f"{KAFKA}_consume.py::test_the_version_guard",
+    ),
+    _guard(
+        "Kafka",
+        "what a consumer has written is not sent",
+        "        if topic == cls.topic or cls.forward is False:\n            return False\n",
+        "",
+        f"{KAFKA}_relay.py::test_origins_and_suppressed_changes_are_not_sent_and_counted",
+    ),
+    _guard(
+        "Kafka",
+        "a message after a refused one of its key waits",
+        "                    if message.key is not None and results[index] in _REFUSED:\n"
+        "                        held.add(message.key)\n",
+        "",
+        f"{KAFKA}_relay.py::test_a_message_too_large_is_kept_and_holds_up_no_other_key",
+    ),
+    _guard(
+        "Kafka",
+        "what is not acknowledged is sent again before the cursor moves",
+        '            elif again or result != "" or (error and self._transactional):\n',
+        "            elif False:\n",
+        f"{KAFKA}_relay.py::test_a_broker_that_is_away_loses_nothing_and_is_named",
+    ),
+    _guard(
+        "Kafka",
+        "a topic that was filled once is told of what is gone",
+        "            if gone:\n                self.stored(gone)\n",
+        "",
+        f"{KAFKA}_relay.py::test_what_is_removed_while_the_log_was_not_kept_is_told",
+    ),
+    _guard(
+        "Kafka",
+        "a product that is older than the stored one is left out",
+        "            if last is not None and last[0] == site and last[1] > _end(stamp):\n",
+        "            if False:\n",
+        f"{KAFKA}_consume.py::test_a_topic_product_is_read_as_any_product",
+    ),
+    _guard(
+        "Kafka",
+        "a retry leaves out the earlier message of its key that is due later",
+        "                    if self._consumer.supersedes:  # an",
+        "                    if False:  # an",
+        f"{KAFKA}_rows.py::test_a_later_message_whose_retry_comes_first_leaves_out_the_earlier_one",
+    ),
+    _guard(
+        "Kafka",
+        "the time that a message gives is written, and not the save's",
+        "    if field.attname in given:\n        return getattr(instance, field.attname)\n",
+        "",
+        f"{KAFKA}_rows.py::test_a_time_that_django_sets_is_the_messages",
+    ),
+    _guard(
+        "Kafka",
+        "messages without a key do not leave each other out",
+        " for message in messages if message.raw_key is not None\n",
+        " for message in messages\n",
+        f"{KAFKA}_rows.py::test_messages_without_a_key_do_not_leave_each_other_out",
+    ),
+    _guard(
+        "Kafka",
+        "failures of a topic that was made anew are set aside",
+        '            if known is not None and id_ and known[1] not in ("", id_):\n',
+        "            if False:\n",
+        f"{KAFKA}_outages.py::test_failures_outlive_their_topic",
+    ),
+    _guard(
+        "Kafka",
+        "a lock that others hold is no failure of the message",
+        "        if _is_contended(error):\n            raise error\n",
+        "",
+        f"{KAFKA}_rows.py::test_a_lock_of_others_is_no_fault_of_the_message",
+    ),
+    _guard(
+        "sharing",
+        "of a session of another role the signs of life tell",
+        "CASE WHEN a.backend_start IS NULL\n",
+        "CASE WHEN false\n",
+        f"{INNER}test_shares.py::test_a_session_of_another_role_is_judged_by_its_signs_of_life",
+    ),
+    _guard(
+        "sharing",
+        "whoever is not in the table any more connects again",
+        '    if count == 0:\n        logger.warning("Our row',
+        '    if False:\n        logger.warning("Our row',
+        f"{FAULTS}test_unlisted.py::test_it_writes_itself_anew[listener]",
+    ),
+    _guard(
+        "sharing",
+        "what is open is let go after each loss",
+        "                self.let_go()\n",
+        "",
+        f"{FAULTS}test_guilty_computes.py::"
+        "test_a_guilty_call_fails_and_the_others_go_on[domain-end_session]",
+    ),
+    # --- another future of the database
+    _guard(
+        "another future",
+        "values of another future of the database are begun anew",
+        "        if stores.current().examine(self._desk):",
+        "        if False:",
+        f"{FAULTS}test_failover.py::test_a_promoted_standby_that_lacked_the_last_commits[redis]",
+    ),
+    _guard(
+        "another future",
+        "the database alone tells of another timeline",
+        "        if self.began != self.cluster:",
+        "        if False:",
+        f"{FAULTS}test_failover.py::"
+        "test_a_promoted_standby_that_lacked_the_last_commits[memcached]",
+    ),
+    _guard(
+        "another future",
+        "a database that has claimed less than the marker says was set back",
+        "if not Snapshot.parse(self.claimed).includes(Snapshot.parse(marker.claimed)):",
+        "if False:",
+        f"{FAULTS}test_failover.py::test_a_server_that_was_set_back[redis]",
+    ),
+    _guard(
+        "another future",
+        "values of an earlier start of the cache's server are begun anew",
+        "if marker.server and server and marker.server != server:",
+        "if False:",
+        "tests/deployments/test_redis.py::test_a_redis_that_is_set_back",
+    ),
+    _guard(
+        "another future",
+        "who adds when its row has gone sees a claim",
+        "            cursor.execute(generation.CLAIM)\n",
+        "",
+        "tests/contracts/test_generations.py::test_a_reader_who_adds_when_its_row_has_gone[redis]",
+    ),
+    _guard(
+        "another future",
+        "a process looks at the marker once a second",
+        "return time.monotonic() - self._looked < TRUSTED",
+        "return True",
+        "tests/contracts/test_generations.py::test_other_processes_see_it_within_a_second[redis]",
+    ),
+    _guard(
+        "another future",
+        "near stores are told, and look at the marker anew",
+        "        journal.tell_all(cursor)\n",
+        "",
+        "tests/contracts/test_generations.py::test_near_stores_are_told[redis]",
+    ),
+    _guard(
+        "another future",
+        "shards are taken again when the store is begun anew",
+        "                listener_shard.release(self._desk, self._owned.popitem()[1])\n",
+        "                break\n",
+        "tests/contracts/test_generations.py::"
+        "test_shards_are_taken_again_so_that_eager_products_are_primed[redis]",
+    ),
+    _guard(
+        "another future",
+        "states of another cluster tell nothing of own writes",
+        "       s.cluster <> {cluster}, ({foreign})",
+        "       false, ({foreign})",
+        f"{FAULTS}test_restored_dump.py::test_a_restored_dump_is_primed_anew[a young cluster]",
+    ),
+    _guard(
+        "another future",
+        "states of another timeline tell nothing of own writes",
+        "SELECT generation <> %s OR cluster <> {TIMELINE} FROM kck_publish_generation",
+        "SELECT generation <> %s FROM kck_publish_generation",
+        f"{FAULTS}test_failover.py::test_own_writes_before_the_listener_has_looked[redis]",
+    ),
+    # --- paused products
+    _guard(
+        "paused products",
+        "a batch that writes after the resume asks through the log itself",
+        " WHERE product NOT IN (SELECT product FROM paused)\n",
+        " WHERE false\n",
+        f"{INNER}test_pausing.py::test_a_batch_that_began_before_the_resume",
+    ),
+    _guard(
+        "paused products",
+        "a batch notes what it postpones under a lock of the pause",
+        " FOR KEY SHARE\n), note AS (",
+        "\n), note AS (",
+        f"{INNER}test_pausing.py::test_a_resume_waits_for_a_batch_that_writes",
+    ),
+    _guard(
+        "paused products",
+        "what is postponed is behind: it is primed, and never augmented",
+        "act = Act.NOTHING if entry is None else Act.MARK",
+        "act = Act.NOTHING",
+        f"{INNER}test_pausing.py::test_changes_are_kept_and_nothing_is_computed",
+    ),
+    _guard(
+        "paused products",
+        "what depends on it is told when it is resumed, and not before",
+        '        if fate.what == "postponed":\n            return fate\n',
+        "",
+        f"{INNER}test_pausing.py::test_what_depends_on_it_follows_when_it_is_resumed",
+    ),
+    # --- operators
+    _guard(
+        "operators",
+        "a page of the admin is for those who may see it",
+        "            if not self.has_view_permission(request):\n                raise PermissionDenied\n",
+        "",
+        "tests/operated/test_admin.py::test_pages_are_closed_to_whoever_has_no_permission",
+    ),
+    _guard(
+        "operators",
+        "an act is for operators, whatever the page shows",
+        "        if not may_operate(request):\n            raise PermissionDenied\n        name =",
+        "        name =",
+        "tests/operated/test_admin.py::test_acts_are_for_operators",
+    ),
+    _guard(
+        "operators",
+        "a value is shown with the permission, where its product allows it",
+        "        if not may_see_value(request, product):\n            raise PermissionDenied\n",
+        "",
+        "tests/operated/test_admin.py::test_a_value_is_shown_with_the_permission_alone",
+    ),
+    _guard(
+        "operators",
+        "an act on all that match is asked about",
+        "if (act.confirm or everything) and",
+        "if act.confirm and",
+        "tests/operated/test_admin.py::test_all_products_that_match_are_paused",
+    ),
+    _guard(
+        "operators",
+        "what depends on what is removed by hand is told",
+        "    refreshes.log(cursor, refreshes.REFRESHED, declared)\n",
+        "",
+        "tests/operated/test_admin.py::test_what_depends_on_what_is_removed_is_told",
+    ),
+    _guard(
+        "operators",
+        "a page of entries goes on behind the rows that it has looked at",
+        "Place(*end) if looked >= look else None",
+        "None",
+        "tests/operated/test_admin.py::test_pages_follow_each_other",
+    ),
+    _guard(
+        "operators",
+        "a resume of all that match leaves what else is paused alone",
+        "names = _matching(request, pausing.all_paused())",
+        "names = pausing.all_paused()",
+        "tests/operated/test_admin.py::test_all_products_that_match_are_resumed",
+    ),
+    _guard(
+        "operators",
+        "what errors say is hidden where values are",
+        "    return {name for name in names if not may_be_shown(products.get("
+        "name.removesuffix(DOMAIN)))}\n",
+        "    return set()\n",
+        "tests/operated/test_admin.py::test_messages_are_hidden_where_values_are",
+    ),
+    _guard(
+        "operators",
+        "another session under the process id of a dead listener is no listener",
+        "           AND coalesce(a.backend_start <= l.started_at, true))",
+        "           )",
+        f"{INNER}test_health.py::test_another_session_under_the_number_of_a_dead_listener",
+    ),
+    # --- the dashboard
+    _guard(
+        "the dashboard",
+        "a user of no staff and without the permission sees nothing",
+        " and (is_staff(user) or has_permission(user, OPERATE))",
+        "",
+        "tests/dashboard/test_access.py::test_who_may_look",
+    ),
+    _guard(
+        "the dashboard",
+        "a key, which may be a customer's, is for those who operate",
+        '"sees_keys": may(self.request, OPERATE)',
+        '"sees_keys": True',
+        "tests/dashboard/test_pages.py::test_keys_and_messages_are_for_those_who_may",
+    ),
+    _guard(
+        "the dashboard",
+        "what an error says is for those who may view values",
+        '"sees_values": may(self.request, VIEW_VALUE)',
+        '"sees_values": True',
+        "tests/dashboard/test_pages.py::test_keys_and_messages_are_for_those_who_may",
     ),
 )

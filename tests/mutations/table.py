@@ -8,7 +8,7 @@ from tests.mutations.guards import GUARDS, ROOT
 
 TABLE = ROOT / "docs" / "guards.md"
 _HEAD = """\
-# The guards
+# How the tests are tested
 
 What each protocol does so that nothing is lost, stale or counted twice, and the test that fails
 when just that is taken out of the code. `python -m tests.mutations` takes them out one by one, on a

@@ -29,6 +29,7 @@ from hypothesis.stateful import (
 
 from kck_publish import Cache
 from kck_publish.conf import settings as ours
+from kck_publish.refresh import pausing
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
 from tests.catalog.crashes import Crash, dying
@@ -57,6 +58,10 @@ keys = st.sampled_from(
     + ["shelf_sum/1", "shelf_sum/2", "tag_count/1", "tags_of_item/1", "titles", "fragile/1"]
     + ["catalog.book:title/A", "catalog.book:title/B", "catalog.author:first,last/F/L"]
 )
+PAUSABLE = (
+    "item_names", "item_total", "author_page", "stock", "shelf", "shelf_sum", "tag_count",
+    "titles", "catalog.item", "catalog.item:name", "catalog.item[group]", "catalog.book:title",
+)  # fmt: skip
 # TRUNCATE keeps readers waiting until its transaction ends: none in one that stays open.
 truncations = st.sampled_from([("TRUNCATE catalog_edition", ()), ("TRUNCATE catalog_itemtag", ())])
 rows = st.one_of(
@@ -291,15 +296,34 @@ class Drains(RuleBasedStateMachine):
             except Crash:
                 self.drained = False
             else:
-                self.drained = True
+                self.drained = not pausing.all_paused()
+
+    @rule(product=st.sampled_from([*PAUSABLE]))
+    def pause(self, product: str) -> None:
+        """Its changes are kept until ``resume``; what is drained meanwhile need not be true."""
+        pausing.pause([product])
+        self.drained = False
+
+    @rule()
+    def resume(self) -> None:
+        pausing.resume(pausing.all_paused())
+        self.drained = False
 
     @rule(shards=st.sampled_from([1, 1, 2, 3]), most=bounds)
     def drain(self, shards: int, most: int) -> None:
         from django.test import override_settings
 
         with override_settings(KCK_PUBLISH=also(SHARDS=shards, MAX_CHANGES=most)):
+            before = len(primers.computed)
+            paused = set(pausing.all_paused())
             Session(drain).result()
-        self.drained = True
+            if self.slow is None:
+                assert paused.isdisjoint(
+                    name.rstrip("+")
+                    for name, _ in primers.computed[before:]
+                    if name.rstrip("+") not in ("stock", "shelf", "author_page")  # read by others
+                )
+        self.drained = not paused
 
     @invariant()
     def stored_is_true(self) -> None:
@@ -311,6 +335,7 @@ class Drains(RuleBasedStateMachine):
         assert sql("SELECT key FROM kck_publish_failure") == []
         assert sql("SELECT key FROM kck_publish_entry WHERE behind") == []
         assert sql("SELECT name FROM kck_publish_backlog") == []
+        assert sql("SELECT product FROM kck_publish_postponed") == []
 
     def rows_are_published(self) -> None:
         for item in Item.objects.all():
@@ -329,6 +354,7 @@ class Drains(RuleBasedStateMachine):
             self.end_the_slow_read()
         if self.other is not None:
             self.end_the_open_transaction(commit=True)
+        self.resume()
         self.drain(1, 5000)
         self.stored_is_true()
 

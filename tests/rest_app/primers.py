@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import Count, QuerySet
+from rest_framework.permissions import IsAdminUser, IsAuthenticated
 
 from kck_publish import Depends, primer
 from kck_publish.contrib.rest_framework import SerializerPrimer
@@ -40,6 +41,7 @@ class NovelV1Primer(SerializerPrimer):
 class NovelV2Primer(SerializerPrimer):
     key = "api.novel.v2"
     serializer_class = NovelV2
+    live = [IsAuthenticated, IsAdminUser]
 
 
 class TagPrimer(SerializerPrimer):
@@ -52,6 +54,7 @@ class MinePrimer(SerializerPrimer):
     key = "api.mine"
     serializer_class = MineSerializer
     per_user = True
+    live = IsAuthenticated
     sources = {"mine": [Depends(Copy, pk="novel_id")]}
 
 

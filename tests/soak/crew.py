@@ -39,6 +39,11 @@ EXPECTED = re.compile(
     r"|Connected again after \d+\.\d s: following the log\."
     r"|Listener \S+ is silent: its shards are taken from it\."
     r"|psycopg error ignored"  # its own word of a connection that is lost while it is closed
+    r"|^\tThis probably means the server terminated|^\tbefore or while processing"  # which goes on
+    # What the fault "primer broken" is there for, with the places in its traceback.
+    r"|The refresh of breakable/\d+ failed, and is tried again at \S+: tests\.soak\.primers\.Broken"
+    r"|\d+ more keys of breakable failed within"
+    r"|^  \S+\.py:\d+ in \w+$"
     r"|Shard \d+ has moved to another listener"
     # A TRUNCATE gives a table a new file, as a rewrite does.
     r"|announced soak_\w+: its tables or triggers have changed"

@@ -204,7 +204,12 @@ class Faults:
             self.crew.redis.flush()
             return
         with closing(psycopg.connect(self.crew.dsn, autocommit=True)) as connection:
-            connection.execute("DELETE FROM kck_publish_entry")
+            while True:
+                try:
+                    connection.execute("DELETE FROM kck_publish_entry")
+                except psycopg.errors.DeadlockDetected:  # with a listener that writes them
+                    continue
+                return
 
     def _audited_meanwhile(self) -> bool:
         return self.crew.audit()

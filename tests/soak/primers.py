@@ -144,7 +144,7 @@ class TeamTotal(Primer):
     )
 
     def compute(self, team: int) -> Any:
-        found = PostingSum.cached.get_many(accounts(team))
+        found: list[Any] = PostingSum.cached.get_many(accounts(team))
         return {"count": sum(one["count"] for one in found), "sum": sum(o["sum"] for o in found)}
 
 
@@ -159,7 +159,7 @@ class TeamIds(Primer):
     )
 
     def compute(self, team: int) -> Any:
-        found = PostingIds.cached.get_many(accounts(team))
+        found: list[Any] = PostingIds.cached.get_many(accounts(team))
         return {"count": sum(map(len, found)), "check": sum(map(sum, found))}
 
 
@@ -253,5 +253,5 @@ class ProbeCount(Primer):
 @primer("ranking", depends_on=["team_total", Team], eager=True)
 def ranking() -> list[Any]:
     teams = list(Team.objects.order_by("pk").values_list("pk", flat=True))
-    totals = TeamTotal.cached.get_many([{"team": pk} for pk in teams])
+    totals: list[Any] = TeamTotal.cached.get_many([{"team": pk} for pk in teams])
     return sorted(([one["sum"], pk] for pk, one in zip(teams, totals, strict=True)), reverse=True)

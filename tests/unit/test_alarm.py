@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from kck_publish.products import alarm
-from kck_publish.products.alarm import Alarm, Cut, call
+from kck_publish.products import call_alarm
+from kck_publish.products.call_alarm import Alarm, Cut, call
 
-pytestmark = pytest.mark.skipif(not alarm.usable(), reason="the alarm needs the main thread")
+pytestmark = pytest.mark.skipif(not call_alarm.usable(), reason="the alarm needs the main thread")
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def as_before() -> Iterator[None]:
     yield
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     assert signal.getsignal(signal.SIGALRM) is before
-    assert not alarm._running
+    assert not call_alarm._running
 
 
 def after(seconds: float) -> Alarm:
@@ -88,7 +88,7 @@ def test_the_outer_one_rings_within_the_inner_one_and_the_inner_one_first() -> N
 
 
 def test_who_swallows_it_is_told_again(monkeypatch: Any) -> None:
-    monkeypatch.setattr(alarm, "AGAIN", 0.05)
+    monkeypatch.setattr(call_alarm, "AGAIN", 0.05)
     told = 0
 
     def stubborn() -> None:
@@ -154,7 +154,7 @@ def test_in_another_thread_nothing_is_set() -> None:
     found: list[Any] = []
 
     def run() -> None:
-        found.append(alarm.usable())
+        found.append(call_alarm.usable())
         found.append(call(lambda: signal.getitimer(signal.ITIMER_REAL), after(0.01)))
 
     thread = threading.Thread(target=run)

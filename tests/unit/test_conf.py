@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from kck_publish.conf import Settings, problems, settings
 from kck_publish.exceptions import ConfigurationError
-from kck_publish.retry import Retry
+from kck_publish.retry_policy import Retry
 
 NAME = "KCK_PUBLISH"  # by name: the project under test need not have it
 
@@ -46,6 +46,14 @@ def test_follows_overrides_and_changes_in_place() -> None:
         assert settings.SHARDS == 4
 
 
+def test_a_former_name_is_read() -> None:
+    with given(LISTEN_DSN="past_the_pooler"):
+        assert settings.DIRECT == "past_the_pooler"
+        assert problems() == []
+    with given(LISTEN_DSN="a", DIRECT="b"):
+        assert "former name of 'DIRECT'" in problems()[0]
+
+
 def test_durations_are_taken_as_timedelta_or_seconds() -> None:
     with given(POLL_INTERVAL=timedelta(seconds=2), LINGER=1, RETENTION=90):
         assert (settings.POLL_INTERVAL, settings.LINGER) == (2.0, 1.0)
@@ -74,12 +82,15 @@ def test_paths() -> None:
         ("STORE", "cache:", '"postgres" or "cache:<alias>"'),
         ("STORE", None, '"postgres" or "cache:<alias>"'),
         ("NEAR", 5, "None or a path"),
+        ("KAFKA", "kafka1:9092", "a mapping of librdkafka's names, not this str"),
+        ("KAFKA", {"consumer": 5}, "a mapping with a mapping under 'consumer', not this dict"),
+        ("KAFKA", {"x": {}}, "mappings under consumer, producer"),
         ("NEAR", "/" + "x" * 90, "at most 90 bytes"),
         ("NEAR_SIZE", 1000, "at least a mebibyte"),
         ("NEAR_LEASE", 0.01, "a tenth of a second"),
         ("NEAR", b"/tmp", "None or a path"),
         ("ENABLED", 1, "True or False"),
-        ("STRICT", "yes", "True or False"),
+        ("STRICT", "yes", "None or True or False"),
         ("SHARDS", 0, "at least 1"),
         ("SHARDS", True, "at least 1"),
         ("SHARDS", "2", "at least 1"),

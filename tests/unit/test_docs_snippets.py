@@ -1,4 +1,9 @@
-"""Every Python block of README.md and docs/*.md compiles and runs as written (see docs_project)."""
+"""Every Python block of README.md and of docs/ compiles and runs as written (see docs_project).
+
+A page of docs/ is a project of its own. The pages of a folder below it are one project, read in the
+order of its index, but for those that say `<!-- a project of its own -->`; the tutorials are
+followed by tests/acceptance/test_tutorials.py.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +19,31 @@ import pytest
 from psycopg import sql
 
 from example_app.embedded_postgres import PostgresServer
-from tests.docs_project import Block, blocks, write_project
+from tests.docs_project import Block, blocks, write_project, write_templates
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [
-    path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if path.exists()
-]
+FOLDERS = [ROOT / "docs" / name for name in ("coming-from", "explanation", "howto", "reference")]
+OWN = {
+    page
+    for folder in FOLDERS
+    for page in folder.glob("*.md")
+    if "<!-- a project of its own -->" in page.read_text()
+}
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(OWN)]
+
+
+def pages_of(place: Path) -> list[Path]:
+    """The documents of one project, in the order in which they are read."""
+    if place.is_file():
+        return [place]
+    listed = (place / "index.md").read_text().partition("```{toctree}")[2].split()
+    pages = [
+        place / f"{name}.md"
+        for name in listed
+        if (place / f"{name}.md").exists() and "/" not in name
+    ]
+    assert {*pages} | {place / "index.md"} == {*place.glob("*.md")}, "a page is in no toctree"
+    return [page for page in pages if page not in OWN]
 
 
 def name_of(path: Path) -> str:
@@ -50,17 +74,20 @@ def run_project(
     )
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_blocks_compile(path: Path) -> None:
+@pytest.mark.parametrize("place", [*DOCUMENTS, *FOLDERS], ids=name_of)
+def test_blocks_compile(place: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for block in blocks(path, name_of(path)):
-            block.compiled()
+        for path in pages_of(place):
+            for block in blocks(path, name_of(path)):
+                block.compiled()
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_blocks_run(path: Path, tmp_path: Path, empty_database: str) -> None:
-    found = blocks(path, name_of(path))
+@pytest.mark.parametrize("place", [*DOCUMENTS, *FOLDERS], ids=name_of)
+def test_blocks_run(place: Path, tmp_path: Path, empty_database: str) -> None:
+    found = [block for path in pages_of(place) for block in blocks(path, name_of(path))]
+    for path in pages_of(place):
+        write_templates(tmp_path, path)
     if any(block.run for block in found):
         done = run_project(tmp_path, found, empty_database)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -87,6 +114,13 @@ Box.objects.get(pk=-1)
 ```python no-run
 Box.objects.get(...).explode()
 ```
+```html write=shelf/templates/box.html
+<b>{{ box.name }}</b>
+```
+<!-- python
+from django.template.loader import render_to_string
+assert render_to_string("box.html", {"box": Box(name="a")}) == "<b>a</b>\\n"
+-->
 """
 
 
@@ -100,7 +134,9 @@ def test_a_document_becomes_a_project(tmp_path: Path, empty_database: str) -> No
         (13, None, True),
         (17, None, True),
         (20, None, False),
+        (26, None, True),
     ]
+    write_templates(tmp_path, document)
     done = run_project(tmp_path, found, empty_database)
     assert done.returncode == 0, done.stderr
 

@@ -20,9 +20,8 @@ from kck_publish.clock import now
 from kck_publish.diagnosis.registry import diagnose
 from kck_publish.exceptions import UntrustedNearFile
 from kck_publish.reading.http import _tags_of, etag_of
-from kck_publish.stores.near import opened
+from kck_publish.stores.near import open_files
 from kck_publish.stores.near import reader as near_reader
-from kck_publish.stores.near.asking import Follower
 from kck_publish.stores.near.format import (
     OWNER,
     Lease,
@@ -34,6 +33,7 @@ from kck_publish.stores.near.format import (
     stem_of,
     write_owner,
 )
+from kck_publish.stores.near.hold_requests import Follower
 from kck_publish.stores.near.writer import NearFile
 from kck_publish.stores.types import LISTENER, Address, Stored
 
@@ -65,7 +65,7 @@ def trusted(file: NearFile, seconds: float = 60) -> near_reader.NearReader:
 
 def reader_of(path: str) -> near_reader.NearReader:
     """One that has never looked."""
-    if found := opened.readers.pop(path, None):
+    if found := open_files.readers.pop(path, None):
         found.close()
     return near_reader.reader(path)
 
@@ -231,7 +231,7 @@ def test_a_file_of_an_earlier_start_of_the_host_is_begun_anew(path: str) -> None
 def test_another_format_is_not_read(file: NearFile) -> None:
     written = write_owner(file.owner)
     assert read_owner(written) == file.owner
-    assert read_owner(written.replace(b'"format": 2', b'"format": 3')) is None
+    assert read_owner(written.replace(b'"format": 3', b'"format": 4')) is None
     for other in (None, b"", b"[]", b"{}", b"\0\1"):
         assert read_owner(other) is None
     assert OWNER.startswith(b"\0")
@@ -288,6 +288,36 @@ def test_a_lease_of_an_earlier_look_does_not_count_once_it_was_said_that_nothing
     assert not reader.includes("9:9:")
 
 
+@pytest.mark.parametrize("seconds", [60, 0.1])
+def test_who_asks_again_and_again_without_a_lease_sees_the_next_one(
+    file: NearFile, seconds: float
+) -> None:
+    """A session that has written asks so; each lease is of before its last question."""
+    file.put([entry("a/1")], owner=replace(file.owner, done="5:5:"))
+    reader, said, deadline = trusted(file, 0.001), 0.0, clock() + 20
+    while reader.read(name_of("a/1", FP)) is not None:
+        pass
+    while reader.read(name_of("a/1", FP)) is None:
+        assert clock() < deadline, "the lease is never seen"
+        at = clock()
+        if reader.includes("9:9:"):  # nothing is read here
+            said = clock()
+        file.put((), lease=Lease(at + seconds, at, 0.0))
+    assert 0 < said <= reader._lease.at
+    assert not reader.includes("9:9:")
+
+
+def test_that_nothing_is_read_is_not_said_under_a_lease(file: NearFile) -> None:
+    """Not even where nobody can tell how far the copy goes: it is served."""
+    file.put([entry("a/1")])
+    reader = trusted(file)
+    assert reader.get("a/1", FP) is not None
+    with file._file.env.begin(write=True) as txn:
+        txn.put(OWNER, b"damaged")
+    assert reader.get("a/1", FP) is not None
+    assert not reader.includes("9:9:")
+
+
 def test_all_that_is_held_may_be_written_at_once(file: NearFile) -> None:
     """What is replaced cannot be used again in the same transaction."""
     some = [entry(f"a/{number}", b"x" * 3000) for number in range(550)]
@@ -316,11 +346,11 @@ def test_nobody_opens_it_while_the_process_forks(path: str) -> None:
     file.close()
     reader = near_reader.reader(path)
     assert reader.get("a/1", FP) is not None
-    opened._before_fork()
+    open_files._before_fork()
     try:
         assert reader.get("a/1", FP) is None
     finally:
-        opened._after_fork()
+        open_files._after_fork()
     assert reader.get("a/1", FP) is not None
     reader.close()
 

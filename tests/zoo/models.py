@@ -59,6 +59,27 @@ class SameAccount(Account):
         proxy = True
 
 
+class Guest(models.Model):
+    """A model of another app, which has no products."""
+
+    name = models.CharField(max_length=10, unique=True)
+    admin = models.BooleanField(default=False)
+
+
+class CachedGuest(CacheModel, Guest):
+    """A proxy that gives it products."""
+
+    cached_by: ClassVar[Any] = ["name"]
+    cached_lists: ClassVar[Any] = ["admin"]
+
+    @cached_method
+    def initial(self) -> str:
+        return self.name[:1]
+
+    class Meta:
+        proxy = True
+
+
 class Counting(models.Manager[Any]):
     """Counts rows of another table."""
 
@@ -403,3 +424,48 @@ class BrightColour(Colour):
 
     class Meta:
         proxy = True
+
+
+class Ranges(models.Field):  # type: ignore[type-arg]
+    """A type of PostgreSQL's that Django has no field for."""
+
+    def __init__(self, kind: str, **options: Any) -> None:
+        self.kind = kind
+        super().__init__(null=True, **options)
+
+    def deconstruct(self) -> Any:
+        name, path, args, options = super().deconstruct()
+        return name, path, [self.kind, *args], {k: v for k, v in options.items() if k != "null"}
+
+    def db_type(self, connection: Any) -> str:
+        return self.kind
+
+
+class Opening(CacheModel):
+    """Of ranges and multiranges that no field class knows."""
+
+    days = Ranges("datemultirange")
+    numbers = Ranges("int4multirange")
+    moments = Ranges("tstzmultirange")
+    prices = Ranges("nummultirange")
+    plain = Ranges("int8range")
+
+
+class Typed(CacheModel):
+    """Rows that are looked up by a column of each type."""
+
+    day = models.DateField(null=True)
+    moment = models.DateTimeField(null=True)
+    clock = models.TimeField(null=True)
+    span = models.DurationField(null=True)
+    price = models.DecimalField(max_digits=40, decimal_places=10, null=True)
+    level = models.FloatField(null=True)
+    big = models.BigIntegerField(null=True)
+    flag = models.BooleanField(null=True)
+    mark = models.UUIDField(null=True)
+    ip = models.GenericIPAddressField(null=True)
+    text = models.TextField(null=True)
+
+    cached_lists: ClassVar[Any] = [
+        "day", "moment", "clock", "span", "price", "level", "big", "flag", "mark", "ip", "text",
+    ]  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from kck_publish.testing import assert_fresh
-from tests.catalog.fixtures import drain
+from tests.catalog.fixtures import drain, sql
 from tests.kinds.alike import differences
-from tests.zoo.models import Amount, Host, Picture, Reserved, Tracked
+from tests.zoo.models import Amount, Host, Opening, Picture, Reserved, Tracked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,3 +65,19 @@ def test_a_descriptor_that_is_read_when_an_instance_is_made() -> None:
     assert found.price == found.tracked == Amount(Decimal("1.50"))
     assert found.saved == Amount(Decimal("2.25"))
     assert_alike(Tracked.objects.create())
+
+
+def test_ranges_that_no_field_class_knows() -> None:
+    """Multiranges, and a range, of fields with a db_type and nothing else (D12)."""
+    row = Opening.objects.create()
+    assert_alike(row)
+    prices = "{(1.50,2.25]}"
+    moments = "{[2024-01-01 10:00+02, 2024-01-01 12:00+00)}"
+    for values in (
+        f"'{{[2024-01-01,2024-02-01)}}', '{{[1,3), (,-5)}}', '{moments}', '{prices}', '[1,)'",
+        "'{}', '{(,)}', '{}', '{}', 'empty'",
+    ):
+        sql(f"UPDATE zoo_opening SET (days, numbers, moments, prices, plain) = ({values})")
+        drain()
+        found = assert_alike(row)
+        assert type(found.days) is type(Opening.objects.get().days)

@@ -25,10 +25,12 @@ from tests.zoo.models import (
     Account,
     Admin,
     BrightColour,
+    CachedGuest,
     Chapter,
     Colour,
     CountingAccount,
     Draft,
+    Guest,
     Item,
     Ledger,
     Page,
@@ -66,16 +68,15 @@ def assert_alike(model: Any) -> None:
     assert_fresh()
 
 
-@pytest.mark.parametrize("model", [Admin, SuperAdmin, SameAccount, Account])
-def test_a_proxys_own_manager_decides_which_rows_there_are(model: Any) -> None:
-    """A proxy's own manager decides which rows there are (B13)."""
+def assert_alike_through_changes(model: Any, concrete: Any) -> None:
+    """A proxy's lookups and filters answer as its manager does, whatever its rows become."""
     for name, admin in (("a", True), ("b", False)):
-        Account.objects.create(name=name, admin=admin)
+        concrete.objects.create(name=name, admin=admin)
     for change in ({}, {"admin": True}, {"admin": False}):
         if change:
-            Account.objects.update(**change)
+            concrete.objects.update(**change)
         assert_alike(model)
-        for name in "ab":
+        for name in "abc":
             assert answer(partial(model.cached.get, name=name)) == answer(
                 partial(model.objects.get, name=name)
             )
@@ -83,6 +84,21 @@ def test_a_proxys_own_manager_decides_which_rows_there_are(model: Any) -> None:
             assert answer(partial(model.cached.filter, admin=admin)) == answer(
                 partial(model.objects.filter, admin=admin)
             )
+
+
+@pytest.mark.parametrize("model", [Admin, SuperAdmin, SameAccount, Account])
+def test_a_proxys_own_manager_decides_which_rows_there_are(model: Any) -> None:
+    """A proxy's own manager decides which rows there are (B13)."""
+    assert_alike_through_changes(model, Account)
+
+
+def test_a_proxy_gives_products_to_a_model_that_has_none() -> None:
+    """A proxy with the mixin, of a model of another app, reads its rows by every lookup."""
+    assert_alike_through_changes(CachedGuest, Guest)
+    assert CachedGuest.cached.get(name="a").initial() == "a"
+    Guest.objects.filter(name="a").update(name="z")
+    drain()
+    assert CachedGuest.cached.get(name="z").initial() == "z"
 
 
 def test_a_cached_method_of_a_proxys_row() -> None:

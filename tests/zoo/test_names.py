@@ -73,7 +73,7 @@ def test_a_field_called_cached_is_refused() -> None:
     """The one name that cannot be the project's (D1)."""
 
     class Kept(CacheModel):
-        cached = models.BooleanField(default=False)  # type: ignore[assignment]
+        cached = models.BooleanField(default=False)
 
     with pytest.raises(InvalidPrimer, match="a field called cached"):
         products_of(Kept)

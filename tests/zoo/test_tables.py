@@ -29,7 +29,7 @@ def rows(ask: Callable[[], Any]) -> list[Any]:
 def assert_alike() -> None:
     """Everything that is read of the table is what a fresh look gives."""
     drain()
-    for cached, objects in (
+    pairs: Any = (
         *(
             (lambda n=n: Full.cached.get(name=n), lambda n=n: Full.objects.get(name=n))
             for n in "ab"
@@ -40,7 +40,8 @@ def assert_alike() -> None:
         ),
         (Full.cached.all, lambda: list(Full.objects.order_by("pk"))),
         (Slim.cached.all, lambda: list(Slim.objects.order_by("pk"))),
-    ):
+    )
+    for cached, objects in pairs:
         expected, found = rows(objects), rows(cached)
         assert len(expected) == len(found)
         for row, other in zip(found, expected, strict=True):

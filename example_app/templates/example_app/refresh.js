@@ -1,4 +1,5 @@
-// Follows the product's stored bytes by conditional GET, and shows what has changed.
+// Follows the product: an event says that there is a new version, a conditional GET brings it. Where
+// there are no streams (WSGI), it looks each second.
 // Every element with data-field="x" shows the field x of its row (or of the product itself).
 (() => {
   const main = document.querySelector("main"), body = document.getElementById("rows");
@@ -57,5 +58,11 @@
     try { await look(); } catch { live.textContent = "The server does not answer. Trying again."; }
     setTimeout(follow, 1000);
   }
-  if (body.firstElementChild) setTimeout(follow, 1000);
+  function listen() {
+    const stream = new EventSource("/live/?body=0&key=" + encodeURIComponent(main.dataset.key));
+    stream.addEventListener("value", () => look().catch(() => {}));
+    stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) setTimeout(follow, 1000); };
+    document.addEventListener("visibilitychange", () => look().catch(() => {}));
+  }
+  if (body.firstElementChild) listen();
 })();

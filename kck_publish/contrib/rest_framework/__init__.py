@@ -5,10 +5,11 @@
 
 A SerializerPrimer makes a serializer a product: ``fields`` finds what its fields read,
 ``dependencies`` makes dependencies and prefetches of that, ``products`` computes and keeps the
-renderer's bytes. CachedViewMixin asks ``serving`` which product answers a request, and
-``querysets`` (with ``annotations``) whether the product reproduces the view's rows; ``retrieving``
-and ``listing`` find the keys, ``responses`` sends their bytes, ``preconditions`` refuses writes for
-older answers. Needs the extra ``drf``.
+renderer's bytes, ``live_permissions`` asks the framework's permissions for streams.
+CachedViewMixin asks ``serving`` which product answers a request, and ``querysets`` (with
+``annotations``) whether the product reproduces the view's rows; ``retrieving`` and ``listing`` find
+the keys, ``responses`` sends their bytes, ``preconditions`` refuses writes for older answers. Needs
+the extra ``drf``.
 """
 
 from __future__ import annotations

@@ -7,69 +7,16 @@ moved is a change too, and is reached by the part of the path before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Manager, Model, Prefetch, QuerySet
 from django.db.models.expressions import OrderBy
 
 from ...conf import settings
-from ...products.depends import ALL, All, Change, Depends, Looked, fields_of
+from ...products.depends import Depends, fields_of
+from ...products.paths import Tree
 from .relations import Path, relation_named
-
-
-class Joined(Looked):
-    """A dependency on rows some joins away from the row that the product is about.
-
-    Args:
-        on: the model of these rows.
-        column: the column of theirs by which ``lookup`` finds the product's rows.
-        columns: what is read of them.
-        root: the model that the product is about.
-        names: the product's parameters: the root's primary key.
-        lookup: from the root to what ``column`` holds.
-    """
-
-    def __init__(
-        self,
-        on: type[Model],
-        column: str,
-        columns: Sequence[str] | None,
-        root: type[Model],
-        names: Sequence[str],
-        lookup: str,
-    ) -> None:
-        mapping: dict[str, Any] = {names[0]: column}
-        super().__init__(on, columns=columns, **mapping)
-        self._root, self._names, self._lookup = root, tuple(names), lookup
-
-    @property
-    def how(self) -> str:
-        (column,) = self.mapping.values()
-        return f"joined by {self._lookup}={column}"
-
-    def targets(self, change: Change) -> list[Mapping[str, Any]] | All:
-        targets = self.targets_of([change])
-        return targets if isinstance(targets, All) else [target for _, target in targets]
-
-    def targets_of(self, changes: Sequence[Change]) -> list[tuple[Change, Mapping[str, Any]]] | All:
-        touched: dict[Any, list[Change]] = {}
-        for change in changes:
-            targets = super().targets(change)
-            if isinstance(targets, All):
-                return ALL
-            values = {value for target in targets for value in target.values()}
-            for value in values - {None}:
-                touched.setdefault(value, []).append(change)
-        if not touched:
-            return []
-        rows = self._root._base_manager.using(settings.DATABASE).order_by()
-        matching = rows.filter(**{f"{self._lookup}__in": list(touched)})
-        return [
-            (change, dict(zip(self._names, key, strict=True)))
-            for value, *key in matching.values_list(self._lookup, *self._names).distinct()
-            for change in touched.get(value, changes[-1:])  # equal for the database alone
-        ]
 
 
 def _prefetch(path: Path) -> str | Prefetch[str]:
@@ -179,40 +126,14 @@ class ReadColumns:
 
     def dependencies(self, names: Sequence[str]) -> Iterator[Depends]:
         """What the product depends on; ``names`` are its parameters of the primary key."""
+        tree = Tree(self.model)
+        own: Sequence[str] | None = ()
         for path, attnames in self._columns.items():
-            columns = None if attnames is None else tuple(attnames)
-            if not path:
-                yield Depends.by(self.model, dict(zip(names, names, strict=True)), columns)
-                continue
-            last, start = path[-1], "".join(f"{relation.query}__" for relation in path[:-1])
-            if last.forward:
-                joined = last.field.target_field.attname
-                lookup = start + last.field.attname
-                yield Joined(last.model, joined, columns, self.model, names, lookup)
-            elif last.reverse:
-                field = last.field.field
-                yield self._by_key(
-                    last.model, field.attname, columns, names, start, field.target_field
-                )
+            node = tree.root
+            for relation in path:
+                node = tree.relation(node, relation.field, "__".join(one.query for one in path))
+            if path:
+                tree.count(node, attnames)
             else:
-                table, mine, theirs, target = last.through
-                owner = path[-2].model if start else self.model
-                pointed: Any = owner._meta.get_field(target)
-                yield self._by_key(table, mine, (mine, theirs), names, start, pointed)
-                if columns != ():
-                    lookup = start + last.query
-                    yield Joined(last.model, "pk", columns, self.model, names, lookup)
-
-    def _by_key(
-        self,
-        on: type[Model],
-        column: str,
-        columns: Sequence[str] | None,
-        names: Sequence[str],
-        start: str,
-        target: Any,
-    ) -> Depends:
-        """A dependency on rows that hold a key of the row before them."""
-        if not start and target.primary_key and len(names) == 1:
-            return Depends.by(on, {names[0]: column}, columns)
-        return Joined(on, column, columns, self.model, names, start + target.attname)
+                own = None if attnames is None else tuple(attnames)
+        yield Depends.along(tree, dict(zip(names, names, strict=True)), own)

@@ -6,10 +6,12 @@ be older: of two clients that both saw the same answer, the second is refused.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils.cache import get_conditional_response
 from rest_framework import status
 from rest_framework.exceptions import APIException
@@ -18,6 +20,7 @@ from rest_framework.generics import GenericAPIView
 from ...conf import settings
 from ...exceptions import Behind, NotPrimed
 from ...products.compute import compute
+from ...reading.compressed import without_codings
 from ...reading.http import etag_of, tagged
 from ...reading.values import bytes_of
 from .actions import Plain
@@ -78,7 +81,8 @@ def _check(view: Any, product: SerializerProduct) -> None:
     if computed.absent is not None:
         return
     etag = etag_of(bytes_of(product, key, computed))
-    response = get_conditional_response(view.request._request, etag, _modified(product, key, etag))
+    request = _in_no_coding(view.request._request)
+    response = get_conditional_response(request, etag, _modified(product, key, etag))
     if response is not None and response.status_code == PreconditionFailed.status_code:
         raise PreconditionFailed
 
@@ -90,3 +94,13 @@ def _modified(product: SerializerProduct, key: str, etag: str) -> int | None:
     except (ObjectDoesNotExist, NotPrimed, Behind):
         return None
     return stored.modified if stored.etag == etag else None
+
+
+def _in_no_coding(request: HttpRequest) -> HttpRequest:
+    """The request whose conditions name the tags of bodies, whichever coding the client has."""
+    asked = copy(request)
+    asked.META = {
+        name: without_codings(value) if name in _CONDITIONS else value
+        for name, value in request.META.items()
+    }
+    return asked

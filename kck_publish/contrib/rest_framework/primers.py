@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Generic, cast
 
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
@@ -14,20 +14,22 @@ from ...conf import settings
 from ...primers.base import Primer
 from ...products import registry
 from ...products.product import Computed, Parameters
-from ...public import public_in
+from ...products.value_types import DictValue
+from ...public_names import public_in
 from .products import USER, SerializerProduct
 
 
 @public_in("kck_publish.contrib.rest_framework")
-class SerializerPrimer(Primer):
+class SerializerPrimer(Primer, Generic[DictValue]):
     """Declares what a serializer makes of a row as a product. Its parameter is the row's pk.
 
         class BookV1(SerializerPrimer):
             key = "api.book.v1"
             serializer_class = BookSerializer
 
-    Its dependencies are found from the serializer's fields. Only what has been read is kept up;
-    with ``eager`` every row is.
+    For type checkers its value is ``dict[str, Any]``, or the type in brackets, a TypedDict for
+    example. Its dependencies are found from the serializer's fields. Only what has been read is
+    kept up; with ``eager`` every row is.
 
     Attributes:
         serializer_class: the serializer.
@@ -38,6 +40,8 @@ class SerializerPrimer(Primer):
         per_user: one value a user; the serializer finds the user in ``context["request"]``.
         base_url: what absolute URLs begin with; asked at another host, a view computes.
         depends_on: what the product depends on beside that.
+        live: as of every Primer; also REST framework's permissions, a list of them or one, which
+            are asked as for a retrieve.
     """
 
     serializer_class: ClassVar[Any] = None
@@ -45,6 +49,7 @@ class SerializerPrimer(Primer):
     sources: ClassVar[Mapping[str, Sequence[Any]]] = {}
     per_user: ClassVar[bool] = False
     base_url: ClassVar[str | None] = None
+    live: Any = None
 
     @classmethod
     def _announce(cls) -> None:
@@ -59,10 +64,11 @@ class SerializerPrimer(Primer):
         """The rows that are serialized: all of the model. Give annotations here."""
         return self.product.model._base_manager.all()
 
-    def compute(self, *args: Any, **parameters: Any) -> Any:
+    def compute(self, *args: Any, **parameters: Any) -> DictValue:
         """The representation of one row."""
         (value,) = self.compute_many([parameters])
-        return value.get() if isinstance(value, Computed) else value
+        shown: DictValue = value.get() if isinstance(value, Computed) else value
+        return shown
 
     def compute_many(self, parameters: Sequence[Parameters], **options: Any) -> Iterable[Any]:
         """The representations of several rows: one query, and one a related table."""

@@ -21,6 +21,7 @@ from ...products.product import Computed, Parameters
 from ...rows.fields import FieldParameter, pk_parameters
 from .context import ProductContext, ProductRequest
 from .fields import FieldReads
+from .live_permissions import rule_of
 from .rendering import parse, render, settings_of_form
 
 if TYPE_CHECKING:
@@ -91,6 +92,11 @@ class SerializerProduct(PrimerProduct):
                 "host that they are for, or write keys and relative URLs (use_url=False)."
             )
         return reads
+
+    @property
+    def live(self) -> Any:  # type: ignore[override]
+        """Who may see it: what the primer says now."""
+        return rule_of(self.sender.live, self)  # of the class: an object would bind a function
 
     def serializer(self, user: Any) -> Serializer:
         """A serializer for one user's values; for everybody's when user is None."""

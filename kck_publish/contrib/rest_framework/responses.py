@@ -14,7 +14,7 @@ class StoredResponse(Response):
     """What a view answers from a product.
 
     Args:
-        body: as JSONRenderer writes it.
+        body: as JSONRenderer writes it, maybe in a content coding, which a header then names.
         decode: gives the data, for another renderer and for code that reads ``response.data``.
     """
 
@@ -28,6 +28,7 @@ class StoredResponse(Response):
         """The data. Who has it may change it, so then it is rendered anew."""
         if self._body is not None:
             self._data, self._body = self._decode(), None
+            self.headers.pop("Content-Encoding", None)
         return self._data
 
     @data.setter

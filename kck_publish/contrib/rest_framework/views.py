@@ -15,12 +15,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...exceptions import Behind
-from ...public import public_in
-from ...reading.http import conditional, etag_of
+from ...public_names import public_in
+from ...reading.compressed import compressed, say_coding
+from ...reading.http import Tagged, conditional, etag_of
 from .actions import Action, Plain
 from .listing import rows
 from .preconditions import if_unmoved
 from .primers import SerializerPrimer
+from .products import SerializerProduct
 from .rendering import envelope, is_plain, parse
 from .responses import StoredResponse
 from .retrieving import PlainWay, retrieve
@@ -51,7 +53,7 @@ def _retrieve(view: Any, plain: Plain, request: Any, *args: Any, **kwargs: Any) 
     except Behind:
         raise _Behind from None
     response = StoredResponse(answer.body, lambda: parse(answer.body))
-    return _validated(view, response, answer.etag, answer.modified)
+    return _validated(view, product, response, answer)
 
 
 def _list(view: Any, plain: Plain, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -66,7 +68,8 @@ def _list(view: Any, plain: Plain, request: Any, *args: Any, **kwargs: Any) -> A
     except Behind:
         raise _Behind from None
     if not paged:
-        return _listed(view, StoredResponse(listed.render(), lambda: list(listed)))
+        plain_list = StoredResponse(listed.render(), lambda: list(listed))
+        return _listed(view, product, plain_list)
     response = view.get_paginated_response(listed)
     body = envelope(response.data, listed) if type(response) is Response else None
     if body is None:  # an envelope of a form not known: it is given the data itself
@@ -82,15 +85,18 @@ def _list(view: Any, plain: Plain, request: Any, *args: Any, **kwargs: Any) -> A
         status=response.status_code,
         headers=response.headers,
     )
-    return _listed(view, stored)
+    return _listed(view, product, stored)
 
 
-def _listed(view: Any, response: StoredResponse) -> HttpResponseBase:
+def _listed(view: Any, product: SerializerProduct, response: StoredResponse) -> HttpResponseBase:
     # No Last-Modified: a row that left the list leaves no newer one behind.
-    return _validated(view, response, etag_of(response._body or b""), None)
+    body = response._body or b""
+    return _validated(view, product, response, Tagged(body, etag_of(body), None))
 
 
-def _validated(view: Any, response: Any, etag: str, modified: int | None) -> HttpResponseBase:
+def _validated(
+    view: Any, product: SerializerProduct, response: StoredResponse, answer: Tagged
+) -> HttpResponseBase:
     """The response with its validators, or 304; just as it is when more may be done to it."""
     request = view.request
     ours = type(view).finalize_response is APIView.finalize_response
@@ -98,7 +104,11 @@ def _validated(view: Any, response: Any, etag: str, modified: int | None) -> Htt
         return response
     # With a Last-Modified a browser would keep it for a while without asking.
     patch_cache_control(response, no_cache=True)
-    return conditional(request._request, response, etag, modified)
+    if product.content_encodings:
+        answer = compressed(request._request, product.content_encodings, answer)
+        response._body = answer.body
+        say_coding(response, answer)
+    return conditional(request._request, response, answer.etag, answer.modified)
 
 
 @public_in("kck_publish.contrib.rest_framework")

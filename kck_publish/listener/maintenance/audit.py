@@ -25,7 +25,7 @@ class Auditor:
 
     @property
     def audited(self) -> tuple[int, int]:
-        """How many keys were compared in the background, and how many of them differed."""
+        """The number of keys compared in the background, and of those that differed."""
         if self.auditing is None:
             return 0, 0
         return self.auditing.compared, self.auditing.differing

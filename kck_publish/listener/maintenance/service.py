@@ -1,13 +1,14 @@
-"""What a maintenance service is, and how long it may take of a beat."""
+"""A maintenance service, and the time that it may take of a beat."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import psycopg
 
+from ...postgres import Asked
 from ..shard import OwnedShard
 
 # Of each beat, seconds: while nothing waits, and at least.
@@ -43,3 +44,13 @@ class Service(Protocol):
 
     def close(self) -> None:
         """End what runs in the background."""
+
+
+class Asking(Protocol):
+    """What a service has asked with the other duties of each beat, before its own turn."""
+
+    def queries(self) -> list[Asked]:
+        """The statements."""
+
+    def answered(self, answers: Sequence[Sequence[Any]]) -> None:
+        """The rows of each."""

@@ -1,4 +1,4 @@
-"""List keys whose refresh failed for good; have them tried again, or forget them."""
+"""List keys, and messages of Kafka, that failed for good; have them tried again, or forget them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from kck_publish.conf import settings
+from kck_publish.contrib.kafka import dead_letters
 from kck_publish.refresh import failures
 
 
@@ -24,13 +25,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with connections[settings.DATABASE].cursor() as cursor:
             if options["action"] == "list":
-                self._list(failures.dead(cursor), options["json"])
+                self._list([*failures.dead(cursor), *dead_letters.dead(cursor)], options["json"])
                 return
             if not options["key"] and not options["all"]:
                 raise CommandError("Name the keys, or say --all.")
             keys = None if options["all"] else options["key"]
             act = failures.revive if options["action"] == "retry" else failures.discard
-            done = act(cursor, keys)
+            of_kafka = dead_letters.revive if act is failures.revive else dead_letters.discard
+            done = [*act(cursor, keys), *of_kafka(cursor, keys)]
         unknown = set(options["key"]) - set(done)
         if unknown:
             raise CommandError(f"No dead letter: {', '.join(sorted(unknown))}")
@@ -38,12 +40,12 @@ class Command(BaseCommand):
             f"{len(done)} {'to be retried' if act is failures.revive else 'discarded'}"
         )
 
-    def _list(self, letters: list[dict[str, Any]], as_json: bool) -> None:
+    def _list(self, found: list[dict[str, Any]], as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps(letters, default=str))
+            self.stdout.write(json.dumps(found, default=str))
             return
-        for letter in letters:
+        for letter in found:
             error = f"{letter['error']}: {letter['message']}"
             self.stdout.write(f"{letter['key']}  {letter['attempts']} attempts, {error}")
-        if not letters:
+        if not found:
             self.stdout.write("No dead letters.")

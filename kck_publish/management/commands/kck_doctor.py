@@ -32,6 +32,7 @@ class Command(BaseCommand):
         if finding.good:
             self.stdout.write(f"ok   {finding.subject}")
         for problem in finding.problems:
-            self.stdout.write(f"fix  {finding.subject:{width}}  {problem.message} ({problem.id})")
+            todo = "note" if problem.id.startswith("I") else "fix "
+            self.stdout.write(f"{todo} {finding.subject:{width}}  {problem.message} ({problem.id})")
             if problem.cure:
                 self.stdout.write(f"     {'':{width}}  {problem.cure}")

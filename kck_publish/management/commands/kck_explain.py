@@ -8,7 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.exceptions import KckPublishError
+from kck_publish.ops.compare import look_at
 from kck_publish.ops.explain import Explanation, explain
+from kck_publish.products import registry
 
 
 class Command(BaseCommand):
@@ -17,6 +19,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("key", help="as build_key makes it: author_page/1")
         parser.add_argument("--json", action="store_true", help="print JSON")
+        parser.add_argument(
+            "--diff", action="store_true", help="compute it, and print what differs"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -27,6 +32,20 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(explanation.as_dict(), default=str))
         else:
             self._print(explanation)
+        if options["diff"]:
+            self._diff(options["key"])
+
+    def _diff(self, key: str) -> None:
+        """The stored value against a compute: on demand only, since it shows values."""
+        product = registry.find(key)
+        if product is None:
+            raise CommandError(f"Nobody computes {key}.")
+        for finding, _ in look_at(product, [key]).findings:
+            self._line("diff", f"{finding.kind}{f' ({finding.why})' if finding.why else ''}")
+            if finding.difference:
+                self._line("", finding.difference)
+            return
+        self._line("diff", "none")
 
     def _print(self, explanation: Explanation) -> None:
         self._line("key", explanation.key)

@@ -15,7 +15,7 @@ from kck_publish.stores import edges
 
 
 def _recorded() -> list[tuple[str, str]]:
-    """What was recorded so far; the declarations can be drawn without a database."""
+    """The dependencies recorded so far; the declarations can be drawn without a database."""
     try:
         with connections[settings.DATABASE].cursor() as cursor:
             return edges.pairs(cursor)

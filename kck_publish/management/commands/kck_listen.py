@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connections
 
 from kck_publish.conf import settings, working_in
-from kck_publish.exceptions import KckPublishError
+from kck_publish.diagnosis.databases import computed_elsewhere
+from kck_publish.diagnosis.grants import missing_for_a_listener
+from kck_publish.diagnosis.registry import errors
+from kck_publish.exceptions import ConfigurationError, KckPublishError
 from kck_publish.following.process import obey_signals
+from kck_publish.listener.endpoint import Reply, health_routes, serving
 from kck_publish.listener.listener import Listener
 from kck_publish.listener.near_follower import NearFollower
 from kck_publish.listener.near_loop import following
+from kck_publish.listener.supervisors import heartbeat_file, systemd
+
+
+def _refuse() -> None:
+    """Start nothing where the checks of the database find an error.
+
+    Raises:
+        ConfigurationError: naming each.
+    """
+    alias = settings.DATABASE
+    if problems := errors(alias) or missing_for_a_listener(alias):
+        text = "\n".join(f"(kck_publish.{problem.id}) {problem}" for problem in problems)
+        raise ConfigurationError(text)
 
 
 class Command(BaseCommand):
@@ -24,14 +44,31 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="drain and exit")
         parser.add_argument("--near-only", action="store_true", help="follow for NEAR; no shards")
         parser.add_argument("--database", help="alias; instead of the setting DATABASE")
+        parser.add_argument("--health", metavar="HOST:PORT", help="serve /live and /ready")
+        parser.add_argument("--metrics", metavar="HOST:PORT", help="serve /metrics (prometheus)")
+        parser.add_argument("--heartbeat", type=Path, metavar="FILE", help="touched while it lives")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["shards"] is not None and options["shards"] < 1:
             raise CommandError("--shards takes 1 or more.")
         if (alias := options["database"]) and alias not in connections:
             raise CommandError(f"There is no database {alias!r} in DATABASES.")
+        watched = ("health", "metrics", "heartbeat")
+        if (options["once"] or options["near_only"]) and any(options[one] for one in watched):
+            raise CommandError("--health, --metrics and --heartbeat are of a listener that stays.")
         with working_in(alias or settings.DATABASE):
+            if alias:  # else the system checks have looked
+                self._refuse_other_databases()
             self._listen(options)
+
+    def _refuse_other_databases(self) -> None:
+        """See that computes read the database that is followed."""
+        if elsewhere := computed_elsewhere(settings.DATABASE):
+            raise CommandError(
+                f"Computes would read other databases than {settings.DATABASE!r}, which is "
+                f"followed: {', '.join(elsewhere[:5])}. Put 'kck_publish.routing.PrimaryRouter' "
+                "first in DATABASE_ROUTERS."
+            )
 
     def _listen(self, options: dict[str, Any]) -> None:
         try:
@@ -47,6 +84,7 @@ class Command(BaseCommand):
             most=options["shards"],
             say=self._say,
             stored=near.nudge if near else lambda keys: None,
+            refuse=_refuse,
         )
         try:
             if options["once"]:
@@ -55,10 +93,27 @@ class Command(BaseCommand):
                     self.stdout.write(str(outcome))
                 return
             obey_signals(listener.stop)
-            with following(near):
+            with self._watched(listener, options), following(near):
                 listener.run()
         except (KckPublishError, DatabaseError) as error:
             raise CommandError(str(error)) from error
+
+    @contextmanager
+    def _watched(self, listener: Listener, options: dict[str, Any]) -> Iterator[None]:
+        """Within the block those who watch the listener are answered."""
+        routes: dict[str, dict[str, Callable[[], Reply]]] = {}
+        if options["health"]:
+            routes.setdefault(options["health"], {}).update(health_routes(listener.heartbeat))
+        if options["metrics"]:
+            from kck_publish.contrib.prometheus.listener import metrics_routes
+
+            routes.setdefault(options["metrics"], {}).update(metrics_routes(settings.DATABASE))
+        with ExitStack() as stack:
+            for address, served in routes.items():
+                stack.enter_context(serving(address, served, self._say))
+            stack.enter_context(heartbeat_file(listener.heartbeat, options["heartbeat"]))
+            stack.enter_context(systemd(listener.heartbeat))
+            yield
 
     def _say(self, line: str) -> None:
         """At once, though it is piped: others wait for the line."""

@@ -56,6 +56,18 @@ class Command(BaseCommand):
             self.stdout.write(f"listener   {listener['name']}: {state}, seen {seen:.0f} s ago")
         for plan in report.schedule:
             self.stdout.write(f"schedule   {plan['product']} ({plan['every']}): {plan['due_at']}")
+        for topic in report.kafka.get("topics", ()):
+            state = f"{topic['sent']} sent, {topic['unsent']} refused"
+            self.stdout.write(f"topic      {topic['topic']}: {state}")
+        for partition in report.kafka.get("partitions", ()):
+            name = f"{partition['group']}: {partition['topic']}/{partition['partition']}"
+            state = f"lag {partition['lag']}, {partition['lag_seconds']:.1f} s"
+            self.stdout.write(f"partition  {name}: {state}")
+        for paused in report.paused:
+            waiting = "all of it" if paused["whole"] else f"{paused['keys']} keys"
+            by = f" by {paused['by']}" if paused["by"] else ""
+            since = f"{paused['since']:%Y-%m-%d %H:%M:%S}"
+            self.stdout.write(f"paused     {paused['product']}: since {since}{by}, {waiting} wait")
         self.stdout.write(f"dead       {report.dead_letters} letters")
         self.stdout.write(f"seat belt  {report.seat_belt}")
         compared, differing = report.audit["compared"], report.audit["differing"]

@@ -13,6 +13,7 @@ from kck_publish.exceptions import KckPublishError
 from kck_publish.listener.listener import Listener
 from kck_publish.ops.repair import repair
 from kck_publish.ops.verify import Report, audit
+from kck_publish.postgres import autocommitting
 
 
 def _number(text: str) -> int:
@@ -28,6 +29,9 @@ class Command(BaseCommand):
         parser.add_argument("product", nargs="*", help="products to verify; all by default")
         parser.add_argument(
             "--sample", type=_number, metavar="N", help="N keys of each product, at random"
+        )
+        parser.add_argument(
+            "--diff", action="store_true", help="print where values differ, and how"
         )
         parser.add_argument("--repair", action="store_true", help="refresh what differs")
         parser.add_argument(
@@ -45,28 +49,27 @@ class Command(BaseCommand):
             if loud:
                 self.stdout.write(f"{product}: {keys} keys")
 
+        patience = options["patience"]
         try:
-            report = audit(options["product"], options["sample"], options["patience"], progress)
-            if options["repair"]:
-                repair(
-                    report,
-                    options["patience"],
-                    Listener(settings.DATABASE, say=lambda _: None).once,
-                )
+            with autocommitting(settings.DATABASE):
+                report = audit(options["product"], options["sample"], patience, progress)
+                if options["repair"]:
+                    drain = Listener(settings.DATABASE, say=lambda _: None).once
+                    repair(report, patience, drain)
         except KckPublishError as error:
             raise CommandError(str(error)) from error
-        self._print(report, loud)
+        self._print(report, loud, options["diff"] or loud)
         if not report.good:
             sys.exit(1)
 
-    def _print(self, report: Report, loud: bool) -> None:
+    def _print(self, report: Report, loud: bool, differences: bool) -> None:
         for key in report.repaired:
             self.stdout.write(f"repaired   {key}")
         for finding in report.findings:
             self.stdout.write(
                 f"{finding.kind:10} {finding.key}{f'  ({finding.why})' if finding.why else ''}"
             )
-            if loud and finding.difference:
+            if differences and finding.difference:
                 self.stdout.write(f"{'':10} {finding.difference}")
         if loud:
             for name in report.passed_over:

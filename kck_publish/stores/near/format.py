@@ -1,7 +1,8 @@
-"""What is in the near store's file: names, entries, who it belongs to, the lease. Pure.
+"""The contents of the near store's file: names, entries, the owner, the lease. Pure.
 
 An entry's name is its key text, a zero byte and the fingerprint; what is too long for LMDB is named
-by its digest instead. The bytes of an entry are flags, and what ``stores.frame`` makes of it.
+by its digest instead. The bytes of an entry are flags, the version of its row, and what
+``stores.entry_bytes`` makes of it.
 
 The body of a *bare* entry is a record of its own, whose name ends in one more zero byte: what JSON
 says all of, and what need not be looked at twice. A reader that finds it needs nothing else.
@@ -19,19 +20,23 @@ from pathlib import Path
 from typing import Any
 
 from ...log.keys import identify
-from ..frame import ABSENT, frame, head_of, unframe
+from ..entry_bytes import ABSENT, frame, head_of, unframe
 from ..types import Address, Stored
 
-MAGIC, FORMAT = "kck_publish near store", 2
+MAGIC, FORMAT = "kck_publish near store", 3
 # Longer names are refused by LMDB, as it is built by default; one byte is for the body's.
 LONGEST_NAME = 510
 # Readers of one file, threads of all processes of the host.
 READERS = 2048
 # The records that are no entries: no key begins so.
 OWNER, LEASE = b"\0owner", b"\0lease"
+# Of ``change_log``: how far it does not go back, as of when the copy is true, and its records.
+FLOOR, LOOKED, CHANGED = b"\0floor", b"\0looked", b"\0t"
 
 # Flags: its body is a record of its own; and it cannot be served without a second look.
 _BARE, _BEHIND = 1, 2
+# Before an entry: its flags, and the version of its row.
+_FIRST = struct.Struct(">Bq")
 _LEASE = struct.Struct(">ddd")
 
 # Goes on while the host sleeps; the same for all its processes.
@@ -79,7 +84,7 @@ def write_owner(owner: Owner) -> bytes:
 
 
 def read_owner(data: bytes | None) -> Owner | None:
-    """Whose file it is; None when it is not ours, of another format or another start."""
+    """The owner of the file; None when the file is not ours, of another format or another start."""
     try:
         fields = json.loads(data or b"")
         if fields.pop("magic") != MAGIC or fields.pop("format") != FORMAT:
@@ -123,7 +128,7 @@ def name_of(key: str, fingerprint: str) -> bytes:
 
 
 def stem_of(key: str) -> bytes:
-    """What the names of a key's entries of all fingerprints begin with."""
+    """The common beginning of the names of a key's entries, of all fingerprints."""
     name = f"{key}\0".encode()
     # The fingerprint has 16 digits.
     return name if len(name) + 16 <= LONGEST_NAME else _stem(key)
@@ -147,26 +152,28 @@ def pack(entry: Stored) -> tuple[bytes, bytes | None]:
         or entry.soft_expire is not None
         or entry.hard_expire is not None
     )
-    flags = bytes([(_BARE if bare else 0) | (_BEHIND if entry.behind else 0)])
+    flags = (_BARE if bare else 0) | (_BEHIND if entry.behind else 0)
+    first = _FIRST.pack(flags, entry.row)
     if bare:
-        return flags + frame(entry._replace(body=b"")), entry.body
-    return flags + frame(entry), None
+        return first + frame(entry._replace(body=b"")), entry.body
+    return first + frame(entry), None
 
 
 def is_absent(data: bytes) -> bool:
     """Whether these bytes of an entry say that there is nothing."""
-    head = head_of(bytes(data[1:]))
+    head = head_of(bytes(data[_FIRST.size :]))
     return head is not None and head.kind == ABSENT
 
 
 def unpack(key: str, fingerprint: str, data: bytes, body: bytes | None) -> Stored | None:
     """The entry; None when the bytes are damaged."""
-    entry = unframe(Address(key, fingerprint), data[1:])
-    if entry is None or (data[0] & _BARE and body is None):
+    entry = unframe(Address(key, fingerprint), data[_FIRST.size :])
+    if entry is None:
         return None
-    if data[0] & _BARE:
-        return entry._replace(body=body)
-    return entry._replace(behind=bool(data[0] & _BEHIND))
+    flags, row = _FIRST.unpack_from(data)
+    if not flags & _BARE:
+        return entry._replace(row=row, behind=bool(flags & _BEHIND))
+    return None if body is None else entry._replace(row=row, body=body)
 
 
 def lock_name(path: str) -> str:
@@ -177,6 +184,11 @@ def lock_name(path: str) -> str:
 def door_of(path: str) -> str:
     """The socket on which the follower is asked to hold a key."""
     return f"{path}-ask"
+
+
+def ring_at(path: str, name: str) -> str:
+    """A socket of a process that follows the file: the follower rings there."""
+    return f"{path}-ring-{name}"
 
 
 def inode_of(path: str) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""What near stores follow: the table of keys whose entries were written or removed.
+"""The journal that near stores follow: the table of keys whose entries were written or removed.
 
 A trigger on ``kck_publish_entry`` fills it while any near store is registered, so whoever writes
 there is followed: listeners, readers, ``cache.set``, psql. Values that are outside the database are
@@ -50,8 +50,11 @@ SELECT array_agg(DISTINCT virtualtransaction) FROM pg_locks
    AND mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
                 'AccessExclusiveLock')
 """
+# How the hubs of processes are called: they begin anew, as near stores do.
+HUB = "live:"
 _SILENT = f"""
-DELETE FROM kck_publish_consumer WHERE kind = '{NEAR}'
+DELETE FROM kck_publish_consumer
+ WHERE (kind = '{NEAR}' OR (kind = '{STORED}' AND starts_with(name, '{HUB}')))
    AND seen_at < clock_timestamp() - make_interval(secs => %s)
 """
 _TRIM = f"""
@@ -68,7 +71,7 @@ DELETE FROM kck_publish_copy c WHERE consumer IS NOT NULL
 
 @dataclass(frozen=True)
 class Look:
-    """What one look gave.
+    """The result of one look.
 
     Attributes:
         until: the snapshot of the look.
@@ -110,7 +113,7 @@ def writers(cursor: Cursor) -> frozenset[str]:
 def unseen(
     desk: psycopg.Connection[Any], consumer: Consumer, since: str, beside: Query | None = None
 ) -> tuple[Look, list[Any]]:
-    """What a cursor has not seen; and the rows of a query that is asked after it, for one wait.
+    """The keys that a cursor has not seen, and the rows of a query asked after it, for one wait.
 
     Raises:
         Forgotten: nothing was kept for it: begin anew.
@@ -144,14 +147,23 @@ def keys_unseen(
     return until, None if "" in keys else keys
 
 
-def tell(cursor: Cursor, keys: Iterable[str]) -> None:
+def record(cursor: Cursor, keys: Iterable[str]) -> None:
     """The values of these keys have changed outside the database."""
     if told := list(keys):
         cursor.execute(_TELL, [told])
 
 
+def tell_all(cursor: Cursor) -> None:
+    """All values outside the database have gone."""
+    cursor.execute(_TELL, [[None]])
+
+
 def trim(cursor: Cursor, silence: float) -> None:
+    """Do what ``trim_queries`` says."""
+    for query in trim_queries(silence):
+        cursor.execute(*query)
+
+
+def trim_queries(silence: float) -> list[Query]:
     """Delete what all have seen; who was silent for so long begins anew, and holds nothing."""
-    cursor.execute(_SILENT, [silence])
-    cursor.execute(_TRIM)
-    cursor.execute(_UNMARK)
+    return [(_SILENT, [silence]), (_TRIM, []), (_UNMARK, [])]

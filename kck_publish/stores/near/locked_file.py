@@ -20,7 +20,7 @@ from typing import Any
 import lmdb
 
 from ...exceptions import UntrustedNearFile
-from . import opened
+from . import open_files
 from .format import (
     MAGIC,
     OWNER,
@@ -65,13 +65,13 @@ class LockedFile:
         try:
             require_own(lock_name(path))
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            opened.lend(path, None)
+            open_files.lend(path, None)
             self.owner = self._taken_over() or self._make()
         except (BlockingIOError, UntrustedNearFile):
             os.close(self._lock)
             raise
         except BaseException:
-            opened.take_back(path)
+            open_files.take_back(path)
             os.close(self._lock)
             raise
 
@@ -90,7 +90,7 @@ class LockedFile:
     def close(self) -> None:
         """Let another process write."""
         self._close_environment()
-        opened.take_back(self._path)
+        open_files.take_back(self._path)
         os.close(self._lock)
 
     def _taken_over(self) -> Owner | None:
@@ -105,7 +105,7 @@ class LockedFile:
                 data = txn.get(OWNER)
                 owner = read_owner(data)
                 if owner is not None and owner.size == self._size:
-                    opened.lend(self._path, self.env)
+                    open_files.lend(self._path, self.env)
                     self._read(txn)
                     self.env.reader_check()
                     return owner
@@ -137,7 +137,7 @@ class LockedFile:
         os.rename(f"{making}-lock", f"{self._path}-lock")
         os.rename(making, self._path)
         self._open_environment()
-        opened.lend(self._path, self.env)
+        open_files.lend(self._path, self.env)
         return owner
 
     def _set_aside(self, keep: bool) -> None:
@@ -171,7 +171,7 @@ class LockedFile:
     def _close_environment(self) -> None:
         env, self.env = self.env, None
         if env is not None:
-            opened.lend(self._path, None)
+            open_files.lend(self._path, None)
             env.close()
 
 

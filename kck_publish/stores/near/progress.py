@@ -1,9 +1,9 @@
-"""What the near store, if there is one, shows of the writes that the listener has handled."""
+"""The writes handled by the listener that the near store, if there is one, shows."""
 
 from __future__ import annotations
 
 from ...conf import settings
-from .place import near_store
+from .file_path import near_store
 
 # Writes that are handled and perhaps not copied, with the first snapshot in which they were.
 MANY_HANDLED = 1000

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import compress
 from time import clock_gettime
-from typing import Any
+from typing import Any, TypeVar
 
 from ...exceptions import UntrustedNearFile
 from ...log.snapshot import NOTHING, Snapshot
 from ..types import Stored
-from . import opened
-from .asking import DAMAGED, Follower, telling, tells
+from . import open_files
 from .format import (
     CLOCK,
     LEASE,
@@ -35,6 +34,7 @@ from .format import (
     read_owner,
     unpack,
 )
+from .hold_requests import DAMAGED, Follower, telling, tells
 from .ownership import require_own
 
 try:
@@ -46,6 +46,8 @@ logger = logging.getLogger("kck_publish")
 
 # Seconds between two looks for a file, or a lease, that was not there.
 AGAIN = 0.1
+
+T = TypeVar("T")
 
 
 class NearReader:
@@ -60,6 +62,8 @@ class NearReader:
         self._env: Any = None
         self._inode: tuple[int, int] | None = None
         self._lease = Lease(0.0, 0.0, -1.0)
+        # As the file has it, which may be of before ``_since``.
+        self._written = self._lease
         self._again = 0.0
         # Before that this process has said that nothing is read here: see ``_done``.
         self._since = 0.0
@@ -87,7 +91,7 @@ class NearReader:
             self._lose(error)
             return None
         if tells():
-            self._follower.tell(name)
+            self._follower.ask_for_body(name)
         return data
 
     def read_many(self, names: Sequence[bytes]) -> list[bytes | None]:
@@ -100,8 +104,18 @@ class NearReader:
             self._lose(error)
             return [None] * len(names)
         for name in compress(names, telling):
-            self._follower.tell(name)
+            self._follower.ask_for_body(name)
         return records
+
+    def within(self, look: Callable[[Any], T]) -> T | None:
+        """What is found in one transaction; None: nothing here is to be trusted."""
+        if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
+            return None
+        try:
+            return look(self._env.begin())
+        except Exception as error:  # noqa: BLE001 - as above
+            self._lose(error)
+            return None
 
     @property
     def is_followed(self) -> bool:
@@ -110,7 +124,7 @@ class NearReader:
 
     @property
     def lag(self) -> float:
-        """How far the listener may be behind, in seconds, at the most; infinite: not known."""
+        """The greatest possible lag of the listener, in seconds; infinite where it is not known."""
         if not self.is_followed:
             return float("inf")
         lease = self._lease
@@ -127,21 +141,24 @@ class NearReader:
         return done is None or done.sees(xid)
 
     def _done(self) -> Snapshot | None:
-        """What the file is a true copy of; None: nothing is read here until a later look.
+        """The store that the file is a true copy of; None: nothing is read here until a later look.
 
         A lease that is renewed after this was said may be of an earlier look: it does not count.
+        So it is not said again while the file has a lease, or who asks often would never have one.
         """
         if clock() >= self._lease.until and not self._renewed():
             with self._lock:
-                self._since = clock()
-                if self._since >= self._lease.until:  # or another thread has just found one
+                now = clock()
+                if now >= self._written.until:
+                    self._since = now
                     return None
         try:
             owner = read_owner(self._env.begin().get(OWNER))
         except Exception as error:  # noqa: BLE001 - as above
             self._lose(error)
-            return None
-        return Snapshot.parse(owner.done or NOTHING) if owner else None
+            owner = None  # there was a lease just now: it is not said that nothing is read
+        done = owner.done if owner is not None else ""
+        return Snapshot.parse(done or NOTHING)
 
     def ask(self, key: str, fingerprint: str) -> None:
         """Ask the follower to hold a key, or to go on holding it; it may be busy, or gone."""
@@ -159,7 +176,7 @@ class NearReader:
         if now < self._again:
             return False
         with self._lock:
-            if opened.forking:  # nothing may be open when the child begins
+            if open_files.forking:  # nothing may be open when the child begins
                 return False
             try:
                 if self._env is not None:
@@ -170,7 +187,8 @@ class NearReader:
                 self._close()
                 self._complain(error)
             if self._lease.until <= now:
-                self._again = now + AGAIN
+                left = self._written.until - now  # looked at again while it holds
+                self._again = now + (min(AGAIN, left / 2) if left > 0 else AGAIN)
                 return False
             return self._env is not None
 
@@ -186,8 +204,8 @@ class NearReader:
                 require_own(name)
         except FileNotFoundError:  # the follower is just making another
             return
-        lent = opened.lent.get(self.path)
-        if lent is None and self.path in opened.lent:
+        lent = open_files.lent.get(self.path)
+        if lent is None and self.path in open_files.lent:
             return
         env = lent or lmdb.open(
             self.path, subdir=False, readonly=True, create=False, map_size=0, max_readers=READERS
@@ -202,14 +220,14 @@ class NearReader:
         self._take(env)
 
     def _take(self, env: Any) -> None:
-        lease = read_lease(env.begin().get(LEASE))
+        self._written = lease = read_lease(env.begin().get(LEASE))
         self._lease = lease if lease.at >= self._since else Lease(0.0, 0.0, -1.0)
 
     def _close(self) -> None:
-        self._lease = Lease(0.0, 0.0, -1.0)
+        self._written = self._lease = Lease(0.0, 0.0, -1.0)
         self._inode = None
         env, self._env = self._env, None
-        if env is not None and env is not opened.lent.get(self.path):
+        if env is not None and env is not open_files.lent.get(self.path):
             env.close()  # waits for who is just reading
 
     def _lose(self, error: Exception) -> None:
@@ -231,5 +249,5 @@ class NearReader:
 
 def reader(path: str) -> NearReader:
     """This process's reader of the file."""
-    known = opened.readers.get(path)
-    return known if known is not None else opened.readers.setdefault(path, NearReader(path))
+    known = open_files.readers.get(path)
+    return known if known is not None else open_files.readers.setdefault(path, NearReader(path))

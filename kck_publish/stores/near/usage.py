@@ -1,4 +1,4 @@
-"""What a near store's file holds, the least lately read first, and how much each entry takes."""
+"""The contents of a near store's file, the least recently read first, with their sizes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Usage:
 
     @property
     def most(self) -> float:
-        """How many bytes may be used."""
+        """The number of bytes that may be used."""
         return self._size * USED
 
     def let_go(self, most: float) -> list[bytes]:
@@ -94,12 +94,12 @@ class Usage:
 
 
 def size_of(name: bytes, length: int) -> int:
-    """What a record takes: pages of its own, or a part of one (they are two thirds full)."""
+    """The size of a record: pages of its own, or a part of a page (pages are two thirds full)."""
     if length > _PAGE // 2 - 64:
         return -(-(length + 16) // _PAGE) * _PAGE + (len(name) + 32) * 3 // 2
     return (len(name) + length + 16) * 3 // 2
 
 
 def size_of_body(name: bytes, body: bytes | None) -> int:
-    """What the body of an entry takes, where it is a record of its own."""
+    """The size of an entry's body, where the body is a record of its own."""
     return 0 if body is None else size_of(body_name(name), len(body))

@@ -8,8 +8,10 @@ from typing import Any
 import lmdb
 
 from ..types import Stored
+from .change_log import WrittenLog, write_moment
 from .format import (
     LEASE,
+    LOOKED,
     OWNER,
     Lease,
     Owner,
@@ -45,11 +47,12 @@ class NearFile:
         self.path = path
         self._size = size
         self._usage = Usage(size)
+        self._log = WrittenLog(size)
         self._file = LockedFile(path, size, lambda txn: self._usage.count(txn.cursor()))
 
     @property
     def owner(self) -> Owner:
-        """Whose copy the file is."""
+        """The follower and the store of which the file is a copy."""
         return self._file.owner
 
     @property
@@ -64,6 +67,7 @@ class NearFile:
         """Begin with a new file; the old one is not written any more, so its lease ends."""
         self._file.rebuild(keep)
         self._usage.clear()
+        self._log = WrittenLog(self._size)
 
     def clear(self, owner: Owner) -> None:
         """Hold nothing, and be somebody's from now on; not to be trusted yet."""
@@ -72,6 +76,7 @@ class NearFile:
         def work(txn: Any) -> None:
             txn.drop(everything, delete=False)
             txn.put(OWNER, write_owner(owner))
+            self._log.begin(txn)
 
         self._write(work)
         self._file.owner = owner
@@ -96,15 +101,21 @@ class NearFile:
         gone: Iterable[tuple[str, str]] = (),
         owner: Owner | None = None,
         lease: Lease | None = None,
+        changed: Iterable[str] = (),
+        at: float | None = None,
     ) -> list[Stored]:
         """Copy entries, forget others, and then say how far the copy is true.
+
+        Args:
+            changed: the keys that were written or removed.
+            at: of all that was committed before, it is a true copy then.
 
         Returns:
             those that do not fit.
         """
         *parts, last = self._parts(entries)
         large = [entry for part in parts for entry in self._put(part)]
-        return large + self._put(last, gone, owner, lease)
+        return large + self._put(last, gone, owner, lease, changed, at)
 
     def _put(
         self,
@@ -112,8 +123,11 @@ class NearFile:
         gone: Iterable[tuple[str, str]] = (),
         owner: Owner | None = None,
         lease: Lease | None = None,
+        changed: Iterable[str] = (),
+        at: float | None = None,
     ) -> list[Stored]:
         """A part of it, all at once."""
+        changed = list(changed)
         packed = {entry.address: (entry, *pack(entry)) for entry in entries}
         writes: dict[bytes, tuple[bytes, bytes | None]] = {}
         large: list[Stored] = []
@@ -134,6 +148,10 @@ class NearFile:
                 txn.put(OWNER, write_owner(owner))
             if lease is not None:
                 txn.put(LEASE, write_lease(lease))
+            if changed:
+                self._log.add(txn, changed)
+            if at is not None:
+                txn.put(LOOKED, write_moment(at))
 
         self._write(work)
         self._file.owner = owner or self._file.owner
@@ -148,7 +166,7 @@ class NearFile:
         return large
 
     def _parts(self, entries: Iterable[Stored]) -> list[list[Stored]]:
-        """What is written at once: the pages that it replaces can be used again only later."""
+        """One write: the pages that it replaces can be used again only later."""
         parts: list[list[Stored]] = [[]]
         room = most = self._size // LARGEST
         for entry in entries:

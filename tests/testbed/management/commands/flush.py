@@ -3,8 +3,8 @@
 Django truncates the tables of all models, and PostgreSQL makes new files for each of them and each
 of their indexes. This command deletes from the tables that have ever been written to, as a replica
 does: no trigger fires, so the next test finds an empty change log, and no foreign key is checked.
-Content types and permissions stay, so that Django need not write them again. Where the role may not
-act as a replica (with ``DATABASE_URL``), Django's own command runs.
+Content types, permissions and the layouts of captured tables stay, so that they need not be written
+again. Where the role may not act as a replica (with ``DATABASE_URL``), Django's own command runs.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
-from kck_publish.capture import install
-from kck_publish.products import registry
+from tests.testbed import captures
 
-KEPT = {"django_content_type", "auth_permission"}
+KEPT = {"django_content_type", "auth_permission", "kck_publish_layout"}
 WRITTEN = """
 SELECT name FROM unnest(%s::text[]) AS name
  WHERE pg_relation_size(to_regclass(quote_ident(name))) > 0
@@ -35,8 +34,8 @@ class Command(flush.Command):
         if not _may_be_replica(connection):
             super().handle(**options)
             return
+        captures.repair(connection)
         _delete(connection, _written(connection))
-        install.install(connection.alias, registry.sources())
 
 
 def _may_be_replica(connection: BaseDatabaseWrapper) -> bool:

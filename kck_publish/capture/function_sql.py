@@ -1,0 +1,246 @@
+"""The SQL of the capture: the trigger functions of one source.
+
+Pure text, made from a ``Source``. Every function writes the rows of one statement to the change log
+with one INSERT.
+
+Each function is SECURITY DEFINER, so that a program with any role can write; therefore its search
+path is pinned to the installing session's, temporary tables last. The other settings pin how values
+become text, whatever the writing session has set. One statement is one call, whether it touches
+one row or a million; but where a subscription writes, whose changes fire row triggers alone: the
+same function knows that form, too (see ``row_level``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from psycopg import sql
+
+from kck_publish.capture.source import Source, wrote_setting
+
+OPS = ("insert", "update", "delete", "truncate")
+
+#: The comment on a trigger whose function is the coarse one (see ``coarse_body``).
+COARSE = "coarse"
+
+FUNCTION = sql.SQL("""\
+SELECT set_config('kck_publish.search_path', current_setting('search_path'), true);
+SELECT set_config('search_path', (
+    SELECT string_agg(quote_ident(name), ', ' ORDER BY place)
+    FROM unnest(current_schemas(false) || name 'pg_temp') WITH ORDINALITY AS path (name, place)
+    WHERE NOT starts_with(name::text, 'pg_temp_')
+), true);
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path FROM CURRENT
+    SET datestyle = 'ISO'
+    SET intervalstyle = 'postgres'
+    SET extra_float_digits = 1
+    SET timezone = 'UTC'
+    SET bytea_output = 'hex'
+AS $kck_publish$
+BEGIN
+    IF current_setting('kck_publish.suppress', true) = '*'
+       OR strpos(current_setting('kck_publish.suppress', true), {suppressed}) > 0 THEN
+        RETURN NULL;
+    END IF;
+    IF TG_TABLE_NAME <> {name} AND to_regclass({table}) IS NOT NULL AND NOT EXISTS (
+        WITH RECURSIVE above (relid) AS (
+            SELECT TG_RELID
+            UNION
+            SELECT inhparent FROM above
+            JOIN pg_inherits ON inhrelid = relid AND NOT inhdetachpending
+        )
+        SELECT FROM above WHERE relid = to_regclass({table})
+    ) THEN
+        RETURN NULL;  -- a partition that was detached
+    END IF;
+    {body}
+    IF FOUND THEN
+        PERFORM kck_publish_announce_v1({wrote});
+    END IF;
+    RETURN NULL;
+END
+$kck_publish$;
+REVOKE ALL ON FUNCTION {function}() FROM PUBLIC;
+COMMENT ON FUNCTION {function}() IS {comment};
+SELECT set_config('search_path', current_setting('kck_publish.search_path'), true);
+""")
+
+INSERT = sql.SQL("""\
+INSERT INTO kck_publish_change (source, op, columns, new, origin)
+    SELECT {source}, 'insert', {columns}, {new}, {origin} FROM kck_new;""")
+
+DELETE = sql.SQL("""\
+INSERT INTO kck_publish_change (source, op, columns, old, origin)
+    SELECT {source}, 'delete', {columns}, {old}, {origin} FROM kck_old;""")
+
+# A full join is hashed or merged and never a nested loop, so the plan that a session keeps from a
+# one-row update is still good for a million rows. A row whose primary key has changed finds no
+# partner: it is deleted under the old key and inserted under the new one. Rows are compared by
+# their image: that needs no equality operator (json has none), and sees a change that equality does
+# not (citext, 1.0 and 1.00). The cast to record keeps *<> from being taken column by column.
+UPDATE = sql.SQL("""\
+INSERT INTO kck_publish_change (source, op, columns, old, new, origin)
+    SELECT {source},
+           CASE WHEN kck_old.{key} IS NULL THEN 'insert' WHEN kck_new.{key} IS NULL THEN 'delete'
+                ELSE 'update' END,
+           {columns},
+           CASE WHEN kck_old.{key} IS NOT NULL THEN {old} END,
+           CASE WHEN kck_new.{key} IS NOT NULL THEN {new} END,
+           {origin}
+    FROM kck_old FULL JOIN kck_new ON {same_key}
+    WHERE kck_old.{key} IS NULL OR kck_new.{key} IS NULL OR {changed};""")
+
+TRUNCATE = sql.SQL("""\
+INSERT INTO kck_publish_change (source, op, origin)
+    SELECT {source}, 'truncate', {origin}{if_any};""")
+
+ORIGIN = sql.SQL("NULLIF(current_setting('kck_publish.origin', true), '')")
+
+EITHER = sql.SQL("""\
+IF TG_LEVEL = 'ROW' THEN
+        {by_row}
+    ELSE
+        {by_statement}
+    END IF;""")
+
+
+def quoted(name: str) -> str:
+    """A table's or column's name as SQL, by Django's rule: what is quoted already stays."""
+    return name if name.startswith('"') and name.endswith('"') else f'"{name}"'
+
+
+def trigger_name(op: str, table: str) -> str:
+    """The name of a trigger and of its function.
+
+    Not ``pgtrigger_...``: of those, ``pgtrigger prune`` drops what it does not find in its
+    registry: the triggers on partitions, and all of them when another project's code prunes.
+    """
+    return f"kck_publish_{op}_{hashlib.blake2b(table.encode(), digest_size=8).hexdigest()}"
+
+
+def digest(text: str) -> str:
+    """The hash of a version of a trigger's SQL; kept as the trigger's comment."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def body(source: Source, op: str) -> sql.Composable:
+    """The body of a trigger of the source on ``op``."""
+    columns = source.captured
+    key = source.primary_key
+    unseen = virtual_columns(source)
+    watched = watched_columns(source)
+    return {"insert": INSERT, "update": UPDATE, "delete": DELETE, "truncate": TRUNCATE}[op].format(
+        source=sql.Literal(source.table),
+        origin=ORIGIN,
+        if_any=sql.SQL(""),
+        columns=sql.SQL("{}::text[]").format(sql.Literal(list(columns))),
+        old=image("kck_old", source, unseen),
+        new=image("kck_new", source, unseen),
+        key=_name(key[0]),
+        same_key=same_key("kck_old", "kck_new", key),
+        changed=changed("kck_old", "kck_new", watched),
+    )
+
+
+def either(by_row: sql.Composable, by_statement: sql.Composable) -> sql.Composable:
+    """What a function does for a row trigger, and for a statement trigger."""
+    return EITHER.format(by_row=by_row, by_statement=by_statement)
+
+
+def watched_columns(source: Source) -> tuple[str, ...] | None:
+    """The columns that an update is looked at for; None for the whole row."""
+    if source.watched is None or not virtual_columns(source).isdisjoint(source.watched):
+        return None  # what a virtual column is computed from is somewhere in the row
+    return tuple(dict.fromkeys((*source.primary_key, *source.watched)))
+
+
+def virtual_columns(source: Source) -> set[str]:
+    """The generated columns that are not stored: a statement that named them would fail."""
+    return {
+        str(field.column)
+        for field in source.fields
+        if field.generated and not getattr(field, "db_persist", True)
+    }
+
+
+def coarse_body(table: str, op: str) -> sql.Composable:
+    """A trigger's body while columns come and go: it names none, and logs "the whole source"."""
+    rows = {
+        "insert": sql.SQL(" WHERE EXISTS (SELECT FROM kck_new)"),
+        "update": sql.SQL(" WHERE EXISTS (SELECT FROM kck_new)"),
+        "delete": sql.SQL(" WHERE EXISTS (SELECT FROM kck_old)"),
+    }
+    always, if_any = (
+        TRUNCATE.format(source=sql.Literal(table), origin=ORIGIN, if_any=condition)
+        for condition in (sql.SQL(""), rows.get(op, sql.SQL("")))
+    )
+    return either(always, if_any) if op in rows else always
+
+
+def columns_of(source: Source, op: str) -> tuple[str, ...]:
+    """The columns that the function names: without one of them each write would fail."""
+    names = {"truncate": ()}.get(op, source.captured)
+    if op == "update":
+        names = (*names, *source.primary_key, *(watched_columns(source) or ()))
+    unseen = virtual_columns(source)
+    return tuple(dict.fromkeys(name for name in names if name not in unseen))
+
+
+def function_sql(table: str, op: str, does: sql.Composable, columns: Iterable[str] = ()) -> str:
+    """Creates or replaces the function of one trigger. Run it in a transaction.
+
+    The function's comment tells its table and, a line each, the columns that it names.
+    """
+    return FUNCTION.format(
+        function=sql.SQL(trigger_name(op, table)),
+        comment=sql.Literal("\n".join([table, *(column.strip('"') for column in columns)])),
+        name=sql.Literal(quoted(table).rpartition('"."')[2].strip('"')),
+        table=sql.Literal(quoted(table)),
+        suppressed=sql.Literal(f"|{table}|"),
+        wrote=sql.Literal(wrote_setting(table)),
+        body=does,
+    ).as_string()
+
+
+def _name(column: str) -> sql.SQL:
+    return sql.SQL(quoted(column))
+
+
+def image(row: str, source: Source, unseen: set[str]) -> sql.Composable:
+    """The captured columns of a row, as texts."""
+    # The text of an address would have a netmask, which the values that Django reads have not.
+    addresses = {
+        str(field.column)
+        for field in source.fields
+        if field.get_internal_type() == "GenericIPAddressField"
+    }
+    values = (
+        sql.SQL("NULL")
+        if column in unseen
+        else sql.SQL("host({}.{})" if column in addresses else "{}.{}::text").format(
+            _name(row), _name(column)
+        )
+        for column in source.captured
+    )
+    return sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(values))
+
+
+def same_key(old: str, new: str, key: Iterable[str]) -> sql.Composable:
+    """Whether two rows have one primary key."""
+    pair = sql.SQL("{0}.{2} = {1}.{2}")
+    return sql.SQL(" AND ").join(pair.format(_name(old), _name(new), _name(c)) for c in key)
+
+
+def changed(old: str, new: str, watched: Iterable[str] | None) -> sql.Composable:
+    """Whether two rows differ in the watched columns; None: in any."""
+    if watched is None:
+        return sql.SQL("{} *<> {}").format(_name(old), _name(new))
+    return sql.SQL("{} *<> {}").format(_row(old, watched), _row(new, watched))
+
+
+def _row(row: str, columns: Iterable[str]) -> sql.Composable:
+    values = (sql.SQL("{}.{}").format(_name(row), _name(column)) for column in columns)
+    return sql.SQL("ROW({})::record").format(sql.SQL(", ").join(values))

@@ -1,0 +1,116 @@
+"""``TopicConsumer``: what a project does with the messages of a topic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.db.models import Model
+
+from ...conf import settings
+from ...exceptions import ConfigurationError, InvalidPrimer
+from ...public_names import public_in
+from ...retry_policy import Retry
+from . import config, deserializers, registry
+from .headers import SITE
+from .message import Message
+from .origin_site import site
+
+NONE = Retry(max_retries=0)
+
+
+@public_in("kck_publish.contrib.kafka")
+class TopicConsumer:
+    """Handles the messages of a topic, each once, in a transaction that also moves the offset.
+
+    What it does outside the database may be done again after a crash.
+
+    Attributes:
+        topic: its name, or ``"^regex"`` for all whose name it matches.
+        group: who shares the partitions and the offsets; ``group.id`` of the settings by default.
+        retry: what is done when a message fails; the setting RETRY by default, and without it the
+            message is a dead letter at once. Read when it is used.
+        blocking: True: the partition waits for the retry, so that its order is kept. False: the
+            messages after it go on.
+        start: where to begin in a partition of which nothing is known: ``"earliest"`` or
+            ``"latest"``.
+        batch: so many messages are handled in one transaction, at the most.
+        own_messages: whether to handle what this very database has sent; a topic that several
+            databases write to gives it back.
+        supersedes: a later message of a key says all that an earlier one said; so one that waits
+            for its retry is left out once a later one was handled.
+        key_from, value_from: how bytes are read; JSON by default, and text for keys that are none.
+        config: librdkafka's settings of this consumer alone.
+    """
+
+    topic: ClassVar[str] = ""
+    group: ClassVar[str] = ""
+    retry: ClassVar[Retry | None] = None
+    blocking: ClassVar[bool] = True
+    start: ClassVar[str] = "earliest"
+    batch: ClassVar[int] = 500
+    own_messages: ClassVar[bool] = True
+    supersedes: ClassVar[bool] = False
+    key_from: ClassVar[Any] = staticmethod(deserializers.json_or_text)
+    value_from: ClassVar[Any] = staticmethod(deserializers.json)
+    config: ClassVar[Mapping[str, Any]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.topic and {"topic", "group"} & cls.__dict__.keys():
+            cls.check()
+            registry.register(registry.consumers, f"{cls.group}:{cls.topic}", cls)
+
+    @classmethod
+    def check(cls) -> None:
+        """Raise InvalidPrimer for a declaration that cannot work."""
+        if not isinstance(cls.topic, str) or not cls.topic:
+            raise InvalidPrimer(f"{registry.path(cls)}.topic takes the name of a topic.")
+        if cls.start not in ("earliest", "latest"):
+            raise InvalidPrimer(f'{registry.path(cls)}.start is "earliest" or "latest".')
+        if cls.batch < 1:
+            raise InvalidPrimer(f"{registry.path(cls)}.batch is at least 1.")
+
+    @classmethod
+    def group_name(cls) -> str:
+        """The group that it is of.
+
+        Raises:
+            ConfigurationError: neither it nor the settings say so.
+        """
+        if cls.group:
+            return cls.group
+        given = config.client("consumer").get("group.id")
+        if not given:
+            raise ConfigurationError(
+                f'{registry.path(cls)} has no group: set it, or "group.id" in '
+                'KCK_PUBLISH["KAFKA"]["consumer"].'
+            )
+        return str(given)
+
+    @classmethod
+    def policy(cls) -> Retry:
+        """What is done when a message fails."""
+        return cls.retry or settings.RETRY or NONE
+
+    def consume(self, message: Message) -> None:
+        """Handle one message; raise to have it tried again, as ``retry`` says."""
+        raise NotImplementedError(f"{registry.path(type(self))}: write consume(self, message).")
+
+    def consume_many(self, messages: Sequence[Message]) -> None:
+        """Handle messages of one partition, in order, in one transaction.
+
+        If it raises, nothing of it is kept, and the messages are handled one by one.
+        """
+        for message in messages:
+            self.consume(message)
+
+    def passes_over(self, message: Message) -> bool:
+        """Whether a message is not handled: this database has sent it itself."""
+        return not self.own_messages and message.header(SITE) == site()
+
+
+def model_of(consumer: type[TopicConsumer]) -> type[Model] | None:
+    """The model that a consumer writes, where it has one."""
+    model = getattr(consumer, "model", None)
+    return model if isinstance(model, type) and issubclass(model, Model) else None

@@ -1,0 +1,140 @@
+"""``ModelTopicConsumer``: a topic's messages as rows of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Field, Model
+
+from ...exceptions import InvalidPrimer
+from ...public_names import public_in
+from . import registry, versioned_rows
+from .consumer import TopicConsumer
+from .incoming import Incoming, last_of, unwrap
+from .message import Message
+
+
+@public_in("kck_publish.contrib.kafka")
+class ModelTopicConsumer(TopicConsumer):
+    """Keeps rows as the messages say: insert, update, delete.
+
+    A message of ``ChangeTopic``, or of Debezium, is unwrapped: ``key`` and ``value`` are the row's
+    primary key and its columns; ``value`` is None where the row is gone.
+
+    Where nothing of the project's own would be left out (no ``save`` of the model's, no receivers
+    of its signals), a batch is written by one statement; else each row is saved, or deleted, with
+    everything that Django does then.
+
+    Attributes:
+        model: whose rows; or write ``get_model``.
+        exclude_fields: of the value, that are not written.
+        version_field: a field (or several, compared in order), or a header, that tells older from
+            newer: what is not newer than the row changes nothing. None: the partition's order.
+    """
+
+    model: ClassVar[type[Model] | None] = None
+    exclude_fields: ClassVar[Collection[str]] = ()
+    version_field: ClassVar[str | Sequence[str] | None] = None
+    own_messages = False
+    supersedes = True
+
+    @classmethod
+    def check(cls) -> None:
+        super().check()
+        if cls.get_model is not ModelTopicConsumer.get_model:
+            return
+        if not (isinstance(cls.model, type) and issubclass(cls.model, Model)):
+            raise InvalidPrimer(f"{registry.path(cls)}.model takes a model.")
+
+    def get_model(self, key: Any, value: Any) -> type[Model]:
+        """The model whose row a message tells of."""
+        assert self.model is not None  # check has seen to it
+        return self.model
+
+    def is_deletion(self, key: Any, value: Any) -> bool:
+        """Whether a message says that the row is gone."""
+        return value is None
+
+    def get_lookup_kwargs(self, key: Any, value: Any) -> dict[str, Any]:
+        """What the row is found by: the key, or the primary key's columns in it."""
+        if isinstance(key, Mapping):
+            return dict(key)
+        return {"pk": tuple(key) if isinstance(key, list) else key}
+
+    def consume(self, message: Message) -> None:
+        self.consume_many([message])
+
+    def consume_many(self, messages: Sequence[Message]) -> None:
+        by_model: dict[type[Model], list[Incoming]] = {}
+        for message in messages:
+            incoming = self.incoming(message)
+            by_model.setdefault(incoming.model, []).append(incoming)
+        for model, wanted in by_model.items():
+            versioned_rows.apply(self, model, wanted)
+
+    def incoming(self, message: Message) -> Incoming:
+        """What a message says of a row.
+
+        Raises:
+            ValueError: it says nothing of one.
+        """
+        key, value = unwrap(message)
+        model = self.get_model(key, value)
+        lookup = self.get_lookup_kwargs(key, value)
+        gone = self.is_deletion(key, value)
+        fields = {} if gone else dict(self._fields(model, key, value))
+        versioned = value if isinstance(value, Mapping) else last_of(message)
+        return Incoming(message, model, _named(model, lookup), None if gone else fields, versioned)
+
+    def _fields(self, model: type[Model], key: Any, value: Any) -> Iterator[tuple[str, Any]]:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"A value of {type(value).__name__} has no fields.")
+        for name, given in value.items():
+            if name in self.exclude_fields:
+                continue
+            transform = getattr(self, f"transform_{name}", None)
+            if transform is not None:
+                name, given = transform(key, value)
+            if (field := field_of(model, name)) is not None:
+                yield field.attname, self.to_python(field, given)
+
+    def to_python(self, field: AnyField, given: Any) -> Any:
+        """The value of a field that a message gives.
+
+        Raises:
+            ValidationError: it is no value of the field's.
+        """
+        if given is None or isinstance(given, Model):
+            return getattr(given, "pk", None)
+        target: Any = getattr(field, "target_field", field)
+        return target.to_python(given)
+
+
+AnyField = Any
+
+
+def field_of(model: type[Model], name: str) -> Field[Any, Any] | None:
+    """The concrete field of a name, attname or column; None where there is none."""
+    try:
+        field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    except FieldDoesNotExist:
+        for field in model._meta.concrete_fields:
+            if name in (field.attname, field.column):
+                return field
+        return None
+    return field if isinstance(field, Field) and field.concrete and field.column else None
+
+
+def _named(model: type[Model], lookup: Mapping[str, Any]) -> dict[str, Any]:
+    """A lookup by attnames, as far as it names fields."""
+    named = {}
+    for name, value in lookup.items():
+        field: AnyField = None if isinstance(value, tuple) else field_of(model, name)
+        if field is None:
+            named[name] = value
+        else:
+            target: Any = getattr(field, "target_field", field)
+            named[field.attname] = target.to_python(value) if value is not None else None
+    return named

@@ -1,0 +1,130 @@
+"""What the relay writes to: topics of products, and of changes, as a project declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.db.models import Model
+
+from ...exceptions import InvalidPrimer
+from ...products.depends import Depends
+from ...public_names import public_in
+from . import registry
+from .envelopes import ENVELOPES
+
+if TYPE_CHECKING:
+    from .relay_follower import TopicFollower
+
+
+class Topic:
+    """A topic that ``kck_relay`` fills.
+
+    Attributes:
+        topic: its name.
+        partitions: with so many it is made where it is missing; None: it is there, or the broker
+            makes it.
+        replication: of a topic that is made; -1 for the broker's own default.
+        config: of a topic that is made: Kafka's names with their values.
+    """
+
+    topic: ClassVar[str] = ""
+    partitions: ClassVar[int | None] = None
+    replication: ClassVar[int] = -1
+    config: ClassVar[Mapping[str, str]] = {}
+    follower: ClassVar[type[TopicFollower]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "topic" in cls.__dict__:
+            if not isinstance(cls.topic, str) or not cls.topic:
+                raise InvalidPrimer(f"{registry.path(cls)}.topic takes the name of a topic.")
+            cls._declare()
+            registry.register(registry.topics, cls.topic, cls)
+
+    @classmethod
+    def _declare(cls) -> None:
+        raise NotImplementedError
+
+
+@public_in("kck_publish.contrib.kafka")
+class ProductTopic(Topic):
+    """The products as they are stored: the key is the product's, null says that it is gone.
+
+    Attributes:
+        products: their names.
+    """
+
+    products: ClassVar[Collection[str]] = ()
+    config: ClassVar[Mapping[str, str]] = {"cleanup.policy": "compact"}
+
+    @classmethod
+    def _declare(cls) -> None:
+        from .relay_follower import ProductFollower
+
+        if isinstance(cls.products, str) or not cls.products:
+            raise InvalidPrimer(f"{registry.path(cls)}.products takes a list of products' names.")
+        namespace = {
+            "__module__": cls.__module__,
+            "__qualname__": f"{cls.__qualname__}.follower",
+            "name": f"kafka:{cls.topic}",
+            "declared": cls,
+            "products": tuple(cls.products),
+        }
+        cls.follower = type("follower", (ProductFollower,), namespace)
+
+
+@public_in("kck_publish.contrib.kafka")
+class ChangeTopic(Topic):
+    """The committed changes of a model's rows; the key is the row's primary key.
+
+    What a consumer of this library has written is not sent, so that two databases that follow each
+    other come to rest.
+
+    Attributes:
+        model: whose rows.
+        columns: those that are captured and sent, by attname, besides the primary key; an update of
+            others is not sent. None for all.
+        envelope: ``"plain"``, ``"cloudevents"`` or ``"debezium"``.
+        forward: True, or names of topics: what was consumed from these is sent on. Never back to
+            this topic itself.
+        ignore_origins: what was written under these ``origin(...)`` is not sent either.
+    """
+
+    model: ClassVar[type[Model]]
+    columns: ClassVar[Sequence[str] | None] = None
+    envelope: ClassVar[str] = "plain"
+    forward: ClassVar[bool | Collection[str]] = False
+    ignore_origins: ClassVar[Collection[str]] = ()
+
+    @classmethod
+    def _declare(cls) -> None:
+        from .relay_follower import ChangeFollower
+
+        model = getattr(cls, "model", None)
+        if not (isinstance(model, type) and issubclass(model, Model)):
+            raise InvalidPrimer(f"{registry.path(cls)}.model takes a model.")
+        if cls.envelope not in ENVELOPES:
+            known = ", ".join(ENVELOPES)
+            raise InvalidPrimer(f"{registry.path(cls)}.envelope is one of {known}.")
+        source = Depends(model) if cls.columns is None else Depends(model, columns=cls.columns)
+        namespace = {
+            "__module__": cls.__module__,
+            "__qualname__": f"{cls.__qualname__}.follower",
+            "name": f"kafka:{cls.topic}",
+            "declared": cls,
+            "sources": (source,),
+        }
+        cls.follower = type("follower", (ChangeFollower,), namespace)
+
+    @classmethod
+    def sends(cls, origin: str) -> bool:
+        """Whether a change of this origin is sent."""
+        if origin in cls.ignore_origins:
+            return False
+        kind, _, topic = origin.partition(":")
+        if kind != "kafka" or not topic:
+            return True
+        if topic == cls.topic or cls.forward is False:
+            return False
+        return cls.forward is True or topic in cls.forward

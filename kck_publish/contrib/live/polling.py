@@ -1,0 +1,49 @@
+"""What is stored now, for clients that cannot hold a stream: they ask again, by ETag."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from hashlib import blake2b
+
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
+from django.db import connections
+from django.http import HttpRequest, HttpResponse
+
+from ... import stores
+from ...exceptions import Behind, NotPrimed
+from ...reading.http import conditional
+from ...reading.read import answer_to
+from ...reading.values import bytes_of
+from ...stores import Address
+from .events import DENIED, GONE, VALUE, Event
+from .parsing import Wanted
+
+
+def answer(request: HttpRequest, wanted: Wanted, allowed: Set[str]) -> HttpResponse:
+    """The events of the keys as JSON: ``[{"event": "value", "key": ..., "version": ...}, ...]``."""
+    events = [
+        _event(wanted, key) if key in allowed else Event(key, DENIED, None) for key in wanted.keys
+    ]
+    body = b"[%s]" % b",".join(event.json(wanted.body) for event in events)
+    response = HttpResponse(body, content_type="application/json")
+    response.headers["Cache-Control"] = "private, no-cache"
+    tag = blake2b(digest_size=12)
+    for event in events:
+        tag.update(repr((event.key, event.identity)).encode())
+    found = conditional(request, response, f'"{tag.hexdigest()}"', None)
+    assert isinstance(found, HttpResponse)
+    return found
+
+
+def _event(wanted: Wanted, key: str) -> Event:
+    product, _ = wanted.keys[key]
+    try:
+        body = bytes_of(product, key, answer_to(product, key))
+    except (ObjectDoesNotExist, MultipleObjectsReturned, NotPrimed, Behind):
+        return Event(key, GONE, None)
+    store, address = stores.current(), Address(key, product.fingerprint)
+    with connections[store.alias].cursor() as cursor:
+        entry = store.look(cursor, [address]).entries.get(key)
+    if entry is None or entry.body is None:  # computed for this reader alone
+        return Event(key, VALUE, None, body)
+    return Event(key, VALUE, entry.row or entry.version, entry.body)

@@ -1,0 +1,80 @@
+"""The claim of a batch: made before anybody looks which keys are stored (see ``reading.claims``).
+
+It goes with the first questions that the batch asks, and is committed when they are answered. So
+does the word that we are awake: from then on what we write ourselves rings for nobody.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from .. import stores
+from ..exceptions import Fenced
+from ..following.doorbell import Doorbell
+from ..postgres import Asked, answers, together
+from .shard import OwnedShard
+
+_CLAIM = "UPDATE kck_publish_shard SET claimed = %s WHERE shard = %s AND epoch = %s"
+
+
+class Claim:
+    """The desk of one batch, with the claim that is still to be made.
+
+    Args:
+        desk: the worker's own connection, in autocommit.
+        place: the shard and its cursor.
+        until: the batch's snapshot: what is claimed.
+        bell: has woken us; None where nobody need be told that we are awake.
+    """
+
+    def __init__(
+        self,
+        desk: psycopg.Connection[Any],
+        place: OwnedShard,
+        until: str,
+        bell: Doorbell | None = None,
+    ) -> None:
+        self._desk = desk
+        self._bell = bell
+        self._is_made = False
+        self.place = place
+        self.until = until
+
+    @property
+    def desk(self) -> psycopg.Connection[Any]:
+        """The desk, once the claim is made. Raises Fenced."""
+        self.ask()
+        return self._desk
+
+    def ask(self, *queries: Asked) -> list[list[Any]]:
+        """The rows of several queries, for one wait; the claim is made before.
+
+        Raises:
+            Fenced: the shard has moved to another worker.
+        """
+        if self._is_made:
+            return answers(self._desk, queries) if queries else []
+        with together(self._desk):
+            claimed = self._claimed()
+            cursors = [self._desk.execute(*query) for query in queries]
+        if claimed.rowcount == 0:
+            raise Fenced(self.place.shard)
+        self._is_made = True
+        if self._bell is not None:
+            self._bell.is_awake()
+        return [cursor.fetchall() for cursor in cursors]
+
+    def _claimed(self) -> psycopg.Cursor[Any]:
+        desk = self._desk
+        desk.execute("BEGIN")
+        if stores.current().outlives_crash:
+            # What is written there survives a crash of this server. So must the numbers of the
+            # transactions that its stamps name: after a crash they would be given a second time.
+            desk.execute("SET LOCAL synchronous_commit = on")
+        claimed = desk.execute(_CLAIM, [self.until, self.place.shard, self.place.epoch])
+        if self._bell is not None:
+            desk.execute(*self._bell.awake_query)
+        desk.execute("COMMIT")
+        return claimed

@@ -1,0 +1,37 @@
+"""Consume topics into the database, until told to stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from kck_publish.exceptions import KckPublishError
+from kck_publish.following.process import obey_signals
+
+
+class Command(BaseCommand):
+    help = "Consume topics from Kafka, until SIGTERM."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("consumer", nargs="*", help="classes, or group:topic; all by default")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from kck_publish.contrib.kafka import registry
+        from kck_publish.contrib.kafka.consume import Consume
+
+        try:
+            declared = registry.chosen(registry.consumers, options["consumer"])
+            if not declared:
+                raise CommandError("No consumer is declared in a module kafka of an installed app.")
+            consume = Consume(declared)
+            consume.say = self._say
+            obey_signals(consume.stop)
+            consume.run()
+        except KckPublishError as error:
+            raise CommandError(str(error)) from error
+
+    def _say(self, line: str) -> None:
+        """At once, though it is piped: others wait for the line."""
+        self.stdout.write(line)
+        self.stdout.flush()

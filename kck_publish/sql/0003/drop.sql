@@ -1,0 +1,1 @@
+DROP TABLE kck_publish_generation;

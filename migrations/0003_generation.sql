@@ -1,0 +1,81 @@
+BEGIN;
+--
+-- Custom state/database change combination
+--
+-- Which of the values in a cache are of this database: those under names of this generation, which
+-- began in this cluster, on this timeline.
+CREATE TABLE kck_publish_generation (
+    cache text PRIMARY KEY,
+    generation text NOT NULL,
+    cluster text NOT NULL
+);
+
+--
+-- Change Meta options on backlog
+--
+-- (no-op)
+--
+-- Change Meta options on change
+--
+-- (no-op)
+--
+-- Change Meta options on consumer
+--
+-- (no-op)
+--
+-- Change Meta options on copy
+--
+-- (no-op)
+--
+-- Change Meta options on edge
+--
+-- (no-op)
+--
+-- Change Meta options on entry
+--
+-- (no-op)
+--
+-- Change Meta options on failure
+--
+-- (no-op)
+--
+-- Change Meta options on fetch
+--
+-- (no-op)
+--
+-- Change Meta options on layout
+--
+-- (no-op)
+--
+-- Change Meta options on listener
+--
+-- (no-op)
+--
+-- Change Meta options on schedule
+--
+-- (no-op)
+--
+-- Change Meta options on shard
+--
+-- (no-op)
+--
+-- Change Meta options on kafkafailure
+--
+-- (no-op)
+--
+-- Change Meta options on kafkaoffset
+--
+-- (no-op)
+--
+-- Change Meta options on kafkarelay
+--
+-- (no-op)
+--
+-- Change Meta options on kafkaunsent
+--
+-- (no-op)
+--
+-- Change Meta options on kafkaversion
+--
+-- (no-op)
+COMMIT;

@@ -1,0 +1,1 @@
+"""The dashboard: who may look, what it costs, what it shows, and in a real browser."""

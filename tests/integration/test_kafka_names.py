@@ -1,0 +1,75 @@
+"""Keys that look like numbers, times that are numbers, and names that Kafka does not take."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import TimeField
+from psycopg import sql
+
+from kck_publish import InvalidPrimer
+from kck_publish.contrib.kafka import Message, bulk
+from kck_publish.contrib.kafka.deserializers import json_or_text
+from kck_publish.contrib.kafka.failed_topics import dead_letter_topic, retry_topic, shown_in
+from tests.kafka_app.kafka import DebeziumPrices
+from tests.kafka_app.models import Edited
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (b"1.10", "1.10"),
+        (b"1e5", "1e5"),
+        (b"123456789012345678901234", "123456789012345678901234"),
+        (b"1.5", 1.5),
+        (b"-7", -7),
+        (b'"x"', "x"),
+        (b"007", "007"),
+    ],
+)
+def test_a_key_that_only_looks_like_a_number_is_text(key: bytes, expected: Any) -> None:
+    assert json_or_text(Message("t", 0, 0, key, None), key) == expected
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("milliseconds", 1_000), ("microseconds", 1_000_000)])
+def test_debeziums_times_before_1973(unit: str, factor: int) -> None:
+    class Edits(DebeziumPrices):
+        time_unit = unit
+
+    consumer = Edits()
+    at = consumer.to_python(Edited._meta.get_field("made_at"), 86_400 * 365 * factor)
+    assert at == datetime(1971, 1, 1, tzinfo=UTC)
+    assert consumer.to_python(TimeField(), 60 * factor) == time(0, 1)
+
+
+def test_a_unit_of_debeziums_that_there_is_not() -> None:
+    class Edits(DebeziumPrices):
+        time_unit = "seconds"
+
+    with pytest.raises(InvalidPrimer, match="time_unit is one of"):
+        Edits.check()
+
+
+def test_topics_of_failures_have_names_that_kafka_takes() -> None:
+    """The default group of a TopicProduct has a colon."""
+    assert retry_topic("product:board", "boards", 2) == "product_board.boards.retry.2"
+    assert dead_letter_topic("a b/ü", "x") == "a_b__.x.dlt"
+
+
+def test_a_group_does_not_consume_what_shows_its_failures() -> None:
+    """A pattern such as ``^shop[.]`` has the topics of the group shop among its own."""
+    names = ["shop.a", "shop.shop.a.dlt", "shop.shop.a.retry.12", "shop.b.dlt", "shop.x.retry.1"]
+    assert shown_in("shop", names) == {"shop.shop.a.dlt", "shop.shop.a.retry.12"}
+
+
+def test_a_table_of_another_schema_is_written() -> None:
+    """Django takes such a name as it is, where it begins and ends with a quote."""
+    with_schema = '"stock"."price"'
+    bulk_write = bulk._statement(connection.ops.quote_name(with_schema), ["id"], ["id"], [], [])
+    query = bulk_write.format(rows=sql.SQL("(1)")).as_string(None)
+    assert (
+        query == 'INSERT INTO "stock"."price" AS t ("id") VALUES (1) ON CONFLICT ("id") DO NOTHING'
+    )

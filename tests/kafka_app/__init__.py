@@ -1,0 +1,1 @@
+"""An app whose module ``kafka`` declares topics and consumers."""

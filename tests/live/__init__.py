@@ -1,0 +1,1 @@
+"""The live hub: streams over real sockets, from a real server."""

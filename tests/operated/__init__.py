@@ -1,0 +1,1 @@
+"""What an operator sees: the admin, in the test client and in a real Chromium."""
