@@ -8,8 +8,9 @@ whichever store there is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -17,6 +18,7 @@ import psycopg
 from .. import stores
 from ..chunks import chunks
 from ..conf import settings
+from ..log.cluster import timeline
 from ..log.consumers import STORED
 from ..log.followers import Place
 from ..log.keys import product_of
@@ -43,6 +45,10 @@ class StoredProduct:
         stamp: the snapshot that the value reflects, as text; None where nothing is stored.
         shape: what JSON cannot say of the value; None for plain JSON.
         fingerprint: of the product's code and declaration.
+        read_at: a snapshot from before this was read, after the timeline of the server; of two
+            reads of a key, what the later one tells is newer. "" where nobody compares.
+        written_in: the number of the transaction that wrote or removed it last; None where all
+            that is stored is handed on, to begin with.
     """
 
     key: str
@@ -51,9 +57,12 @@ class StoredProduct:
     stamp: str | None = field(default=None, compare=False)
     shape: bytes | None = field(default=None, compare=False)
     fingerprint: str = field(default="", compare=False)
+    read_at: str = field(default="", compare=False)
+    written_in: int | None = field(default=None, compare=False)
 
 
 Handler = Callable[[list[StoredProduct]], object]
+NOBODY: Mapping[str, int] = MappingProxyType({})
 
 
 class StoredStream(Stream):
@@ -79,19 +88,23 @@ class StoredStream(Stream):
     ) -> None:
         self._handler = handler
         self._products = products
+        with desk.cursor() as cursor:
+            self._timeline = timeline(cursor)
         super().__init__(desk, name, reset)
 
     def read(self) -> bool:
         """Hand on the products whose entries were written or removed."""
-        until, keys = journal.keys_unseen(self.desk, self.place.id, self._name, self.place.done)
-        if keys is None:  # all of them are gone
+        until, writers = journal.writes_unseen(
+            self.desk, self.place.id, self._name, self.place.done
+        )
+        if writers is None:  # all of them are gone
             self.place = self._begin_anew("truncated")
             return True
-        wanted = [key for key in keys if self.wants(key)]
+        wanted = [key for key in writers if self.wants(key)]
         if not wanted:
             self.pass_over(until)
             return False
-        self.hand_on(wanted)
+        self.hand_on(wanted, until, writers)
         self.move(until)
         return True
 
@@ -112,7 +125,8 @@ class StoredStream(Stream):
         with self.desk.cursor() as cursor:
             for name, product in registry.graph().products.items():
                 if self._wants(name):
-                    self.hand_on(store.table.keys(cursor, name, product.fingerprint))
+                    keys = store.table.keys(cursor, name, product.fingerprint)
+                    self.hand_on(keys, self.place.done)
 
     def is_unbroken(self, place: Place) -> bool:
         """Whether the server, whose crash empties the journal, has not crashed."""
@@ -126,12 +140,20 @@ class StoredStream(Stream):
     def _wants(self, product: str) -> bool:
         return self._products is None or product in self._products
 
-    def hand_on(self, keys: Iterable[str]) -> None:
-        """Hand on what is stored of these keys, as it is now."""
+    def hand_on(
+        self, keys: Iterable[str], snapshot: str, writers: Mapping[str, int] = NOBODY
+    ) -> None:
+        """Hand on what is stored of these keys, as it is now: no earlier than in this snapshot."""
+        read_at = f"{self._timeline}/{snapshot}"
         for page in chunks(list(keys), settings.MAX_BATCH):
             with self.desk.cursor() as cursor:
                 products = as_stored(cursor, page)
-            self._handler(products)
+            self._handler(
+                [
+                    replace(product, read_at=read_at, written_in=writers.get(product.key))
+                    for product in products
+                ]
+            )
 
 
 def as_stored(cursor: Cursor, keys: Sequence[str]) -> list[StoredProduct]:

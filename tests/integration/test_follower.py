@@ -317,6 +317,30 @@ def test_products_come_as_they_are_stored(wait_until: Any) -> None:
     assert {one.key for one in follower.batches} == {"item_total/1"}
 
 
+def test_a_removal_that_is_handed_on_again_is_of_the_same_transaction() -> None:
+    class Failing(Products):
+        def stored(self, batch: list[StoredProduct]) -> None:
+            super().stored(batch)
+            raise RuntimeError("the broker refuses it")
+
+    registry.unfollow(f"{Failing.__module__}.{Failing.__qualname__}")
+    Item.objects.create(name="one", group=1, amount=5)
+    total()
+    with following(Products(), asleep=True):
+        pass
+    cache.unset("item_total/1")
+    failing, follower = Failing(), Products()
+    with pytest.raises(RuntimeError, match="refuses"):
+        Session(failing.run).result()
+    sql("SELECT pg_current_xact_id()")  # whatever else is committed in between
+    with following(follower, asleep=True):
+        (removal,) = failing.batches
+        assert follower.batches == [removal] == [StoredProduct("item_total/1", None, None)]
+        assert follower.batches[0].written_in == removal.written_in is not None
+        ends = [int(one.read_at.split(":")[1]) for one in (removal, follower.batches[0])]
+        assert ends[0] < ends[1]
+
+
 def test_products_begin_anew_where_the_journal_was_lost(wait_until: Any) -> None:
     Item.objects.create(name="one", group=1, amount=5)
     total()

@@ -377,24 +377,28 @@ def test_partitions_are_shared_and_taken_over(broker: Broker, wait_until: Any) -
 def test_a_topic_product_is_read_as_any_product(
     broker: Broker, wait_until: Any, settings: Any
 ) -> None:
-    def product(group: int, total: int, end: int) -> tuple[Any, ...]:
-        stamp = [("stamp", f"{end}:{end}:".encode()), ("site", b"there")]
-        return f"item_total/{group}".encode(), json.dumps({"amount": total}).encode(), stamp
+    def product(group: int, total: int | None, read_at: str) -> tuple[Any, ...]:
+        told = [("read-at", read_at.encode()), ("site", b"there")]
+        value = None if total is None else json.dumps({"amount": total}).encode()
+        return f"item_total/{group}".encode(), value, told
 
     broker.make("their_totals", 1)
     with pytest.raises(NotPrimed):
         TheirTotals.cached.get(group=1)
     with consuming("TheirTotals") as consume:
-        broker.produce("their_totals", product(1, 10, 100), product(2, 20, 100))
+        broker.produce("their_totals", product(1, 10, "1/90:100:91"), product(2, 20, "1/90:100:91"))
         wait_until(lambda: place("their_totals") == 2)
         assert TheirTotals.cached.get(group=1) == {"amount": 10}
         assert TheirTotals.cached.get_many([{"group": 2}, {"group": 3}]) == [{"amount": 20}, None]
-        # A relay that was paused sends what is older; it is left out.
-        broker.produce("their_totals", product(1, 11, 102), product(1, 9, 99))
-        wait_until(lambda: place("their_totals") == 4)
+        # A relay that was paused sends what is older, a removal too; it is left out.
+        late = product(1, 9, "1/90:99:"), product(1, None, "1/99:102:99,101")
+        broker.produce("their_totals", product(1, 11, "1/99:102:99"), *late)
+        wait_until(lambda: place("their_totals") == 5)
         assert TheirTotals.cached.get(group=1) == {"amount": 11}
-        broker.produce("their_totals", (b"item_total/2", None), product(1, 12, 103))
-        wait_until(lambda: place("their_totals") == 6)
+        # Promoted, a server gives the numbers of lost transactions again.
+        broker.produce("their_totals", (b"item_total/2", None), product(1, 12, "2/95:95:"))
+        broker.produce("their_totals", product(1, 11, "1/103:103:"))
+        wait_until(lambda: place("their_totals") == 8)
         assert TheirTotals.cached.get(group=1) == {"amount": 12}
         with pytest.raises(NotPrimed):
             TheirTotals.cached.get(group=2)

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from kck_publish import Cache, origin
-from kck_publish.contrib.kafka import registry, suppress, unsuppress
+from kck_publish.contrib.kafka import product_entries, registry, suppress, unsuppress
 from kck_publish.contrib.kafka.relay import Relay
 from kck_publish.status import status
 from tests.catalog.fixtures import Session, drain, sql
@@ -141,6 +141,28 @@ def test_a_new_topic_is_filled_from_the_store_and_kept_true(
             lambda: [one.key() for one in broker.read("totals") if one.value() is None], 20
         )
     assert gone == [b"item_total/2"]
+
+
+def test_each_removal_of_a_key_is_another_message(broker: Broker, wait_until: Any) -> None:
+    """So no consumer that drops what it knows by its id keeps a value that is gone."""
+
+    def removals() -> list[bool]:
+        return [one.value() is None for one in broker.read("totals")]
+
+    Item.objects.create(name="i", group=1, amount=1)
+    with relaying("totals"):
+        wait_until(lambda: following("totals"))
+        for number in (1, 2):
+            ItemTotal.cached.get(group=1)
+            wait_until(lambda: removals()[-1:] == [False])
+            Cache.get_instance().unset("item_total/1")
+            wait_until(lambda number=number: sum(removals()) == number)
+    told = [headers(one) for one in broker.read("totals")]
+    gone = [one for one in told if "version" not in one]
+    assert len({one["id"] for one in gone}) == 2
+    assert gone[0]["id"].startswith(f"{gone[0]['site']}/item_total/1/gone/")
+    moments = [product_entries._moment(one["read-at"]) for one in told]
+    assert moments == sorted(moments)
 
 
 def test_what_is_removed_while_the_log_was_not_kept_is_told(

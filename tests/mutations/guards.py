@@ -1421,7 +1421,7 @@ GUARDS = (
     _guard(
         "Kafka",
         "a product that is older than the stored one is left out",
-        "            if last is not None and last[0] == site and last[1] > _end(stamp):\n",
+        "            if last is not None and last[0] == site and last[1] > _moment(read_at):\n",
         "            if False:\n",
         f"{KAFKA}_consume.py::test_a_topic_product_is_read_as_any_product",
     ),

@@ -13,6 +13,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 # What each message of the relay carries.
 ID, VERSION, STAMP, FINGERPRINT, TRACE = "id", "version", "stamp", "fingerprint", "traceparent"
 SITE, ENVELOPE, SHAPE, OP = "site", "envelope", "shape", "op"
+READ_AT = "read-at"
 # What a message of a retry topic, or of a dead letter topic, carries besides.
 FROM_TOPIC, FROM_PARTITION, FROM_OFFSET = "from-topic", "from-partition", "from-offset"
 GROUP, ATTEMPTS, DUE, ERROR, TRACEBACK = "group", "attempts", "due", "error", "traceback"

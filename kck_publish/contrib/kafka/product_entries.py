@@ -74,7 +74,7 @@ def _entry(address: Address, message: Message, stamp: str) -> Stored:
 def _newer(
     cursor: Cursor, group: str, topic: str, entries: Sequence[tuple[str, Message]]
 ) -> list[tuple[str, Message]]:
-    """The newest of each key, if it is no older than what is stored: by the stamp, in one database.
+    """The newest of each key, if no later read of it was stored: of one database, by its snapshots.
 
     A relay that was paused, and has lost its topic to another, may still send what it had in hand.
     """
@@ -83,11 +83,11 @@ def _newer(
     known = {digest: orjson.loads(text) for digest, text in cursor.fetchall()}
     newest: dict[str, Message] = {}
     for key, message in entries:
-        stamp, site = message.header(headers.STAMP), message.header(headers.SITE)
+        read_at, site = message.header(headers.READ_AT), message.header(headers.SITE)
         last = known.pop(message.digest, None)
-        if stamp is not None:
-            known[message.digest] = [site, _end(stamp)]
-            if last is not None and last[0] == site and last[1] > _end(stamp):
+        if read_at is not None:
+            known[message.digest] = [site, _moment(read_at)]
+            if last is not None and last[0] == site and last[1] > _moment(read_at):
                 known[message.digest] = last
                 continue
         newest[key] = message
@@ -108,6 +108,12 @@ def _keep(cursor: Cursor, group: str, topic: str, kept: dict[uuid.UUID, str]) ->
         cursor.execute(KEEP, [group, topic, list(kept), list(kept.values())])
 
 
-def _end(stamp: str) -> int:
-    """The first transaction that a snapshot does not see, whatever it is."""
-    return int(stamp.split(":")[1])
+def _moment(read_at: str) -> list[int]:
+    """Greater than that of an earlier read: on one timeline, snapshots see more and more.
+
+    Of two that end with the same transaction, the later one has fewer that are running. Another
+    timeline gives the numbers of the transactions that it lacks a second time.
+    """
+    timeline, _, snapshot = read_at.partition("/")
+    _, end, running = snapshot.split(":")
+    return [int(timeline), int(end), -len(running.split(",")) if running else 0]

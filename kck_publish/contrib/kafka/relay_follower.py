@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -20,6 +21,8 @@ from ...conf import settings
 from ...following.follower import Follower
 from ...following.stored_products import StoredProduct, as_stored
 from ...log.change import Change
+from ...log.cluster import timeline
+from ...log.snapshot import take
 from ...products import encoding, registry
 from . import headers, relayed, steering
 from .cluster import Cluster
@@ -138,7 +141,12 @@ class ProductFollower(TopicFollower):
         }
         for page in chunks(sorted(kept), settings.MAX_BATCH):
             with connections[settings.DATABASE].cursor() as cursor:
-                gone = [one for one in as_stored(cursor, page) if one.value is None]
+                read_at = f"{timeline(cursor)}/{take(cursor)}"
+                gone = [
+                    replace(product, read_at=read_at)
+                    for product in as_stored(cursor, page)
+                    if product.value is None
+                ]
             if gone:
                 self.stored(gone)
 
@@ -170,12 +178,15 @@ class ChangeFollower(TopicFollower):
 
 def _of_product(product: StoredProduct, here: str) -> Outgoing:
     version = None if product.version is None else str(product.version)
+    # A removal has no version: which one it is, its transaction tells, or when it was seen.
+    which = version or f"gone/{product.written_in or product.read_at}"
     told = pairs(
-        id=f"{here}/{product.key}/{version or 'gone'}",
+        id=f"{here}/{product.key}/{which}",
         version=version,
+        read_at=product.read_at,
         stamp=product.stamp,
         fingerprint=product.fingerprint,
-        traceparent=headers.trace(here, product.key, version or ""),
+        traceparent=headers.trace(here, product.key, which),
         site=here,
         shape=product.shape,
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from ...chunks import chunks
 from ...conf import settings
-from ...following.stored_products import StoredStream
+from ...following.stored_products import NOBODY, StoredStream
 from ...log import followers
 from ...log.followers import Place
 from ...stores.near import journal
@@ -39,7 +39,7 @@ class WatchedStream(StoredStream):
             self._unaware -= ended
             if ended:  # first see who has ended, and then read
                 self.build()
-        self.hand_on(self._hub.asked())
+        self.hand_on(self._hub.asked(), self.place.done)
         found = super().look()
         self._hub.tell_touched()
         self._hub.beat()
@@ -48,10 +48,12 @@ class WatchedStream(StoredStream):
     def wants(self, key: str) -> bool:
         return self._hub.watches(key)
 
-    def hand_on(self, keys: Iterable[str]) -> None:
+    def hand_on(
+        self, keys: Iterable[str], snapshot: str, writers: Mapping[str, int] = NOBODY
+    ) -> None:
         for page in chunks(list(keys), settings.MAX_BATCH):
             self._hub.begin(page)
-            super().hand_on(page)
+            super().hand_on(page, snapshot, writers)
 
     def begin(self) -> Place:
         """Have the journal kept; who writes and may not know that it is is read after, see look."""
@@ -63,7 +65,7 @@ class WatchedStream(StoredStream):
         return place
 
     def build(self) -> None:
-        self.hand_on(self._hub.watched)
+        self.hand_on(self._hub.watched, self.place.done)
         self._hub.tell_touched(everything=True)
 
     def _writers(self) -> frozenset[str]:

@@ -24,16 +24,25 @@ from ..types import Query
 # From so many keys on, it is cheaper to begin with an empty store.
 MANY = 20_000
 
-_UNSEEN_KEYS = f"""
+_REGISTERED = """
+EXISTS (SELECT FROM kck_publish_consumer WHERE id = %(id)s AND state <> 'forgotten')
+"""
+_UNSEEN = f"""
 SELECT pg_current_snapshot()::text, ARRAY(
     SELECT coalesce(key, '') FROM kck_publish_copy WHERE {LATER} AND consumer IS NULL
      UNION
     SELECT coalesce(key, '') FROM kck_publish_copy WHERE {LATE} AND consumer IS NULL
-     {{limit}}),
-       EXISTS (SELECT FROM kck_publish_consumer WHERE id = %(id)s AND state <> 'forgotten')
+     LIMIT {MANY + 1}), {_REGISTERED}
 """
-_UNSEEN = _UNSEEN_KEYS.format(limit=f"LIMIT {MANY + 1}")
-_ALL_UNSEEN = _UNSEEN_KEYS.format(limit="")
+_UNSEEN_WRITES = f"""
+SELECT pg_current_snapshot()::text, {_REGISTERED},
+       coalesce(array_agg(key), '{{}}'), coalesce(array_agg(xid), '{{}}')
+  FROM (SELECT coalesce(key, '') AS key, max(xid::text::bigint) AS xid FROM (
+            SELECT key, xid FROM kck_publish_copy WHERE {LATER} AND consumer IS NULL
+             UNION ALL
+            SELECT key, xid FROM kck_publish_copy WHERE {LATE} AND consumer IS NULL) unseen
+         GROUP BY 1) written
+"""
 _TELL = f"""
 INSERT INTO kck_publish_copy (key) SELECT unnest(%s::text[])
  WHERE EXISTS (SELECT FROM kck_publish_consumer
@@ -131,20 +140,22 @@ def unseen(
     return Look(until, None if len(keys) > MANY or "" in keys else keys), rows
 
 
-def keys_unseen(
+def writes_unseen(
     desk: psycopg.Connection[Any], id_: int, name: str, since: str
-) -> tuple[str, list[str] | None]:
-    """The snapshot of the look, and all keys that a cursor has not seen; None: every key is gone.
+) -> tuple[str, dict[str, int] | None]:
+    """The snapshot of the look, and each key that a cursor has not seen, with its last writer.
+
+    The writer is a transaction's number. None in place of the keys: every key is gone.
 
     Raises:
         Forgotten: the journal was not kept for it.
     """
     cursor: Cursor = desk.cursor()
-    cursor.execute(_ALL_UNSEEN, {"since": since, "id": id_})
-    until, keys, is_registered = cursor.fetchone()
+    cursor.execute(_UNSEEN_WRITES, {"since": since, "id": id_})
+    until, is_registered, keys, writers = cursor.fetchone()
     if not is_registered:
         raise Forgotten(name)
-    return until, None if "" in keys else keys
+    return until, None if "" in keys else dict(zip(keys, writers, strict=True))
 
 
 def record(cursor: Cursor, keys: Iterable[str]) -> None:
