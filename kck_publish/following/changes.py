@@ -7,7 +7,7 @@ written down after each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -19,7 +19,7 @@ from ..log.consumers import CHANGES
 from ..log.reader import COLUMNS, LATE, LATER, Decoder, Row, any_unseen
 from ..products import registry
 from ..products.depends import Depends
-from .stream import Stream
+from .stream import Stream, one_ahead
 
 _SOURCES = "source = ANY (%(sources)s)"
 _ARMS = f"""
@@ -68,7 +68,13 @@ class ChangeStream(Stream):
         self._handler = handler
         self._wanted = wanted
         self._sources = sorted(sources if wanted is None else wanted)
-        self._decoder = Decoder(connections[alias], sources)
+        shown = {
+            model: names
+            for by_model in (wanted or {}).values()
+            for model, dependency in by_model.items()
+            if isinstance(model, type) and (names := dependency.names_shown(model)) is not None
+        }
+        self._decoder = Decoder(connections[alias], sources, shown)
         self._alias = alias
         super().__init__(desk, name, reset)
 
@@ -88,7 +94,8 @@ class ChangeStream(Stream):
         rows = [Row(*columns) for _, *columns in found if columns[0] is not None]
         if len(rows) > limit:
             self._hand_on_the_rest(until)
-        elif self._hand_on(rows):
+        elif changes := list(self._changes(rows)):
+            self.settle(self._handler(changes))
             self.move(until)
         else:
             self.pass_over(until)
@@ -96,10 +103,15 @@ class ChangeStream(Stream):
 
     def _hand_on_the_rest(self, until: str) -> None:
         done = self.place.done
-        for page in self._pages(until):
-            self._hand_on(page)
-            self.move(done, until, page[-1].seq)
+        for seq, handed_on in one_ahead(self._handed_on(until)):
+            self.settle(handed_on)
+            self.move(done, until, seq)
         self.move(until)
+
+    def _handed_on(self, until: str) -> Iterator[tuple[int, object]]:
+        for page in self._pages(until):
+            changes = list(self._changes(page))
+            yield page[-1].seq, self._handler(changes) if changes else None
 
     def _pages(self, until: str) -> Iterator[list[Row]]:
         parameters = {
@@ -111,13 +123,7 @@ class ChangeStream(Stream):
         with self.desk.cursor(name="kck_publish_page", withhold=True) as cursor:
             cursor.execute(_REST, parameters)
             while page := cursor.fetchmany(settings.MAX_BATCH):
-                yield [Row(*columns) for columns in page]
-
-    def _hand_on(self, rows: Sequence[Row]) -> bool:
-        changes = list(self._changes(rows))
-        if changes:
-            self._handler(changes)
-        return bool(changes)
+                yield [*map(Row._make, page)]
 
     def _changes(self, rows: Iterable[Row]) -> Iterator[Change]:
         if rows:
@@ -130,4 +136,4 @@ class ChangeStream(Stream):
             for change in changes:
                 wanted = self._wanted[row.source].get(change.source)
                 if wanted is not None and wanted.counts(change):
-                    yield wanted.shown(change)
+                    yield change

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import psycopg
@@ -61,6 +61,11 @@ class Stream:
     def build(self) -> None:
         """Hand on what there is to begin with."""
 
+    def settle(self, handed_on: object) -> None:
+        """Wait for what a handler has left under way: it may return what waits for it."""
+        if callable(handed_on):
+            handed_on()
+
     def move(self, done: str, until: str | None = None, seq: int = 0) -> None:
         """Everything up to here is handled."""
         with self.desk.cursor() as cursor:
@@ -96,3 +101,14 @@ class Stream:
         self.build()
         self.move(self.place.done)
         return self.place
+
+
+def one_ahead(handed_on: Iterable[tuple[int, object]]) -> Iterator[tuple[int, object]]:
+    """Each page that was handed on; one that is under way still, once the next one is."""
+    before: list[tuple[int, object]] = []
+    for page in handed_on:
+        yield from before
+        before = [page] if callable(page[1]) else []
+        if not before:
+            yield page
+    yield from before

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from ..exceptions import UnreadableValue
 from ..postgres import Cursor
 from .change import Change
 from .image import Image
+from .row_values import Loads, Order, image_of, loader_of
 
 logger = logging.getLogger("kck_publish")
 
@@ -120,11 +121,8 @@ def any_unseen(cursor: Cursor, since: str) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-Load = Callable[[str], Any]
-Loads = dict[type[Model], dict[str, tuple[str, Load]]]
-
-# By alias and model: how a column's text is read. Kept until something cannot be read.
-_known: dict[str, Loads] = defaultdict(dict)
+# By alias and model. Kept until something cannot be read.
+_known: dict[str, dict[type[Model], Loads]] = defaultdict(dict)
 
 
 class Decoder:
@@ -133,12 +131,20 @@ class Decoder:
     Args:
         connection: an open connection; its adapters are the ones that Django reads with.
         sources: by table name.
+        shown: by model the attnames that are read, besides the key's; those of others are all read.
     """
 
-    def __init__(self, connection: BaseDatabaseWrapper, sources: Mapping[str, Source]) -> None:
+    def __init__(
+        self,
+        connection: BaseDatabaseWrapper,
+        sources: Mapping[str, Source],
+        shown: Mapping[Any, Collection[str]] | None = None,
+    ) -> None:
         self._connection = connection
         self._sources = sources
+        self._shown = shown or {}
         self._loads = _known[connection.alias]
+        self._orders: dict[type[Model], tuple[Loads, Sequence[str], Order]] = {}
 
     def changes(self, row: Row) -> list[Change]:
         """The change that a row records, as each model of its table has it.
@@ -165,49 +171,47 @@ class Decoder:
         return _change(row, row.op, model, old, new)
 
     def _images(self, model: type[Model], row: Row) -> list[dict[str, Any] | None]:
-        images = [self._image(model, row, row.old), self._image(model, row, row.new)]
+        old, new = row.old, row.new
+        if old is None and new is None:  # of a table that may be gone
+            return [None, None]
+        order = self._order(model, row.columns or ())
+        images = [image_of(order, old), image_of(order, new)]
         if type(images[0]) is Image or type(images[1]) is Image:
             self._loads.pop(model, None)  # the table may have changed: its types are asked again
-            images = [self._image(model, row, row.old), self._image(model, row, row.new)]
+            order = self._order(model, row.columns or ())
+            images = [image_of(order, old), image_of(order, new)]
         return images
 
-    def _image(
-        self, model: type[Model], row: Row, values: Sequence[str | None] | None
-    ) -> dict[str, Any] | None:
-        if values is None:
-            return None
+    def _order(self, model: type[Model], columns: Sequence[str]) -> Order:
         loads = self._loads.get(model) or self._loads_of(model)
-        image: dict[str, Any] = {}
-        unreadable: dict[str, str] = {}
-        for column, text in zip(row.columns or (), values, strict=True):
-            if column in loads:  # else a column that this code does not know
-                attname, load = loads[column]
-                if text is None:
-                    image[attname] = None
-                    continue
-                try:
-                    image[attname] = load(text)
-                except (ValueError, OverflowError, PsycopgError):
-                    unreadable[attname] = text
-        if unreadable:
-            image = Image(image, unreadable)
-        pks = model._meta.pk_fields
-        if len(pks) == 1:
-            image["pk"] = image[pks[0].attname]
-        else:
-            image["pk"] = tuple([image[field.attname] for field in pks])
-        return image
+        known = self._orders.get(model)  # as a rule it is as for the row before
+        if known is not None and known[0] is loads and known[1] == columns:
+            return known[2]
+        key = [field.attname for field in model._meta.pk_fields]
+        shown = self._shown.get(model)
+        order = Order(
+            len(columns),
+            [
+                (place, *loads[column])
+                for place, column in enumerate(columns)
+                if column in loads  # else a column that this code does not know
+                and (shown is None or loads[column][0] in shown or loads[column][0] in key)
+            ],
+            key,
+        )
+        self._orders[model] = (loads, columns, order)
+        return order
 
-    def _loads_of(self, model: type[Model]) -> dict[str, tuple[str, Load]]:
+    def _loads_of(self, model: type[Model]) -> Loads:
         connection, table = self._connection, model._meta.db_table
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)} LIMIT 0")
             types = {column.name: column.type_code for column in cursor.description}
         transformer = Transformer(connection.connection)
-        loads: dict[str, tuple[str, Load]] = {}
+        loads: Loads = {}
         for field in model._meta.local_concrete_fields:
             if field.column in types:
-                load = transformer.get_loader(types[field.column], Format.TEXT).load
+                loader = transformer.get_loader(types[field.column], Format.TEXT)
                 expression = field.get_col(table)
                 converters = [
                     *connection.ops.get_db_converters(expression),
@@ -215,25 +219,10 @@ class Decoder:
                 ]
                 loads[column_of(field)] = (
                     field.attname,
-                    _loader(load, converters, expression, connection),
+                    loader_of(loader, converters, expression, connection),
                 )
         self._loads[model] = loads
         return loads
-
-
-def _loader(
-    load: Callable[[bytes], Any],
-    converters: Sequence[Any],
-    expression: Any,
-    connection: BaseDatabaseWrapper,
-) -> Load:
-    def loaded(text: str) -> Any:
-        value = load(text.encode())
-        for convert in converters:
-            value = convert(value, expression, connection)
-        return value
-
-    return loaded
 
 
 def _change(
@@ -243,5 +232,15 @@ def _change(
     old: Mapping[str, Any] | None,
     new: Mapping[str, Any] | None,
 ) -> Change:
-    origin, untold = told_of(row.origin)
-    return Change(op, model, old, new, origin, row.xid, row.seq, row.at, untold)
+    change = object.__new__(Change)  # one write, where that of a frozen one's fields is nine
+    change.__dict__.update(
+        op=op, source=model, old=old, new=new, origin=None, xid=row.xid, seq=row.seq, at=row.at,
+        untold=_NONE,
+    )  # fmt: skip
+    if row.origin is not None:
+        origin, untold = told_of(row.origin)
+        change.__dict__.update(origin=origin, untold=untold)
+    return change
+
+
+_NONE: frozenset[str] = frozenset()

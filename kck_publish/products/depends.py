@@ -283,14 +283,20 @@ class Depends:
 
     def shown(self, change: Change) -> Change:
         """The change with the columns that this dependency names only: what augment sees."""
-        if self.columns is None or isinstance(change.source, str):
+        if isinstance(change.source, str) or (names := self.names_shown(change.source)) is None:
             return change
-        names = {"pk", *self.wanted(change.source)}
-        if self.has_paths:
-            names.update(self.mapping.values(), self.shows)
-        names.update(field.attname for field in change.source._meta.pk_fields)
         old, new = (_only(image, names) for image in (change.old, change.new))
         return replace(change, old=old, new=new)
+
+    def names_shown(self, model: type[Model]) -> set[str] | None:
+        """The names in an image of this table that ``shown`` leaves in it; None for all."""
+        if self.columns is None:
+            return None
+        names = {"pk", *self.wanted(model)}
+        if self.has_paths:
+            names.update(self.mapping.values(), self.shows)
+        names.update(field.attname for field in model._meta.pk_fields)
+        return names
 
 
 class Looked(Depends):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,9 @@ from django.db import transaction
 
 from kck_publish import Cache, origin
 from kck_publish.contrib.kafka import product_entries, registry, suppress, unsuppress
+from kck_publish.contrib.kafka.outgoing import Outgoing
 from kck_publish.contrib.kafka.relay import Relay
+from kck_publish.contrib.kafka.sender import Sender
 from kck_publish.status import status
 from tests.catalog.fixtures import Session, drain, sql
 from tests.catalog.models import Item
@@ -242,6 +245,50 @@ def test_a_message_too_large_is_kept_and_holds_up_no_other_key(
         wait_until(lambda: sql("SELECT count(*) FROM kck_publish_kafka_unsent") == [(0,)])
     mine = [one for one in broker.read("flight_rows") if b"large" in one.value()]
     assert [one["after"]["delay"] for one in values(mine)] == [0, 9]
+
+
+def test_pages_are_sent_while_the_ones_before_wait_and_keep_the_order(
+    broker: Broker, wait_until: Any, settings: Any
+) -> None:
+    """A message that the client refuses holds up its key in the pages that are under way, too."""
+    with relaying("flight_rows"):
+        wait_until(lambda: following("flight_rows"))
+    kafka = {**broker.settings, "message.max.bytes": 2000}
+    settings.KCK_PUBLISH = {**settings.KCK_PUBLISH, "MAX_BATCH": 3, "KAFKA": kafka}
+    with transaction.atomic():
+        large = Flight.objects.create(number="0", remark="x" * 5000)
+        small = Flight.objects.create(number="0")
+        for number in range(1, 12):
+            Flight.objects.filter(pk=large.pk).update(remark="", delay=number)
+            Flight.objects.filter(pk=small.pk).update(delay=number)
+    with relaying("flight_rows"):
+        wait_until(lambda: state("flight_rows")[0] == 12)
+        kept = sql("SELECT error FROM kck_publish_kafka_unsent ORDER BY id")
+    assert kept == [("MSG_SIZE_TOO_LARGE",)] + [("AFTER_A_REFUSED_ONE",)] * 11
+    sent = [one["after"] for one in values(broker.read("flight_rows"))]
+    assert [(one["id"], one["delay"]) for one in sent] == [(small.pk, n) for n in range(12)]
+
+
+def test_batches_under_way_are_one_sequence_for_a_failure(broker: Broker, wait_until: Any) -> None:
+    """What follows one that failed is sent again after it, though it is of a later batch."""
+    failures: list[str] = []
+    sender = Sender("flights", lambda: False, time.sleep, failures.append)
+    broker.make("flights", 1)
+    messages = [Outgoing(b"k", b"%d" % number, {}) for number in range(6)]
+    try:
+        assert sender.finish(sender.begin(messages[:1])) == []
+        broker.freeze()
+        first, second = sender.begin(messages[1:3]), sender.begin(messages[3:])
+        running = Session(lambda: (sender.finish(first), sender.finish(second)))
+        wait_until(lambda: failures)
+        broker.thaw()
+        assert running.result() == ([], [])
+    finally:
+        sender.close()
+    assert failures == [failures[0], ""]
+    told = [int(one.value()) for one in broker.read("flights")]
+    last = {number: place for place, number in enumerate(told)}
+    assert sorted(last, key=lambda number: last[number]) == [0, 1, 2, 3, 4, 5]
 
 
 def test_origins_and_suppressed_changes_are_not_sent_and_counted(

@@ -8,8 +8,9 @@ the columns, with a null after a delete. Times are ISO 8601, decimals are text, 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 import orjson
@@ -21,90 +22,105 @@ from ...log.image import Image
 from . import headers
 from .outgoing import Outgoing
 
+Row = Mapping[str, Any] | None
+Told = dict[str, bytes]
 _DEBEZIUM_OPS = {"insert": "c", "update": "u", "delete": "d", "truncate": "t"}
 
 
-def messages(change: Change, envelope: str, site: str, fingerprint: str) -> Iterator[Outgoing]:
-    """The messages that tell of a change, in order.
+class Form:
+    """The form in which one topic tells of changes.
 
-    A changed primary key is told as the end of the old one and the beginning of the new one, so
-    that each key has its own order.
+    Args:
+        envelope: a name of ``ENVELOPES``.
+        site: the database.
+        fingerprint: of what is told of a row.
     """
-    old, new = change.old, change.new
-    if old is not None and new is not None and old["pk"] != new["pk"]:
-        yield from _told(change, "delete", old, None, envelope, site, fingerprint)
-        yield from _told(change, "insert", None, new, envelope, site, fingerprint)
-    else:
-        yield from _told(change, change.op, old, new, envelope, site, fingerprint)
+
+    def __init__(self, envelope: str, site: str, fingerprint: str) -> None:
+        self._site = site
+        self._envelope = ENVELOPES[envelope]
+        self._prefix = f"{site}/".encode()
+        self._trace_of = headers.traces(site)
+        self._always: Told = {
+            headers.FINGERPRINT: fingerprint.encode(),
+            headers.SITE: site.encode(),
+            headers.ENVELOPE: envelope.encode(),
+        }
+
+    def messages(self, change: Change) -> list[Outgoing]:
+        """The messages that tell of a change, in order.
+
+        A changed primary key is told as the end of the old one and the beginning of the new one, so
+        that each key has its own order.
+        """
+        old, new = change.old, change.new
+        if old is not None and new is not None and old["pk"] != new["pk"]:
+            ended = self._told(change, "delete", old, None, b"/delete")
+            return ended + self._told(change, "insert", None, new, b"/insert")
+        return self._told(change, change.op, old, new)
+
+    def _told(
+        self, change: Change, op: str, old: Row, new: Row, part: bytes = b""
+    ) -> list[Outgoing]:
+        model = cast("type[Model]", change.source)
+        image = old if new is None else new
+        seq, xid = change.seq, change.xid
+        event = {
+            "op": op,
+            "source": _label(model),
+            "key": None if image is None else image["pk"],
+            "old": _row(old),
+            "new": _row(new),
+            "xid": xid,
+            "at": change.at,
+            "origin": change.origin or None,
+        }
+        told = {
+            headers.ID: b"%b%d%b" % (self._prefix, seq, part),
+            headers.TRACE: self._trace_of(seq),
+            headers.VERSION: b"%d" % seq,
+            headers.STAMP: b"%d" % xid,
+            headers.OP: op.encode(),
+            **self._always,
+        }
+        return self._envelope(model, self._site, event, told)
 
 
-Row = Mapping[str, Any] | None
-
-
-def _told(
-    change: Change, op: str, old: Row, new: Row, envelope: str, site: str, fingerprint: str
-) -> Iterator[Outgoing]:
-    model = cast("type[Model]", change.source)
-    image = old if new is None else new
-    pk = None if image is None else image["pk"]
-    id_ = f"{site}/{change.seq}" + ("/" + op if op != change.op else "")
-    event = {
-        "op": op,
-        "source": model._meta.label_lower,
-        "key": pk,
-        "old": _row(old),
-        "new": _row(new),
-        "xid": change.xid,
-        "at": change.at,
-        "origin": change.origin or None,
-    }
-    seq = str(change.seq)
-    told = [
-        (headers.ID, id_.encode()),
-        (headers.VERSION, seq.encode()),
-        (headers.STAMP, str(change.xid).encode()),
-        (headers.FINGERPRINT, fingerprint.encode()),
-        (headers.TRACE, headers.trace(site, seq).encode()),
-        (headers.SITE, site.encode()),
-        (headers.ENVELOPE, envelope.encode()),
-        (headers.OP, op.encode()),
-    ]
-    yield from ENVELOPES[envelope](model, id_, site, event, told)
-
-
-def _plain(model: type[Model], id_: str, site: str, event: Any, told: Any) -> Iterator[Outgoing]:
-    key = None if event["key"] is None else dumps(event["key"])
-    yield Outgoing(key, dumps(event), told)
+def _plain(model: type[Model], site: str, event: dict[str, Any], told: Told) -> list[Outgoing]:
+    key = event["key"]
+    return [Outgoing(None if key is None else dumps(key), dumps(event), told)]
 
 
 def _cloudevents(
-    model: type[Model], id_: str, site: str, event: Any, told: Any
-) -> Iterator[Outgoing]:
+    model: type[Model], site: str, event: dict[str, Any], told: Told
+) -> list[Outgoing]:
     key = None if event["key"] is None else dumps(event["key"])
     wrapped = {
         "specversion": "1.0",
-        "id": id_,
+        "id": told[headers.ID].decode(),
         "source": f"/{site}/{model._meta.db_table}",
         "type": f"kck_publish.{event['source']}.{event['op']}",
         "subject": None if key is None else key.decode(),
         "time": event["at"],
         "datacontenttype": "application/json",
-        "traceparent": dict(told)[headers.TRACE].decode(),
+        "traceparent": told[headers.TRACE].decode(),
         "data": event,
     }
-    content = ("content-type", b"application/cloudevents+json; charset=UTF-8")
-    yield Outgoing(key, dumps(wrapped), [*told, content])
+    told["content-type"] = b"application/cloudevents+json; charset=UTF-8"
+    return [Outgoing(key, dumps(wrapped), told)]
 
 
-def _debezium(model: type[Model], id_: str, site: str, event: Any, told: Any) -> Iterator[Outgoing]:
-    milliseconds = None if event["at"] is None else int(event["at"].timestamp() * 1000)
-    image = event["old"] if event["new"] is None else event["new"]
-    named = {} if image is None else _columns(model, image)
-    names = [str(field.column) for field in model._meta.pk_fields]
-    key = None if image is None else dumps({name: named[name] for name in names})
+def _debezium(model: type[Model], site: str, event: dict[str, Any], told: Told) -> list[Outgoing]:
+    at = event["at"]
+    milliseconds = None if at is None else int(at.timestamp() * 1000)
+    before, after = _columns(model, event["old"]), _columns(model, event["new"])
+    row = before if after is None else after
+    key = None
+    if row is not None:
+        key = dumps({str(field.column): row[str(field.column)] for field in model._meta.pk_fields})
     value = {
-        "before": None if event["old"] is None else _columns(model, event["old"]),
-        "after": None if event["new"] is None else _columns(model, event["new"]),
+        "before": before,
+        "after": after,
         "source": {
             "connector": "kck_publish",
             "name": site,
@@ -116,12 +132,13 @@ def _debezium(model: type[Model], id_: str, site: str, event: Any, told: Any) ->
         "op": _DEBEZIUM_OPS[event["op"]],
         "ts_ms": milliseconds,
     }
-    yield Outgoing(key, dumps(value), told)
+    messages = [Outgoing(key, dumps(value), told)]
     if event["op"] == "delete":
-        yield Outgoing(key, None, told)
+        messages.append(Outgoing(key, None, told))
+    return messages
 
 
-Envelope = Callable[[type[Model], str, str, Any, Any], Iterator[Outgoing]]
+Envelope = Callable[[type[Model], str, dict[str, Any], Told], list[Outgoing]]
 ENVELOPES: dict[str, Envelope] = {
     "plain": _plain,
     "cloudevents": _cloudevents,
@@ -144,14 +161,29 @@ def _default(value: Any) -> Any:
     return str(value)
 
 
-def _row(image: Row) -> Row:
+def _row(image: Row) -> dict[str, Any] | None:
     """A row's values; what Python cannot hold is told as PostgreSQL says it."""
     if image is None:
         return None
-    told = {name: value for name, value in image.items() if name != "pk"}
-    return {**told, **image.unreadable} if isinstance(image, Image) else told
+    told = dict(image)
+    del told["pk"]
+    if isinstance(image, Image):
+        told |= image.unreadable
+    return told
 
 
-def _columns(model: type[Model], row: Mapping[str, Any]) -> dict[str, Any]:
-    by_name = {field.attname: str(field.column) for field in model._meta.concrete_fields}
-    return {by_name.get(name, name): value for name, value in row.items()}
+def _columns(model: type[Model], row: dict[str, Any] | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    names = _column_names(model)
+    return {names.get(name, name): value for name, value in row.items()}
+
+
+@lru_cache(maxsize=256)
+def _label(model: type[Model]) -> str:
+    return model._meta.label_lower
+
+
+@lru_cache(maxsize=256)
+def _column_names(model: type[Model]) -> dict[str, str]:
+    return {field.attname: str(field.column) for field in model._meta.concrete_fields}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from .headers import Headers
 
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A message that the relay, or a consumer, writes.
 
     Attributes:
@@ -18,4 +16,4 @@ class Outgoing:
 
     key: bytes | None
     value: bytes | None
-    headers: Headers
+    headers: Mapping[str, bytes]

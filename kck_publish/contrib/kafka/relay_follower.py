@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, cast
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import psycopg
 from django.db import connections
 from django.db.models import Model
 
@@ -20,18 +21,20 @@ from ...chunks import chunks
 from ...conf import settings
 from ...following.follower import Follower
 from ...following.stored_products import StoredProduct, as_stored
+from ...following.stream import Stream
 from ...log.change import Change
 from ...log.cluster import timeline
 from ...log.snapshot import take
 from ...products import encoding, registry
 from . import headers, relayed, steering
 from .cluster import Cluster
-from .envelopes import messages
+from .envelopes import Form
 from .headers import pairs
 from .origin_site import site
 from .outgoing import Outgoing
 from .sender import Sender
 from .topic_keys import live_keys
+from .under_way import Batch
 
 if TYPE_CHECKING:
     from .topics import ChangeTopic, ProductTopic, Topic
@@ -62,19 +65,34 @@ class TopicFollower(Follower):
             self.declared.topic, self._stopped.is_set, self._stopped.wait, self._note_error
         )
 
-    def deliver(self, outgoing: Sequence[Outgoing], suppressed: int = 0) -> None:
-        """Return once all of these are acknowledged, or kept because the broker refuses them."""
+    def streams(self, desk: psycopg.Connection[Any]) -> list[Stream]:
+        with self._lock:
+            self.sender.close()  # what was under way is read again
+        return super().streams(desk)
+
+    def deliver(self, outgoing: Sequence[Outgoing], suppressed: int = 0) -> Callable[[], None]:
+        """Send these; what is returned waits until they are acknowledged, or kept if refused.
+
+        Meanwhile the next ones may be sent.
+        """
+        with self._lock:
+            held: set[bytes] = set()
+            if self.may_hold:
+                with connections[settings.DATABASE].cursor() as cursor:
+                    held = relayed.held(cursor, self.declared.topic)
+            self.may_hold = bool(held)
+            batch = self.sender.begin(outgoing, held)
+        return partial(self._finish, batch, len(outgoing), suppressed)
+
+    def _finish(self, batch: Batch, number: int, suppressed: int) -> None:
         topic = self.declared.topic
         with self._lock:
-            with connections[settings.DATABASE].cursor() as cursor:
-                held = relayed.held(cursor, topic) if self.may_hold else set()
-            self.may_hold = bool(held)
-            refused = self.sender.send(outgoing, held)
+            refused = self.sender.finish(batch)
             with connections[settings.DATABASE].cursor() as cursor:
                 if refused:
                     self._refuse(refused)
                     relayed.keep(cursor, topic, refused, self.newest_only)
-                relayed.sent(cursor, topic, len(outgoing) - len(refused), suppressed)
+                relayed.sent(cursor, topic, number - len(refused), suppressed)
 
     def send_refused(self) -> None:
         """Try again what the broker has refused; at once back where the topic is being written."""
@@ -87,7 +105,7 @@ class TopicFollower(Follower):
                 if not due:
                     self.may_hold = bool(relayed.held(cursor, topic))
                     return
-                refused = self.sender.send([message for _, message, _ in due])
+                refused = self.sender.finish(self.sender.begin([one for _, one, _ in due]))
                 still = {message.key: error for message, error in refused}
                 relayed.done(cursor, [id_ for id_, message, _ in due if message.key not in still])
                 for _, message, attempts in due:
@@ -127,7 +145,7 @@ class ProductFollower(TopicFollower):
     def stored(self, batch: list[StoredProduct]) -> None:
         """Send each as it is stored now."""
         here = site()
-        self.deliver([_of_product(product, here) for product in batch])
+        self.deliver([_of_product(product, here) for product in batch])()
 
     def reset(self, reason: str) -> None:
         """Send what is stored anew, and before it how it is with all that the topic holds."""
@@ -154,19 +172,24 @@ class ProductFollower(TopicFollower):
 class ChangeFollower(TopicFollower):
     """Fills a topic with changes."""
 
-    def changes(self, batch: list[Change]) -> None:
-        """Send those that are not suppressed."""
+    def changes(self, batch: list[Change]) -> Any:
+        """Send those that are not suppressed; the cursor moves once what is returned has waited."""
         declared = cast("type[ChangeTopic]", self.declared)
-        here, suppressed = site(), 0
+        suppressed = 0
         outgoing: list[Outgoing] = []
         for change in batch:
-            if not declared.sends(change.origin or "") or steering.covers(
-                change.untold, declared.topic
+            if (change.origin and not declared.sends(change.origin)) or (
+                change.untold and steering.covers(change.untold, declared.topic)
             ):
                 suppressed += 1
-                continue
-            outgoing += messages(change, declared.envelope, here, self._fingerprint)
-        self.deliver(outgoing, suppressed)
+            else:
+                outgoing += self._form.messages(change)
+        return self.deliver(outgoing, suppressed)
+
+    @cached_property
+    def _form(self) -> Form:
+        declared = cast("type[ChangeTopic]", self.declared)
+        return Form(declared.envelope, site(), self._fingerprint)
 
     @cached_property
     def _fingerprint(self) -> str:
@@ -190,4 +213,4 @@ def _of_product(product: StoredProduct, here: str) -> Outgoing:
         site=here,
         shape=product.shape,
     )
-    return Outgoing(product.key.encode(), product.value, told)
+    return Outgoing(product.key.encode(), product.value, dict(told))

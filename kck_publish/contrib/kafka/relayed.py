@@ -96,7 +96,7 @@ def keep(cursor: Cursor, topic: str, refused: Sequence[tuple[Outgoing, str]], ne
         cursor.execute(_DROP_KEY, [topic, [message.key or b"" for message, _ in refused]])
     due = clock.now() + AGAIN.wait(1)
     for message, error in refused:
-        packed = headers.pack(message.headers)
+        packed = headers.pack([*message.headers.items()])
         cursor.execute(_KEEP, [topic, message.key or b"", message.value, packed, error, due])
 
 
@@ -104,7 +104,7 @@ def due(cursor: Cursor, topic: str, limit: int) -> list[tuple[int, Outgoing, int
     """Messages whose time has come again: id, message, and attempts so far."""
     cursor.execute(_DUE, [topic, clock.now(), limit])
     return [
-        (id_, Outgoing(bytes(key) or None, _bytes(value), headers.unpack(bytes(packed))), attempts)
+        (id_, Outgoing(bytes(key) or None, _bytes(value), _headers(packed)), attempts)
         for id_, key, value, packed, attempts in cursor.fetchall()
     ]
 
@@ -122,3 +122,7 @@ def later(cursor: Cursor, topic: str, message: Outgoing, error: str, attempts: i
 
 def _bytes(value: Any) -> bytes | None:
     return None if value is None else bytes(value)
+
+
+def _headers(packed: Any) -> dict[str, bytes]:
+    return {name: value or b"" for name, value in headers.unpack(bytes(packed))}

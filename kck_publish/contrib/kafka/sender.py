@@ -3,29 +3,28 @@
 In order, and none past one that failed: what is not acknowledged is sent again from there on, with
 a new client where the old one's state is of no use any more. So a key's last message is the newest,
 whatever was repeated before it. What the broker refuses for good is given back to the caller.
+
+Several batches may be under way: while the broker has one, the next one is read and given to the
+client. For a failure they are one sequence.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from ...following.process import Stopping
 from . import config
 from .outgoing import Outgoing
+from .under_way import REFUSED, WAITS, Batch, note
 
 logger = logging.getLogger("kck_publish")
 
-# Refused as they are, however often they are sent.
-WAITS = "AFTER_A_REFUSED_ONE"
-_REFUSED = ("MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_MSG", "INVALID_MSG_SIZE", WAITS)
-# Seconds between two looks at what was acknowledged, and between two tries.
+# Seconds between two looks at whether to stop, and between two tries.
 POLL, FIRST_PAUSE, LONGEST_PAUSE = 0.1, 0.2, 10.0
-
-
-class Refused(Exception):  # noqa: N818 - what the broker said of one message
-    """The broker refuses a message as it is; its name says why."""
 
 
 class Sender:
@@ -52,14 +51,25 @@ class Sender:
         self._producer: Any = None
         self._transactional = False
         self._error = ""
+        self._under_way: list[Batch] = []
 
-    def send(
-        self, messages: Sequence[Outgoing], held: Collection[bytes] = ()
-    ) -> list[tuple[Outgoing, str]]:
-        """Return once each message is acknowledged, or refused.
+    def begin(self, messages: Sequence[Outgoing], held: Collection[bytes] = ()) -> Batch:
+        """Give messages to the client; ``finish`` waits for the broker.
 
         Args:
             held: keys of which nothing is sent: an earlier message of theirs was refused.
+
+        Raises:
+            Stopping: it was told to stop.
+        """
+        before = [one.held for one in self._under_way]
+        batch = Batch(messages, set(held).union(*before))
+        self._under_way.append(batch)
+        self._give(batch)
+        return batch
+
+    def finish(self, batch: Batch) -> list[tuple[Outgoing, str]]:
+        """Return once each message is acknowledged, or refused.
 
         Returns:
             those that the broker refuses, with the name of the error, and those after them of the
@@ -68,113 +78,132 @@ class Sender:
         Raises:
             Stopping: it was told to stop, and what is not acknowledged may be there or not.
         """
-        refused: list[tuple[Outgoing, str]] = []
-        left, pause, held = list(messages), FIRST_PAUSE, set(held)
-        while left:
-            left, error = self._try(left, refused, held)
-            if not left:
-                break
+        pause = FIRST_PAUSE
+        while batch in self._under_way and (error := self._wait_for(batch)):
             if error != self._error:
                 self._error = error
                 self._failed(error)
-            self.close()
+            self._let_go()
             self._wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
             if self._stopping():
                 raise Stopping
+            for one in self._under_way:
+                self._give(one)
+        del self._under_way[: self._number(batch)]
         if self._error:
             self._error = ""
             self._failed("")
-        return refused
+        return batch.refused
 
     def close(self) -> None:
-        """Let go of the client, and of what it still has to send."""
+        """Forget what is under way: let go of the client, and of what it still has to send."""
+        self._under_way.clear()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._producer is not None:
             self._producer.purge()
             self._producer.poll(0)
             self._producer = None
 
-    def _try(
-        self, messages: list[Outgoing], refused: list[tuple[Outgoing, str]], held: set[bytes]
-    ) -> tuple[list[Outgoing], str]:
-        """Send these; those from the first on that must be sent again, and why."""
-        kafka = config.module()
-        results: list[str | None] = [None] * len(messages)
-
-        def delivered(index: int) -> Callable[[Any, Any], None]:
-            def note(error: Any, message: Any) -> None:
-                results[index] = "" if error is None else error.name()
-
-            return note
-
-        try:
-            producer = self._open()
-            if self._transactional:
-                producer.begin_transaction()
-            for index, message in enumerate(messages):
-                if message.key is not None and message.key in held:
-                    results[index] = WAITS
-                else:
-                    self._produce(producer, message, delivered(index))
-                    if message.key is not None and results[index] in _REFUSED:
-                        held.add(message.key)
-            while producer.flush(POLL):
-                if self._stopping():
-                    raise Stopping
-            if self._transactional:
-                producer.commit_transaction()
-        except kafka.KafkaException as error:
-            return self._rest(messages, results, refused, error.args[0].name())
-        return self._rest(messages, results, refused, "")
-
-    def _rest(
-        self,
-        messages: list[Outgoing],
-        results: list[str | None],
-        refused: list[tuple[Outgoing, str]],
-        error: str,
-    ) -> tuple[list[Outgoing], str]:
-        """What must be sent again: all from the first on that is not acknowledged."""
-        again: list[Outgoing] = []
+    def _wait_for(self, batch: Batch) -> str:
+        """Why something must be sent again, once the broker has answered; "" when all is well."""
+        number = self._number(batch)
+        awaited, later = self._under_way[:number], self._under_way[number:]
+        if self._transactional:
+            for one in awaited:
+                if not self._commit(one):
+                    break
+        else:
+            while any(None in one.results for one in awaited):
+                # A flush does not linger, and waits for what is later, too.
+                self._ask(self._producer.poll if later else self._producer.flush, awaited)
         why = ""
-        for message, result in zip(messages, results, strict=True):
-            if result in _REFUSED:
-                refused.append((message, str(result)))
-            elif again or result != "" or (error and self._transactional):
-                again.append(message)
-                why = why or result or error or "UNKNOWN"
-        return again, why
+        for one in awaited:
+            why = one.settle(why)
+        if why:
+            for one in later:
+                one.settle(why)
+        return why
 
-    def _produce(self, producer: Any, message: Outgoing, note: Callable[[Any, Any], None]) -> None:
+    def _number(self, batch: Batch) -> int:
+        """How many are under way up to this one; 0 when it is there already."""
+        return self._under_way.index(batch) + 1 if batch in self._under_way else 0
+
+    def _ask(self, ask: Callable[[float], int], awaited: Sequence[Batch]) -> int:
+        """Have the client tell what the broker has answered.
+
+        Raises:
+            Stopping: it was told to stop, and some of it is not answered.
+        """
+        left = ask(POLL)
+        if self._stopping() and any(None in one.results for one in awaited):
+            raise Stopping
+        return left
+
+    def _give(self, batch: Batch) -> None:
+        """Give what is left of a batch to the client."""
+        # A list of its own: of an earlier client a late answer may still come.
+        batch.results = [None] * len(batch.left)
+        with self._noted(batch):
+            self._open()
+            if not self._transactional:
+                self._produce(batch)
+
+    def _commit(self, batch: Batch) -> bool:
+        """Send a batch as a transaction of Kafka's; whether the next one may follow."""
+        if None in batch.results:
+            with self._noted(batch):
+                self._producer.begin_transaction()
+                self._produce(batch)
+                while self._ask(self._producer.flush, [batch]):
+                    pass
+                self._producer.commit_transaction()
+        return all(result in ("", *REFUSED) for result in batch.results)
+
+    @contextmanager
+    def _noted(self, batch: Batch) -> Iterator[None]:
+        """An error is that of each message without an answer; of a transaction, of all of them."""
         kafka = config.module()
-        while True:
-            try:
-                producer.produce(
-                    self._topic,
-                    value=message.value,
-                    key=message.key,
-                    headers=list(message.headers),
-                    on_delivery=note,
-                )
-                return
-            except BufferError:
-                producer.poll(POLL)
-            except kafka.KafkaException as error:
-                if error.args[0].name() not in _REFUSED:
-                    raise
-                note(error.args[0], None)
-                return
-            if self._stopping():
-                raise Stopping
+        try:
+            yield
+        except kafka.KafkaException as error:
+            unanswered = ("", None) if self._transactional else (None,)
+            name = error.args[0].name()
+            batch.results = [name if one in unanswered else one for one in batch.results]
 
-    def _open(self) -> Any:
+    def _produce(self, batch: Batch) -> None:
+        """Give each message to the client, in order, but those whose key is held."""
+        kafka, held, results = config.module(), batch.held, batch.results
+        produce, topic = self._producer.produce, self._topic
+        for index, message in enumerate(batch.left):
+            key = message.key
+            if key is not None and key in held:
+                results[index] = WAITS
+                continue
+            answer = partial(note, results, index)
+            while results[index] is None:
+                try:
+                    produce(topic, message.value, key, on_delivery=answer, headers=message.headers)
+                    break
+                except BufferError:
+                    self._ask(self._producer.poll, [batch])
+                except kafka.KafkaException as error:
+                    if error.args[0].name() not in REFUSED:
+                        raise
+                    results[index] = error.args[0].name()
+                    if key is not None:
+                        held.add(key)
+
+    def _open(self) -> None:
         if self._producer is None:
             named = config.named_once(f"Topic {self._topic}")
             given = config.client("producer", config.PRODUCER)
             self._transactional = bool(given.get("transactional.id"))
             if self._transactional:  # of this topic alone: another process is fenced by it
                 given["transactional.id"] = f"{given['transactional.id']}.{self._topic}"
-            self._producer = config.module().Producer({**given, "error_cb": named})
+            producer = config.module().Producer({**given, "error_cb": named})
             if self._transactional:
-                self._producer.init_transactions()
-        return self._producer
+                producer.init_transactions()
+            self._producer = producer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -29,6 +30,7 @@ class Command(BaseCommand):
             relay.poll = options["poll"]
             relay.say = self._say
             obey_signals(relay.stop)
+            gc.freeze()  # what the project has imported: not looked through again and again
             relay.run()
         except KckPublishError as error:
             raise CommandError(str(error)) from error

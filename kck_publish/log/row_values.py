@@ -1,0 +1,89 @@
+"""The values of a row in the log, from PostgreSQL's texts to what Django would read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import Error as PsycopgError
+from psycopg.abc import Loader
+
+from .image import Image
+
+Load = Callable[[str], Any]
+
+
+class Order(NamedTuple):
+    """How the values of a row are read whose columns come in one order.
+
+    Attributes:
+        width: how many columns there are, with those that are left out.
+        loads: by place and attname, how a text is read; None where it is the value itself.
+        key: the attnames of the primary key.
+    """
+
+    width: int
+    loads: list[tuple[int, str, Load | None]]
+    key: list[str]
+
+
+# By column: the attname, and how its text is read.
+Loads = dict[str, tuple[str, Load | None]]
+
+_UNREADABLE = (ValueError, OverflowError, PsycopgError)
+# What psycopg's loaders of these names do, without a detour over bytes.
+_PLAIN: dict[str, Load | None] = {"TextLoader": None, "IntLoader": int}
+
+
+def image_of(order: Order, values: Sequence[str | None] | None) -> dict[str, Any] | None:
+    """The typed values of a row; None where there is none.
+
+    Raises:
+        KeyError, UnreadableValue: its key cannot be read.
+        ValueError: it is not as its columns say.
+    """
+    if values is None:
+        return None
+    if len(values) != order.width:
+        raise ValueError("a row of the log has more columns, or fewer, than it names")
+    image: dict[str, Any] = {}
+    try:
+        for place, attname, load in order.loads:
+            text = values[place]
+            image[attname] = text if load is None or text is None else load(text)
+    except _UNREADABLE:
+        image = _unreadable_image(order, values)
+    key = order.key
+    image["pk"] = image[key[0]] if len(key) == 1 else tuple([image[name] for name in key])
+    return image
+
+
+def _unreadable_image(order: Order, values: Sequence[str | None]) -> Image:
+    image: dict[str, Any] = {}
+    unreadable: dict[str, str] = {}
+    for place, attname, load in order.loads:
+        text = values[place]
+        try:
+            image[attname] = text if load is None or text is None else load(text)
+        except _UNREADABLE:
+            unreadable[attname] = str(text)
+    return Image(image, unreadable)
+
+
+def loader_of(
+    loader: Loader, converters: Sequence[Any], expression: Any, connection: BaseDatabaseWrapper
+) -> Load | None:
+    """How the text of a column is read as Django would; None where it is the value itself."""
+    name = type(loader).__name__
+    if not converters and name in _PLAIN:
+        return _PLAIN[name]
+    load = loader.load
+
+    def loaded(text: str) -> Any:
+        value = load(text.encode())
+        for convert in converters:
+            value = convert(value, expression, connection)
+        return value
+
+    return loaded
