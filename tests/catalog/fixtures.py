@@ -225,6 +225,14 @@ class Gate:
         """Until a compute is held here."""
         assert self._arrived.wait(20), f"{self._product} was not computed"
 
+    def holds(self, session: Session) -> bool:
+        """Whether a compute of the session is held here; False once it has ended without one."""
+        while session.is_alive() and not self._arrived.is_set():
+            self._arrived.wait(0.002)
+        if not self._arrived.is_set():
+            session.result()
+        return self._arrived.is_set()
+
     def open(self) -> None:
         """Let the computes go on."""
         self._open.set()
