@@ -1,8 +1,8 @@
 """A proxy before PostgreSQL that counts turns: how often a client sends something and then waits.
 
 What is sent in one pipeline is one turn, however many statements it holds. Counts, which noise does
-not touch, stand for the time over a network. As over one, answers are late: so a message that is sent
-and not waited for is of the same turn as the next, and not of one of its own now and then.
+not touch, stand for the time over a network. As over one, answers are late: so a message that is
+sent and not waited for is of the same turn as the next, and not of one of its own now and then.
 """
 
 from __future__ import annotations
