@@ -18,8 +18,10 @@ from .snapshot import take
 _CLUSTER = f"({TIMELINE} || '/' || current_database())"
 # As it was written down before timelines were.
 _UNTIMED = f"({CLUSTER} || '/' || current_database())"
-# A session advisory lock: its holder is the one that follows.
-_LOCK = "SELECT pg_try_advisory_lock('kck_publish_consumer'::regclass::oid::int, hashtext(%s))"
+# A session advisory lock: its holder follows. Of 64 bits, so that no two names meet.
+_LOCK = """
+SELECT pg_try_advisory_lock(hashtextextended(%s, 'kck_publish_consumer'::regclass::oid::bigint))
+"""
 _FIND = f"""
 SELECT id, done::text, until::text, seq, state, cluster IN ({_CLUSTER}, {_UNTIMED})
   FROM kck_publish_consumer WHERE name = %s AND kind = %s

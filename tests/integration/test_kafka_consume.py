@@ -330,6 +330,37 @@ def test_a_dead_letter_that_cannot_be_written_loses_nothing_and_stops_nothing(
     assert telling.tell("shop") == 0
 
 
+def test_a_dead_letter_that_is_too_large_is_named_and_holds_up_no_other(
+    broker: Broker, settings: Any, caplog: Any
+) -> None:
+    from kck_publish.contrib.kafka.failed_topics import Telling
+
+    sql("INSERT INTO kck_publish_kafka_offset (consumer, topic, partition, next) "
+        "VALUES ('shop', 'orders', 0, 0)")  # fmt: skip
+    large = [message("k", number="missing", remark="x" * 5000)] * 2
+    batch = [
+        Message("orders", 0, n, *one, value_from=Orders.value_from)
+        for n, one in enumerate([*large, *orders("missing")])
+    ]
+    assert Handling(Orders()).handle(Where("shop", "orders", 0), 0, batch).next == 3
+    sql("UPDATE kck_publish_kafka_failure SET traceback = ''")
+    kafka = {**broker.settings, "message.max.bytes": 4000}
+    settings.KCK_PUBLISH = {**settings.KCK_PUBLISH, "KAFKA": kafka}
+    telling = Telling()
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.ERROR, "kck_publish"):
+        patch.setattr(f"{Telling.__module__}.LIMIT", 2)
+        assert [telling.tell("shop") for _ in range(3)] == [0, 1, 0]
+    lines = [one for one in caplog.messages if "cannot be shown (MSG_SIZE_TOO_LARGE)" in one]
+    assert len(lines) == 2  # and not once more with each round
+    assert any("(MSG_SIZE_TOO_LARGE): they are kept" in one for one in status().problems)
+    settings.KCK_PUBLISH = {**settings.KCK_PUBLISH, "KAFKA": broker.settings}
+    telling = Telling()
+    with travel(timedelta(seconds=7)):
+        assert telling.tell("shop") == 2
+    assert len(broker.read("shop.orders.dlt")) == 3
+    assert not any("they are kept" in one for one in status().problems)
+
+
 def test_a_topic_made_anew_is_read_from_its_beginning(broker: Broker, wait_until: Any) -> None:
     """A broker that has lost its topics (memory, SIGKILL): its id tells."""
     with consuming("Prices"):
@@ -416,7 +447,10 @@ def test_lag_and_dead_letters_are_in_the_status(broker: Broker, wait_until: Any)
     found = status().kafka
     (partition,) = [one for one in found["partitions"] if one["next"]]
     assert (partition["group"], partition["topic"], partition["lag"]) == ("shop", "orders", 0)
-    assert found["failures"] == [{"group": "shop", "topic": "orders", "state": "dead", "number": 1}]
+    shown = {"not_shown": 0, "error": ""}
+    assert found["failures"] == [
+        {"group": "shop", "topic": "orders", "state": "dead", "number": 1, **shown}
+    ]
     assert not status().healthy
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
@@ -18,6 +19,7 @@ from ...postgres import Cursor
 from . import config, failures
 from .failures import DEAD
 from .headers import pairs
+from .under_way import REFUSED, note
 
 logger = logging.getLogger("kck_publish")
 
@@ -76,34 +78,35 @@ class Telling:
         rows = failures.untold(cursor, group, LIMIT)
         if not rows:
             return 0
-        told: list[tuple[int, int]] = []
-        errors: set[str] = set()
-
-        def note(id_: int, attempts: int) -> Any:
-            def delivered(error: Any, message: Any) -> None:
-                if error is None:
-                    told.append((id_, attempts))
-                else:
-                    errors.add(error.name())
-
-            return delivered
-
+        results: list[str | None] = [None] * len(rows)
         kafka = config.module()
-        for row in rows:
+        for index, row in enumerate(rows):
             try:
-                self._send(group, row, note(row[0], row[8]))
-            except (BufferError, kafka.KafkaException) as error:
-                errors.add(type(error).__name__)
+                self._send(group, row, partial(note, results, index))
+            except BufferError:
+                break  # the next time
+            except kafka.KafkaException as error:
+                note(results, index, error.args[0], None)
         if self._producer is not None:
             self._producer.flush(PATIENCE)
-        for id_, attempts in told:
-            failures.told(cursor, id_, attempts)
+        for row, result in zip(rows, results, strict=True):
+            if result == "":
+                failures.told(cursor, row[0], row[8])
+            elif result in REFUSED:
+                logger.error(
+                    "A failed message of group %s, topic %s, cannot be shown (%s): it is kept.",
+                    group,
+                    row[1],
+                    result,
+                )
+                failures.tell_later(cursor, row[0], row[13], str(result))
+        errors = {result or "_TIMED_OUT" for result in results if result not in ("", *REFUSED)}
         if errors and not self._failing:
             logger.error("Dead letters cannot be written (%s): they are kept.", min(errors))
         self._failing = bool(errors)
-        return len(told)
+        return results.count("")
 
-    def _send(self, group: str, row: tuple[Any, ...], note: Any) -> None:
+    def _send(self, group: str, row: tuple[Any, ...], answer: Any) -> None:
         fields = failures.fields(row)
         state, due_at, error, traceback = row[9:13]
         topic, attempts = fields["topic"], fields["attempts"]
@@ -129,5 +132,5 @@ class Telling:
             value=fields["raw_value"],
             key=fields["raw_key"],
             headers=[*fields["headers"], *more],
-            on_delivery=note,
+            on_delivery=answer,
         )

@@ -9,17 +9,20 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ... import clock
 from ...postgres import Cursor
 from ...refresh.errors import keep
+from ...retry_policy import Retry
 from . import headers
 from .message import Message
 from .offsets import Where
 
 BLOCKING, RETRYING, DEAD = "blocking", "retrying", "dead"
+# How what a topic's broker refuses is shown again: for ever, up to an hour apart.
+AGAIN = Retry(max_retries=-1, delay=timedelta(seconds=5))
 
 _AT = "consumer = %s AND topic = %s AND partition = %s AND place = %s"
 _RECORD = """
@@ -28,6 +31,7 @@ INSERT INTO kck_publish_kafka_failure AS f (consumer, topic, partition, place, d
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (consumer, topic, partition, place) DO UPDATE SET state = excluded.state,
     attempts = excluded.attempts, due_at = excluded.due_at, untold = excluded.untold,
+    tell_at = NULL, tell_attempts = 0, tell_error = '',
     error = excluded.error, message = excluded.message, traceback = excluded.traceback
 """
 _ATTEMPTS = f"SELECT attempts, due_at, state FROM kck_publish_kafka_failure WHERE {_AT}"
@@ -50,10 +54,19 @@ SELECT {_COLUMNS}, superseded FROM kck_publish_kafka_failure f
  ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 _UNTOLD = f"""
-SELECT {_COLUMNS}, state, due_at, error, traceback FROM kck_publish_kafka_failure
- WHERE consumer = %s AND untold ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+SELECT {_COLUMNS}, state, due_at, error, traceback, tell_attempts FROM kck_publish_kafka_failure
+ WHERE consumer = %s AND untold AND (tell_at IS NULL OR tell_at <= %s)
+ ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 """
-_TOLD = "UPDATE kck_publish_kafka_failure SET untold = false WHERE id = %s AND attempts = %s"
+_TOLD = """
+UPDATE kck_publish_kafka_failure SET untold = false, tell_error = ''
+ WHERE id = %s AND attempts = %s
+"""
+_TELL_LATER = """
+UPDATE kck_publish_kafka_failure
+   SET tell_at = %s, tell_attempts = tell_attempts + 1, tell_error = %s
+ WHERE id = %s
+"""
 _DONE = "DELETE FROM kck_publish_kafka_failure WHERE id = %s"
 
 
@@ -158,13 +171,18 @@ def done(cursor: Cursor, id_: int) -> None:
 
 def untold(cursor: Cursor, group: str, limit: int) -> list[tuple[Any, ...]]:
     """Those that topics are still to be told of: the columns of a message, and of its state."""
-    clock.aware(cursor).execute(_UNTOLD, [group, limit])
+    clock.aware(cursor).execute(_UNTOLD, [group, clock.now(), limit])
     return cursor.fetchall()
 
 
 def told(cursor: Cursor, id_: int, attempts: int) -> None:
     """The topic is told of this attempt."""
     cursor.execute(_TOLD, [id_, attempts])
+
+
+def tell_later(cursor: Cursor, id_: int, attempts: int, error: str) -> None:
+    """The topic's broker refuses it: it is shown later, if the broker takes it then."""
+    cursor.execute(_TELL_LATER, [clock.now() + AGAIN.wait(attempts + 1), error, id_])
 
 
 def fields(row: Sequence[Any]) -> dict[str, Any]:

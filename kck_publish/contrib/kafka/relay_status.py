@@ -35,7 +35,8 @@ SELECT r.topic, r.sent, r.suppressed, r.failed, r.error,
  GROUP BY r.topic ORDER BY r.topic
 """
 _FAILURES = """
-SELECT consumer, topic, state, count(*) FROM kck_publish_kafka_failure
+SELECT consumer, topic, state, count(*), count(*) FILTER (WHERE tell_error <> ''), max(tell_error)
+  FROM kck_publish_kafka_failure
  GROUP BY consumer, topic, state ORDER BY consumer, topic, state
 """
 _THERE = "SELECT to_regclass('kck_publish_kafka_offset') IS NOT NULL"
@@ -63,7 +64,11 @@ def report(cursor: Cursor) -> dict[str, list[dict[str, Any]]]:
             "group", "topic", "partition", "next", "lag", "handled", "lag_seconds",
             "seen_seconds_ago",
         ),
-        "failures": _rows(cursor, _FAILURES, "group", "topic", "state", "number"),
+        "failures": _rows(
+            cursor, _FAILURES,
+            "group", "topic", "state", "number",
+            "not_shown", "error",
+        ),
     }  # fmt: skip
 
 
@@ -92,6 +97,12 @@ def problems(found: dict[str, list[dict[str, Any]]]) -> list[str]:
     sentences += [
         f"Nothing consumes topic {topic} for group {group}: start kck_consume."
         for group, topic in sorted(silent & declared)
+    ]
+    sentences += [
+        f"{failure['not_shown']} failed messages of group {failure['group']}, topic "
+        f"{failure['topic']}, cannot be shown in a topic ({failure['error']}): they are kept."
+        for failure in found.get("failures", ())
+        if failure["not_shown"]
     ]
     return sentences + [
         f"{failure['number']} dead letters of group {failure['group']}, topic "

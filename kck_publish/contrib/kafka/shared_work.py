@@ -12,16 +12,17 @@ from typing import Any
 
 import psycopg
 
-_CLASS = "'kck_publish_kafka_offset'::regclass::oid::int"
-_JOIN = f"SELECT pg_advisory_lock_shared({_CLASS}, hashtext(%s))"
-_MEMBERS = """
+# Of 64 bits: two names with one lock would never be owned by two processes.
+_LOCK = "hashtextextended(%s, 'kck_publish_kafka_offset'::regclass::oid::bigint)"
+_JOIN = f"SELECT pg_advisory_lock_shared({_LOCK})"
+_MEMBERS = f"""
 SELECT count(DISTINCT pid) FROM pg_locks k JOIN pg_database d ON d.oid = k.database
- WHERE k.locktype = 'advisory' AND k.mode = 'ShareLock' AND k.granted AND k.objsubid = 2
-   AND d.datname = current_database() AND k.classid = 'kck_publish_kafka_offset'::regclass
-   AND k.objid = (hashtext(%s)::bigint & 4294967295)::oid
+ WHERE k.locktype = 'advisory' AND k.mode = 'ShareLock' AND k.granted AND k.objsubid = 1
+   AND d.datname = current_database()
+   AND (k.classid::bigint << 32 | k.objid::bigint) = {_LOCK}
 """
-_TAKE = f"SELECT pg_try_advisory_lock({_CLASS}, hashtext(%s))"
-_RELEASE = f"SELECT pg_advisory_unlock({_CLASS}, hashtext(%s))"
+_TAKE = f"SELECT pg_try_advisory_lock({_LOCK})"
+_RELEASE = f"SELECT pg_advisory_unlock({_LOCK})"
 
 
 class Sharing:

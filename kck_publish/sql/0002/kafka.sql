@@ -59,6 +59,10 @@ CREATE TABLE kck_publish_kafka_failure (
     superseded boolean NOT NULL DEFAULT false,
     -- Still to be written to the retry topic, or to the dead letter topic.
     untold boolean NOT NULL DEFAULT false,
+    -- The topic's broker refuses it: when it is shown again, and why it was not.
+    tell_at timestamptz,
+    tell_attempts integer NOT NULL DEFAULT 0,
+    tell_error text NOT NULL DEFAULT '',
     error text NOT NULL,
     message text NOT NULL,
     traceback text NOT NULL,
