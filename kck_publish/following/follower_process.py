@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from django.db import connections
 
 from ..conf import settings
 from ..exceptions import StoreUnreachable
@@ -88,10 +87,6 @@ class FollowerProcess(Following):
     def passes(self, error: Exception) -> bool:
         """Whether the database, or the store's own server, is away."""
         return isinstance(error, StoreUnreachable) or is_passing(error)
-
-    def let_go(self) -> None:
-        """Django's connection, on which the Follower's own code works."""
-        connections[settings.DATABASE].close()
 
     def lost(self, error: Exception) -> None:
         """Say so; of the store's server, the store itself has."""

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import psycopg
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
 
+from ..conf import settings
 from ..exceptions import StoreUnreachable
 from ..postgres import is_read_only
 from .awaited_moments import Moments
@@ -74,7 +75,8 @@ class Following:
         raise NotImplementedError
 
     def let_go(self) -> None:
-        """After each loss: close what the next connection would find closed by the server."""
+        """After each loss: close Django's connection, which the server may have closed."""
+        connections[settings.DATABASE].close()
 
     def lost(self, error: Exception) -> None:
         """The connection is lost, and was not before, or not for this reason."""

@@ -176,10 +176,6 @@ class Listener(Following):
         self.heartbeat.beat()
         return isinstance(error, StoreUnreachable) or is_passing(error)
 
-    def let_go(self) -> None:
-        """Django's connection, on which is computed: it may be lost while connecting again, too."""
-        connections[self.alias].close()
-
     def lost(self, error: Exception) -> None:
         """Tell of it."""
         reason = "standby" if is_read_only(error) else "database"

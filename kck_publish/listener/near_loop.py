@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.core.cache import caches
+from django.db import connections
+
 from ..conf import settings
 from ..following.awaited_moments import Moments
 from ..following.doorbell import Doorbell
@@ -51,13 +54,22 @@ class NearLoop(Loop):
         return self.look()
 
 
+def _run(near: NearFollower) -> None:
+    try:
+        near.run()
+    finally:
+        # A store outside asks the database for its generation, and has a connection of its own.
+        connections.close_all()
+        caches.close_all()
+
+
 @contextmanager
 def following(near: NearFollower | None) -> Iterator[None]:
     """Follow in a thread of its own while the block runs."""
     if near is None:
         yield
         return
-    run = partial(contextvars.copy_context().run, near.run)
+    run = partial(contextvars.copy_context().run, _run, near)
     thread = threading.Thread(target=run, name="kck_publish near store")
     thread.start()
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,11 +16,14 @@ from django.core.cache import caches
 
 from kck_publish import stores
 from kck_publish.listener.assignment import Assignment
+from kck_publish.listener.near_follower import NearFollower
+from kck_publish.listener.near_loop import following
 from kck_publish.listener.shard import OwnedShard
 from kck_publish.postgres import connect
 from kck_publish.products import registry
 from kck_publish.stores.cache_entries import CacheEntries, entries_of
 from kck_publish.stores.generation import Marker
+from kck_publish.stores.near import reader as near_reader
 from tests.catalog.fixtures import Session, drain, sql
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
@@ -115,6 +119,36 @@ def test_near_stores_are_told() -> None:
     sql("DELETE FROM kck_publish_copy")
     begin_anew()
     assert (None,) in sql("SELECT key FROM kck_publish_copy")
+
+
+def test_a_near_store_follows_again_after_its_sessions_were_ended(
+    tmp_path: Path, settings: Any, wait_until: Any
+) -> None:
+    """Its thread asks for the generation on Django's connection, where there is no marker."""
+    path = str(tmp_path / "near")
+    settings.KCK_PUBLISH = {**settings.KCK_PUBLISH, "NEAR": path, "NEAR_LEASE": 0.2}
+    near, reader = NearFollower("default"), near_reader.reader(path)
+
+    def held() -> bool:
+        total()
+        reader.ask("item_total/1", _fingerprint())
+        return reader.get("item_total/1", _fingerprint()) is not None
+
+    with following(near):
+        for _ in range(2):
+            wait_until(held)
+            caches["shared"].delete("kck1:marker")
+            entries().look_again()
+            sql(
+                "DELETE FROM kck_publish_consumer;"  # so that it begins anew
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            wait_until(lambda: reader.get("item_total/1", _fingerprint()) is None)
+        wait_until(held)
+    reader.close()
+    backends = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    wait_until(lambda: sql(backends) == [(1,)])
 
 
 def test_shards_are_taken_again_so_that_eager_products_are_primed(
