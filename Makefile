@@ -5,12 +5,14 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
 # A test waits for processes as often as it computes: more workers than processors.
-WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
-EXAMPLES ?= 40
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3)))
+EXAMPLES ?= 30
 MUTATIONS ?= 1/4
 CORNER ?= 3.13+6.1+18
-# Killed processes, poolers and brokers take long, and are the same in each corner: `make matrix` has them.
-ONCE ?= $(addprefix --ignore=tests/,acceptance deployments faults integration/test_turns.py)
+# Killed processes, poolers, brokers and browsers take long, and are the same in each corner:
+# `make matrix` has them.
+ONCE ?= $(addprefix --ignore=tests/,acceptance dashboard deployments faults live operated) \
+	--ignore-glob=tests/integration/test_kafka_*
 SOAK_CHANGES ?= 1000000
 SOAK_SEED ?= 1
 SOAK_STORE ?= postgres
@@ -21,7 +23,6 @@ python = .venv/bin/python
 pip = $(python) -m pip install --disable-pip-version-check -q
 
 pytest = $(python) -m pytest -rs -n $(WORKERS) --dist worksteal
-histories = tests/properties tests/contracts/test_drained_means_true.py
 
 .PHONY: help demo test test-all soak soak-kafka lint docs docs-serve release-check matrix mutations bench bench-quick sql
 .DELETE_ON_ERROR:
@@ -43,9 +44,9 @@ test: .venv/.has-test ## every promise, against a throw-away PostgreSQL (minutes
 
 test-all: .venv/.has-test ## what make test leaves out: long tests, other corner, some mutations
 	$(pytest) -m long $(TEST_ARGS)
-	KCK_TEST_EXAMPLES=$(EXAMPLES) $(pytest) $(histories) $(TEST_ARGS)
 	$(if $(MUTATIONS),$(python) -m tests.mutations --jobs 2 --share $(MUTATIONS))
-	@MATRIX_ARGS='$(ONCE)' TEST_ARGS='$(TEST_ARGS)' WORKERS='$(WORKERS)' .ci/matrix $(CORNER)
+	@KCK_TEST_EXAMPLES=$(EXAMPLES) MATRIX_ARGS='$(ONCE)' TEST_ARGS='$(TEST_ARGS)' \
+		WORKERS='$(WORKERS)' .ci/matrix $(CORNER)
 
 soak: .venv/.has-test ## a million changes with faults at random, everything compared
 	$(python) -m tests.soak --changes $(SOAK_CHANGES) --seed $(SOAK_SEED) --store $(SOAK_STORE) \
