@@ -18,7 +18,9 @@ from example_app.embedded_postgres import EmbeddedPostgres
 from tests.mutations.guards import GUARDS, ROOT, Guard, check_syntax
 from tests.mutations.table import TABLE, render
 
-SECONDS = 240  # a test that has not ended by then has noticed too: without a guard it may wait
+# A test that has not ended by then has noticed too: without a guard it may wait. Of many tests that
+# are run together, each has so many more.
+SECONDS, MORE = 240, 30
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
@@ -55,11 +57,11 @@ class Bench:
                 cwd=self._folder,
                 capture_output=True,
                 text=True,
-                timeout=SECONDS,
+                timeout=SECONDS + MORE * (len(tests) - 1),
                 env={**os.environ, "DATABASE_URL": self._server.dsn},
             )
         except subprocess.TimeoutExpired:
-            return f"{tests[0]} (does not end)"
+            return f"{tests[0]} (does not end{', or one after it' if tests[1:] else ''})"
         if found := re.search(r"^FAILED (.+?)(?: - .*)?$", done.stdout, re.MULTILINE):
             return found[1]
         if done.returncode:
