@@ -13,9 +13,11 @@ from django.db.models import Model, signals
 
 from kck_publish import Retry
 from kck_publish.clock import now
-from kck_publish.contrib.kafka import Message, failures
+from kck_publish.contrib.kafka import Message, failures, registry
+from kck_publish.contrib.kafka.consume import Consume
 from kck_publish.contrib.kafka.exactly_once import Handling
 from kck_publish.contrib.kafka.offsets import Moved, Where
+from kck_publish.exceptions import ConfigurationError
 from kck_publish.testing import travel
 from tests.catalog.fixtures import Session, another_session, sql
 from tests.kafka_app.kafka import Orders, Prices, failing
@@ -135,12 +137,24 @@ def test_messages_without_a_key_do_not_leave_each_other_out() -> None:
         WHERE,
         0,
         [
-            message(ByCustomer, 0, None, sku="a", amount="no number", name=""),
+            message(ByCustomer, 0, None, amount="it tells no row", name=""),
             message(ByCustomer, 1, None, sku="b", amount=2, name=""),
         ],
     )
     assert failed() == [("retrying", 1, 0)]
     assert sql("SELECT superseded FROM kck_publish_kafka_failure") == [(False,)]
+
+
+def test_a_message_is_left_out_for_a_later_one_of_its_row_and_not_of_its_key() -> None:
+    """Two rows under the key of their customer: nothing of the first one would ever be written."""
+    handling = Handling(ByCustomer())
+    first = message(ByCustomer, 0, "c1", sku="a", amount="no number", name="")
+    second = message(ByCustomer, 1, "c1", sku="b", amount=2, name="")
+    assert handling.handle(WHERE, 0, [first, second]).next == 2
+    flag = "SELECT superseded FROM kck_publish_kafka_failure"
+    assert sql(flag) == [(False,)]
+    handling.handle(WHERE, 2, [message(ByCustomer, 2, "c2", sku="a", amount=3, name="")])
+    assert sql(flag) == [(True,)]
 
 
 def test_versions_are_of_rows_and_not_of_keys() -> None:
@@ -246,3 +260,28 @@ def test_where_a_failing_message_blocks_is_the_next_place() -> None:
     handled = Handling(Orders()).handle(WHERE, 0, [message(Orders, 5, "k", number="bad")])
     assert handled.next == 5
     assert sql("SELECT next FROM kck_publish_kafka_offset") == [(5,)]
+
+
+def test_two_consumers_of_one_group_and_topic_are_refused() -> None:
+    """Each would get some of the messages; one names its group, the other has the default."""
+    before = dict(registry.consumers)
+    try:
+
+        class Default(Orders):
+            topic, group = "named", ""
+
+        class Named(Orders):
+            topic, group = "named", "shop"
+
+        with pytest.raises(ConfigurationError, match=r"Default and .*Named are of group 'shop'"):
+            Consume([Named]).run()
+        del registry.consumers[":named"]
+
+        class Pattern(Orders):
+            topic, group = "^nam.*", "shop"
+
+        with pytest.raises(ConfigurationError, match="each message would go to one of them"):
+            Consume([Named]).run()
+    finally:
+        registry.consumers.clear()
+        registry.consumers.update(before)

@@ -12,8 +12,8 @@ from django.db import DatabaseError, connections
 
 from ...conf import settings
 from ...postgres import describe
-from . import config
-from .consumer import TopicConsumer
+from . import config, registry
+from .consumer import TopicConsumer, see_apart
 from .failed_topics import Telling
 from .worker import Worker
 
@@ -43,6 +43,7 @@ class Consume:
         """Consume until ``stop``."""
         config.client("consumer")  # raises where there is nothing to connect to
         config.module()
+        see_apart(registry.consumers.values())
         names = [worker.declared.__qualname__ for worker in self.workers]
         threads = [
             threading.Thread(target=self._run, args=(worker,), name=name)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db.models import Model
@@ -37,8 +40,9 @@ class TopicConsumer:
         batch: so many messages are handled in one transaction, at the most.
         own_messages: whether to handle what this very database has sent; a topic that several
             databases write to gives it back.
-        supersedes: a later message of a key says all that an earlier one said; so one that waits
-            for its retry is left out once a later one was handled.
+        supersedes: a later message of a key (of a row, in a model consumer) says all that an
+            earlier one said; so one that waits for its retry is left out once a later one was
+            handled.
         key_from, value_from: how bytes are read; JSON by default, and text for keys that are none.
         config: librdkafka's settings of this consumer alone.
     """
@@ -105,9 +109,40 @@ class TopicConsumer:
         for message in messages:
             self.consume(message)
 
+    def identity(self, message: Message) -> uuid.UUID | None:
+        """What tells what a message is about: by default its key; None where it has none."""
+        return None if message.raw_key is None else message.digest
+
     def passes_over(self, message: Message) -> bool:
         """Whether a message is not handled: this database has sent it itself."""
         return not self.own_messages and message.header(SITE) == site()
+
+
+def see_apart(declared: Iterable[type[TopicConsumer]]) -> None:
+    """See that no two consumers of a group have the same topic: each would get some messages.
+
+    Raises:
+        ConfigurationError: two have.
+    """
+    by_group: dict[str, list[type[TopicConsumer]]] = defaultdict(list)
+    default = config.client("consumer").get("group.id")
+    for one in declared:
+        group = one.group or str(default)
+        for other in by_group[group]:
+            if _same(one.topic, other.topic):
+                raise ConfigurationError(
+                    f"{registry.path(other)} and {registry.path(one)} are of group {group!r} and "
+                    f"share topic {one.topic!r}: each message would go to one of them. Give one "
+                    "of them another group."
+                )
+        by_group[group].append(one)
+
+
+def _same(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    pattern, name = (one, other) if one.startswith("^") else (other, one)
+    return pattern.startswith("^") > name.startswith("^") and re.match(pattern, name) is not None
 
 
 def model_of(consumer: type[TopicConsumer]) -> type[Model] | None:

@@ -95,7 +95,7 @@ class Handling:
             try:
                 with transaction.atomic(using=alias), origin(f"kafka:{message.topic}"):
                     if self._consumer.supersedes:  # an earlier one may be due later than this one
-                        failures.supersede(cursor, due.where, [message])
+                        failures.supersede(cursor, due.where, [message], self._consumer.identity)
                     self._consumer.consume_many([message])
             except Exception as error:
                 if _is_away() or _is_contended(error):
@@ -144,7 +144,7 @@ class Handling:
             number = len(wanted)
             offsets.move(cursor, where, first, last.offset + 1, number, last.timestamp)
             if self._consumer.supersedes and wanted:
-                failures.supersede(cursor, where, wanted)
+                failures.supersede(cursor, where, wanted, self._consumer.identity)
             if wanted:
                 with origin(f"kafka:{where.topic}"):
                     self._consumer.consume_many(wanted)
@@ -167,7 +167,8 @@ class Handling:
             describe(error),
         )
         with connections[settings.DATABASE].cursor() as cursor:
-            failures.record(cursor, where, message, error, attempts, state, due_at)
+            identity = self._consumer.identity(message)
+            failures.record(cursor, where, message, error, attempts, state, due_at, identity)
         return due_at
 
     def _message(self, given: dict[str, object]) -> Message:

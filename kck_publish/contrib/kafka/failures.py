@@ -7,7 +7,7 @@ holds its row, and deletes it in the same transaction.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,6 +36,11 @@ ON CONFLICT (consumer, topic, partition, place) DO UPDATE SET state = excluded.s
 """
 _ATTEMPTS = f"SELECT attempts, due_at, state FROM kck_publish_kafka_failure WHERE {_AT}"
 _FORGET = f"DELETE FROM kck_publish_kafka_failure WHERE {_AT}"
+_ANY = """
+SELECT EXISTS (SELECT FROM kck_publish_kafka_failure
+                WHERE consumer = %s AND topic = %s AND partition = %s AND state <> 'blocking'
+                  AND place >= 0 AND NOT superseded)
+"""
 _SUPERSEDE = """
 UPDATE kck_publish_kafka_failure f SET superseded = true
   FROM unnest(%s::uuid[], %s::bigint[]) AS newer (d, place)
@@ -110,14 +115,19 @@ def record(
     attempts: int,
     state: str,
     due_at: datetime | None,
+    identity: uuid.UUID | None,
 ) -> None:
-    """Keep that a message has failed for so many times; topics are told, unless it blocks."""
+    """Keep that a message has failed for so many times; topics are told, unless it blocks.
+
+    Args:
+        identity: what it is about.
+    """
     cursor.execute(
         _RECORD,
         [
             *where.columns,
             message.offset,
-            message.digest,
+            identity or message.digest,
             message.raw_key,
             message.raw_value,
             headers.pack(message.headers),
@@ -136,13 +146,26 @@ def forget(cursor: Cursor, where: Where, offset: int) -> None:
     cursor.execute(_FORGET, [*where.columns, offset])
 
 
-def supersede(cursor: Cursor, where: Where, messages: Sequence[Message]) -> int:
-    """Later messages of these keys are handled: how many earlier ones are left out for it."""
-    newest: dict[uuid.UUID, int] = {
-        message.digest: message.offset for message in messages if message.raw_key is not None
-    }
-    if not newest:  # messages without a key have nothing to do with each other
+def supersede(
+    cursor: Cursor,
+    where: Where,
+    messages: Sequence[Message],
+    identity: Callable[[Message], uuid.UUID | None],
+) -> int:
+    """Later messages are handled: how many earlier ones of the same are left out for it.
+
+    Args:
+        identity: tells what a message is about. One that could not be read is kept by its key.
+    """
+    cursor.execute(_ANY, where.columns)
+    if not cursor.fetchone()[0]:
         return 0
+    newest: dict[uuid.UUID, int] = {}
+    for message in messages:
+        if message.raw_key is not None:  # those without a key have nothing to do with each other
+            newest[message.digest] = message.offset
+        if (told := identity(message)) is not None:
+            newest[told] = message.offset
     cursor.execute(_SUPERSEDE, [list(newest), list(newest.values()), *where.columns])
     return int(cursor.rowcount)
 

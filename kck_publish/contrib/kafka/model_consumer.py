@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.core.exceptions import FieldDoesNotExist
@@ -10,7 +12,7 @@ from django.db.models import Field, Model
 
 from ...exceptions import InvalidPrimer
 from ...public_names import public_in
-from . import registry, versioned_rows
+from . import registry, versioned_rows, versions
 from .consumer import TopicConsumer
 from .incoming import Incoming, last_of, unwrap
 from .message import Message
@@ -74,19 +76,31 @@ class ModelTopicConsumer(TopicConsumer):
         for model, wanted in by_model.items():
             versioned_rows.apply(self, model, wanted)
 
+    def identity(self, message: Message) -> uuid.UUID | None:
+        """The row; of a message that does not tell which, its key."""
+        try:  # with a copy, for a transform may take parts out of the value
+            return versions.identity(self._row(replace(message)))
+        except Exception:  # noqa: BLE001 - what is wrong with it is said where it is handled
+            return super().identity(message)
+
     def incoming(self, message: Message) -> Incoming:
         """What a message says of a row.
 
         Raises:
             ValueError: it says nothing of one.
         """
+        row = self._row(message)
+        key, value = unwrap(message)
+        gone = self.is_deletion(key, value)
+        fields = {} if gone else dict(self._fields(row.model, key, value))
+        versioned = value if isinstance(value, Mapping) else last_of(message)
+        return replace(row, fields=None if gone else fields, value=versioned)
+
+    def _row(self, message: Message) -> Incoming:
+        """Which row it tells of."""
         key, value = unwrap(message)
         model = self.get_model(key, value)
-        lookup = self.get_lookup_kwargs(key, value)
-        gone = self.is_deletion(key, value)
-        fields = {} if gone else dict(self._fields(model, key, value))
-        versioned = value if isinstance(value, Mapping) else last_of(message)
-        return Incoming(message, model, _named(model, lookup), None if gone else fields, versioned)
+        return Incoming(message, model, _named(model, self.get_lookup_kwargs(key, value)), None, {})
 
     def _fields(self, model: type[Model], key: Any, value: Any) -> Iterator[tuple[str, Any]]:
         if not isinstance(value, Mapping):
