@@ -31,6 +31,8 @@ SELECT count(*) FROM kck_publish_change c
 """
 # How long it may take until somebody follows for the near store again, at a quiet point.
 NEAR_SECONDS = 30.0
+# What was too much for a batch: behind the shard's place, and not yet handled.
+PUT_ASIDE = "SELECT count(*) FROM kck_publish_backlog"
 FAILING = "SELECT count(*) FROM kck_publish_failure"
 
 
@@ -67,7 +69,9 @@ def drained(shards: int) -> bool:
             cursor.execute(FAILING)
             failing = cursor.fetchone()[0]
             cursor.execute(UNHANDLED)
-            return bool(failing == 0 and cursor.fetchone()[0] == 0)
+            unhandled = cursor.fetchone()[0]
+            cursor.execute(PUT_ASIDE)
+            return bool(failing == unhandled == cursor.fetchone()[0] == 0)
     except (psycopg.Error, DatabaseError):
         connections["default"].close()
         return False

@@ -28,7 +28,7 @@ ACCOUNTS = 110
 # From one quiet point to the next: changes at the least, and a part of all.
 SEGMENT_LEAST, SEGMENTS = 1_500, 40
 # How long the listeners may take to come to the end at a quiet point, and writers to rest.
-DRAIN_SECONDS, REST_SECONDS = 120.0, 60.0
+DRAIN_SECONDS, REST_SECONDS = 300.0, 60.0
 # Twice the time after which a listener that has nothing to do keeps house.
 HOUSE_SECONDS = 12.0
 
