@@ -91,7 +91,7 @@ def _uncollected() -> Iterator[None]:
 @contextmanager
 def _nothing() -> Iterator[Callable[[Any], object]]:
     """Not even counted."""
-    with patch("kck_publish.refresh.refresher.count"):
+    with patch("kck_publish.refresh.chunk_writes.count"):
         yield lambda outcome: None
 
 
