@@ -39,3 +39,19 @@ class Image(dict[str, Any]):
             {name: value for name, value in self.items() if name in kept},
             {name: text for name, text in self.unreadable.items() if name in kept},
         )
+
+
+def differs(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> bool:
+    """Whether a column has changed; in doubt, yes."""
+    if name in old and name in new:
+        return bool(old[name] != new[name])
+    if isinstance(old, Image) and isinstance(new, Image) and name in old.unreadable:
+        return old.unreadable[name] != new.unreadable.get(name)
+    return True
+
+
+def only(image: Mapping[str, Any] | None, names: set[str]) -> Mapping[str, Any] | None:
+    """A version of a row with these columns alone."""
+    if isinstance(image, Image):
+        return image.only(names)
+    return image and {name: value for name, value in image.items() if name in names}

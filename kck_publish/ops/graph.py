@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..products.depends import All, Depends, Looked
+from ..products.depends import All, Depends
 from ..products.domain import Membership
 from ..products.graph import Graph
+from ..products.looked import Looked
 from ..products.path_rows import Way
 from ..products.product import Product
 

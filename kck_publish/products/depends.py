@@ -1,39 +1,37 @@
 """Depends: from a changed row, or a refreshed product, to the keys that depend on it. Pure.
 
-A primer lists its dependencies; the registry asks them what to capture, and ``refresh`` asks
-them which keys a change touches.
+A primer lists its dependencies; the registry asks them what to capture (see ``depended_rows``), and
+``refresh`` asks them which keys a change touches.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
-from django.db.models import Field, Model
+from django.db.models import Model
 
 from ..exceptions import InvalidPrimer, UnreadableValue
 from ..log.change import Change as Change
-from ..log.image import Image
+from ..log.image import differs, only
 from ..public_names import public_in
-from .columns import attname as attname
-from .columns import concrete, has_column
+from .columns import concrete
 from .columns import fields_of as fields_of
+from .depended_rows import DependedRows
 from .join_walk import OldRows
-from .paths import Node, Tree, add_parents
+from .paths import Node, Tree
 from .touched_keys import ALL as ALL
-from .touched_keys import SHOWN, follow, told
 from .touched_keys import All as All
 from .touched_keys import Touch as Touch
+from .touched_keys import follow, told
 
 # What a dependency's ``keys`` may give: parameter dicts, one of them, or ALL.
 Keys = Iterable[Mapping[str, Any]] | Mapping[str, Any] | All
 
 
 @public_in("kck_publish")
-class Depends:
+class Depends(DependedRows):
     """One dependency of a primer.
 
     Args:
@@ -104,51 +102,6 @@ class Depends:
         dependency._given = tree
         return dependency
 
-    _given: Tree | None = None
-    # Paths whose ends are shown to augment besides, in the images of a change.
-    shows: Sequence[str] = ()
-
-    @cached_property
-    def tree(self) -> Tree | None:
-        """The tables that its paths lead through; None where there are none.
-
-        Raises:
-            InvalidPrimer: a path leads nowhere.
-        """
-        if isinstance(self.on, str):
-            return None
-        if self._given is None and not self.has_paths:
-            return None
-        tree = self._given or Tree(self.on)
-        if self.has_paths:
-            add_parents(tree)
-        for parameter, path in (self.mapping | self._ends).items():
-            tree.map(parameter, path)
-        return tree
-
-    @property
-    def _ends(self) -> dict[str, str]:
-        """What is shown to augment besides, under names that no parameter has."""
-        return {f"{SHOWN}{path}": path for path in self.shows}
-
-    @cached_property
-    def has_paths(self) -> bool:
-        """Whether the keys that a changed row touches have to be looked up: by paths."""
-        on = self.on
-        if isinstance(on, str):
-            return False
-        return not all(has_column(on, name) for name in (*self.mapping.values(), *self.shows))
-
-    @property
-    def nodes(self) -> Sequence[Node]:
-        """The tables that its paths lead through."""
-        return () if self.tree is None else self.tree.nodes
-
-    @property
-    def spanning(self) -> bool:
-        """Whether what is touched depends on what other changed rows were, too."""
-        return self.tree is not None and self.tree.spanning
-
     @property
     def looked(self) -> bool:
         """Whether ``targets_of`` is to be asked, for many changes at once."""
@@ -159,62 +112,6 @@ class Depends:
         """The product depended on, or None when it is a model."""
         return self.on if isinstance(self.on, str) else None
 
-    @property
-    def models(self) -> tuple[type[Model], ...]:
-        """The models whose tables hold the row: several for multi-table inheritance."""
-        if isinstance(self.on, str):
-            return ()
-        return (self.on, *(parent for parent in self.on._meta.all_parents if _has_table(parent)))
-
-    @property
-    def found_by(self) -> tuple[Field[Any, Any], ...]:
-        """The columns by which keys are found: those that are mapped, and those that join rows."""
-        if isinstance(self.on, str):
-            return ()
-        names = [] if self.has_paths else list(self.mapping.values())
-        fields = [field for name in names for field in fields_of(self.on, name)]
-        for node in self.tree.nodes if self.tree else ():
-            fields += [field for name in node.links for field in fields_of(node.model, name)]
-        return tuple(fields)
-
-    def fields_of(self, parameter: str) -> tuple[Field[Any, Any], ...]:
-        """The column that a parameter is mapped from, if it is one."""
-        if isinstance(self.on, str) or parameter not in self.mapping:
-            return ()
-        if self.has_paths and self.tree is not None:
-            return (self.tree.resolve(self.mapping[parameter])[1],)
-        fields = fields_of(self.on, self.mapping[parameter])
-        return fields if len(fields) == 1 else ()
-
-    def wanted(self, model: type[Model]) -> tuple[str, ...]:
-        """The attnames of this table that the dependency names (mapped ones and columns)."""
-        return self._wanted.get(model, ())
-
-    @cached_property
-    def _wanted(self) -> dict[type[Model], tuple[str, ...]]:
-        if isinstance(self.on, str):
-            return {}
-        names = [*(() if self.has_paths else self.mapping.values()), *(self.columns or ())]
-        by_model: dict[type[Model], dict[str, None]] = defaultdict(dict)
-        for name in names:
-            for field in fields_of(self.on, name):
-                by_model[field.model][field.attname] = None
-        for node in self.tree.nodes if self.tree else ():
-            if node.own:
-                by_model[node.model].update(node.links)
-        return {model: tuple(attnames) for model, attnames in by_model.items()}
-
-    @cached_property
-    def _columns_of(self) -> dict[str, str]:
-        """Each mapped parameter's place in an image: an attname, or the product's parameter."""
-        if isinstance(self.on, str):
-            return self.mapping
-        columns = {name: attname(self.on, column) for name, column in self.mapping.items()}
-        if self.on._meta.parents:  # each table of the row has the key, under a name of its own
-            key = self.on._meta.pk.attname
-            columns = {name: "pk" if place == key else place for name, place in columns.items()}
-        return columns
-
     def counts(self, change: Change) -> bool:
         """Whether this change matters: an update of other columns does not."""
         if self.columns is None or change.op != "update" or isinstance(change.source, str):
@@ -222,7 +119,7 @@ class Depends:
         old, new = change.old, change.new
         if old is None or new is None:
             return True
-        return any(_differs(old, new, name) for name in self.wanted(change.source))
+        return any(differs(old, new, name) for name in self.wanted(change.source))
 
     def targets(self, change: Change) -> list[Mapping[str, Any]] | All:
         """The parameters, perhaps only some of them, of the keys that the change touches."""
@@ -285,44 +182,8 @@ class Depends:
         """The change with the columns that this dependency names only: what augment sees."""
         if isinstance(change.source, str) or (names := self.names_shown(change.source)) is None:
             return change
-        old, new = (_only(image, names) for image in (change.old, change.new))
+        old, new = (only(image, names) for image in (change.old, change.new))
         return replace(change, old=old, new=new)
-
-    def names_shown(self, model: type[Model]) -> set[str] | None:
-        """The names in an image of this table that ``shown`` leaves in it; None for all."""
-        if self.columns is None:
-            return None
-        names = {"pk", *self.wanted(model)}
-        if self.has_paths:
-            names.update(self.mapping.values(), self.shows)
-        names.update(field.attname for field in model._meta.pk_fields)
-        return names
-
-
-class Looked(Depends):
-    """A dependency on rows whose keys have to be looked up: asked for many changes at once."""
-
-    @property
-    def how(self) -> str:
-        """The mapping to keys, for the graph."""
-        raise NotImplementedError
-
-    looked = True
-
-
-def _differs(old: Mapping[str, Any], new: Mapping[str, Any], name: str) -> bool:
-    """Whether a column has changed; in doubt, yes."""
-    if name in old and name in new:
-        return bool(old[name] != new[name])
-    if isinstance(old, Image) and isinstance(new, Image) and name in old.unreadable:
-        return old.unreadable[name] != new.unreadable.get(name)
-    return True
-
-
-def _only(image: Mapping[str, Any] | None, names: set[str]) -> Mapping[str, Any] | None:
-    if isinstance(image, Image):
-        return image.only(names)
-    return image and {name: value for name, value in image.items() if name in names}
 
 
 def _is_model(on: object) -> bool:
@@ -330,10 +191,6 @@ def _is_model(on: object) -> bool:
     if not (isinstance(on, type) and issubclass(on, Model)) or on is Model:
         return False
     return not on._meta.abstract
-
-
-def _has_table(model: type[Model]) -> bool:
-    return not model._meta.abstract and not model._meta.proxy
 
 
 def _name(on: object) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..log.change import Change
-from .depends import All, Depends, Looked, Touch
+from .depends import All, Depends, Touch
 from .join_walk import OldRows
+from .looked import Looked
 from .paths import Node, Tree
 from .touched_keys import SHOWN, follow
 

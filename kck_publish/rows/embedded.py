@@ -15,8 +15,9 @@ from django.db.models import ForeignKey, Model
 
 from ..conf import settings
 from ..exceptions import InvalidPrimer
-from ..products.depends import ALL, All, Change, Looked, Touch
+from ..products.depends import ALL, All, Change, Touch
 from ..products.join_walk import OldRows
+from ..products.looked import Looked
 from .codec import Codec
 from .options import option
 from .peers import Peers, Tree
