@@ -1,6 +1,6 @@
 """One look of the auditor: what is stored, what a compute gives, and what still waits.
 
-All three in one snapshot; ``verify`` decides what the looks mean.
+All three in one snapshot; ``judge`` decides what the looks mean.
 """
 
 from __future__ import annotations

@@ -12,7 +12,9 @@ from ..exceptions import ConfigurationError
 from ..log import refreshes
 from ..log.keys import product_of
 from ..products import registry
-from .verify import CHUNK, Patience, Report, caught_up, judge, owned
+from .catching_up import Patience, caught_up, owned
+from .judge import judge
+from .verify import CHUNK, Report
 
 
 def repair(report: Report, patience: float, drain: Callable[[], object]) -> None:

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 
 from kck_publish import Cache, Depends, IntegerParameter, Primer
 from kck_publish.listener.listener import Listener
-from kck_publish.ops import compare, verify
+from kck_publish.ops import compare, judge, verify
 from kck_publish.ops.graph import draw
 from kck_publish.ops.verify import audit
 from kck_publish.products import registry
@@ -457,7 +457,7 @@ def test_verify_does_not_count_what_a_second_look_does_not_find(
         drain()
         return seen
 
-    monkeypatch.setattr(verify, "look_at", look_at)
+    monkeypatch.setattr(judge, "look_at", look_at)
     report = audit(["item_names"], patience=5)
     assert looks[0] == 1
     assert report.good
