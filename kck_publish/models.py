@@ -1,23 +1,10 @@
 """The module in which Django finds ``CacheModel`` and the library's own tables."""
 
 from .kafka_tables import KafkaFailure, KafkaOffset, KafkaRelay, KafkaUnsent, KafkaVersion
+from .log_tables import Backlog, Change, Consumer, Failure, Layout, Listener, Schedule, Shard
 from .operating_tables import FailedKey, History, Pause, Postponed, Product, StoredKey
 from .rows.model import CacheModel
-from .tables import (
-    Backlog,
-    Change,
-    Consumer,
-    Copy,
-    Edge,
-    Entry,
-    Failure,
-    Fetch,
-    Generation,
-    Layout,
-    Listener,
-    Schedule,
-    Shard,
-)
+from .store_tables import Copy, Edge, Entry, Fetch, Generation
 
 __all__ = [
     "Backlog",

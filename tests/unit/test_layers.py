@@ -30,6 +30,8 @@ LAYERS: list[str] = [
     "postgres",
     "clock",
     "tables",
+    "log_tables",
+    "store_tables",
     "kafka_tables",
     "operating_tables",
     "capture",
