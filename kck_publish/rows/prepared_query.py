@@ -1,7 +1,7 @@
 """The query of one row by one field, compiled once: what the listener asks most.
 
 The same query as ``manager.filter(field=value).order_by("pk")``, without building it each time.
-Only for managers that change nothing about it; ``products`` asks the ORM for all others.
+Only for managers that change nothing about it; ``lookup_query`` asks the ORM for all others.
 """
 
 from __future__ import annotations

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, reduce
-from operator import or_
+from functools import cached_property
 from typing import Any, cast
 
 import orjson
 from django.core.exceptions import MultipleObjectsReturned
 from django.db import router
-from django.db.models import Model, Q
+from django.db.models import Model
 
 from .. import conf
-from ..chunks import chunks
 from ..products import encoding
 from ..products.depends import Change, Depends
 from ..products.product import Computed, Parameters, Product
 from . import embedded, peers, read_rows
 from .fields import field_parameter, lookup_field
-from .managers import manager_of, rows_of
+from .lookup_query import LookupQuery
+from .managers import rows_of
 from .options import option
-from .prepared_query import PreparedLookup
 from .publish import publishes_itself
 
 _MANY = b"many"
@@ -154,8 +152,8 @@ class RowProduct(Product):
         known = read_rows.of_batch(self.model)
         if known is not None and self._is_unique and known.any_for(self.name):
             parameters = [each for each in parameters if not self._known(known, each, found)]
-        for chunk in self._portions(parameters):
-            rows = list(self._fetch(chunk))
+        for chunk in self._query.portions(parameters):
+            rows = list(self._query.fetch(chunk))
             for row in rows:
                 found[self._key_of_row(row)].append(row)
             if known is not None:
@@ -175,6 +173,12 @@ class RowProduct(Product):
         return row is not None
 
     @cached_property
+    def _query(self) -> LookupQuery:
+        names = [parameter.name for parameter in self.parameters]
+        columns = dict(zip(names, self.fields, strict=True))
+        return LookupQuery(self.model, columns, self.embedded, self.most)
+
+    @cached_property
     def _is_unique(self) -> bool:
         return read_rows.is_unique(self.model, self.fields)
 
@@ -185,48 +189,11 @@ class RowProduct(Product):
         names = [parameter.name for parameter in self.parameters]
         return self.key_of(dict(zip(names, values, strict=True)))
 
-    def _portions(self, parameters: Sequence[Parameters]) -> Iterator[Sequence[Parameters]]:
-        """The values asked for at once: NULL by itself, as even a unique column may hold many."""
-        nulls = [each for each in parameters if all(value is None for value in each.values())]
-        yield from ([each] for each in nulls)
-        rest = [each for each in parameters if each not in nulls] if nulls else parameters
-        yield from chunks(rest, 500)
-
-    def _fetch(self, parameters: Sequence[Parameters]) -> Iterable[Model]:
-        single = len(parameters) == 1
-        if single and not self.embedded and self._prepared.usable:
-            ((value,),) = (parameter.values() for parameter in parameters)
-            if value is not None and (found := self._prepared.fetch(value)) is not None:
-                return found
-        query = rows_of(self.model).filter(self._where(parameters))
-        if self.embedded:
-            query = query.select_related(*embedded.paths_of(self.embedded))
-        return query.order_by("pk")[: self.most if single else None]
-
-    @cached_property
-    def _prepared(self) -> PreparedLookup:
-        (field, *others) = self.fields
-        most = None if field.unique else self.most
-        return PreparedLookup(manager_of(self.model), field, not others, most)
-
-    def _where(self, parameters: Sequence[Parameters]) -> Q:
-        names = [parameter.name for parameter in self.parameters]
-        if len(names) == 1 and all(each[names[0]] is not None for each in parameters):
-            return Q(**{f"{self.attnames[0]}__in": [each[names[0]] for each in parameters]})
-        return reduce(or_, (self._equals(each, names) for each in parameters), Q())
-
-    def _equals(self, each: Parameters, names: Sequence[str]) -> Q:
-        pairs = zip(self.attnames, (each[name] for name in names), strict=True)
-        return Q(**{f"{name}__isnull" if v is None else name: v is None or v for name, v in pairs})
-
     def count_members(self) -> int:
         return rows_of(self.model).count()
 
     def members(self) -> Iterator[Parameters]:
-        names = [parameter.name for parameter in self.parameters]
-        query = rows_of(self.model).order_by("pk")
-        for values in query.values_list(*self.attnames).iterator():
-            yield dict(zip(names, values, strict=True))
+        return self._query.values()
 
 
 class ListProduct(RowProduct):
