@@ -4,16 +4,15 @@
 outside a request and a compute is served in about a microsecond. So these methods are flat, and
 what does not change between two reads is kept in the lookup.
 
-``tiers`` asks ``held`` before the store. An entry that is not plain goes on to the store, which
-judges it: a key that the session itself has written under, a value that expires or is behind, a
-product that must not be served when the listener is behind. So does every read inside a compute:
-what is computed must not be older than its stamp says.
+The store is asked for what may not be served: what the session itself has written under, a product
+that must not be served when the listener is behind, every read inside a compute (what is computed
+must not be older than its stamp says). ``near_entries`` judges what is not plain, for the tiers.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -25,17 +24,14 @@ from ..capture.own_pooled_writes import STORED
 from ..conf import kept
 from ..products import compute, registry
 from ..products.product import Parameters, Product
-from ..stores import Stored
 from ..stores.near.file_path import near_store
 from ..stores.near.format import body_name, name_of
 from ..stores.near.reader import NearReader
 from . import observed, request_memo
 from .counts import counts
-from .freshness import expired
 
 # How many names of bodies are kept, of each lookup.
 NAMES = 4096
-# The session's last transaction that stored or removed something itself (see the migration).
 
 
 class NearLookup:
@@ -183,27 +179,6 @@ def lookup_of(product: Product) -> NearLookup:
 _lookups: dict[str, NearLookup] = {}
 
 
-def held(product: Product, keys: Iterable[str]) -> dict[str, Stored]:
-    """The entries of these keys that may be served."""
-    near = lookup_of(product).reader(looked=True)
-    if near is None:
-        return {}
-    fingerprint, entries = product.fingerprint, {}
-    for key in keys:
-        entry = near.get(key, fingerprint)
-        if entry is not None and not _is_doubtful(product, entry):
-            entries[key] = entry
-    return entries
-
-
-def ask(product: Product, keys: Iterable[str]) -> None:
-    """Have what the store has, and the near store has not, held here too."""
-    near = near_store()
-    if near is not None:
-        for key in keys:
-            near.ask(key, product.fingerprint)
-
-
 _settings: conf.CheckedSettings | None = None
 _settled: conf.CheckedSettings | None = None
 _near: NearReader | None = None
@@ -251,13 +226,3 @@ def _is_quiet(product: Product, near: NearReader) -> bool:
         return False
     quiet.add(product.name)
     return True
-
-
-def _is_doubtful(product: Product, entry: Stored) -> bool:
-    return (
-        entry.behind
-        # It stands on more than was thought, under which the session may have written.
-        or (entry.over is not None and registry.graph().learn(product.name, entry.over))
-        or expired(entry)
-        or (entry.soft_expire is not None and entry.soft_expire <= clock.now())
-    )

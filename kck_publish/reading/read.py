@@ -17,7 +17,7 @@ from ..conf import settings
 from ..products import compute
 from ..products.product import Computed, Product, UnparsedKeys, Wanted
 from ..stores import Address, Read, Reading, Stored
-from . import near, observed, request_memo
+from . import near_entries, observed, request_memo
 from .counts import counts
 from .freshness import expired
 from .own_writes import Ask
@@ -106,7 +106,7 @@ def at_hand(product: Product, keys: Sequence[str]) -> Answers | None:
         if settings.NEAR is None or not own_async_writes.is_quiet(product.name):
             return None
         try:
-            found = near.held(product, unseen)
+            found = near_entries.held(product, unseen)
         except SynchronousOnlyOperation:  # this thread's own session would have to be asked
             return None
         if len(found) < len(unseen):

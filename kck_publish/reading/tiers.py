@@ -19,7 +19,7 @@ from ..postgres import describe
 from ..products import compute
 from ..products.product import Product, Wanted
 from ..stores import Address, Own, Reading, Store, Stored
-from . import near, observed, own_writes
+from . import near_entries, observed, own_writes
 from .counts import counts
 from .freshness import Serving, Verdict, in_transaction
 from .own_writes import Ask
@@ -100,7 +100,7 @@ class Tiers:
         return answers
 
     def _near(self, wanted: Wanted) -> Mapping[str, Answer]:
-        held = near.held(self._product, wanted)
+        held = near_entries.held(self._product, wanted)
         counts.near_more += len(held)
         return held
 
@@ -116,7 +116,7 @@ class Tiers:
             return self._computed(wanted)
         entries = reading.entries
         if self._scope is None and entries:
-            near.ask(self._product, entries)
+            near_entries.ask(self._product, entries)
         as_it_is = own is None and self._product.when_behind == "serve"
         if as_it_is and not any(map(_expires, entries.values())):
             counts.stored += len(entries)

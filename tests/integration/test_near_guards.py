@@ -28,6 +28,7 @@ from kck_publish.log.snapshot import take
 from kck_publish.postgres import Cursor
 from kck_publish.products import registry
 from kck_publish.reading import near as reading_near
+from kck_publish.reading import near_entries
 from kck_publish.request import GlobalRequest
 from kck_publish.request.read_your_writes import ReadYourWritesMiddleware
 from kck_publish.stores.near import journal
@@ -182,7 +183,7 @@ def test_a_value_that_wants_a_refresh_asks_for_it(
     )
     connection.close()
     product = registry.get("item_total")
-    wait_until(lambda: reading_near.held(product, [KEY]).get(KEY) and soft(product), what="copied")
+    wait_until(lambda: near_entries.held(product, [KEY]).get(KEY) and soft(product), what="copied")
     assert alone(total) == 5
     with travel(timedelta(hours=2)):
         assert total() == 5
@@ -193,7 +194,7 @@ def test_a_value_that_wants_a_refresh_asks_for_it(
 
 
 def soft(product: Any) -> bool:
-    return reading_near.held(product, [KEY])[KEY].soft_expire is not None
+    return near_entries.held(product, [KEY])[KEY].soft_expire is not None
 
 
 def shows(path: str, wait_until: Any) -> None:
