@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from django.conf import settings as django_settings
 
-from ..conf import Settings, settings
+from ..conf import settings
+from ..conf_settings import Settings
 from ..exceptions import ConfigurationError
 from .cache_store import CacheStore
 from .entry_bytes import new_version
