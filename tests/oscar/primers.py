@@ -12,6 +12,7 @@ from oscar.apps.voucher.models import Voucher
 from oscar.apps.wishlists.models import WishList
 
 from kck_publish import IntegerParameter, Primer, StringParameter, primer
+from tests.oscar.order_summary import order_summary
 
 
 class ProductPage(Primer):
@@ -112,16 +113,7 @@ class OrderSummary(Primer):
     parameters = [StringParameter("number")]
 
     def compute(self, number: str) -> dict[str, Any]:
-        order = Order.objects.select_related("shipping_address").get(number=number)
-        summary: dict[str, Any] = {
-            "status": order.status,
-            "postcode": order.shipping_address.postcode if order.shipping_address else None,
-            "total": sum(line.quantity for line in order.lines.all()),
-            "discounts": [str(each.amount) for each in order.discounts.order_by("pk")],
-        }
-        if order.status == "Cancelled":
-            summary["changes"] = order.status_changes.count()
-        return summary
+        return order_summary(number)
 
 
 class Wishes(Primer):

