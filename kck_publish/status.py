@@ -18,6 +18,7 @@ from .log.lag import lags
 from .ops import workers
 from .postgres import Cursor
 from .refresh import pausing, schedule
+from .refresh.failures import RETRYING_AND_DEAD
 
 # A change is unhandled while some shard's cursor does not see it.
 _LOG = """
@@ -28,8 +29,8 @@ SELECT count(*), count(*) FILTER (WHERE op = 'refresh')
                   AND NOT pg_visible_in_snapshot(c.xid, s.done))
 """
 _BACKLOG = "SELECT count(*) FROM kck_publish_backlog"
-_FAILURES = """
-SELECT count(*) FILTER (WHERE due_at IS NOT NULL), count(*) FILTER (WHERE due_at IS NULL)
+_FAILURES = f"""
+SELECT {RETRYING_AND_DEAD}
   FROM kck_publish_failure
 """
 

@@ -6,8 +6,9 @@ Times are seconds since 1970, so that they can be JSON.
 from __future__ import annotations
 
 from ..log.lag import LAGS, UNFOLLOWED
-from ..log.listening import CONNECTED
+from ..log.listening import CONNECTED, OWNED
 from ..postgres import Statement
+from ..refresh.failures import RETRYING_AND_DEAD
 
 # So many unhandled changes are counted; where there are more, it is said that there are.
 COUNTED_CHANGES = 10_000
@@ -32,12 +33,9 @@ SELECT coalesce(max(later.changes + late.changes),
     SELECT FROM kck_publish_change WHERE xid = ANY (kck_publish_running_v1(s.done))
      LIMIT {COUNTED_CHANGES + 1}) looked) late
 """
-_SHARDS = """
+_SHARDS = f"""
 SELECT s.shard, s.forgotten, coalesce(cardinality(s.owed), 0) AS owed,
-       EXISTS (SELECT FROM pg_locks k JOIN pg_database d ON d.oid = k.database
-                WHERE k.locktype = 'advisory' AND k.classid = 'kck_publish_shard'::regclass
-                  AND k.objid = s.shard AND k.objsubid = 2 AND k.granted
-                  AND d.datname = current_database()) AS owned,
+       {OWNED} AS owned,
        extract(epoch FROM s.seen_at)::float AS seen
   FROM kck_publish_shard s ORDER BY s.shard
 """
@@ -47,9 +45,8 @@ SELECT l.name, l.asleep, to_jsonb(l.shards) AS shards, l.audited, l.differing, l
        {CONNECTED} AS connected
   FROM kck_publish_listener l WHERE l.kind = 'listener' ORDER BY l.id
 """
-_FAILURES = """
-SELECT product, count(*) FILTER (WHERE due_at IS NOT NULL) AS retrying,
-       count(*) FILTER (WHERE due_at IS NULL) AS dead,
+_FAILURES = f"""
+SELECT product, {RETRYING_AND_DEAD},
        extract(epoch FROM min(first_at))::float AS since, min(error) AS error
   FROM kck_publish_failure GROUP BY product
 """

@@ -1,4 +1,4 @@
-"""Which listeners are connected, as the sessions of the server show it."""
+"""Which listeners are connected, and which shards are owned, as the server itself shows it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ EXISTS (SELECT FROM pg_stat_activity a
          WHERE a.pid = l.backend AND a.datname = current_database()
            AND coalesce(a.backend_start <= l.started_at, true))
 """
-#: Whether any is.
+# Of a row ``s`` of kck_publish_shard: whether some listener owns it.
+OWNED = """
+EXISTS (SELECT FROM pg_locks k JOIN pg_database d ON d.oid = k.database
+         WHERE k.locktype = 'advisory' AND k.classid = 'kck_publish_shard'::regclass
+           AND k.objid = s.shard AND k.objsubid = 2 AND k.granted
+           AND d.datname = current_database())
+"""
+#: Whether any is connected.
 LISTENING = f"""
 SELECT EXISTS (SELECT FROM kck_publish_listener l WHERE l.kind = 'listener' AND {CONNECTED})
 """

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import clock
 from ..postgres import Cursor
+from ..refresh.failures import RETRYING_AND_DEAD
 from ..refresh.pausing import DOMAIN
 
 # So many entries of a product are looked at; of more, statistics tell.
@@ -58,8 +59,7 @@ WITH {_STORED}, {_STATISTICS}, history AS (
            max(waiting_max + computing_max) AS latest
       FROM kck_publish_history WHERE minute >= %(since)s GROUP BY product
 ), failures AS (
-    SELECT product, count(*) FILTER (WHERE due_at IS NOT NULL) AS retrying,
-           count(*) FILTER (WHERE due_at IS NULL) AS dead
+    SELECT product, {RETRYING_AND_DEAD}
       FROM kck_publish_failure GROUP BY product
 ), postponed AS (
     SELECT product, count(*) AS postponed FROM kck_publish_postponed GROUP BY product

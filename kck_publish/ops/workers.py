@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..log.lag import Lags
-from ..log.listening import CONNECTED
+from ..log.listening import CONNECTED, OWNED
 from ..postgres import Cursor
 
-_SHARDS = """
+_SHARDS = f"""
 SELECT s.shard, s.shards, s.done::text, s.epoch,
        extract(epoch FROM clock_timestamp() - s.seen_at)::float,
        extract(epoch FROM clock_timestamp() - s.caught_up_at)::float, s.forgotten, s.owed,
-       EXISTS (SELECT FROM pg_locks k JOIN pg_database d ON d.oid = k.database
-                WHERE k.locktype = 'advisory' AND k.classid = 'kck_publish_shard'::regclass
-                  AND k.objid = s.shard AND k.objsubid = 2 AND k.granted
-                  AND d.datname = current_database()),
+       {OWNED},
        (SELECT l.name FROM kck_publish_listener l WHERE s.shard = ANY (l.shards)
          ORDER BY l.seen_at DESC LIMIT 1)
   FROM kck_publish_shard s ORDER BY s.shard

@@ -22,6 +22,11 @@ from ..stores.arrays import AMONG, identities
 from .errors import keep
 from .pausing import UNPAUSED
 
+#: Of failures: how many are tried again, and how many are dead letters.
+RETRYING_AND_DEAD = """
+count(*) FILTER (WHERE due_at IS NOT NULL) AS retrying,
+count(*) FILTER (WHERE due_at IS NULL) AS dead
+"""
 _FAILED = """
 INSERT INTO kck_publish_failure AS f
     (digest, fingerprint, key, product, bucket, attempts, due_at, error, message,

@@ -14,17 +14,15 @@ from prometheus_client.registry import Collector
 
 from ...conf import settings
 from ...log.lag import lags
-from ...log.listening import CONNECTED
+from ...log.listening import CONNECTED, OWNED
 from ...postgres import Cursor
 from ...public_names import public_in
 from ...refresh import pausing
+from ...refresh.failures import RETRYING_AND_DEAD
 from . import kafka_metrics
 
-_SHARDS = """
-SELECT s.shard, EXISTS (SELECT FROM pg_locks k JOIN pg_database d ON d.oid = k.database
-                WHERE k.locktype = 'advisory' AND k.classid = 'kck_publish_shard'::regclass
-                  AND k.objid = s.shard AND k.objsubid = 2 AND k.granted
-                  AND d.datname = current_database())
+_SHARDS = f"""
+SELECT s.shard, {OWNED}
   FROM kck_publish_shard s ORDER BY s.shard
 """
 _LISTENERS = f"""
@@ -34,8 +32,8 @@ SELECT count(*) FILTER (WHERE asleep), count(*) FILTER (WHERE NOT asleep),
   FROM kck_publish_listener l
  WHERE kind = 'listener' AND {CONNECTED}
 """
-_FAILURES = """
-SELECT product, count(*) FILTER (WHERE due_at IS NOT NULL), count(*) FILTER (WHERE due_at IS NULL)
+_FAILURES = f"""
+SELECT product, {RETRYING_AND_DEAD}
   FROM kck_publish_failure GROUP BY product ORDER BY product
 """
 _CONSUMERS = """
