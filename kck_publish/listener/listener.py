@@ -33,6 +33,7 @@ from ..refresh import schedule
 from ..refresh.lost_connections import Losses
 from ..refresh.outcome import Outcome
 from .heartbeat import Heartbeat
+from .round import prove
 from .shard import OwnedShard
 from .worker import Worker
 
@@ -158,7 +159,7 @@ class Listener(Following):
                 listen=not self._poll,
             )
             stack.callback(bell.close)
-            worker.prove(bell)
+            prove(bell)
             worker.take_shards()
             worker.drain(rounds=CATCH_UP_ROUNDS)
             self.heartbeat.follows(sorted(self.owned))
@@ -218,14 +219,14 @@ class ShardLoop(Loop):
     def peek(self) -> Sequence[Asked]:
         """Whether there is anything to do for each shard, and when the next retry is due."""
         queries = self.worker.peek()
-        return [*queries, self.worker.retry_query()] if queries else []
+        return [*queries, self.worker.due.retry_query()] if queries else []
 
     def is_quiet(self, answers: Sequence[Sequence[Any]]) -> bool:
         """Nothing, for any; and the time of the next retry is known, too."""
         if not answers:
             return False
         *waits, ((retry,),) = answers
-        self.worker.note_retry(retry)
+        self.worker.due.note_retry(retry)
         return not any(row[0] for rows in waits for row in rows)
 
     @property
@@ -235,7 +236,7 @@ class ShardLoop(Loop):
 
     def nap(self) -> float:
         """Until the next sign of life, retry or tick, in seconds."""
-        self._due = self.worker.next_due()
+        self._due = self.worker.due.next()
         if self._due is None:
             return BEAT
         return max(0.0, min(BEAT, (self._due - now()).total_seconds()))

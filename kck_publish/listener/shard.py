@@ -7,7 +7,7 @@ A worker owns a shard through a session advisory lock. What it writes is fenced 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from psycopg import sql
 from .. import stores
 from ..conf import settings
 from ..exceptions import ConfigurationError, StoreUnreachable
-from ..log import consumers
+from ..log import consumers, reader
 from ..log.cluster import CLUSTER
 from ..log.consumers import SHARD_LOCKS
 from ..log.keys import shard_of
@@ -136,6 +136,12 @@ def owner(place: OwnedShard) -> Callable[[str], bool]:
     if place.shards == 1:
         return lambda key: True
     return lambda key: shard_of(key, place.shards) == place.shard
+
+
+def any_unseen(desk: psycopg.Connection[Any], places: Iterable[OwnedShard]) -> bool:
+    """Whether anything is committed that one of these shards has not seen."""
+    with desk.cursor() as cursor:
+        return any(reader.any_unseen(cursor, place.done) for place in places)
 
 
 def agree(desk: psycopg.Connection[Any], shards: int) -> None:

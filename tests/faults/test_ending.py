@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kck_publish.following import process
-from kck_publish.listener import worker
+from kck_publish.listener import signs_of_life
 from kck_publish.listener.listener import Listener
 from tests.acceptance.test_listener_process import Start, start
 from tests.catalog.fixtures import Gate, Session, computes, interfering, sql, stored
@@ -25,7 +25,7 @@ def test_told_to_stop_it_gives_a_long_batch_up_between_two_keys(
     monkeypatch: pytest.MonkeyPatch, wait_until: Wait
 ) -> None:
     """The compute that runs is the last; the next listener repeats the batch (C13)."""
-    monkeypatch.setattr(worker, "GRACE", 0.0)
+    monkeypatch.setattr(signs_of_life, "GRACE", 0.0)
     pks = [Author.objects.create(first=str(n), last="x", slug=str(n)).pk for n in range(10)]
     for pk in pks:
         AuthorPage.cached.get(author=pk)

@@ -13,7 +13,8 @@ from kck_publish import Cache, Depends, IntegerParameter, Primer, Reprime
 from kck_publish.following import loop
 from kck_publish.following.awaited_moments import Moment
 from kck_publish.listener import listener as listener_module
-from kck_publish.listener import worker
+from kck_publish.listener import signs_of_life
+from kck_publish.listener.due_times import DueTimes
 from kck_publish.listener.listener import Listener
 from kck_publish.products import registry
 from kck_publish.reading.primed_together import UNWAITED
@@ -84,7 +85,7 @@ def turns(transactional_db: None) -> Iterator[Turns]:
 def listener(turns: Turns, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     """A listener in a thread of its own, without duties beside its batches, that lingers never."""
     settings.KCK_PUBLISH = {"LINGER": 0.000001, "POLL_INTERVAL": 3600.0}
-    monkeypatch.setattr(worker, "BEAT", 3600.0)
+    monkeypatch.setattr(signs_of_life, "BEAT", 3600.0)
     listener = Listener("default", say=lambda line: None)
     following = Session(listener.run)
     assert listener.moments.asleep.wait(120)
@@ -146,10 +147,10 @@ def test_a_row_is_read_once_for_all_its_lookups(turns: Turns, listener: Listener
 def test_a_beat(turns: Turns, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All duties of a sleeping listener's beat are one message."""
     settings.KCK_PUBLISH = {"POLL_INTERVAL": 3600.0}
-    for module in (loop, worker, listener_module):
+    for module in (loop, signs_of_life, listener_module):
         monkeypatch.setattr(module, "BEAT", 0.01)
     listener, beats = Listener("default", say=lambda line: None), Moment()
-    monkeypatch.setattr(worker.Worker, "note_retry", told(worker.Worker.note_retry, beats))
+    monkeypatch.setattr(DueTimes, "note_retry", told(DueTimes.note_retry, beats))
     following = Session(listener.run)
     try:
         assert listener.moments.asleep.wait(120)

@@ -505,8 +505,8 @@ GUARDS = (
     _guard(
         "falling asleep",
         "what nobody rang for is counted, before the round handles it",
-        "if self._round_is_due() and self._any_unseen():",
-        "if False:",
+        "if not (self.is_due and any_unseen(self._desk, self._owned.values())):",
+        "if True:",
         f"{INNER}test_doorbell.py::test_a_change_that_nobody_rang_for_is_found_and_counted",
     ),
     _guard(

@@ -14,11 +14,12 @@ Done at each beat, in portions that are short enough for the batches to wait for
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ...following.capture import CaptureWatch
-from ...log import reader
 from ...postgres import Asked
+from ..shard import any_unseen
 from .absences import Absences
 from .audit import Auditor
 from .capture import Capture
@@ -69,7 +70,7 @@ class Maintenance:
         rest = iter(answers)
         for asking, queries in zip(self._asking, self._asked, strict=True):
             asking.answered([next(rest) for _ in queries])
-        budget = Budget(self._waits)
+        budget = Budget(partial(any_unseen, self._desk, self._owned.values()))
         for service in self._services:
             service.beat(budget)
 
@@ -82,7 +83,3 @@ class Maintenance:
         """End what runs in the background."""
         for service in self._services:
             service.close()
-
-    def _waits(self) -> bool:
-        with self._desk.cursor() as cursor:
-            return any(reader.any_unseen(cursor, place.done) for place in self._owned.values())
