@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import socket
+import threading
 from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+import psycopg
+
+from .. import stores
 from ..exceptions import Forgotten
+from ..following.loop import CLOSE_POLL
 from ..log import consumers
 from ..log.cluster import CLUSTER
 from ..log.consumers import Consumer
 from ..postgres import Cursor
 from ..stores.near import journal
 from ..stores.near.format import Owner
+
+if TYPE_CHECKING:
+    from ..stores.near.writer import NearFile  # which needs the extra "near"
 
 _CLUSTER = f"SELECT {CLUSTER} || '/' || current_database()"
 
@@ -25,6 +35,23 @@ def resume(cursor: Cursor, owner: Owner) -> Consumer | None:
     with suppress(Forgotten):
         return consumers.resume(cursor, name_for(owner.token), owner.consumer)
     return None
+
+
+def begin(desk: psycopg.Connection[Any], file: NearFile, stopped: threading.Event) -> Consumer:
+    """Begin with an empty file: it is registered, then every unaware writer ends.
+
+    Until then there is no lease, and nothing is held.
+    """
+    stores.current().look_again()
+    file.clear(replace(file.owner, consumer=0, done=""))
+    with desk.cursor() as cursor:
+        consumer = journal.begin(cursor, name_for(file.owner.token))
+        cluster = cluster_of(cursor)
+        unaware = journal.writers(cursor)
+        while unaware and not stopped.wait(CLOSE_POLL):
+            unaware &= journal.writers(cursor)
+    file.clear(replace(file.owner, cluster=cluster, consumer=consumer.id, done=consumer.done))
+    return consumer
 
 
 def name_for(token: str) -> str:

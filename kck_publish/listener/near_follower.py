@@ -12,34 +12,32 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from .. import search_path, stores
+from .. import stores
 from ..conf import settings
-from ..exceptions import ConfigurationError, Forgotten, StoreMissing
-from ..following.doorbell import Doorbell, listener_name
-from ..following.loop import BEAT, CLOSE_POLL, Loop
-from ..following.process import Following, OccupiedError, see_listed
+from ..exceptions import ConfigurationError, Forgotten
+from ..following.loop import BEAT, Loop
+from ..following.process import Following, see_listed
 from ..log import consumers
 from ..log.consumers import Consumer
 from ..log.lag import lags
-from ..postgres import Cursor, connect, describe
+from ..postgres import Cursor, describe
 from ..stores.near import journal
 from ..stores.near.format import Lease, clock, door_of
 from ..stores.near.hold_requests import DAMAGED
 from ..stores.row_versions import advance_versions
-from . import near_consumer, near_lmdb
+from . import near_connection, near_consumer, near_lmdb
 from .near_copy import Copying
 from .near_loop import NearLoop
 from .near_rings import Rings
-from .near_socket import opened, requests_at
+from .near_socket import requests_at
 
 logger = logging.getLogger("kck_publish")
 
@@ -70,13 +68,12 @@ class NearFollower(Following):
         if settings.NEAR is None:
             raise ConfigurationError("KCK_PUBLISH['NEAR'] names no file: nothing to follow for.")
         self._say = say
-        self._make = near_lmdb.file_class()
+        near_lmdb.file_class()  # raises where py-lmdb is missing
         self._path = ""
         self._lease: float = settings.NEAR_LEASE
         self._alias = alias
         self._poll = poll
         self.following = threading.Event()
-        self._bell: Doorbell | None = None
         self._nudged = False
         self._hinted: deque[str] = deque(maxlen=FILL)
         self._beaten = self._renewed = self._damaged = 0.0
@@ -96,13 +93,17 @@ class NearFollower(Following):
     @contextmanager
     def connected(self) -> Iterator[Loop]:
         """The file and the connections, with what has been missed made good."""
-        with self._file() as file:
-            assert self._bell is not None
-            with self._desk.cursor() as cursor:
+        self._path = self._path or near_connection.path_of(self._alias)
+        with near_connection.connected(self._alias, self._path, not self._poll) as self._near:
+            file = self._near.file
+            with self._near.desk.cursor() as cursor:
                 advance_versions(cursor)
                 consumer = near_consumer.resume(cursor, file.owner)
-            self._consumer = consumer or self._begun(file)
-            yield NearLoop(self, file, self._bell, self._stopped, self.moments)
+            try:
+                self._consumer = consumer or self._begun(file)
+                yield NearLoop(self, file, self._near.bell, self._stopped, self.moments)
+            finally:
+                self.following.clear()
 
     def passes(self, error: Exception) -> bool:
         """Readers ask the store meanwhile."""
@@ -117,51 +118,6 @@ class NearFollower(Following):
     def found(self, seconds: float) -> None:
         """Say so."""
         logger.warning("The near store is followed again after %.1f s.", seconds)
-
-    @contextmanager
-    def _file(self) -> Iterator[Any]:
-        """The file, the door and the connections, for as long as no other process has them."""
-        self._path = self._path or self._named()
-        try:
-            file = self._make(self._path, settings.NEAR_SIZE)
-        except BlockingIOError:  # another process of this host follows
-            raise OccupiedError from None
-        try:
-            with opened(door_of(self._path)) as self._door, self._connections(self._door):
-                yield file
-        finally:
-            self.following.clear()
-            file.close()
-
-    @contextmanager
-    def _connections(self, door: socket.socket) -> Iterator[None]:
-        """The connection for queries, and the bell, which hears the door too."""
-        self._desk = connect(self._alias)
-        try:
-            self._bell = Doorbell(
-                lambda: connect(self._alias),
-                self._desk,
-                f"near:{listener_name()}",
-                listen=not self._poll,
-                kind="near",
-            )
-            self._bell.hear(door)
-            self._bell.prove()
-            yield
-        finally:
-            bell, self._bell = self._bell, None
-            if bell is not None:
-                bell.close()
-            self._desk.close()
-
-    def _named(self) -> str:
-        """The file's path, with the schema."""
-        with closing(connect(self._alias)) as connection:
-            row = connection.execute(search_path.SCHEMA).fetchone()
-        if row is None:
-            raise StoreMissing("kck_publish_entry", self._alias)
-        assert settings.NEAR is not None
-        return search_path.named(settings.NEAR, row[0])
 
     @property
     def nap(self) -> float:
@@ -191,17 +147,17 @@ class NearFollower(Following):
             return True
 
     def _look(self, file: Any) -> bool:
-        asked = self._rings.heard(self._path, requests_at(self._door, FILL))
+        asked = self._rings.heard(self._path, requests_at(self._near.door, FILL))
         if DAMAGED in (fingerprint for _, fingerprint in asked):
             if clock() - self._damaged > DAMAGES:
                 self._broken(file, None)
             asked = []
         at = clock()
-        with self._desk.cursor() as cursor:
+        with self._near.desk.cursor() as cursor:
             keys = {self._hinted.popleft() for _ in range(len(self._hinted))}
             hinted = self.copying.hints(file, keys)
             query = stores.current().previous_query(hinted) if hinted else None
-            seen, rows = journal.unseen(self._desk, self._consumer, file.owner.done, query)
+            seen, rows = journal.unseen(self._near.desk, self._consumer, file.owner.done, query)
             if seen.keys is None:
                 stores.current().look_again()
                 file.clear(replace(file.owner, done=seen.until))
@@ -223,33 +179,21 @@ class NearFollower(Following):
         owner = replace(file.owner, done=until)
         file.put((), owner=owner, lease=Lease(at + self._lease, at, lag), at=at)
         self._renewed = at
-        if time.monotonic() - self._beaten > BEAT and self._bell is not None:
+        if time.monotonic() - self._beaten > BEAT:
             self._beaten = time.monotonic()
             if not (file.is_in_place() and os.path.exists(door_of(self._path))):
                 raise FileNotFoundError  # somebody has moved it away: open it anew
             self._consumer = consumers.advance(cursor, self._consumer, until)
-            cursor.execute(_ALIVE, [self._bell.id])
+            cursor.execute(_ALIVE, [self._near.bell.id])
             see_listed(cursor.rowcount)
             file.check_readers()
 
     def _begun(self, file: Any) -> Consumer:
-        """Begin with an empty file: it is registered, then every unaware writer ends.
-
-        Until then there is no lease, and nothing is held.
-        """
+        """Begin with an empty file."""
         self.following.clear()
-        stores.current().look_again()
-        file.clear(replace(file.owner, consumer=0, done=""))
         self.copying.forget()
-        with self._desk.cursor() as cursor:
-            consumer = journal.begin(cursor, near_consumer.name_for(file.owner.token))
-            cluster = near_consumer.cluster_of(cursor)
-            unaware = journal.writers(cursor)
-            while unaware and not self._stopped.wait(CLOSE_POLL):
-                unaware &= journal.writers(cursor)
-        file.clear(replace(file.owner, cluster=cluster, consumer=consumer.id, done=consumer.done))
         self._renewed = 0.0
-        return consumer
+        return near_consumer.begin(self._near.desk, file, self._stopped)
 
     def _broken(self, file: Any, error: Exception | None) -> None:
         """The file cannot be used as it is: another one, which begins empty."""

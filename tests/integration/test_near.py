@@ -306,8 +306,8 @@ def test_what_is_hinted_at_comes_with_the_look(path: str, held: Any) -> None:
     assert product is not None
     Item.objects.create(name="one", group=1, amount=5)
     assert total() == 5
-    with follower._file() as file:
-        follower._consumer = follower._begun(file)
+    with follower.connected():
+        file = follower._near.file
         follower.look(file)
         near_reader.reader(path).ask(KEY, product.fingerprint)
         follower.look(file)

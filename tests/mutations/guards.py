@@ -1127,7 +1127,7 @@ GUARDS = (
     _guard(
         "following for the near store",
         "who may not have seen the registration is waited for",
-        "while unaware and not self._stopped.wait(CLOSE_POLL):",
+        "while unaware and not stopped.wait(CLOSE_POLL):",
         "while False:",
         f"{NEAR}.py::test_who_wrote_before_the_follower_was_registered_is_waited_for",
     ),
@@ -1152,8 +1152,8 @@ GUARDS = (
         "the lease counts from before the look",
         (
             (
-                "        at = clock()\n        with self._desk.cursor() as cursor:\n",
-                "        with self._desk.cursor() as cursor:\n",
+                "        at = clock()\n        with self._near.desk.cursor() as cursor:\n",
+                "        with self._near.desk.cursor() as cursor:\n",
             ),
             (
                 "            if seen.keys is None:\n",
