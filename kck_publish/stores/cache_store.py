@@ -23,10 +23,10 @@ The two are written one after the other, and a process may be killed in between:
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -39,12 +39,11 @@ from ..log.snapshot import NOTHING, take
 from ..postgres import Cursor
 from . import generation, index_sql
 from .cache_entries import CacheEntries, chunks, entries_of
+from .cache_examination import examine
 from .cache_values import REMEMBERED
 from .entry_table import EntryTable
 from .near import journal
 from .types import LISTENER, READER, Address, Fence, Outgoing, Query, Read, Reading, Stored
-
-logger = logging.getLogger("kck_publish")
 
 # How long a reader waits for a value whose row another has just committed, in seconds.
 _SOON, _STEP = 0.1, 0.002
@@ -201,49 +200,8 @@ class CacheStore:
         self.table.drop(cursor, shard, shards, by_hand)
 
     def examine(self, desk: psycopg.Connection[Any]) -> bool:
-        entries = self._entries
-        with desk.cursor() as cursor:
-            now, marker = generation.state(cursor, self._cache), entries.marker()
-            server = entries.server()
-            if now.generation is not None and not now.fault(marker, server):
-                if marker != now.marker(server):
-                    entries.mark(now.marker(server))
-                return False
-            cursor.execute(generation.LOCK)
-            try:
-                return self._begin_anew(desk, cursor, entries)
-            finally:
-                cursor.execute(generation.UNLOCK)
-
-    def _begin_anew(
-        self, desk: psycopg.Connection[Any], cursor: Cursor, entries: CacheEntries
-    ) -> bool:
-        """Give all values other names, unless another listener just has."""
-        now, marker = generation.state(cursor, self._cache), entries.marker()
-        server = entries.server()
-        fault = now.fault(marker, server)
-        if not fault:
-            generation.keep_first(cursor, self._cache, now.cluster)
-            entries.mark(generation.state(cursor, self._cache).marker(server))
-            return False
-        logger.warning(
-            "The values in the cache %r may not be those of this database (%s): it is begun "
-            "anew, and everything is primed again.",
-            self._cache,
-            fault,
-        )
-        before = {now.generation or generation.FIRST, (marker or now.marker(server)).generation}
-        with desk.transaction():
-            cursor.execute("SET LOCAL synchronous_commit = on")
-            cursor.execute(generation.CLAIM)
-            self.drop(cursor, 0, 1, by_hand=True)
-            generation.keep_new(cursor, self._cache, now.cluster)
-        # Only now: who adds under the new names sees the claim, and so asks for a refresh.
-        entries.mark(generation.state(cursor, self._cache).marker(server))
-        journal.tell_all(cursor)
-        for old in before:
-            entries.sweep(old)
-        return True
+        drop = partial(self.drop, shard=0, shards=1, by_hand=True)
+        return examine(desk, self._cache, self._entries, drop)
 
     def foreign(self) -> Query:
         return generation.foreign(self._cache, self._entries.generation)
