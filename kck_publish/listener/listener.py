@@ -7,27 +7,22 @@ It connects, takes shards and catches up; then the loop of all followers has it 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
-from typing import Any
 
 from django.db import connections
 from django.dispatch import Signal
 
 from .. import signals
-from ..clock import now
 from ..conf import settings
 from ..direct_connection import going_direct
 from ..exceptions import ConfigurationError, ShardOccupied, StoreMissing, StoreUnreachable
-from ..following.awaited_moments import Moments
 from ..following.capture import CaptureWatch
 from ..following.doorbell import Doorbell, listener_name
-from ..following.loop import BEAT, Loop
+from ..following.loop import Loop
 from ..following.process import Following
-from ..postgres import PREPARE, Asked, autocommitting, connect, is_passing, is_read_only, unlimited
+from ..postgres import PREPARE, autocommitting, connect, is_passing, is_read_only, unlimited
 from ..products import registry
 from ..refresh import schedule
 from ..refresh.lost_connections import Losses
@@ -35,6 +30,7 @@ from ..refresh.outcome import Outcome
 from .heartbeat import Heartbeat
 from .round import prove
 from .shard import OwnedShard
+from .shard_loop import ShardLoop
 from .worker import Worker
 
 logger = logging.getLogger("kck_publish")
@@ -198,50 +194,3 @@ class Listener(Following):
 
     def _tell(self, signal: Signal, **more: object) -> None:
         signal.send_robust(None, using=self.alias, name=listener_name(), **more)
-
-
-class ShardLoop(Loop):
-    """The loop of a listener: a look drains its shards."""
-
-    def __init__(
-        self, worker: Worker, bell: Doorbell, stopped: threading.Event, moments: Moments
-    ) -> None:
-        super().__init__(bell, stopped, moments)
-        self.worker = worker
-        self._due: datetime | None = None
-
-    def look(self, rung: bool = False, once: bool = False) -> bool:
-        """Drain, or do one batch of what somebody has rung for; whether there was any change."""
-        outcome = self.worker.drain(rounds=1 if once or rung else None, rung=rung)
-        self.may_rest = not outcome.cascaded
-        return outcome.changes > 0
-
-    def peek(self) -> Sequence[Asked]:
-        """Whether there is anything to do for each shard, and when the next retry is due."""
-        queries = self.worker.peek()
-        return [*queries, self.worker.due.retry_query()] if queries else []
-
-    def is_quiet(self, answers: Sequence[Sequence[Any]]) -> bool:
-        """Nothing, for any; and the time of the next retry is known, too."""
-        if not answers:
-            return False
-        *waits, ((retry,),) = answers
-        self.worker.due.note_retry(retry)
-        return not any(row[0] for rows in waits for row in rows)
-
-    @property
-    def needs_rings(self) -> bool:
-        """Not without shards."""
-        return bool(self.worker.owned)
-
-    def nap(self) -> float:
-        """Until the next sign of life, retry or tick, in seconds."""
-        self._due = self.worker.due.next()
-        if self._due is None:
-            return BEAT
-        return max(0.0, min(BEAT, (self._due - now()).total_seconds()))
-
-    def unasked(self) -> bool:
-        """Whether something is due, or the seat belt has found a change."""
-        is_due = self._due is not None and self._due <= now()
-        return is_due or self.worker.unasked(self.bell)

@@ -17,7 +17,7 @@ from django.db import connections
 
 from kck_publish.following.doorbell import Doorbell
 from kck_publish.listener import listener, shard_batch
-from kck_publish.listener.listener import ShardLoop
+from kck_publish.listener.shard_loop import ShardLoop
 from tests.catalog.fixtures import another_session, sql, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal

@@ -12,8 +12,7 @@ from django.db import connection, transaction
 from kck_publish import Cache, Depends, IntegerParameter, Primer, Reprime
 from kck_publish.following import loop
 from kck_publish.following.awaited_moments import Moment
-from kck_publish.listener import listener as listener_module
-from kck_publish.listener import signs_of_life
+from kck_publish.listener import shard_loop, signs_of_life
 from kck_publish.listener.due_times import DueTimes
 from kck_publish.listener.listener import Listener
 from kck_publish.products import registry
@@ -147,7 +146,7 @@ def test_a_row_is_read_once_for_all_its_lookups(turns: Turns, listener: Listener
 def test_a_beat(turns: Turns, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """All duties of a sleeping listener's beat are one message."""
     settings.KCK_PUBLISH = {"POLL_INTERVAL": 3600.0}
-    for module in (loop, signs_of_life, listener_module):
+    for module in (loop, signs_of_life, shard_loop):
         monkeypatch.setattr(module, "BEAT", 0.01)
     listener, beats = Listener("default", say=lambda line: None), Moment()
     monkeypatch.setattr(DueTimes, "note_retry", told(DueTimes.note_retry, beats))
