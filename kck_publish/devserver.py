@@ -17,6 +17,7 @@ from django.db import Error, connections
 
 from .conf import settings
 from .exceptions import KckPublishError
+from .following.process import close_thread
 from .listener.listener import Listener
 from .log.listening import LISTENING
 from .postgres import describe
@@ -54,7 +55,7 @@ def _look() -> None:
     except (Error, KckPublishError) as error:
         _say(f"Whether a listener runs is not known ({describe(error)}).")
     finally:
-        connections.close_all()
+        close_thread()
 
 
 def _is_listening() -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import psycopg
+from django.core.cache import caches
 from django.db import DatabaseError, connections
 
 from ..conf import settings
@@ -138,6 +139,12 @@ def _reason(error: Exception) -> str:
     if isinstance(error, StoreUnreachable):
         return "store"
     return "standby" if is_read_only(error) else "database"
+
+
+def close_thread() -> None:
+    """At the end of a thread: close what it has opened by Django, of databases and of caches."""
+    connections.close_all()
+    caches.close_all()
 
 
 def obey_signals(stop: Callable[[], None]) -> None:

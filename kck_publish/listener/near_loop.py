@@ -9,13 +9,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.core.cache import caches
-from django.db import connections
-
 from ..conf import settings
 from ..following.awaited_moments import Moments
 from ..following.doorbell import Doorbell
 from ..following.loop import CLOSE_POLL, Loop
+from ..following.process import close_thread
 
 if TYPE_CHECKING:
     from .near_follower import NearFollower
@@ -58,9 +56,7 @@ def _run(near: NearFollower) -> None:
     try:
         near.run()
     finally:
-        # A store outside asks the database for its generation, and has a connection of its own.
-        connections.close_all()
-        caches.close_all()
+        close_thread()  # a store outside asks the database for its generation
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import psycopg
 from django.db import DatabaseError, connections
 
 from ...conf import settings
+from ...following.process import close_thread
 from ...postgres import describe
 from . import config, registry
 from .consumer import TopicConsumer, see_apart
@@ -86,4 +87,4 @@ class Consume:
                 self._stopped.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
             finally:
-                connections.close_all()
+                close_thread()

@@ -18,7 +18,7 @@ from django.db import DatabaseError, connections
 
 from ...conf import settings
 from ...exceptions import KckPublishError
-from ...following.process import Stopping
+from ...following.process import Stopping, close_thread
 from ...log import consumers
 from ...postgres import connect, describe, is_passing
 from . import config, relayed
@@ -133,7 +133,7 @@ class Relay:
                 relayed.failed(cursor, follower.declared.topic, name)
         finally:
             follower.sender.close()
-            connections.close_all()
+            close_thread()
 
     def _look_after(self, topic: str, running: _Running) -> None:
         if time.monotonic() - running.looked < LOOK:
@@ -154,7 +154,7 @@ class Relay:
         except (DatabaseError, psycopg.Error) as error:
             logger.warning("What was refused waits for the database (%s).", describe(error))
         finally:
-            connections.close_all()
+            close_thread()
 
     def _see_to_topic(self, topic: str) -> bool:
         """Make the topic where it is missing; whether it is another one than it was.

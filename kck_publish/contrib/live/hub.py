@@ -24,7 +24,7 @@ from ...conf import settings
 from ...following.doorbell import listener_name
 from ...following.follower import Follower
 from ...following.loop import BEAT
-from ...following.process import Stopping
+from ...following.process import Stopping, close_thread
 from ...following.stored_products import StoredProduct
 from ...following.stream import Stream
 from ...log.keys import product_of
@@ -234,6 +234,7 @@ class Hub(Follower):
             self._retire(self, True)
             for client in self.clients:
                 client.close()
+            close_thread()
 
     def run(self) -> None:
         """Follow PostgreSQL, until the hub is to end or a near store is there."""
