@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.core.management import CommandError, call_command
 
 from kck_publish import stores
 from kck_publish.contrib.kafka import registry
@@ -105,3 +106,19 @@ def test_a_topic_product_is_read_from_each_store(
     with pytest.raises(NotPrimed):
         RemoteTotals.cached.get(group=2)
     assert RemoteTotals.cached.get(group=1) == {"amount": 11}
+
+
+def test_what_a_cache_has_lost_is_read_again(
+    broker: Broker, settings: Any, redis_server: Server, wait_until: Any
+) -> None:
+    """Nothing here computes it anew."""
+    broker.make("totals", 1)
+    broker.produce("totals", product(1, 10, "1/90:90:"), product(2, 20, "1/90:90:"))
+    with in_redis(redis_server, settings) as client, consuming():
+        wait_until(lambda: read(1, 2) == [10, 20], 20)
+        client.flushall()
+        assert read(1, 2) == [None, None]
+        with pytest.raises(CommandError, match="Orders is no TopicProduct"):
+            call_command("kck_consume", "Orders", "--again")
+        call_command("kck_consume", "RemoteTotals", "--again")
+        wait_until(lambda: read(1, 2) == [10, 20], 30)

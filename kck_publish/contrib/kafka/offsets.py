@@ -33,12 +33,14 @@ UPDATE kck_publish_kafka_offset
 """
 _SEEN = """
 UPDATE kck_publish_kafka_offset SET seen = %s, seen_at = clock_timestamp()
- WHERE consumer = %s AND topic = %s AND partition = %s
+ WHERE consumer = %s AND topic = %s AND partition = %s RETURNING next
 """
 _REWIND = """
 UPDATE kck_publish_kafka_offset SET next = %s, seen = %s
  WHERE consumer = %s AND topic = %s AND partition = %s
 """
+
+_AGAIN = "UPDATE kck_publish_kafka_offset SET next = 0 WHERE consumer = %s AND topic = %s"
 
 
 class Moved(Exception):  # noqa: N818 - what has happened, not a mistake
@@ -90,11 +92,18 @@ def move(
         raise Moved(where.name)
 
 
-def seen(cursor: Cursor, where: Where, end: int) -> None:
-    """The partition's end is known."""
+def seen(cursor: Cursor, where: Where, end: int) -> int | None:
+    """The partition's end is known; the next offset to handle, as the database has it."""
     cursor.execute(_SEEN, [end, *where.columns])
+    row = cursor.fetchone()
+    return None if row is None else int(row[0])
 
 
 def rewind(cursor: Cursor, where: Where, first: int) -> None:
     """What is next is not there: go on at this offset."""
     cursor.execute(_REWIND, [first, first, *where.columns])
+
+
+def again(cursor: Cursor, group: str, topic: str) -> None:
+    """Go on at the beginning of a topic; who handles it now sees that it is not where it was."""
+    cursor.execute(_AGAIN, [group, topic])

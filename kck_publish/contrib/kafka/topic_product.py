@@ -10,12 +10,12 @@ from django.db import connections
 
 from ... import clock, stores
 from ...conf import settings
-from ...exceptions import Behind, InvalidPrimer, NotPrimed
+from ...exceptions import Behind, ConfigurationError, InvalidPrimer, NotPrimed
 from ...primers.base import Primer
 from ...products import registry as products
 from ...public_names import public_in
 from ...reading.product_reader import ProductReader
-from . import product_entries, relay_status
+from . import offsets, product_entries, relay_status
 from .consumer import TopicConsumer
 from .message import Message
 
@@ -94,6 +94,21 @@ class ProductConsumer(TopicConsumer):
             product.parameters_of(key)  # raises KeyParameterMismatch
             entries.append((key, message))
         product_entries.write(product, self.group_name(), entries)
+
+
+def read_again(consumers: Iterable[type[TopicConsumer]]) -> None:
+    """Have products read from the beginning of their topics, for a store that has lost values.
+
+    Raises:
+        ConfigurationError: one is of no product: its messages would be handled twice.
+    """
+    consumers = list(consumers)
+    for one in consumers:
+        if not issubclass(one, ProductConsumer):
+            raise ConfigurationError(f"{one.__qualname__} is no TopicProduct: read once.")
+    with connections[settings.DATABASE].cursor() as cursor:
+        for one in consumers:
+            offsets.again(cursor, one.group_name(), one.topic)
 
 
 class TopicProductReader(ProductReader[..., Any]):

@@ -164,10 +164,15 @@ class Worker:
         return low, high
 
     def _say_ends(self) -> None:
+        elsewhere = []
         with connections[settings.DATABASE].cursor() as cursor:
             for where, position in self._next.items():
                 end = max(position, self._ends(where, cached=True)[1])
-                offsets.seen(cursor, where, end)
+                if offsets.seen(cursor, where, end) != position:
+                    elsewhere.append(where)
+        for where in elsewhere:  # it was told to begin again, or another process has been there
+            self._unassign(where)
+            self._assign(where)
 
     def _fetch(self, sharing: Sharing) -> None:
         now = clock.now()
