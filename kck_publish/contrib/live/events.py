@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import zlib
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import orjson
+
+if TYPE_CHECKING:
+    from ...following.stored_products import StoredProduct
 
 VALUE, GONE, DENIED = "value", "gone", "denied"
 # Shorter texts gain nothing by being compressed.
@@ -89,3 +93,9 @@ class Event:
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.key} {self.version}>"
+
+
+def event_of(product: StoredProduct) -> Event:
+    """The event of what is stored of a key, as it was read."""
+    kind = GONE if product.value is None else VALUE
+    return Event(product.key, kind, product.version, product.value, product.shape)

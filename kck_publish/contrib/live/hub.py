@@ -13,7 +13,6 @@ import math
 import secrets
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -32,7 +31,8 @@ from ...postgres import connect
 from ...stores.near.format import clock
 from ...stores.near.journal import HUB
 from .client import Client, wake
-from .events import GONE, VALUE, Event
+from .clients import Clients
+from .events import Event, event_of
 from .mailbox import Mailbox
 from .near_source import NearSource
 from .priming import Priming
@@ -62,12 +62,9 @@ class Hub(Follower):
         self._board = Board()
         self._resumes = Resumes()
         self._joined: dict[str, list[Mailbox]] = {}
-        self._idle_since = time.monotonic()  # infinite while somebody watches
         self._thread = threading.Thread(target=self._run, name="kck-live", daemon=True)
         self._priming = Priming(self._primed)
-        self._clients: set[Client] = set()
-        self._users: Counter[object] = Counter()
-        self._products: Counter[str] = Counter()
+        self._clients = Clients()
         self._touched: set[str] = set()
         self._beaten = 0.0
         self._near = NearSource(self)
@@ -81,24 +78,21 @@ class Hub(Follower):
     def clients(self) -> list[Client]:
         """Those who watch."""
         with self._lock:
-            return list(self._clients)
+            return list(self._clients.all)
 
     @property
     def count(self) -> int:
         """How many watch."""
-        return len(self._clients)
+        return len(self._clients.all)
 
     def count_of(self, user: object) -> int:
         """How many of a user's streams watch."""
-        return self._users[user]
+        return self._clients.by_user[user]
 
     def join(self, client: Client) -> None:
         """A client watches its keys: it is told what they are, and what they become."""
         with self._lock:
             self._clients.add(client)
-            self._users[client.user] += 1
-            self._products.update(client.products)
-            self._idle_since = math.inf
             self._resumes.recall(client)
             client.joined = clock()
             self._board.join(client)
@@ -116,14 +110,9 @@ class Hub(Follower):
     def leave(self, client: Client) -> None:
         """A client has gone."""
         with self._lock:
-            if client in self._clients:
-                self._clients.remove(client)
-                self._users[client.user] -= 1
-                self._products.subtract(client.products)
+            if self._clients.remove(client):
                 self._resumes.remember(client)
             self._board.leave(client)
-            if not self._clients:
-                self._idle_since = time.monotonic()
 
     def drop(self, client: Client, key: str) -> None:
         """A client watches a key no longer."""
@@ -147,7 +136,7 @@ class Hub(Follower):
 
     def watches(self, key: str) -> bool:
         """Whether anybody watches a key; that it was written is noted for who watches products."""
-        if self._products[product := product_of(key)] > 0:
+        if self._clients.by_product[product := product_of(key)] > 0:
             self._touched.add(product)
         return key in self._board
 
@@ -156,13 +145,8 @@ class Hub(Follower):
         if not (self._touched or everything):
             return
         touched, self._touched = self._touched, set()
-        told = [
-            client
-            for client in self.clients
-            if client.products and (everything or client.products & touched)
-        ]
-        for client in told:
-            client.touched = True
+        with self._lock:
+            told = self._clients.touch(None if everything else touched)
         wake(told)
 
     @property
@@ -184,17 +168,7 @@ class Hub(Follower):
     def stored(self, batch: list[StoredProduct]) -> None:
         """Tell the watchers what was read."""
         self.reads += len(batch)
-        found = {
-            product.key: Event(
-                product.key,
-                GONE if product.value is None else VALUE,
-                product.version,
-                product.value,
-                product.shape,
-            )
-            for product in batch
-            if product.version is not None
-        }
+        found = {product.key: event_of(product) for product in batch if product.version is not None}
         with self._lock:
             told, missing = self._board.end(self._joined, found)
         wake(told)
@@ -208,7 +182,7 @@ class Hub(Follower):
             return
         self._beaten = now
         self._priming.renew(self.watched)
-        if now - self._idle_since > LINGER:
+        if self._clients.is_idle(LINGER):
             self._retire(self, False)
         if self._near.is_back():
             raise Stopping  # of following PostgreSQL
