@@ -1,6 +1,7 @@
 """The library's system checks: what ``diagnosis`` knows of code and database.
 
-Connected by importing this module in ``apps``.
+Connected by importing this module in ``apps``. ``manage.py kck_listen`` refuses to start on the
+same errors.
 """
 
 from __future__ import annotations

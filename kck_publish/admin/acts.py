@@ -1,4 +1,4 @@
-"""An act of an operator: on what it is done, and what it may be asked before."""
+"""The acts of an operator: what a button does, and the entries that are selected for it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse
 
 @dataclass(frozen=True)
 class Selection:
-    """What an act is on.
+    """The entries, products or letters that an act is for.
 
     Attributes:
-        names: as the page's boxes name them; empty where all that match are meant.
+        names: those of the page's boxes; empty where all that match are meant.
         everything: whether all that match are meant.
         which: what matches, in words; for the log.
     """
@@ -31,7 +31,7 @@ class Act:
         label: its text.
         run: does it, and records it; gives a sentence for the operator, or a page of its own.
         confirm: whether it is confirmed even on what was selected one by one.
-        dangerous: whether the button says so.
+        dangerous: whether the button warns by its colour.
     """
 
     label: str

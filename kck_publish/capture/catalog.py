@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from kck_publish.capture.function_sql import OPS, quoted
+from kck_publish.capture.record_change_sql import OPS, quoted
 
 HAS_LOG = """
 SELECT to_regclass('kck_publish_change') IS NOT NULL

@@ -10,17 +10,18 @@ from __future__ import annotations
 from django.db import connections
 
 from ..postgres import Cursor
-from . import catalog, function_sql
+from . import catalog, record_change_sql
 from .catalog import Installed
 from .locks import alone
 
 
 def make_coarse(cursor: Cursor, trigger: Installed) -> None:
     """Replace the function of a trigger by its coarse form, which is told by the comment."""
-    body = function_sql.coarse_body(trigger.table, trigger.op)
-    cursor.execute(function_sql.function_sql(trigger.table, trigger.op, body))
+    body = record_change_sql.coarse_body(trigger.table, trigger.op)
+    cursor.execute(record_change_sql.function_sql(trigger.table, trigger.op, body))
     cursor.execute(
-        f"COMMENT ON TRIGGER {trigger.trigger} ON {trigger.relation} IS '{function_sql.COARSE}'"
+        f"COMMENT ON TRIGGER {trigger.trigger} ON {trigger.relation}"
+        f" IS '{record_change_sql.COARSE}'"
     )
 
 

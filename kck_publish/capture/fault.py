@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from . import catalog, function_sql
+from . import catalog, record_change_sql
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def fault_of(found: catalog.Found, hash: str) -> Fault | None:
         return fault("outdated", why, _NO_COLUMN)
     if found.subscribed and not found.by_row:
         return fault("outdated", "logical replication writes its table", _NO_ROW_TRIGGER)
-    if found.hash == function_sql.COARSE:
+    if found.hash == record_change_sql.COARSE:
         return fault("outdated", "the columns of its table have changed since it was installed")
     return fault("outdated") if found.hash != hash else None
 

@@ -20,10 +20,10 @@ from django.db import connections, router
 from kck_publish.capture import (
     catalog,
     coarse,
-    function_sql,
+    create_trigger_sql,
     layout,
     pgtrigger_adapter,
-    trigger_sql,
+    record_change_sql,
 )
 from kck_publish.capture.fault import Fault, fault_of
 from kck_publish.capture.locks import alone
@@ -51,7 +51,9 @@ def register(sources: Iterable[Source]) -> None:
                 del _registered[table]
         for table, source in wanted.items():
             if table not in _registered:
-                made = [pgtrigger_adapter.CaptureTrigger(source, op) for op in function_sql.OPS]
+                made = [
+                    pgtrigger_adapter.CaptureTrigger(source, op) for op in record_change_sql.OPS
+                ]
                 for trigger in made:
                     pgtrigger_adapter.register(trigger)
                 _registered[table] = source, made
@@ -106,7 +108,7 @@ class _Cure:
     def is_newer(self) -> bool:
         """Whether an older form was there, which may have missed what now counts."""
         return any(
-            found.hash not in (None, function_sql.COARSE) or found.by_row < found.subscribed
+            found.hash not in (None, record_change_sql.COARSE) or found.by_row < found.subscribed
             for found in self.cured
         )
 
@@ -133,11 +135,11 @@ def _cures(
         if only_missing and faulty and all(state.half_enabled for state in faulty):
             yield _Cure(table, trigger.compiled.enable_sql, faulty)
         elif faulty and only_missing and states[0].hash is not None:  # a partition's is missing
-            command = trigger_sql.attach_sql(table, trigger.op, states[0].hash)
+            command = create_trigger_sql.attach_sql(table, trigger.op, states[0].hash)
             # One that is coarse is perhaps of older code, which knew no row triggers.
-            if states[0].hash == function_sql.COARSE:
-                body = function_sql.coarse_body(table, trigger.op)
-                command = function_sql.function_sql(table, trigger.op, body) + command
+            if states[0].hash == record_change_sql.COARSE:
+                body = record_change_sql.coarse_body(table, trigger.op)
+                command = record_change_sql.function_sql(table, trigger.op, body) + command
             yield _Cure(table, command, faulty)
         elif faulty:
             yield _Cure(table, trigger.compiled.install_sql, faulty)
@@ -145,7 +147,7 @@ def _cures(
 
 def _is_missing(found: catalog.Found, hash: str) -> bool:
     by_statement = (
-        found.subscribed and not found.by_row and found.hash in (hash, function_sql.COARSE)
+        found.subscribed and not found.by_row and found.hash in (hash, record_change_sql.COARSE)
     )
     return found.hash is None or found.half_enabled or by_statement
 

@@ -16,7 +16,7 @@ import pgtrigger
 from django.db import DEFAULT_DB_ALIAS, connections
 from pgtrigger import compiler, core, registry, runtime
 
-from kck_publish.capture import catalog, function_sql, layout, trigger_sql
+from kck_publish.capture import catalog, create_trigger_sql, layout, record_change_sql
 from kck_publish.capture.locks import alone
 from kck_publish.capture.source import Source
 
@@ -38,17 +38,17 @@ class CaptureSql(compiler.UpsertTriggerSql):
     def __init__(self, source: Source, op: str) -> None:
         self.kwargs: dict[str, str] = {}
         self.defaults: dict[str, str] = {}
-        self.pgid = function_sql.trigger_name(op, source.table)
+        self.pgid = record_change_sql.trigger_name(op, source.table)
         self.table = source.table
-        self.hash = function_sql.digest(trigger_sql.install_sql(source, op, ""))
-        self.data = trigger_sql.install_sql(source, op, self.hash)
+        self.hash = record_change_sql.digest(create_trigger_sql.install_sql(source, op, ""))
+        self.data = create_trigger_sql.install_sql(source, op, self.hash)
 
 
 class CompiledCapture(compiler.Trigger):
     """The commands on one trigger; each includes the table's partitions."""
 
     def _each(self, before: str, after: str = "") -> str:
-        return trigger_sql.on_trigger(self.sql.table, self.sql.pgid, (before, after))
+        return create_trigger_sql.on_trigger(self.sql.table, self.sql.pgid, (before, after))
 
     @property
     def uninstall_sql(self) -> str:
@@ -84,7 +84,7 @@ class CaptureTrigger(pgtrigger.Trigger):
     def wanted(self) -> catalog.Wanted:
         """The trigger that should be found in the database."""
         columns = dict.fromkeys((*self.source.captured, *(self.source.watched or ())))
-        unseen = function_sql.virtual_columns(self.source)
+        unseen = record_change_sql.virtual_columns(self.source)
         return catalog.Wanted(
             table=self.source.table,
             trigger=self.compiled.sql.pgid,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from .function_sql import ORIGIN, changed, image, same_key, virtual_columns, watched_columns
+from .record_change_sql import ORIGIN, changed, image, same_key, virtual_columns, watched_columns
 from .source import Source
 
 INSERT = sql.SQL("""\

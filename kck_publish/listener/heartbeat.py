@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from ..conf import settings
 
-# So many times SILENCE without a beat, a listener does not live. After one SILENCE others take its
-# shards; killed so early, a compute that takes long would never end.
+# After so many times SILENCE without a beat a listener counts as dead. Others take its shards after
+# one SILENCE; a supervisor that killed it so early would never let a long compute end.
 LIMIT = 8
 # Seconds between two beats that are passed on.
 EACH = 1.0
@@ -39,7 +39,7 @@ class Heartbeat:
         self._passed_on = float("-inf")
 
     def beat(self, seconds: float = 0.0) -> None:
-        """It lives, and may give no sign for so long."""
+        """Note a sign of life; the next one may take so many seconds more."""
         self._last = moment = time.monotonic()
         self._until = moment + seconds
         if moment - self._passed_on >= EACH:
@@ -48,7 +48,7 @@ class Heartbeat:
                 call()
 
     def follows(self, shards: list[int]) -> None:
-        """It is connected and caught up."""
+        """Note that it is connected and caught up."""
         self.connected, self.shards = True, shards
         if not self.caught_up:
             self.caught_up = True
@@ -56,7 +56,7 @@ class Heartbeat:
                 call()
 
     def stops(self) -> None:
-        """It is not connected any more."""
+        """Note that it is not connected any more."""
         self.connected, self.shards = False, []
 
     @property
@@ -66,7 +66,7 @@ class Heartbeat:
 
     @property
     def is_live(self) -> bool:
-        """Whether it is of no use to start it anew. Without a database it lives, too."""
+        """Whether a restart would not help; a lost database alone is no reason for one."""
         return self.silent_for < LIMIT * settings.SILENCE
 
     @property

@@ -1,6 +1,6 @@
 """Following the log: whether there is anything to do for a shard, and one batch of it.
 
-``listener`` calls it again and again; ``refresh`` does the work.
+``worker`` calls it again and again; ``refresh`` does the work.
 """
 
 from __future__ import annotations

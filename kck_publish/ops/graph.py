@@ -17,9 +17,13 @@ FORMATS = ("text", "mermaid", "dot")
 
 @dataclass(frozen=True)
 class Edge:
-    """One dependency: what is depended on (a table, or a product), by which product, by what.
+    """One dependency of a product on a table or on another product.
 
-    A recorded one was not declared: a compute has read it.
+    Attributes:
+        on: the table, or the product, that is read.
+        by: the product that reads it.
+        label: of the arrow: the declaration.
+        recorded: not declared: a compute has read it.
     """
 
     on: str
@@ -33,8 +37,9 @@ def draw(graph: Graph, format: str = "text", recorded: Iterable[tuple[str, str]]
     """The whole graph.
 
     Args:
-        recorded: (product, the product that it was computed from without declaring it).
+        graph: of all that is declared.
         format: ``"text"``, ``"mermaid"`` or ``"dot"``.
+        recorded: (product, the product that it was computed from without declaring it).
 
     Raises:
         ValueError: for another format.

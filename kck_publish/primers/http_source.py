@@ -24,10 +24,10 @@ class HttpSource:
     """A URL, read by GET.
 
     Args:
-        url: http or https; ``{parameter}`` in it is filled with the key's parameter, escaped. In
-            the path it may name no folder, for our credentials go along.
-        headers: sent with each request, or what gives them (a token that changes). Never logged,
-            and not sent to another host when the server redirects.
+        url: http or https; ``{parameter}`` in it is filled with the key's parameter, escaped. A
+            parameter in the path must not lead to another folder: the request has credentials.
+        headers: sent with each request, or a callable that returns them (a token that changes).
+            Never logged, and not sent to another host when the server redirects.
         timeout: seconds for the whole fetch. A listener waits for it.
         max_bytes: a longer answer is a failure.
         gone: statuses that say that there is no such product.
@@ -101,7 +101,7 @@ class HttpSource:
 
 
 class _Redirects(request.HTTPRedirectHandler):
-    """Follows redirects, but to no weaker scheme, and without the headers to no other host."""
+    """Follows redirects to no weaker scheme; another host gets no headers."""
 
     def redirect_request(
         self,
@@ -123,7 +123,7 @@ class _Redirects(request.HTTPRedirectHandler):
 
 
 def _opener() -> request.OpenerDirector:
-    """With http and https alone: urllib's own also knows ftp, data and files."""
+    """An opener of http and https alone: urllib's own also opens ftp, data and files."""
     opener = request.OpenerDirector()
     handlers: list[request.BaseHandler] = [
         request.ProxyHandler(),
@@ -139,12 +139,12 @@ def _opener() -> request.OpenerDirector:
 
 
 def _check_path(url: str, parameters: Mapping[str, str]) -> None:
-    """Refuse a parameter that leads to another folder of the server, however it is written.
+    """Refuse a parameter that would leave its segment of the path, in whatever spelling.
 
     Servers and proxies resolve "..", take "%2f" and "\\" for a slash, and some decode twice.
 
     Raises:
-        FetchFailed: a parameter in the path is no part of a name.
+        FetchFailed: a parameter would leave its segment.
     """
     parts = urlsplit(url)
     filled = {name: _decoded(value) for name, value in parameters.items()}
@@ -158,7 +158,7 @@ def _check_path(url: str, parameters: Mapping[str, str]) -> None:
         or not all(map(str.isprintable, inside))
         or any(name.strip() in ("", ".", "..") for name in named)
     ):
-        raise FetchFailed(parts.netloc, "a parameter that is no part of a path's name")
+        raise FetchFailed(parts.netloc, "a parameter that would leave its segment of the path")
 
 
 def _decoded(value: str) -> str:

@@ -1,7 +1,6 @@
 """``check_augment``: a share of the augmented values is compared with a compute.
 
-Called by ``batch`` for each value it has augmented, in the batch's snapshot, where both must be
-the same.
+Called by ``refresher`` after each augment, in the batch's snapshot, where both must be the same.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ def checked(
         logger.warning("%s could not be checked: %s", key, type(computed.error).__name__)
         return augmented
     logger.error(
-        "%s was augmented to another value than a compute gives: its augment is wrong. What was "
-        "computed is stored.",
+        "The augment of %s gave another value than its compute: the augment is wrong. "
+        "The computed value is stored.",
         key,
     )
     return computed

@@ -1,6 +1,6 @@
 """Whole products of a batch: which keys "all of it" means, and which an eager domain still has.
 
-``batch`` asks before it computes.
+``refresher`` asks before it computes.
 """
 
 from __future__ import annotations

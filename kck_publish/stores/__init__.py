@@ -4,6 +4,9 @@ In come entries with their stamps, from the listener and from readers that prime
 address, and edges (what a value was computed from). Values are in the rows (``table_store``) or in
 a Django cache (``cache_store``); ``near`` copies them to a file of the host. This room knows keys
 and snapshots, and nothing of products, of computing, or of when an entry may be served.
+
+To add a store, implement ``protocol.Store``, have ``_store`` below choose it, and let
+``conf_types.store`` accept its name.
 """
 
 from __future__ import annotations

@@ -260,7 +260,7 @@ def test_a_wrong_augment_is_found(
     outcome = drain()
     assert cache.get("item_total/5")["count"] == count
     assert outcome.differed == len(differed) == share
-    assert ("item_total/5 was augmented to another value" in caplog.text) == (share == 1.0)
+    assert ("The augment of item_total/5 gave another value" in caplog.text) == (share == 1.0)
 
 
 def test_a_right_augment_is_kept(differed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """The near store as its readers see it: an LMDB file that only ``writer`` writes.
 
-While the lease holds (see ``leased_file``), what is in the file was true at most its length ago.
+While the lease holds (see ``reader_file``), what is in the file was true at most its length ago.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ..types import Stored
 from . import open_files
 from .format import CLOCK, OWNER, body_name, clock, name_of, read_owner, unpack
 from .hold_requests import telling, tells
-from .leased_file import LeasedFile
+from .reader_file import ReaderFile
 
 T = TypeVar("T")
 
 
-class NearReader(LeasedFile):
+class NearReader(ReaderFile):
     """One process's view of the near store.
 
     Args:
@@ -39,7 +39,7 @@ class NearReader(LeasedFile):
 
     def read(self, name: bytes) -> bytes | None:
         """A record (see ``format``), mostly a body; None: as ``get``."""
-        if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
+        if clock_gettime(CLOCK) >= self._lease.until and not self._is_renewed():
             return None
         try:
             data: bytes | None = self._env.begin().get(name)
@@ -52,7 +52,7 @@ class NearReader(LeasedFile):
 
     def read_many(self, names: Sequence[bytes]) -> list[bytes | None]:
         """As ``read``, all of one moment."""
-        if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
+        if clock_gettime(CLOCK) >= self._lease.until and not self._is_renewed():
             return [None] * len(names)
         try:
             records: list[bytes | None] = list(map(self._env.begin().get, names))
@@ -65,7 +65,7 @@ class NearReader(LeasedFile):
 
     def within(self, look: Callable[[Any], T]) -> T | None:
         """What is found in one transaction; None: nothing here is to be trusted."""
-        if clock_gettime(CLOCK) >= self._lease.until and not self._renewed():
+        if clock_gettime(CLOCK) >= self._lease.until and not self._is_renewed():
             return None
         try:
             return look(self._env.begin())
@@ -97,7 +97,7 @@ class NearReader(LeasedFile):
         A lease that is renewed after this was said may be of an earlier look: it does not count.
         So it is not said again while the file has a lease, or who asks often would never have one.
         """
-        if clock() >= self._lease.until and not self._renewed():
+        if clock() >= self._lease.until and not self._is_renewed():
             with self._lock:
                 now = clock()
                 if now >= self._written.until:

@@ -1,8 +1,9 @@
-"""The near store's file as a process has it open, while its lease holds.
+"""The near store's file as a reading process has it open, while its lease holds.
 
-One open environment a process, which threads share; it is closed before a fork and opened again
-when it is next read. A file that is not there, not ours, or no longer renewed is as if it were not
-there: it is looked at again now and then.
+The lease is renewed by ``listener.near_follower``; here it is read again when it has ended. One
+open environment a process, which threads share; it is closed before a fork and opened again when it
+is next read. A file that is not there, not ours, or no longer renewed is as if it were not there:
+it is looked at again now and then.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ logger = logging.getLogger("kck_publish")
 AGAIN = 0.1
 
 
-class LeasedFile:
+class ReaderFile:
     """One process's view of the file.
 
     Args:
@@ -62,7 +63,7 @@ class LeasedFile:
     @property
     def is_followed(self) -> bool:
         """Whether the lease holds: a process keeps the copy true."""
-        return clock() < self._lease.until or self._renewed()
+        return clock() < self._lease.until or self._is_renewed()
 
     def close(self) -> None:
         """Let go of the file; it is opened again when it is next read."""
@@ -70,7 +71,7 @@ class LeasedFile:
             self._close()
             self._follower.close()
 
-    def _renewed(self) -> bool:
+    def _is_renewed(self) -> bool:
         """Look for the lease again, in a new file perhaps; whether it holds."""
         now = clock()
         if now < self._again:

@@ -1,4 +1,4 @@
-"""The SQL of the capture: the trigger functions of one source.
+"""What a trigger records: the SQL of one source's trigger functions.
 
 Pure text, made from a ``Source``. Every function writes the rows of one statement to the change log
 with one INSERT.

@@ -1,4 +1,6 @@
-"""The commands on the triggers of a source, on its table and on each of its partitions.
+"""CREATE TRIGGER and its like: the triggers of a source, on its table and on each partition.
+
+What a trigger does is in ``record_change_sql``.
 
 Pure text: ``pgtrigger_adapter`` hands it to django-pgtrigger, and ``install`` runs it.
 """
@@ -10,7 +12,7 @@ from collections.abc import Iterable
 from psycopg import sql
 
 from . import row_level
-from .function_sql import body, columns_of, either, function_sql, quoted, trigger_name
+from .record_change_sql import body, columns_of, either, function_sql, quoted, trigger_name
 from .source import Source
 
 TRANSITIONS = {
