@@ -5,8 +5,8 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
 # A test waits for processes as often as it computes: more workers than processors.
-WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3)))
-EXAMPLES ?= 30
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
+EXAMPLES ?= 20
 MUTATIONS ?= 1/4
 CORNER ?= 3.13+6.1+18
 # Killed processes, poolers, brokers and browsers take long, and are the same in each corner:

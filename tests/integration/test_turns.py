@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -93,21 +94,24 @@ def listener(turns: Turns, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
     following.result()
 
 
-def after(turns: Turns, listener: Listener, change: str) -> list[Turn]:
+def after(turns: Turns, listener: Listener, change: str, most: int = 0) -> list[Turn]:
     """The turns from a change until the listener sleeps again; its statements are prepared.
 
-    The fewest of several: it waits for transactions of the tests beside this one, too.
+    The fewest of several, and of many where there are more than ``most``: it waits for transactions
+    of the tests beside this one, too.
     """
     seen = []
     with another_session() as other:
         other.execute("SELECT 'the writer'")
         (link,) = {turn.link for turn in turns.taken() if "'the writer'" in turn}
-        for n in range(20):
+        for n in range(200):
             before = listener.moments.asleep.count
             turns.taken()
             other.execute(change, {"n": n})
             assert listener.moments.asleep.wait(120, before)
             seen.append([turn for turn in turns.taken() if turn.link != link])
+            if n >= 20 and len(min(seen[5:], key=len)) <= (most or sys.maxsize):
+                break
     return min(seen[5:], key=len)
 
 
@@ -126,7 +130,7 @@ def test_a_change(turns: Turns, listener: Listener) -> None:
     """
     publisher = Publisher.objects.create(name="Ace")
     cache.get(f"turns_plate/{publisher.pk}")
-    seen = after(turns, listener, "UPDATE catalog_publisher SET name = 'n' || %(n)s")
+    seen = after(turns, listener, "UPDATE catalog_publisher SET name = 'n' || %(n)s", most=8)
     written = [number for number, turn in enumerate(seen, 1) if "turns_plate/" in turn]
     assert written == [6], seen
     assert len(seen) == 8, seen
@@ -201,7 +205,7 @@ def test_a_change_that_touches_nothing(turns: Turns, listener: Listener) -> None
     author.publishers.add(publishers[0])
     both = sum(publisher.pk for publisher in publishers)
     moved = f"UPDATE catalog_author_publishers SET publisher_id = {both} - publisher_id"
-    seen = after(turns, listener, moved)
+    seen = after(turns, listener, moved, most=5)
     assert len(seen) == 5, seen
 
 
