@@ -6,7 +6,7 @@ TEST_ARGS ?=
 BENCH_ARGS ?=
 # A test waits for processes as often as it computes: more workers than processors.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
-EXAMPLES ?= 20
+EXAMPLES ?= 40
 MUTATIONS ?= 1/4
 CORNER ?= 3.13+6.1+18
 # Killed processes, poolers, brokers and browsers take long, and are the same in each corner:
