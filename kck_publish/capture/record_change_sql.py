@@ -8,6 +8,14 @@ path is pinned to the installing session's, temporary tables last. The other set
 become text, whatever the writing session has set. One statement is one call, whether it touches
 one row or a million; but where a subscription writes, whose changes fire row triggers alone: the
 same function knows that form, too (see ``row_level``).
+
+A transaction announces a source once: a listener that falls asleep waits for the transactions that
+have read its flag before. Both settings that remember it go back with a savepoint, as the ring
+does; the second tells the listeners of one schema from those of another.
+
+A statement that writes one row pays for each expression here. An expression without a query is
+evaluated by PL/pgSQL itself; one with a query (EXISTS, PERFORM) is run as a statement, for about 2
+microseconds. So no query stands in a condition that all statements meet.
 """
 
 from __future__ import annotations
@@ -45,19 +53,23 @@ BEGIN
        OR strpos(current_setting('kck_publish.suppress', true), {suppressed}) > 0 THEN
         RETURN NULL;
     END IF;
-    IF TG_TABLE_NAME <> {name} AND to_regclass({table}) IS NOT NULL AND NOT EXISTS (
-        WITH RECURSIVE above (relid) AS (
-            SELECT TG_RELID
-            UNION
-            SELECT inhparent FROM above
-            JOIN pg_inherits ON inhrelid = relid AND NOT inhdetachpending
-        )
-        SELECT FROM above WHERE relid = to_regclass({table})
-    ) THEN
-        RETURN NULL;  -- a partition that was detached
+    IF TG_TABLE_NAME <> {name} THEN
+        IF to_regclass({table}) IS NOT NULL AND NOT EXISTS (
+            WITH RECURSIVE above (relid) AS (
+                SELECT TG_RELID
+                UNION
+                SELECT inhparent FROM above
+                JOIN pg_inherits ON inhrelid = relid AND NOT inhdetachpending
+            )
+            SELECT FROM above WHERE relid = to_regclass({table})
+        ) THEN
+            RETURN NULL;  -- a partition that was detached
+        END IF;
     END IF;
     {body}
-    IF FOUND THEN
+    IF FOUND AND (current_setting({wrote}, true) IS DISTINCT FROM pg_current_xact_id()::text
+                  OR current_setting('kck_publish.rang', true) IS DISTINCT FROM {rang}) THEN
+        PERFORM set_config('kck_publish.rang', {rang}, false);
         PERFORM kck_publish_announce_v1({wrote});
     END IF;
     RETURN NULL;
@@ -96,6 +108,9 @@ INSERT INTO kck_publish_change (source, op, columns, old, new, origin)
 TRUNCATE = sql.SQL("""\
 INSERT INTO kck_publish_change (source, op, origin)
     SELECT {source}, 'truncate', {origin}{if_any};""")
+
+# The listeners that are rung: a constant of the function's plan.
+RANG = sql.SQL("'kck_publish_listener'::regclass::oid::text")
 
 ORIGIN = sql.SQL("NULLIF(current_setting('kck_publish.origin', true), '')")
 
@@ -201,6 +216,7 @@ def function_sql(table: str, op: str, does: sql.Composable, columns: Iterable[st
         table=sql.Literal(quoted(table)),
         suppressed=sql.Literal(f"|{table}|"),
         wrote=sql.Literal(wrote_setting(table)),
+        rang=RANG,
         body=does,
     ).as_string()
 

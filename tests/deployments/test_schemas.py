@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.db import transaction
+from django.db.models import F
+from psycopg.sql import SQL, Identifier
 
 from kck_publish import search_path
 from kck_publish.capture.install import install
 from kck_publish.diagnosis.registry import diagnose
+from kck_publish.following.doorbell import CHANNEL
 from kck_publish.listener.listener import Listener
 from kck_publish.products import registry
 from kck_publish.request import GlobalRequest
 from kck_publish.stores.near.reader import NearReader, reader
 from tests.acceptance.test_listener_process import Process
-from tests.catalog.fixtures import sql
+from tests.catalog.fixtures import another_session, sql
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 from tests.deployments.schemas import NAMES, schemas, within
@@ -178,3 +182,25 @@ def test_row_level_security_is_refused_unless_the_tenant_is_a_parameter(
     finally:
         sql("DROP POLICY IF EXISTS own ON catalog_edition")
         sql("ALTER TABLE catalog_edition DISABLE ROW LEVEL SECURITY")
+
+
+def test_a_transaction_that_writes_in_two_schemas_rings_for_both(tenants: None) -> None:
+    """The table has one name in both: what was announced in the one says nothing of the other."""
+    with another_session() as ear:
+        channels = []
+        for place, name in enumerate(NAMES):
+            with within(name):
+                Item.objects.create(pk=1, name="one", group=1, amount=place)
+                sql(
+                    "INSERT INTO kck_publish_listener (name, asleep, backend) VALUES ('t', true, 1)"
+                )
+                ((channel,),) = sql(CHANNEL)
+                channels.append(channel)
+        for channel in channels:
+            ear.execute(SQL("LISTEN {}").format(Identifier(channel)))
+        with transaction.atomic():
+            for name in (*NAMES, *NAMES):
+                sql("SELECT set_config('search_path', %s, true)", name)
+                Item.objects.update(amount=F("amount") + 1)
+        heard = [each.channel for each in ear.notifies(timeout=10, stop_after=2)]
+        assert sorted(heard) == sorted(channels)

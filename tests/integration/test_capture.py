@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pgtrigger
@@ -442,36 +442,72 @@ def test_the_join_of_a_cached_plan_is_no_nested_loop(log: type[Log], author: Aut
     ]
 
 
+@contextmanager
+def listening() -> Iterator[Callable[[], int]]:
+    """Gives what tells how many rings were heard since it was last asked."""
+    parameters = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    dsn = make_conninfo(**{name: parameters[name] for name in names if name in parameters})
+    with psycopg.connect(dsn, autocommit=True) as ear:
+        ((channel,),) = execute(CHANNEL)
+        ear.execute(f"LISTEN {channel}")
+
+        def heard() -> int:
+            execute(f"SELECT pg_notify('{channel}', 'end')")
+            payloads = []
+            for notification in ear.notifies(timeout=10):
+                payloads.append(notification.payload)
+                if notification.payload == "end":
+                    break
+            return len(payloads) - 1
+
+        yield heard
+
+
+def fall_asleep() -> None:
+    execute("INSERT INTO kck_publish_listener (name, asleep, backend) VALUES ('t', true, 1)")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_doorbell_rings_only_for_what_is_logged() -> None:
-    with capturing(source(Author, "rating")):
+    with capturing(source(Author, "rating")), listening() as heard:
         author = Author.objects.create(name="Ada")
-        parameters = connection.get_connection_params()
-        names = ("host", "port", "user", "password", "dbname")
-        dsn = make_conninfo(**{name: parameters[name] for name in names if name in parameters})
-        with psycopg.connect(dsn, autocommit=True) as ear:
-            ((channel,),) = execute(CHANNEL)
-            ear.execute(f"LISTEN {channel}")
+        Author.objects.update(rating=1)
+        assert heard() == 0  # nobody is asleep
+        fall_asleep()
+        Author.objects.update(rating=1)
+        Author.objects.update(name="Bob")
+        Author.objects.filter(pk=0).delete()
+        with rolled_back():
+            Author.objects.update(rating=7)
+        assert heard() == 0
+        Author.objects.filter(pk=author.pk).update(rating=2)
+        assert heard() == 1
 
-            def heard() -> int:
-                execute(f"SELECT pg_notify('{channel}', 'end')")
-                payloads = []
-                for notification in ear.notifies(timeout=10):
-                    payloads.append(notification.payload)
-                    if notification.payload == "end":
-                        break
-                return len(payloads) - 1
 
-            Author.objects.update(rating=1)
-            assert heard() == 0  # nobody is asleep
-            execute(
-                "INSERT INTO kck_publish_listener (name, asleep, backend) VALUES ('t', true, 1)"
-            )
-            Author.objects.update(rating=1)
-            Author.objects.update(name="Bob")
-            Author.objects.filter(pk=0).delete()
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_announces_a_source_once_and_again_after_a_savepoint() -> None:
+    called = "SELECT calls FROM pg_stat_xact_user_functions WHERE funcname LIKE '%announce%'"
+    with capturing(source(Author, "rating"), source(Book, "title")), listening() as heard:
+        author = Author.objects.create(name="Ada")
+        book = Book.objects.create(author=author, title="0")
+        fall_asleep()
+        with transaction.atomic():
+            execute("SET LOCAL track_functions = 'all'")
+            for rating in range(1, 4):
+                Author.objects.update(rating=rating)
+            assert execute(called) == [(1,)]
+            Book.objects.update(title="1")
+            Author.objects.update(rating=9)
+            assert execute(called) == [(2,)]
+        assert heard() == 1
+        with transaction.atomic():
             with rolled_back():
-                Author.objects.update(rating=7)
-            assert heard() == 0
-            Author.objects.filter(pk=author.pk).update(rating=2)
-            assert heard() == 1
+                Author.objects.update(rating=10)
+                Book.objects.update(title="2")
+            Author.objects.update(rating=11)
+        assert heard() == 1
+        Author.objects.update(rating=12)
+        assert heard() == 1
+        book.delete()
+        assert heard() == 1

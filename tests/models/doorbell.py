@@ -1,11 +1,13 @@
 """The doorbell: writers that ring only for a sleeper, and a listener that falls asleep.
 
 A writer takes a transaction number with its log row, reads the flag, and commits, ringing if the
-flag said asleep; above READ COMMITTED it rings always. The listener drains, says that it sleeps (a
-transaction too: its number is taken in one step and its commit is another), ends a further
-transaction of its own, takes a snapshot, drains, polls until those in the snapshot have ended, and
-waits for a ring. As in PostgreSQL a snapshot lists the running transactions below its xmax only,
-and xmax follows the youngest transaction that has ended.
+flag said asleep; above READ COMMITTED it rings always. What it writes after that it does not read
+the flag for, unless it goes back to a savepoint before the first: that takes the ring back.
+
+The listener drains, says that it sleeps (a transaction too: its number is taken in one step and its
+commit is another), ends a further transaction of its own, takes a snapshot, drains, polls until
+those in the snapshot have ended, and waits for a ring. As in PostgreSQL a snapshot lists the
+running transactions below its xmax only, and xmax follows the youngest transaction that has ended.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ class Design:
         look_then_drain: while it waits, it looks who has ended before it drains.
         stale: the writers above READ COMMITTED, which may read an old flag.
         stale_ring: and so always ring.
+        undoing: the writers that go back to a savepoint, and write once more.
+        forgets: with the ring they forget that they have read the flag.
     """
 
     writers: int = 3
@@ -39,6 +43,8 @@ class Design:
     look_then_drain: bool = True
     stale: frozenset[int] = frozenset()
     stale_ring: bool = True
+    undoing: frozenset[int] = frozenset()
+    forgets: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Writer:
 
     at: str = "begin"
     saw_asleep: bool = False
+    has_undone: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,9 +109,11 @@ def model(design: Design) -> Model[State]:
 def _writer(design: Design, state: State, number: int) -> Steps:
     writer = state.writers[number]
 
-    def moved(state: State, at: str, saw: bool) -> State:
-        writers = (*state.writers[:number], Writer(at, saw), *state.writers[number + 1 :])
-        return replace(state, writers=writers)
+    def moved(state: State, at: str, saw: bool, has_undone: bool = writer.has_undone) -> State:
+        moved = Writer(at, saw, has_undone)
+        return replace(
+            state, writers=(*state.writers[:number], moved, *state.writers[number + 1 :])
+        )
 
     stale = number in design.stale
     if writer.at == "begin" and stale:
@@ -114,6 +123,11 @@ def _writer(design: Design, state: State, number: int) -> Steps:
     elif writer.at == "flag":
         saw = design.stale_ring or writer.saw_asleep if stale else state.asleep
         yield f"w{number} flag", moved(state, "commit", saw)
+    elif writer.at == "commit" and number in design.undoing and not writer.has_undone:
+        # In a stale writer's snapshot the flag stays as it was.
+        saw = stale and not design.stale_ring and writer.saw_asleep
+        at = "flag" if design.forgets else "commit"
+        yield f"w{number} undo and insert", moved(state, at, saw, True)
     elif writer.at == "commit":
         after = replace(
             state.ended(number),

@@ -8,9 +8,19 @@ from tests.models import doorbell, lazy_prime
 from tests.models.explore import explore
 
 STALE = frozenset({0})
+UNDOING = frozenset({0, 1})
 
 
-@pytest.mark.parametrize("design", [doorbell.Design(), doorbell.Design(stale=STALE)])
+@pytest.mark.parametrize(
+    "design",
+    [
+        doorbell.Design(),
+        doorbell.Design(stale=STALE),
+        doorbell.Design(undoing=UNDOING),
+        doorbell.Design(stale=STALE, undoing=UNDOING),
+    ],
+    ids=str,
+)
 def test_the_doorbell_loses_no_change(design: doorbell.Design) -> None:
     found = explore(doorbell.model(design))
     assert found.bad is None
@@ -25,6 +35,7 @@ def test_the_doorbell_loses_no_change(design: doorbell.Design) -> None:
         doorbell.Design(snapshot=False),
         doorbell.Design(look_then_drain=False),
         doorbell.Design(stale=STALE, stale_ring=False),
+        doorbell.Design(undoing=UNDOING, forgets=False),
     ],
     ids=str,
 )

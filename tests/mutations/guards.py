@@ -497,6 +497,22 @@ GUARDS = (
     ),
     _guard(
         "falling asleep",
+        "what a transaction has announced in one schema is not taken for another's",
+        "OR current_setting('kck_publish.rang', true) IS DISTINCT FROM {rang})",
+        ")",
+        "tests/deployments/test_schemas.py"
+        "::test_a_transaction_that_writes_in_two_schemas_rings_for_both",
+    ),
+    _guard(
+        "falling asleep",
+        "a transaction announces a source once, and not once a session",
+        "(current_setting({wrote}, true) IS DISTINCT FROM pg_current_xact_id()::text",
+        "(current_setting({wrote}, true) IS NULL",
+        f"{INNER}test_capture.py"
+        "::test_a_transaction_announces_a_source_once_and_again_after_a_savepoint",
+    ),
+    _guard(
+        "falling asleep",
         "the library's own rows ring too",
         "        cursor.execute(RING)\n\n\n_LOG_WHOLE",
         "        pass\n\n\n_LOG_WHOLE",
