@@ -16,6 +16,7 @@ ALL = [
     *(
         "doorbell",
         "scale",
+        "shards",
         "horizon",
         "herd",
         "augment",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any
@@ -97,6 +98,19 @@ class Heavy(Primer):
         """A sum that takes its time."""
         count = sum(Counter.objects.filter(group=group).values_list("count", flat=True))
         return int(sum(number * number % 7 for number in range(100_000)) + count)
+
+
+class Elsewhere(Primer):
+    """20 ms of waiting for each key, as for what another machine computes."""
+
+    key = "elsewhere"
+    parameters = [IntegerParameter("group")]
+    depends_on = [Depends(Counter, group="group", columns=["count"])]
+
+    def compute(self, group: int) -> int:
+        """The sum, later."""
+        time.sleep(0.02)
+        return sum(Counter.objects.filter(group=group).values_list("count", flat=True))
 
 
 class TickAt(Primer):

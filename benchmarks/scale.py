@@ -53,7 +53,7 @@ def _rate(one: Any, listeners: int) -> float:
     with ExitStack() as stack:
         for _ in range(listeners):
             stack.enter_context(listening())
-        _shared(one, listeners)
+        shared(one, listeners)
         start = time.perf_counter()
         _change_all(one)
         return KEYS / (time.perf_counter() - start)
@@ -70,7 +70,7 @@ def _change_all(one: Any) -> None:
         time.sleep(0.005)
 
 
-def _shared(one: Any, listeners: int) -> None:
+def shared(one: Any, listeners: int) -> None:
     """Return once each owns its part."""
     end = time.perf_counter() + PATIENCE
     query = "SELECT count(*), min(cardinality(shards)) FROM kck_publish_listener"
@@ -90,7 +90,7 @@ def _takeover(found: World, one: Any) -> None:
     for _ in range(ROUNDS):
         with ExitStack() as stack:
             victims = [stack.enter_context(listening()) for _ in range(3)]
-            _shared(one, 3)
+            shared(one, 3)
             start = time.perf_counter()
             victims[0].process.kill()
             (xid,) = one.execute(
