@@ -26,6 +26,7 @@ ALL = [
         "kafka",
         "live",
         "operating",
+        "flames",
     ),
 ]
 

@@ -32,25 +32,24 @@ PATIENCE = 120.0
 
 def main() -> None:
     """Measure and print."""
-    with world("shards: refreshes a second of so many listeners") as found:
-        with found.connect() as one:
-            fill(one, ["leaflet"], ROWS)
-            one.execute(
-                "INSERT INTO benchmarks_counter (\"group\", count, filler) SELECT n, 0, '' "
-                "FROM generate_series(1, %s) n",
-                [KEYS],
-            )
-            _prime()
+    with world("shards: refreshes a second of so many listeners") as found, found.connect() as one:
+        fill(one, ["leaflet"], ROWS)
+        one.execute(
+            "INSERT INTO benchmarks_counter (\"group\", count, filler) SELECT n, 0, '' "
+            "FROM generate_series(1, %s) n",
+            [KEYS],
+        )
+        _prime()
+        _table(
+            f"one host, {ROWS:,} rows by pk, cheap",
+            {n: partial(_rate, found, one, n, 0.0, _drain) for n in SHARDS},
+        )
+        for seconds in LATENCIES:
             _table(
-                f"one host, {ROWS:,} rows by pk, cheap",
-                {n: partial(_rate, found, one, n, 0.0, _drain) for n in SHARDS},
+                f"a host each, {KEYS} computes of 20 ms, the server {2e3 * seconds:g} ms away",
+                {n: partial(_rate, found, one, n, seconds, _recompute) for n in SHARDS},
             )
-            for seconds in LATENCIES:
-                _table(
-                    f"a host each, {KEYS} computes of 20 ms, the server {2e3 * seconds:g} ms away",
-                    {n: partial(_rate, found, one, n, seconds, _recompute) for n in SHARDS},
-                )
-            _reading(one)
+        _reading(one)
 
 
 def _prime() -> None:
