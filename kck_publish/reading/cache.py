@@ -146,12 +146,15 @@ class Cache:
         return self.entry(key) if stored is None else as_entry(product, key, stored)
 
     def unset(self, key: str) -> bool:
-        """Remove what is stored under a key; whether there was something."""
+        """Remove what is stored under a key; whether there was something.
+
+        A product's key is removed after the commit of the caller's transaction, if there is one.
+        """
         product, _ = self._parse(key)
         return manual_write.take_away(self._address(product, key))
 
     def clear(self, product: str | None = None) -> None:
-        """Remove everything that is stored, or all of one product."""
+        """Remove everything that is stored, or all of one product; when, is as for ``unset``."""
         manual_write.clear(product)
 
     def is_set(self, key: str) -> bool:

@@ -2,7 +2,8 @@
 
 Outside a transaction of the caller's, a value that lives outside the database is written while its
 row is locked, after a row has been committed for it: whoever is killed in between leaves a row that
-the listener looks at. Inside one it is written after the commit; so is what a listener writes too.
+the listener looks at. Inside one it is written or removed after the commit; so is what a listener
+writes too, which would wait for the row until then.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def put(entry: Stored, check_version: int | None) -> Stored | None:
     """
     store = stores.current()
     entry = entry._replace(version=stores.new_version())
-    if not (in_transaction(connections[store.alias]) and _is_after_commit(store, entry)):
+    if not _is_after_commit(store, entry.address.key):
         _put(store, entry, check_version)
         return None
     with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
@@ -54,13 +55,15 @@ def put(entry: Stored, check_version: int | None) -> Stored | None:
     return entry._replace(primed_at=clock.now())
 
 
-def _is_after_commit(store: Store, entry: Stored) -> bool:
-    """Whether a transaction of the caller's must leave the entry's row alone.
+def _is_after_commit(store: Store, key: str) -> bool:
+    """Whether a transaction of the caller's is open, and must leave the key's row alone.
 
     A listener writes the keys of products, and would wait for the caller to commit. A value that no
     primer makes commits and rolls back with the caller where the store allows that.
     """
-    return not store.transactional or registry.find(entry.address.key) is not None
+    return in_transaction(connections[store.alias]) and (
+        not store.transactional or registry.find(key) is not None
+    )
 
 
 def _put(store: Store, entry: Stored, check_version: int | None, promised: bool = False) -> None:
@@ -112,12 +115,18 @@ class _Put:
 
 
 def take_away(address: Address) -> bool:
-    """Remove what is stored there; whether there was something. Raises as ``take_all_away``."""
-    return take_all_away([address]) > 0
+    """Remove what is stored there; whether there is something. Raises as ``take_all_away``."""
+    store = stores.current()
+    if not _is_after_commit(store, address.key):
+        return take_all_away([address]) > 0
+    with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
+        is_there = bool(store.look(cursor, [address]).entries)
+    transaction.on_commit(lambda: take_all_away([address]), using=store.alias, robust=True)
+    return is_there
 
 
 def take_all_away(addresses: Sequence[Address]) -> int:
-    """Remove what is stored there, in one transaction; how many were there.
+    """Remove what is stored there, at once and in one transaction; how many were there.
 
     Raises:
         StoreUnreachable: the store does not answer.
@@ -138,6 +147,18 @@ def take_all_away(addresses: Sequence[Address]) -> int:
 
 def clear(product: str | None) -> None:
     """Remove everything that is stored, or all of one product."""
+    store = stores.current()
+    if product is None:
+        is_later = in_transaction(connections[store.alias])
+    else:
+        is_later = _is_after_commit(store, product)
+    if is_later:
+        transaction.on_commit(lambda: _clear(product), using=store.alias, robust=True)
+    else:
+        _clear(product)
+
+
+def _clear(product: str | None) -> None:
     store = stores.current()
     with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
         store.clear(cursor, product)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -103,6 +104,42 @@ def test_a_set_in_a_transaction_locks_no_row() -> None:
     sql("UPDATE catalog_item SET amount = 7")
     drain()
     assert_fresh()
+
+
+@pytest.mark.parametrize(
+    "remove",
+    [
+        lambda: cache.unset("item_total/1"),
+        lambda: cache.clear("item_total"),
+        lambda: cache.clear(),
+    ],
+    ids=["unset", "clear a product", "clear"],
+)
+def test_a_removal_in_a_transaction_locks_no_row(remove: Callable[[], bool | None]) -> None:
+    """Of a key that a listener writes; it is gone after the commit, and there after a rollback."""
+    with suppress(ZeroDivisionError), transaction.atomic():
+        assert remove() in (True, None)
+        raise ZeroDivisionError
+    assert is_stored(1, 5)()
+    with transaction.atomic():
+        assert remove() in (True, None)
+        Session(lambda: sql("UPDATE catalog_item SET amount = 8")).result()
+        Session(drain).result()
+        assert is_stored(1, 8)()
+    assert stored("item_total/1") is None
+    assert cache.unset("item_total/1") is False
+    assert cache.get("item_total/1")["amount"] == 8
+    drain()
+    assert_fresh()
+
+
+def test_what_no_product_computes_is_removed_with_the_transaction() -> None:
+    cache.set("any/thing", 1)
+    with suppress(ZeroDivisionError), transaction.atomic():
+        assert cache.unset("any/thing")
+        assert not cache.is_set("any/thing")
+        raise ZeroDivisionError
+    assert cache.get("any/thing") == 1
 
 
 def test_the_version_that_a_set_in_a_transaction_tells() -> None:
