@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ..conf import settings
 from ..exceptions import UntrustedNearFile
+from ..stores.near.file_owner import others_may_write, require_own
 from ..stores.near.file_path import near_store
-from ..stores.near.ownership import others_may_write, require_own
 from .registry import Asks, Problem, diagnosis
 
 

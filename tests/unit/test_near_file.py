@@ -20,7 +20,7 @@ from kck_publish.clock import now
 from kck_publish.diagnosis.registry import diagnose
 from kck_publish.exceptions import UntrustedNearFile
 from kck_publish.reading.http import _tags_of, etag_of
-from kck_publish.stores.near import open_files, reader_file
+from kck_publish.stores.near import open_files, reader_lease
 from kck_publish.stores.near import reader as near_reader
 from kck_publish.stores.near.format import (
     OWNER,
@@ -280,7 +280,7 @@ def test_a_lease_of_an_earlier_look_does_not_count_once_it_was_said_that_nothing
     assert reader.includes("9:9:")  # nothing is read here
     file.put((), lease=Lease(clock() + 60, before, 0.0))  # by a follower that had stood still
     later = clock()
-    while clock() < later + reader_file.AGAIN * 2:
+    while clock() < later + reader_lease.AGAIN * 2:
         assert reader.get("a/1", FP) is None
     file.put((), lease=Lease(clock() + 60, clock(), 0.0))
     while reader.get("a/1", FP) is None:

@@ -2,6 +2,7 @@
 
 In come the keys whose entries were written (``journal``) and the keys that readers ask for
 (``hold_requests``); out go entries, while a lease holds. The follower writes (``writer``, over
-``locked_file`` and ``usage``), everybody else reads (``reader``), by one ``format``. This room
+``locked_file`` and ``usage``), everybody else reads (``reader``, while ``reader_lease`` sees the
+lease hold), by one ``format``; ``file_owner`` refuses the file of another Unix user. This room
 knows entries and snapshots, and nothing of how the follower waits or who may be served.
 """

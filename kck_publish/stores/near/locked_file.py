@@ -21,6 +21,7 @@ import lmdb
 
 from ...exceptions import UntrustedNearFile
 from . import open_files
+from .file_owner import require_own, require_own_folder
 from .format import (
     MAGIC,
     OWNER,
@@ -33,7 +34,6 @@ from .format import (
     read_owner,
     write_owner,
 )
-from .ownership import require_own, require_own_folder
 
 logger = logging.getLogger("kck_publish")
 

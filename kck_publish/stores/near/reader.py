@@ -1,6 +1,6 @@
 """The near store as its readers see it: an LMDB file that only ``writer`` writes.
 
-While the lease holds (see ``reader_file``), what is in the file was true at most its length ago.
+While the lease holds (see ``reader_lease``), what is in the file was true at most its length ago.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..types import Stored
 from . import open_files
 from .format import CLOCK, OWNER, body_name, clock, name_of, read_owner, unpack
 from .hold_requests import telling, tells
-from .reader_file import ReaderFile
+from .reader_lease import ReaderFile
 
 T = TypeVar("T")
 

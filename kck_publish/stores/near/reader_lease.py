@@ -1,4 +1,4 @@
-"""The near store's file as a reading process has it open, while its lease holds.
+"""Whether the near store's file is still kept true: its lease, and the file as a reader has it.
 
 The lease is renewed by ``listener.near_follower``; here it is read again when it has ended. One
 open environment a process, which threads share; it is closed before a fork and opened again when it
@@ -14,6 +14,7 @@ from typing import Any
 
 from ...exceptions import UntrustedNearFile
 from . import open_files
+from .file_owner import require_own
 from .format import (
     LEASE,
     OWNER,
@@ -26,7 +27,6 @@ from .format import (
     read_owner,
 )
 from .hold_requests import DAMAGED, Follower
-from .ownership import require_own
 
 try:
     import lmdb

@@ -1,4 +1,4 @@
-"""The owner of the near store's files: another user of the host must not plant values in them.
+"""The Unix owner of the near store's files: another user of the host must not plant values in them.
 
 A file is ours if it is a regular file, no link, of the user that this process runs as, and nobody
 else may write it. In a folder where others may write, with the sticky bit, they cannot touch what
