@@ -21,7 +21,7 @@ from ..products import encoding, registry
 from ..products.columns import fields_of, has_column
 from ..products.depends import Change, Depends
 from ..products.product import Computed, Parameters
-from . import beside, conditions
+from . import conditions, stored_state
 from .base import Aggregate
 from .columns import Column
 from .conditions import Where
@@ -151,7 +151,7 @@ class AggregateProduct(PrimerProduct):
     # Amending
 
     def amendable(self, body: bytes, shape: bytes | None) -> State:
-        _, state, state_shape = beside.parts(shape)
+        _, state, state_shape = stored_state.parts(shape)
         rows, states = encoding.decode(state, state_shape)
         bound = self.plan.aggregates.values()
         return State(
@@ -210,10 +210,10 @@ class AggregateProduct(PrimerProduct):
             aggregate.pack(each) for aggregate, each in zip(aggregates, value.states, strict=True)
         ]
         state = encoding.encode([value.rows, packed])
-        return encoding.Encoded(shown.body, beside.join(shown.shape, state))
+        return encoding.Encoded(shown.body, stored_state.join(shown.shape, state))
 
     def decode(self, body: bytes, shape: bytes | None) -> Any:
-        return encoding.decode(body, beside.parts(shape)[0])
+        return encoding.decode(body, stored_state.parts(shape)[0])
 
     def before_set(self, value: Any, parameters: Parameters) -> None:
         super().before_set(self.show(value), parameters)

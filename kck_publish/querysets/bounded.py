@@ -23,9 +23,9 @@ from ..exceptions import Reprime, UnreadableValue
 from ..log.change import Change
 from ..products.paths import Node
 from .keeping_rows import names_of, plain
+from .kept_columns import Places, Primed
 from .notes import Main
 from .order import Term
-from .places import Places, Primed
 from .plan import Form
 
 

@@ -9,15 +9,15 @@ from django.db.models import QuerySet
 
 from ..products.columns import concrete
 from ..products.parameters import Parameter
+from .exact_conditions import sure
 from .joined import Table
 from .keeping_groups import kept_groups
 from .keeping_rows import kept_rows, plain
 from .keeping_totals import kept_totals
 from .kept import Kept, Source, bare
+from .kept_columns import Place, Places, Primed
 from .notes import Main
-from .places import Place, Places, Primed
 from .plan import Form, Joined
-from .sure import sure
 
 
 def keep(

@@ -11,9 +11,9 @@ from django.db.models.functions import Collate
 
 from .keeping_rows import again, names_of, plain, values_as
 from .kept import Source
+from .kept_columns import Place, Places, Primed
 from .kept_totals import KeptGroups
 from .order import Listing, Term
-from .places import Place, Places, Primed
 from .totals import total
 
 

@@ -18,10 +18,10 @@ from django.db.models.query import (
 
 from ..conf import settings
 from .kept import Source
+from .kept_columns import Places, Primed
 from .kept_rows import KeptRows
 from .notes import Main
 from .order import Listing, Row, Term
-from .places import Places, Primed
 
 # At least so many rows are kept beyond a slice, if nobody says.
 RESERVE = 10

@@ -11,8 +11,8 @@ from django.conf import settings as django_settings
 from django.db.models.expressions import Value
 
 from .kept import Source
+from .kept_columns import Places, Primed
 from .kept_totals import KeptTotals
-from .places import Places, Primed
 from .plan import Form
 from .probe import answered
 from .totals import Total, total

@@ -22,8 +22,8 @@ from ..log.change import Change
 from ..products.column_fits import fitted
 from ..products.parameters import Parameter
 from ..products.product import Parameters
-from .places import Place, Places
-from .sure import Check
+from .exact_conditions import Check
+from .kept_columns import Place, Places
 
 # Of longer values nothing is kept: they are primed.
 MANY = 5000

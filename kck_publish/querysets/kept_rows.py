@@ -12,8 +12,8 @@ from django.db.models.functions import RowNumber
 from ..exceptions import Reprime
 from ..products.product import Parameters
 from .kept import MANY, Image, Kept, Source, State
+from .kept_columns import Place, Places
 from .order import Listing, Row
-from .places import Place, Places
 
 _PLACE = "kck_place"
 

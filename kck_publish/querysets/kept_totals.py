@@ -12,8 +12,8 @@ from django.db.models.expressions import OrderBy
 from ..exceptions import Reprime
 from ..products.product import Parameters
 from .kept import MANY, Image, Kept, Source, State
+from .kept_columns import Place, Places
 from .order import Listing, Row
-from .places import Place, Places
 from .totals import Total
 
 Images = Sequence[tuple[Image | None, Image | None]]

@@ -11,7 +11,7 @@ from django.db.models.expressions import OrderBy
 
 from ..aggregates.columns import Reversed
 from ..exceptions import Reprime
-from .sure import numbered
+from .exact_conditions import numbered
 
 Row = list[Any]
 

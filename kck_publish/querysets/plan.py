@@ -21,10 +21,10 @@ from ..products.path_rows import Way
 from ..products.paths import Node, Tree
 from ..products.touched_keys import SHOWN
 from .joined import Table, opaque, trees
+from .joined_changes import told
 from .notes import SELECTS, Notes
 from .probe import Run, runs
 from .reading import Reading
-from .telling import told
 
 # Of more parameters that may be None not all combinations are looked at.
 MANY = 4

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
-from ..aggregates import beside
+from ..aggregates import stored_state
 from ..exceptions import Reprime, Unserializable
 from ..log.change import Change
 from ..products import encoding
@@ -15,7 +15,7 @@ from .bounded import Bounded, Unmoved, bounded
 from .formed import FormedProduct
 from .keeping import keep, look_up
 from .kept import Kept, State
-from .places import Primed
+from .kept_columns import Primed
 from .plan import Read
 from .values import Values
 
@@ -141,7 +141,7 @@ class QuerySetProduct(FormedProduct):
     def amendable(self, body: bytes, shape: bytes | None) -> Any:
         if self.kept is None and self.bounded is None:
             return super().amendable(body, shape)
-        _, state, state_shape = beside.parts(shape)
+        _, state, state_shape = stored_state.parts(shape)
         stored = encoding.decode(state, state_shape) if state else None
         if self.kept is None:
             return Unmoved(body, shape, stored)
@@ -194,11 +194,11 @@ class QuerySetProduct(FormedProduct):
             Unserializable
         ):  # NaN orders the rows, say: the value is stored, and primed next time
             state = encoding.encode(None)
-        return encoding.Encoded(made.body, beside.join(made.shape, state))
+        return encoding.Encoded(made.body, stored_state.join(made.shape, state))
 
     def decode(self, body: bytes, shape: bytes | None) -> Any:
         return self._values.load(self.plain_value(body, shape))
 
     def plain_value(self, body: bytes, shape: bytes | None) -> Any:
         alone = self.kept is None and self.bounded is None
-        return encoding.decode(body, shape if alone else beside.parts(shape)[0])
+        return encoding.decode(body, shape if alone else stored_state.parts(shape)[0])

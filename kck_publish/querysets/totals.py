@@ -17,12 +17,12 @@ from django.db.models import Sum as SQLSum
 from django.db.models.expressions import Star, Value
 from django.db.models.functions import Coalesce
 
-from ..aggregates import sums
+from ..aggregates import exact_sums
 from ..aggregates.base import Scalar
-from ..aggregates.scalars import Count, Max, Min, Sum
+from ..aggregates.count_sum_min_max import Count, Max, Min, Sum
 from ..conf import settings
-from .places import Place, Places, Primed
-from .sure import Check, sure
+from .exact_conditions import Check, sure
+from .kept_columns import Place, Places, Primed
 
 _ADDED = ("integer", "decimal", "duration")
 _ORDERED = (*_ADDED, "date", "datetime", "time")
@@ -119,7 +119,7 @@ def _sum(part: Any, place: Place | None) -> tuple[Scalar, list[Any]]:
     if place is None or place.kind not in _ADDED or place.field.is_relation:
         raise Primed("a Sum of what is no column of integers, decimals or durations")
     machine = Sum(place.name)
-    machine.column, machine.sums = place, sums.BY_KIND[place.kind]
+    machine.column, machine.sums = place, exact_sums.BY_KIND[place.kind]
     return machine, [_again(part, SQLCount), _again(part, SQLSum)]
 
 

@@ -13,7 +13,7 @@ from django.db.models import Sum as SQLSum
 
 from ..exceptions import Reprime
 from ..public_names import public_in
-from . import sums
+from . import exact_sums
 from .base import OfColumn, Scalar, Tallied
 from .columns import Column
 
@@ -74,9 +74,9 @@ class Sum(OfColumn, Scalar):
     def prepare(self, model: type[Model]) -> None:
         super().prepare(model)
         advice = "Columns of integers, decimals, floats and durations can be added up."
-        kinds = () if self.column.field.is_relation else tuple(sums.BY_KIND)
+        kinds = () if self.column.field.is_relation else tuple(exact_sums.BY_KIND)
         self.column.check(type(self).__name__, kinds, advice)
-        self.sums = sums.BY_KIND[self.column.kind]
+        self.sums = exact_sums.BY_KIND[self.column.kind]
 
     def expressions(self) -> Sequence[Any]:
         column = F(self.column.attname)
@@ -110,7 +110,7 @@ class FloatSum(Sum, Tallied):
 
     def tally(self, counts: Iterable[tuple[Any, int]]) -> list[Any]:
         known = list(counts)
-        return [sum(times for _, times in known), sums.total("float", known)]
+        return [sum(times for _, times in known), exact_sums.total("float", known)]
 
     def change(self, state: list[Any], image: Mapping[str, Any], sign: int) -> list[Any]:
         value = self.column.value_in(image)

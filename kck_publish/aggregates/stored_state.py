@@ -1,4 +1,4 @@
-"""A state that is stored beside the shown value: behind its shape, where readers do not look."""
+"""How a state is stored with the shown value: behind its shape, where readers do not look."""
 
 from __future__ import annotations
 

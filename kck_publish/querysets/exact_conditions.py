@@ -12,7 +12,7 @@ from django.db.models.lookups import Lookup
 from django.db.models.sql.where import WhereNode
 
 from ..aggregates.conditions import TESTS
-from .places import Place, Places, Primed
+from .kept_columns import Place, Places, Primed
 
 # True, False, or None for SQL's "unknown".
 Check = Callable[[Mapping[str, Any]], bool | None]
