@@ -2,9 +2,9 @@
 
 A session knows what it wrote last (see ``own_session_writes``). A request may have written in
 several sessions, some of them closed by now; and the same browser's earlier requests wrote in
-others, which the browser itself says, by the tokens of ``request.read_your_writes``.
-``reading.own_writes`` asks here for those that count for a read; ``statements`` notes here which
-sessions may have written.
+others, which the browser itself says, by the tokens of ``request.own_writes_cookies``.
+``reading.read_with_own_writes`` asks here for those that count for a read; ``statements`` notes
+here which sessions may have written.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from .. import clock
 from ..log.keys import identify
 from ..postgres import Cursor
 from ..products.graph import Graph
-from ..reading.hand_set import FINGERPRINT
+from ..reading.manual_values import FINGERPRINT
 from ..stores import HAND, READER, Address
 
 # So many rows are looked at for one page, and taken at once by who acts on all.

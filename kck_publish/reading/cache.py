@@ -19,7 +19,7 @@ from ..products import compute, encoding, registry
 from ..products.product import Parameters, Product
 from ..public_names import public_in
 from ..stores import HAND, Address, Stored
-from . import hand_set, manual_write
+from . import manual_values, manual_write
 from .entries import check_size
 from .freshness import expired
 from .prime import anew
@@ -211,7 +211,7 @@ class Cache:
         return product, product.parameters_of(key)
 
     def _address(self, product: Product | None, key: str) -> Address:
-        return Address(key, product.fingerprint if product else hand_set.FINGERPRINT)
+        return Address(key, product.fingerprint if product else manual_values.FINGERPRINT)
 
     def _stored(self, product: Product | None, key: str) -> Stored | None:
         store = stores.current()
@@ -223,7 +223,7 @@ class Cache:
     def _by_hand(self, key: str) -> Any:
         stored, scope = self._stored(None, key), compute.current()
         if scope is not None:
-            hand_set.note_read(scope, self._address(None, key), stored)
+            manual_values.note_read(scope, self._address(None, key), stored)
         if stored is None:
             raise registry.unknown(key)
         return value_of(None, key, stored)

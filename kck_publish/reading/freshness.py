@@ -21,7 +21,7 @@ from ..products import registry
 from ..products.product import Product
 from ..stores import Address, Own, Store, Stored
 from . import unwritable
-from .own_writes import is_over_products
+from .read_with_own_writes import is_over_products
 
 # The soft expiries of values outside that this process has asked the table about.
 MANY_ASKED = 1000

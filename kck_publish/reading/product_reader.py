@@ -9,7 +9,7 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from ..products import registry
 from ..products.product import Product, UnparsedKeys
-from . import awaiting, watching
+from . import async_reads, watching
 from .near import NearLookup, lookup_of
 from .read import Answers, answer_to, answers
 from .values import bytes_of, value_of
@@ -102,13 +102,13 @@ class ProductReader(Generic[P, R_co]):
     async def aget(self, *args: P.args, **parameters: P.kwargs) -> R_co:
         """``get`` for asynchronous code: reads of one turn of the loop ask together."""
         near = self._given(args)
-        product, body = near.product, awaiting.body_at_hand(near, parameters)
+        product, body = near.product, async_reads.body_at_hand(near, parameters)
         value: R_co
         if body is not None:
             value = product.decode(body, None)
             return value
         key = product.key_of(parameters)
-        value = await awaiting.read(
+        value = await async_reads.read(
             product, [key], lambda found: value_of(product, key, found[key])
         )
         return value
@@ -116,11 +116,11 @@ class ProductReader(Generic[P, R_co]):
     async def aget_bytes(self, *args: P.args, **parameters: P.kwargs) -> bytes:
         """``get_bytes`` for asynchronous code, as ``aget``."""
         near = self._given(args)
-        at_hand = awaiting.body_at_hand(near, parameters)
+        at_hand = async_reads.body_at_hand(near, parameters)
         if at_hand is not None:
             return at_hand
         product, key = near.product, near.product.key_of(parameters)
-        body: bytes = await awaiting.read(
+        body: bytes = await async_reads.read(
             product, [key], lambda found: bytes_of(product, key, found[key])
         )
         return body
@@ -139,7 +139,7 @@ class ProductReader(Generic[P, R_co]):
         """``get_many`` for asynchronous code, as ``aget``."""
         product = self.product
         keys = [product.key_of(each) for each in parameters]
-        values: list[Any] = await awaiting.read(
+        values: list[Any] = await async_reads.read(
             product, keys, lambda found: _values(product, keys, found, default), strict=False
         )
         return values

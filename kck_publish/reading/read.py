@@ -20,7 +20,7 @@ from ..stores import Address, Read, Reading, Stored
 from . import near_entries, observed, request_memo
 from .counts import counts
 from .freshness import expired
-from .own_writes import Ask
+from .read_with_own_writes import Ask
 from .single import at_once
 from .tiers import Tiers
 from .values import Answer

@@ -13,9 +13,9 @@ from ..capture import own_session_writes
 from ..products import registry
 from ..products.product import Parameters
 from ..stores import Address
-from . import hand_set
-from .own_writes import Ask
+from . import manual_values
 from .read import answers, reading_ahead
+from .read_with_own_writes import Ask
 from .values import value_of
 
 logger = logging.getLogger("kck_publish")
@@ -34,7 +34,7 @@ def several(
         prime: whether to compute values that are not stored; the primer's own setting when None.
     """
     ask = ahead_of(grouped, by_hand)
-    values = hand_set.values_at(by_hand, ask)
+    values = manual_values.values_at(by_hand, ask)
     for name, wanted in grouped.items():
         product = registry.get(name)
         given = answers(product, wanted, prime, strict=False, ask=ask)

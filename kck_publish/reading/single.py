@@ -14,7 +14,7 @@ from ..exceptions import StoreUnreachable
 from ..products import registry
 from ..products.product import Product
 from ..stores import Address, Stored
-from .own_writes import Ask
+from .read_with_own_writes import Ask
 
 
 def at_once(product: Product, key: str) -> Stored | Ask | None:

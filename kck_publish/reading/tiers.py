@@ -19,11 +19,11 @@ from ..postgres import describe
 from ..products import compute
 from ..products.product import Product, Wanted
 from ..stores import Address, Own, Reading, Store, Stored
-from . import near_entries, observed, own_writes
+from . import near_entries, observed, read_with_own_writes
 from .counts import counts
 from .freshness import Serving, Verdict, in_transaction
-from .own_writes import Ask
 from .prime import prime
+from .read_with_own_writes import Ask
 from .values import Answer
 
 logger = logging.getLogger("kck_publish")
@@ -128,7 +128,7 @@ class Tiers:
         product, scope = self._product, self._scope
         addresses = [Address(key, product.fingerprint) for key in wanted]
         if scope is None or scope.batch is None:
-            return own_writes.read(product, store, addresses, self._ask)
+            return read_with_own_writes.read(product, store, addresses, self._ask)
         # In a batch nothing is one's own: what it computes is the state of its snapshot.
         return (self._ask or store.read)(addresses, []), None
 

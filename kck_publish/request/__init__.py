@@ -17,7 +17,7 @@ from .model_fetchers import (
     PrimaryKeyFetcherFactory,
     ValueBoundDataFetcher,
 )
-from .read_your_writes import ReadYourWritesMiddleware
+from .own_writes_cookies import ReadYourWritesMiddleware
 
 __all__ = [
     "AbstractChildModelByAttrFetcher",

@@ -13,7 +13,7 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from ..products import registry
 from ..products.product import Product, UnparsedKeys
-from ..reading import awaiting
+from ..reading import async_reads
 from ..reading.read import answer_to, answers
 from ..reading.values import value_of
 from .lookup_access import M, RowAccess
@@ -126,13 +126,13 @@ class RowReader(RowAccess[M]):
         """``get`` for asynchronous code: reads of one turn of the loop ask together."""
         near = self._lookup(tuple(lookup))
         product: Any = near.product
-        body = awaiting.body_at_hand(near, lookup)
+        body = async_reads.body_at_hand(near, lookup)
         row: M
         if body is not None:
             row = product.row(body)
             return self._fresh(row) if self._is_proxy else row
         key = near.key_of(lookup)
-        row = await awaiting.read(
+        row = await async_reads.read(
             product, [key], lambda found: self._row_of(product, key, found[key])
         )
         return row
@@ -154,7 +154,7 @@ class RowReader(RowAccess[M]):
         """``in_bulk`` for asynchronous code, as ``aget``."""
         near = self._lookup((field_name,))
         product, keys = near.product, self._keys_of(near, field_name, values)
-        rows: list[M] = await awaiting.read(
+        rows: list[M] = await async_reads.read(
             product, keys, lambda found: self._rows_of(product, found)
         )
         return self._by_value(field_name, rows)
@@ -163,7 +163,7 @@ class RowReader(RowAccess[M]):
         """``filter`` for asynchronous code, as ``aget``."""
         product = self.product_of(tuple(lookup), lists=True)
         key = self._key_of(product, lookup)
-        rows: list[M] = await awaiting.read(
+        rows: list[M] = await async_reads.read(
             product, [key], lambda found: self._list_of(product, key, found[key])
         )
         return rows

@@ -551,7 +551,7 @@ def test_own_writes() -> None:
 
 
 def test_writes_of_an_earlier_request_of_the_same_browser(wait_until: Callable[..., Any]) -> None:
-    """In another session: the reader brings them along (see ``read_your_writes``)."""
+    """In another session: the reader brings them along (see ``own_writes_cookies``)."""
     total()
     drain()
 

@@ -17,7 +17,7 @@ from django.urls import path
 from example_app.embedded_postgres import PostgresServer
 from kck_publish.capture import own_pooled_writes
 from kck_publish.listener.listener import Listener
-from kck_publish.request.read_your_writes import PREFIX
+from kck_publish.request.own_writes_cookies import PREFIX
 from kck_publish.stores.cursor import PREPARE
 from tests.catalog.fixtures import Session, computes, drain, sql
 from tests.catalog.models import Item, Tag

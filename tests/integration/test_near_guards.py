@@ -30,7 +30,7 @@ from kck_publish.products import registry
 from kck_publish.reading import near as reading_near
 from kck_publish.reading import near_entries
 from kck_publish.request import GlobalRequest
-from kck_publish.request.read_your_writes import ReadYourWritesMiddleware
+from kck_publish.request.own_writes_cookies import ReadYourWritesMiddleware
 from kck_publish.stores.near import journal
 from kck_publish.stores.near import reader as near_reader
 from kck_publish.stores.near.format import clock

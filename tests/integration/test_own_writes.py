@@ -257,7 +257,7 @@ def test_a_batch_between_the_questions_for_the_value_and_for_what_is_handled(
         return own(*arguments)
 
     write()
-    monkeypatch.setattr("kck_publish.reading.own_writes.read_own", drained_before)
+    monkeypatch.setattr("kck_publish.reading.read_with_own_writes.read_own", drained_before)
     assert look() == NEW
 
 

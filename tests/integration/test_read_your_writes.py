@@ -24,7 +24,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import path
 
 from kck_publish.capture import own_request_writes, own_session_writes
-from kck_publish.request.read_your_writes import PREFIX, ReadYourWritesMiddleware
+from kck_publish.request.own_writes_cookies import PREFIX, ReadYourWritesMiddleware
 from kck_publish.stores import read_own
 from tests.catalog.fixtures import Session, another_session, computes, drain, sql
 from tests.catalog.models import Author, Book, Edition, Item, Tag
@@ -323,7 +323,7 @@ def test_a_request_waits_a_little_for_the_listener(middleware: Any) -> None:
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kck_publish.reading.own_writes.read_own", noting)
+        patch.setattr("kck_publish.reading.read_with_own_writes.read_own", noting)
         reader = Session(lambda: mine.get("/item"))
         assert waiting.wait(20)
         assert get(other) == [5, 0, 1]  # nobody else waits

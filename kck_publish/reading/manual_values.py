@@ -13,8 +13,8 @@ from ..log.keys import product_of
 from ..products import compute, encoding
 from ..stores import Address, Read, Stored
 from .freshness import expired, in_transaction
-from .own_writes import Ask
 from .read import note
+from .read_with_own_writes import Ask
 from .values import value_of
 
 # The fingerprint of values without a product: their format alone.

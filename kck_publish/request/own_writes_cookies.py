@@ -1,9 +1,9 @@
 """Read-your-writes across requests: the browser carries its own last writes as signed tokens.
 
 A request that has written hands out a cookie with the numbers of its transactions and what they
-wrote; ``reading.own_writes`` holds later requests of the same browser to it, until the listener has
-passed them. Each token has a cookie of its own, named after its transaction: requests that run at
-the same time must not take away, or overwrite, what another of them has just handed out.
+wrote; ``reading.read_with_own_writes`` holds later requests of the same browser to it, until the
+listener has passed them. Each token has a cookie of its own, named after its transaction: requests
+that run at the same time must not take away, or overwrite, what another of them has handed out.
 
 With near stores, the next request may be answered by a host whose copy is older than this one's, by
 the length of a lease at the most. For so long another cookie has the browser's reads go round them.
