@@ -17,7 +17,7 @@ from .log.consumers import SHARD, consumers, held
 from .log.lag import lags
 from .ops import workers
 from .postgres import Cursor
-from .refresh import pausing, schedule
+from .refresh import paused_products, schedule
 from .refresh.failures import RETRYING_AND_DEAD
 
 # A change is unhandled while some shard's cursor does not see it.
@@ -136,7 +136,7 @@ def status(max_lag: float = 5.0, alias: str | None = None) -> Status:
         plans = schedule.plans(cursor)
         watched: dict[str, Report] = {"kafka": {}}
         watched |= {name: report(cursor) for name, (report, _) in _watched.items()}
-        paused = pausing.pauses(cursor)
+        paused = paused_products.pauses(cursor)
     lag = behind.longest
     triggers = [str(problem) for problem in diagnose("triggers", alias)]
     problems = [*triggers]

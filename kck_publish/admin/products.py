@@ -14,7 +14,7 @@ from ..log import refreshes
 from ..ops.figures import Figures, figures
 from ..ops.verify import audit_products
 from ..products import registry
-from ..refresh import pausing
+from ..refresh import paused_products
 from .acts import Act, Selection
 from .log import record
 from .page import Page
@@ -75,7 +75,9 @@ class ProductsPage(Page):
     def pause(self, request: HttpRequest, selection: Selection) -> str:
         """Have nothing computed of them."""
         with transaction.atomic(using=settings.DATABASE):
-            paused = pausing.pause(self.names(request, selection), request.user.get_username())
+            paused = paused_products.pause(
+                self.names(request, selection), request.user.get_username()
+            )
             record(request, self.model, paused, "Paused.")
         return f"Paused {_products(paused)}: nothing is computed, and changes are kept."
 
@@ -83,9 +85,9 @@ class ProductsPage(Page):
         """Have all done that was postponed."""
         names = selection.names
         if selection.everything:  # those too that no code declares any more
-            names = _matching(request, pausing.all_paused())
+            names = _matching(request, paused_products.all_paused())
         with transaction.atomic(using=settings.DATABASE):
-            resumed = pausing.resume(names)
+            resumed = paused_products.resume(names)
             record(request, self.model, resumed, "Resumed.")
         return f"Resumed {_products(resumed)}: what has changed meanwhile is primed now."
 
@@ -114,7 +116,7 @@ def _matching(request: HttpRequest, names: Sequence[str]) -> list[str]:
 
 
 def _listed() -> list[str]:
-    return [name for name in registry.graph().products if not name.endswith(pausing.DOMAIN)]
+    return [name for name in registry.graph().products if not name.endswith(paused_products.DOMAIN)]
 
 
 def _ordered(rows: list[Figures], order: str) -> list[Figures]:

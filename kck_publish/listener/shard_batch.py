@@ -26,7 +26,7 @@ from ..postgres import Asked, is_locked, is_passing
 from ..products import registry
 from ..products.domain import pages
 from ..products.product import Product
-from ..refresh import backlog, pausing
+from ..refresh import backlog, paused_products
 from ..refresh.backlog import Deferred
 from ..refresh.batch import Batch
 from ..refresh.compute_transaction import KEEP, ComputeTransaction
@@ -49,7 +49,7 @@ _WAITS = f"""
 SELECT coalesce(({ANY_UNSEEN}), false)
     OR EXISTS (SELECT FROM kck_publish_failure WHERE due_at <= %(now)s
                   AND fingerprint = ANY (%(mine)s) AND bucket %% %(shards)s = %(shard)s
-                  AND {pausing.UNPAUSED})
+                  AND {paused_products.UNPAUSED})
 """
 
 
@@ -174,7 +174,7 @@ def domains(desk: psycopg.Connection[Any], place: OwnedShard, losses: Losses) ->
     """What of the eager products' domains is not stored, and what is stored and has left them."""
     work = Work()
     with desk.cursor() as cursor:
-        paused = pausing.paused(cursor)
+        paused = paused_products.paused(cursor)
     for product in registry.graph().products.values():
         if product.eager and product.name in paused:
             work.domains[product.name] = None  # which the batch postpones

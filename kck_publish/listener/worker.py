@@ -28,7 +28,7 @@ from .batch_signals import Backlogs, tell_batch
 from .due_times import DueTimes
 from .heartbeat import Heartbeat
 from .maintenance import Maintenance
-from .pause import patience
+from .pause_between_batches import patience
 from .round import Round
 from .shard import OwnedShard
 from .signs_of_life import SignsOfLife

@@ -14,7 +14,7 @@ from typing import Any
 from .. import clock
 from ..postgres import Cursor
 from ..refresh.failures import RETRYING_AND_DEAD
-from ..refresh.pausing import DOMAIN
+from ..refresh.paused_products import DOMAIN
 
 # So many entries of a product are looked at; of more, statistics tell.
 COUNTED = 100

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..products import registry
 from ..products.product import Product
-from ..refresh.pausing import DOMAIN
+from ..refresh.paused_products import DOMAIN
 
 
 def may_be_shown(product: Product | None) -> bool:

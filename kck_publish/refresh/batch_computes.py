@@ -7,7 +7,7 @@ from typing import Any
 
 from ..products.compute import compute
 from ..products.product import Computed, Parameters, Product
-from .pausing import Postponing
+from .paused_products import Postponing
 from .session import Session
 from .tasks import Work
 

@@ -17,7 +17,7 @@ from ..products.graph import Graph
 from ..products.product import Parameters, Product
 from ..stores import Store, edges
 from .errors import describe
-from .pausing import Postponing
+from .paused_products import Postponing
 from .session import Session
 from .tasks import Work, matches
 from .user_calls import CallFailedError

@@ -20,7 +20,7 @@ from ..retry_policy import Retry
 from ..stores import Address
 from ..stores.arrays import AMONG, identities
 from .errors import keep
-from .pausing import UNPAUSED
+from .paused_products import UNPAUSED
 
 #: Of failures: how many are tried again, and how many are dead letters.
 RETRYING_AND_DEAD = """

@@ -9,7 +9,7 @@ from ..log.snapshot import Snapshot
 from ..products.graph import Graph
 from ..stores import Address, Query, Store, Stored, edges
 from . import failures
-from .pausing import PAUSED, Postponing, names_of
+from .paused_products import PAUSED, Postponing, names_of
 from .session import Session
 from .tasks import Work
 

@@ -31,10 +31,10 @@ from .log_span import Span
 from .outcome import Act, Fate, Outcome
 from .prefetch import Survey
 from .session import Session
-from .settle import settle
 from .tasks import Task, Work
 from .uncomputed import Uncomputed
 from .write import Writer
+from .write_decision import settle
 
 
 class Refresher:

@@ -24,7 +24,7 @@ from ..products import registry
 from ..products.product import Product
 from ..products.timetable import Timetable, timetable
 from .errors import describe
-from .pausing import UNPAUSED
+from .paused_products import UNPAUSED
 
 logger = logging.getLogger(__name__)
 

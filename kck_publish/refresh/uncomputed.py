@@ -10,7 +10,7 @@ from ..stores import HAND, Address, Stored
 from .carry_over import Left
 from .expand import Spreading
 from .outcome import Act, Fate
-from .pausing import Postponing
+from .paused_products import Postponing
 from .tasks import Task
 
 

@@ -11,7 +11,7 @@ from ..products.graph import Graph
 from ..stores import Address, Outgoing, Store, Stored, edges
 from . import failures
 from .outcome import Act, Fate
-from .pausing import Postponing
+from .paused_products import Postponing
 from .session import Session
 
 

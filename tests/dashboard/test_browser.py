@@ -12,7 +12,7 @@ from django.contrib.sites.models import Site
 
 from kck_publish.listener.listener import Listener
 from kck_publish.models import History
-from kck_publish.refresh import pausing
+from kck_publish.refresh import paused_products
 from tests.browser import barriers, browsing, complaints, hosts
 from tests.catalog.fixtures import drain, interfering
 from tests.catalog.models import Item
@@ -113,12 +113,12 @@ def test_an_open_page_follows_without_being_loaded_again(
     with logged_in(port) as driver:
         driver.execute_script("window.same = true")
         assert texts(driver, "[data-part=paused] a") == []
-        pausing.pause(["item_total"], "ops")
+        paused_products.pause(["item_total"], "ops")
         wait_until(lambda: texts(driver, "[data-part=paused] a") == ["item_total"])
         driver.find_element("link text", "item_total").click()
         wait_until(lambda: texts(driver, ".tile .badge") == ["paused"])
         driver.execute_script("window.same = true")
-        pausing.resume(["item_total"])
+        paused_products.resume(["item_total"])
         wait_until(lambda: texts(driver, ".tile .badge") == ["up to date"])
         assert driver.execute_script("return window.same")
 

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from kck_publish.listener.listener import Listener
 from kck_publish.models import History
-from kck_publish.refresh import pausing
+from kck_publish.refresh import paused_products
 from kck_publish.testing import travel
 from tests.catalog.fixtures import drain, interfering, sql
 from tests.catalog.models import Item
@@ -64,7 +64,7 @@ def test_who_has_a_page_is_not_sent_it_again(page: str, item: Item, chief: Clien
     again = chief.get(page, headers={"If-None-Match": tag})
     assert (again.status_code, again.content) == (304, b"")
     assert "Content-Security-Policy" in again.headers
-    pausing.pause(["item_total"], "ops")
+    paused_products.pause(["item_total"], "ops")
     if "graph" not in page or "json" in page:
         assert chief.get(page, headers={"If-None-Match": tag}).status_code == 200
 
@@ -143,7 +143,7 @@ def test_messages_are_hidden_where_values_are(
 
 
 def test_a_paused_product(item: Item, chief: Client) -> None:
-    pausing.pause(["item_total"], "ops <b>")
+    paused_products.pause(["item_total"], "ops <b>")
     item.amount = 6
     item.save()
     drain()

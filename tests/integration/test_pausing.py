@@ -11,7 +11,7 @@ from django.test import override_settings
 
 from kck_publish import Behind, Cache, Depends, IntegerParameter, Primer
 from kck_publish.products import registry
-from kck_publish.refresh import pausing
+from kck_publish.refresh import paused_products
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog.fixtures import Session, computes, drain, interfering, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item
@@ -73,16 +73,16 @@ def test_changes_are_kept_and_nothing_is_computed(items: list[Item], shards: int
 
 def test_a_change_from_before_the_pause_is_handled_after_it(items: list[Item]) -> None:
     sql("UPDATE catalog_item SET amount = 7")
-    pausing.pause(["item_total"])
+    paused_products.pause(["item_total"])
     drain()
     assert amount(1) == 1
-    pausing.resume(["item_total"])
+    paused_products.resume(["item_total"])
     drain()
     assert amount(1) == 7
 
 
 def test_when_behind_says_what_is_read(items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
-    pausing.pause(["item_total"])
+    paused_products.pause(["item_total"])
     sql('UPDATE catalog_item SET amount = 7 WHERE "group" = 1')
     drain()
     assert amount(1) == 1
@@ -115,7 +115,7 @@ def test_a_whole_product_and_an_eager_domain(items: list[Item]) -> None:
     try:
         drain()
         assert cache.get("squares/3") == 10
-        pausing.pause(["squares"])
+        paused_products.pause(["squares"])
         asked.clear()
         sql("TRUNCATE catalog_item CASCADE")
         Item.objects.create(name="late", group=99, amount=1)
@@ -124,7 +124,7 @@ def test_a_whole_product_and_an_eager_domain(items: list[Item]) -> None:
         assert asked == []
         assert stored("squares/3").behind  # type: ignore[union-attr]
         assert stored("squares/99") is None
-        pausing.resume(["squares"])
+        paused_products.resume(["squares"])
         drain()
         assert stored("squares/3") is None
         assert stored("squares/99").body == b"10"  # type: ignore[union-attr]
@@ -145,7 +145,7 @@ def shelf(transactional_db: None) -> Book:
 
 
 def test_what_depends_on_it_follows_when_it_is_resumed(shelf: Book) -> None:
-    pausing.pause(["stock"])
+    paused_products.pause(["stock"])
     sql("UPDATE catalog_edition SET copies = 11")
     with computes() as seen:
         drain()
@@ -155,7 +155,7 @@ def test_what_depends_on_it_follows_when_it_is_resumed(shelf: Book) -> None:
         drain()
     assert set(seen) == {"shelf", "titles"}
     assert cache.get("shelf/1") == {"U": 10}
-    pausing.resume(["stock"])
+    paused_products.resume(["stock"])
     drain()
     assert cache.get("shelf/1") == {"U": 11}
     assert_fresh()
@@ -163,13 +163,13 @@ def test_what_depends_on_it_follows_when_it_is_resumed(shelf: Book) -> None:
 
 def test_a_batch_that_began_before_the_resume(items: list[Item]) -> None:
     """It finds the product paused, and writes when it is not any more: nothing is forgotten."""
-    pausing.pause(["item_total"])
+    paused_products.pause(["item_total"])
     sql("UPDATE catalog_item SET amount = 7, name = name || 'x' WHERE \"group\" = 1")
     resumed: list[list[str]] = []
 
     def resume(product: str, parameters: Any) -> None:
         if product == "item_names" and not resumed:
-            resumed.append(Session(lambda: pausing.resume(["item_total"])).result())
+            resumed.append(Session(lambda: paused_products.resume(["item_total"])).result())
 
     with interfering(resume):
         drain()
@@ -182,16 +182,16 @@ def test_a_batch_that_began_before_the_resume(items: list[Item]) -> None:
 
 def test_a_resume_waits_for_a_batch_that_writes(items: list[Item]) -> None:
     """What a batch has noted, and not committed, is not passed over."""
-    from kck_publish.refresh.pausing import Postponing
+    from kck_publish.refresh.paused_products import Postponing
     from tests.catalog.fixtures import another_session
 
-    pausing.pause(["item_total"])
+    paused_products.pause(["item_total"])
     with another_session(autocommit=False) as batch:
         postponing = Postponing(frozenset({"item_total"}))
         postponing.key(registry.get("item_total"), "item_total/1")
         with batch.cursor() as cursor:
             postponing.write(cursor, 0, 1)
-        resuming = Session(lambda: pausing.resume(["item_total"]))
+        resuming = Session(lambda: paused_products.resume(["item_total"]))
         resuming.join(0.3)
         assert resuming.is_alive()
         batch.commit()
@@ -211,12 +211,12 @@ def test_a_retry_waits_for_the_resume(items: list[Item]) -> None:
 
     with interfering(fail):
         drain()
-    pausing.pause(["fragile"])
+    paused_products.pause(["fragile"])
     with travel(timedelta(hours=1)), computes() as seen:
         drain()
     assert seen == []
     assert status()["queue"]["retries"] == 1  # kept, with its attempts
-    pausing.resume(["fragile"])
+    paused_products.resume(["fragile"])
     with travel(timedelta(hours=1)):
         drain()
     assert cache.get("fragile/1") == [9]
@@ -225,7 +225,7 @@ def test_a_retry_waits_for_the_resume(items: list[Item]) -> None:
 
 def test_a_miss_is_primed_by_its_reader(items: list[Item]) -> None:
     """And what changes then is postponed like any other."""
-    pausing.pause(["item_names"])
+    paused_products.pause(["item_names"])
     assert ItemNames.cached.get(group=2) == [[items[2].pk, "n2"]]
     drain()
     sql("UPDATE catalog_item SET name = 'other' WHERE \"group\" = 2")

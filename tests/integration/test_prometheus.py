@@ -25,7 +25,7 @@ from kck_publish.contrib import prometheus
 from kck_publish.contrib.prometheus import count_reads, metrics, reads
 from kck_publish.contrib.prometheus.listener import ListenerMetrics
 from kck_publish.listener.endpoint import serving
-from kck_publish.refresh import pausing
+from kck_publish.refresh import paused_products
 from kck_publish.testing import travel
 from tests.catalog.fixtures import drain, interfering, sql
 from tests.catalog.models import Item
@@ -86,7 +86,7 @@ def test_the_state_of_the_database(item: Item) -> None:
     assert of(found, "up") == 1
     assert of(found, "lag_seconds") == 0
     assert of(found, "listeners", state="awake") == 0
-    pausing.pause(["item_total"])
+    paused_products.pause(["item_total"])
     item.amount = 6
     item.save()
     with interfering(fail):

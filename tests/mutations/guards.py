@@ -1667,8 +1667,8 @@ GUARDS = (
     _guard(
         "operators",
         "a resume of all that match leaves what else is paused alone",
-        "names = _matching(request, pausing.all_paused())",
-        "names = pausing.all_paused()",
+        "names = _matching(request, paused_products.all_paused())",
+        "names = paused_products.all_paused()",
         "tests/operated/test_admin.py::test_all_products_that_match_are_resumed",
     ),
     _guard(

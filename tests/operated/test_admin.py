@@ -19,7 +19,7 @@ from kck_publish.admin import entries
 from kck_publish.diagnosis.grants import WEB
 from kck_publish.models import FailedKey, Failure, Pause
 from kck_publish.products.options import check_options
-from kck_publish.refresh import pausing
+from kck_publish.refresh import paused_products
 from kck_publish.testing import travel
 from tests.catalog.fixtures import computes, drain, interfering, sql, stored
 from tests.catalog.models import Author, Item
@@ -231,7 +231,7 @@ def test_all_products_that_match_are_paused(items: list[Item], operator: Client)
 
 def test_all_products_that_match_are_resumed(items: list[Item], operator: Client) -> None:
     """And no other, which somebody may have paused with a reason."""
-    pausing.pause(["item_total", "fragile"])
+    paused_products.pause(["item_total", "fragile"])
     operator.post(f"{PRODUCTS}?q=item_", {"act": "resume", "all": "on", "confirmed": "1"})
     assert list(Pause.objects.values_list("product", flat=True)) == ["fragile"]
     operator.post(PRODUCTS, {"act": "resume", "all": "on", "confirmed": "1"})

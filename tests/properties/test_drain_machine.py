@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 
 from kck_publish import Cache
 from kck_publish.conf import settings as ours
-from kck_publish.refresh import pausing
+from kck_publish.refresh import paused_products
 from kck_publish.testing import assert_fresh
 from tests.catalog import primers
 from tests.catalog.crashes import Crash, dying
@@ -300,17 +300,17 @@ class Drains(RuleBasedStateMachine):
             except Crash:
                 self.drained = False
             else:
-                self.drained = not pausing.all_paused()
+                self.drained = not paused_products.all_paused()
 
     @rule(product=st.sampled_from([*PAUSABLE]))
     def pause(self, product: str) -> None:
         """Its changes are kept until ``resume``; what is drained meanwhile need not be true."""
-        pausing.pause([product])
+        paused_products.pause([product])
         self.drained = False
 
     @rule()
     def resume(self) -> None:
-        pausing.resume(pausing.all_paused())
+        paused_products.resume(paused_products.all_paused())
         self.drained = False
 
     @rule(shards=st.sampled_from([1, 1, 2, 3]), most=bounds)
@@ -319,7 +319,7 @@ class Drains(RuleBasedStateMachine):
 
         with override_settings(KCK_PUBLISH=also(SHARDS=shards, MAX_CHANGES=most)):
             before = len(primers.computed)
-            paused = set(pausing.all_paused())
+            paused = set(paused_products.all_paused())
             Session(drain).result()
             if self.slow is None:
                 assert paused.isdisjoint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kck_publish.listener.pause import LONGEST, patience
+from kck_publish.listener.pause_between_batches import LONGEST, patience
 
 
 def test_changes_that_come_one_by_one_are_not_made_to_wait() -> None:

@@ -17,7 +17,7 @@ from ...log.lag import lags
 from ...log.listening import CONNECTED, OWNED
 from ...postgres import Cursor
 from ...public_names import public_in
-from ...refresh import pausing
+from ...refresh import paused_products
 from ...refresh.failures import RETRYING_AND_DEAD
 from . import kafka_metrics
 
@@ -139,7 +139,7 @@ class DatabaseCollector(Collector):
             "Keys whose refresh failed for good.",
             [({"product": product}, dead) for product, _, dead in failures],
         )
-        paused = pausing.pauses(cursor)
+        paused = paused_products.pauses(cursor)
         yield gauge(
             "paused", "Products that are paused.", [({"product": one.product}, 1) for one in paused]
         )

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.exceptions import KckPublishError
-from kck_publish.refresh import pausing
+from kck_publish.refresh import paused_products
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            paused = pausing.pause(options["product"], options["by"])
+            paused = paused_products.pause(options["product"], options["by"])
         except KckPublishError as error:
             raise CommandError(str(error)) from error
         for name in options["product"]:

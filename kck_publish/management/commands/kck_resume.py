@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from kck_publish.refresh import pausing
+from kck_publish.refresh import paused_products
 
 
 class Command(BaseCommand):
@@ -19,8 +19,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["product"] and not options["all"]:
             raise CommandError("Name the products, or say --all.")
-        names = pausing.all_paused() if options["all"] else options["product"]
-        resumed = pausing.resume(names)
+        names = paused_products.all_paused() if options["all"] else options["product"]
+        resumed = paused_products.resume(names)
         for name in resumed:
             self.stdout.write(f"{name} resumed")
         if unknown := sorted(set(names) - set(resumed)):

@@ -1,4 +1,4 @@
-"""The consequence of a computed value for the stored one. Pure, but for the user's ``pre_set``."""
+"""What becomes of a computed value: is it written, adopted, failed? Pure, but for ``pre_set``."""
 
 from __future__ import annotations
 
