@@ -1,4 +1,4 @@
-"""The settings, read from `KCK_PUBLISH` at each access. Above conf_settings.py.
+"""The settings, read from `KCK_PUBLISH` at each access. Above conf_defaults.py.
 
     from kck_publish.conf import settings
     settings.SHARDS
@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from django.conf import settings as django_settings
 
-from .conf_settings import Settings
+from .conf_defaults import Settings
 from .exceptions import ConfigurationError
 
 _CHECKS: dict[str, Callable[[object], Any]] = {

@@ -16,7 +16,7 @@ from functools import lru_cache
 from django.conf import settings as django_settings
 
 from ..conf import settings
-from ..conf_settings import Settings
+from ..conf_defaults import Settings
 from ..exceptions import ConfigurationError
 from .cache_store import CacheStore
 from .entry_bytes import new_version

@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.test import override_settings
 
 from kck_publish.conf import problems, settings
-from kck_publish.conf_settings import Settings
+from kck_publish.conf_defaults import Settings
 from kck_publish.exceptions import ConfigurationError
 from kck_publish.retry_policy import Retry
 

@@ -22,7 +22,7 @@ LAYERS: list[str] = [
     "retry_policy",
     "search_path",
     "conf_types",
-    "conf_settings",
+    "conf_defaults",
     "conf",
     "signals",
     "tracing",

@@ -1,4 +1,4 @@
-"""What `KCK_PUBLISH` may say: each setting with its default, its type and its check."""
+"""The settings' defaults: what `KCK_PUBLISH` may say, with the type and the check of each."""
 
 from __future__ import annotations
 
