@@ -19,7 +19,7 @@ from .conf import settings
 from .exceptions import KckPublishError
 from .following.process import close_thread
 from .listener.listener import Listener
-from .log.listening import LISTENING
+from .log.connected_listeners import LISTENING
 from .postgres import describe
 
 # Seconds after the start before it looks: the server's own lines come first.

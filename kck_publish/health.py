@@ -20,8 +20,8 @@ from django.views.decorators.http import require_safe
 
 from .conf import settings
 from .exceptions import KckPublishError
+from .log.connected_listeners import LISTENING
 from .log.lag import lags
-from .log.listening import LISTENING
 from .postgres import outside_transactions
 from .products.rights import has_permission
 from .status import status

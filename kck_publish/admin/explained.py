@@ -20,7 +20,7 @@ from ..exceptions import KeyParameterMismatch, UnknownProduct
 from ..log.keys import product_of
 from ..models import FailedKey, History
 from ..ops.explain import explain
-from ..ops.shown import may_be_shown
+from ..ops.show_value import may_be_shown
 from ..products import encoding, registry
 from ..stores import Address
 from .page import Page

@@ -14,7 +14,7 @@ from ..contrib.kafka import dead_letters
 from ..ops import failing
 from ..ops.entries import Place
 from ..ops.failing import STATES, Match
-from ..ops.shown import hidden
+from ..ops.show_value import hidden
 from ..products import registry
 from .acts import Act, Selection
 from .log import Line, record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from ..ops.shown import may_be_shown
+from ..ops.show_value import may_be_shown
 from ..products.product import Product
 
 OPERATE, VIEW_VALUE = "kck_publish.operate", "kck_publish.view_value"
@@ -33,6 +33,6 @@ def may_see_value(request: HttpRequest, product: Product | None) -> bool:
 def may_see_messages(request: HttpRequest) -> bool:
     """Whether the user may see what errors say, which may hold values.
 
-    Of a product whose values are not to be shown nobody may: see ``ops.shown``.
+    Of a product whose values are not to be shown nobody may: see ``ops.show_value``.
     """
     return may_operate(request) or bool(request.user.has_perm(VIEW_VALUE))

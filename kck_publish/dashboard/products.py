@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 
 from .. import clock
 from ..ops.graph import edges
-from ..ops.shown import may_be_shown
+from ..ops.show_value import may_be_shown
 from ..products import registry
 from .access import OPERATE, VIEW_VALUE, may
 from .asking import ask

@@ -5,8 +5,8 @@ Times are seconds since 1970, so that they can be JSON.
 
 from __future__ import annotations
 
+from ..log.connected_listeners import CONNECTED, OWNED
 from ..log.lag import LAGS, UNFOLLOWED
-from ..log.listening import CONNECTED, OWNED
 from ..postgres import Statement
 from ..refresh.failures import RETRYING_AND_DEAD
 

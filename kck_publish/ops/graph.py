@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..products.depends import All, Depends
 from ..products.domain import Membership
 from ..products.graph import Graph
-from ..products.looked import Looked
+from ..products.looked_up_dependency import Looked
 from ..products.path_rows import Way
 from ..products.product import Product
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..log.connected_listeners import CONNECTED, OWNED
 from ..log.lag import Lags
-from ..log.listening import CONNECTED, OWNED
 from ..postgres import Cursor
 
 _SHARDS = f"""

@@ -8,7 +8,7 @@ from typing import Any
 from ..log.change import Change
 from .depends import All, Depends, Touch
 from .join_walk import OldRows
-from .looked import Looked
+from .looked_up_dependency import Looked
 from .paths import Node, Tree
 from .touched_keys import SHOWN, follow
 

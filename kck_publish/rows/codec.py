@@ -16,7 +16,7 @@ from django.db.models.base import ModelState
 from django.db.models.signals import post_init, pre_init
 
 from .field_values import converters, describe, same
-from .peers import MARK, Peers
+from .read_together import MARK, Peers
 
 # A row's values, of which database, and the rows of the same read: its instance.
 Build = Callable[[list[Any], str, Peers | None], Model]

@@ -17,10 +17,10 @@ from ..conf import settings
 from ..exceptions import InvalidPrimer
 from ..products.depends import ALL, All, Change, Touch
 from ..products.join_walk import OldRows
-from ..products.looked import Looked
+from ..products.looked_up_dependency import Looked
 from .codec import Codec
 from .options import option
-from .peers import Peers, Tree
+from .read_together import Peers, Tree
 
 AnyCodec: TypeAlias = "Codec | EmbeddingCodec"
 

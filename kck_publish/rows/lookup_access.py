@@ -19,7 +19,7 @@ from ..products.product import Product
 from ..reading.near import NearLookup
 from ..reading.read import Answers
 from ..reading.values import Answer, plain_bodies, plain_body, value_of
-from . import peers
+from . import read_together
 from .fields import lookup_field
 from .lookups import parameters_of, product_of
 
@@ -125,7 +125,7 @@ class RowAccess(Generic[M]):
     def given(self, product: Product, rows: Iterable[Any]) -> list[M]:
         """The rows of one read: instances of this very model, which fetch relations together."""
         found = [self._as_row(row) for row in rows]
-        peers.mark(found, product.embedded)
+        read_together.mark(found, product.embedded)
         return found
 
     def _as_row(self, row: Any) -> M:

@@ -13,8 +13,8 @@ from ..chunks import chunks
 from ..products.product import Parameters
 from . import embedded
 from .managers import manager_of, rows_of
-from .peers import Tree
 from .prepared_query import PreparedLookup
+from .read_together import Tree
 
 
 class LookupQuery:

@@ -15,7 +15,7 @@ from ..log import refreshes
 from ..products import registry
 from ..products.product import Product
 from ..public_names import public_in
-from . import peers, relations
+from . import read_together, relations
 from .cached import Cached
 from .managers import look_at_proxy
 from .methods import MethodProduct, cached_methods, denormalized
@@ -63,7 +63,7 @@ class CacheModel(models.Model):
     def refresh_from_db(self, *args: Any, **options: Any) -> None:
         """Reload from the database; from then on the row's relations are read there too."""
         super().refresh_from_db(*args, **options)
-        peers.unmark(self)
+        read_together.unmark(self)
 
     @classmethod
     def _row_products(cls) -> list[Product]:

@@ -20,7 +20,7 @@ from .. import conf
 from ..products import encoding
 from ..products.depends import Change, Depends
 from ..products.product import Computed, Parameters, Product
-from . import embedded, peers, read_rows
+from . import embedded, read_rows, read_together
 from .fields import field_parameter, lookup_field
 from .lookup_query import LookupQuery
 from .managers import rows_of
@@ -99,16 +99,18 @@ class RowProduct(Product):
         """A row of the near store, which has just been read by ``.cached``."""
         if self.embedded:
             return self.given([body])[0]
-        return self.codec.instance(orjson.loads(body), self._read_from(conf.last), peers.ALONE)
+        return self.codec.instance(
+            orjson.loads(body), self._read_from(conf.last), read_together.ALONE
+        )
 
     def given(self, bodies: Iterable[bytes]) -> list[Any]:
         """As ``row``, of several of one read, which fetch relations together."""
         read, alias = orjson.loads, self._read_from(conf.last)
         if isinstance(self.codec, embedded.EmbeddingCodec):
             rows = [self.codec.instance(read(body), alias) for body in bodies]
-            peers.mark(rows, self.embedded)
+            read_together.mark(rows, self.embedded)
             return rows
-        build, together = self.codec.builder(), peers.Peers()
+        build, together = self.codec.builder(), read_together.Peers()
         rows = [build(read(body), alias, together) for body in bodies]
         together.join(rows)
         return rows

@@ -19,7 +19,7 @@ from django.db.models.fields.related_descriptors import (
 
 from ..conf import settings
 from ..exceptions import KeyParameterMismatch, UndeclaredLookup
-from . import peers
+from . import read_together
 from .reader import RowReader
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def fetch(field: Relation, row: Model) -> Model | None:
     """
     together = [
         (peer, value)
-        for peer in peers.together_with(row)
+        for peer in read_together.together_with(row)
         if peer._state.db == row._state.db and (value := _points_to(peer, field)) is not None
     ]
     if not together or together[0][0] is not row:
@@ -86,7 +86,7 @@ def fetch(field: Relation, row: Model) -> Model | None:
         _from_database(field, absent)
     for instance in absent:
         if not field.is_cached(instance):  # points to nothing: not to be tried again for each peer
-            peers.give_up(instance, field.name)
+            read_together.give_up(instance, field.name)
     found: Model | None = field.get_cached_value(row, default=None)
     return found
 
@@ -95,7 +95,7 @@ def _points_to(row: Model, field: Relation) -> Any:
     """The key of a related row that is still to be fetched; None where there is nothing to do."""
     if not isinstance(row, field.model) or field.is_cached(row):
         return None
-    if peers.has_given_up(row, field.name):
+    if read_together.has_given_up(row, field.name):
         return None
     try:
         return field.to_python(row.__dict__.get(field.attname))

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from kck_publish.request import GlobalRequest
-from kck_publish.rows.peers import together_with
+from kck_publish.rows.read_together import together_with
 from tests.catalog.fixtures import drain, reads
 from tests.relations.models import Agent, House, Novel, Paperback, Passport, Saga, Writer
 
@@ -233,7 +233,7 @@ def test_a_target_that_the_store_takes_for_absent(novels: list[Novel]) -> None:
     Novel.objects.filter(pk__in=[one.pk for one in novels[:2]]).update(writer=999_999)
     connection.close()  # a reader who has written none of it
     rows = [Novel.objects.get(pk=one.pk) for one in novels[:2]]
-    from kck_publish.rows.peers import mark
+    from kck_publish.rows.read_together import mark
 
     mark(rows)  # as .cached gives them, refreshed already
     assert [one.writer.name for one in rows] == ["late", "late"]

@@ -20,7 +20,7 @@ from .deserializers import Avro, JsonSchema, Protobuf, json, json_or_text, raw
 from .message import Message
 from .model_consumer import ModelTopicConsumer
 from .relay_status import report as report
-from .steering import suppress, unsuppress
+from .suppress_topics import suppress, unsuppress
 from .topic_product import TopicProduct
 from .topics import ChangeTopic, ProductTopic
 

@@ -26,7 +26,7 @@ from ...log.change import Change
 from ...log.cluster import timeline
 from ...log.snapshot import take
 from ...products import encoding, registry
-from . import headers, relayed, steering
+from . import headers, relayed, suppress_topics
 from .cluster import Cluster
 from .envelopes import Form
 from .headers import pairs
@@ -179,7 +179,7 @@ class ChangeFollower(TopicFollower):
         outgoing: list[Outgoing] = []
         for change in batch:
             if (change.origin and not declared.sends(change.origin)) or (
-                change.untold and steering.covers(change.untold, declared.topic)
+                change.untold and suppress_topics.covers(change.untold, declared.topic)
             ):
                 suppressed += 1
             else:

@@ -13,8 +13,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ...conf import settings
+from ...log.connected_listeners import CONNECTED, OWNED
 from ...log.lag import lags
-from ...log.listening import CONNECTED, OWNED
 from ...postgres import Cursor
 from ...public_names import public_in
 from ...refresh import paused_products

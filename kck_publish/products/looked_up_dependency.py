@@ -1,4 +1,4 @@
-"""Looked: a dependency on rows whose keys have to be looked up: asked for many changes at once."""
+"""Looked: a dependency whose keys have to be looked up: asked for many changes at once."""
 
 from __future__ import annotations
 

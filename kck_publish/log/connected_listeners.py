@@ -1,4 +1,4 @@
-"""Which listeners are connected, and which shards are owned, as the server itself shows it."""
+"""Which listeners are connected, and which shards are owned: SQL that asks the server itself."""
 
 from __future__ import annotations
 
