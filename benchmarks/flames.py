@@ -22,7 +22,7 @@ from benchmarks.documents import PICTURES
 from benchmarks.drain import publish_all
 from benchmarks.filling import fill
 from benchmarks.near import near_store
-from benchmarks.push import change
+from benchmarks.push import SETTINGS, change
 from benchmarks.world import asleep, listening, world
 
 ROWS = 20_000
@@ -35,7 +35,7 @@ _TITLE = re.compile(r'(<text id="title"[^>]*>)[^<]*')
 def main() -> None:
     """Record all."""
     folder = Path(os.environ.get("KCK_BENCH_PICTURES", PICTURES))
-    with world("flames: where the time goes") as found, found.connect() as one:
+    with world("flames: where the time goes", SETTINGS) as found, found.connect() as one:
         fill(one, ["leaflet", "book"], ROWS)
         with near_store() as path:
             publish_all(one, "leaflet", 1)

@@ -20,7 +20,7 @@ import psycopg
 
 from benchmarks.figures import in_turn, median, quantile, ratio, short, target
 from benchmarks.filling import fill
-from benchmarks.push import change
+from benchmarks.push import SETTINGS, change
 from benchmarks.world import World, asleep, listening, world
 
 ROWS = 2_000
@@ -38,7 +38,7 @@ def main() -> None:
     """Measure and print."""
     os.environ["KCK_BENCH_LINGER"] = "0.02"
     os.environ["KCK_BENCH_RETENTION"] = "0.5"
-    with world(f"horizon: push after {CHANGES:,} changes, the horizon held") as found:
+    with world(f"horizon: push after {CHANGES:,} changes, the horizon held", SETTINGS) as found:
         with found.connect() as writer, found.connect() as reader:
             fill(writer, ["leaflet"], ROWS)
             reader.execute("CREATE INDEX ON kck_publish_entry (key)")

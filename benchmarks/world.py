@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +36,15 @@ class World:
 
 
 @contextmanager
-def world(title: str) -> Iterator[World]:
-    """Start a server, make the database, set Django up, and say where all this runs."""
+def world(title: str, settings: Mapping[str, str] | None = None) -> Iterator[World]:
+    """Start a server, make the database, set Django up, and say where all this runs.
+
+    Args:
+        settings: of a server that is started here.
+    """
     # Told to end, it ends what it has started, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with find_or_start() as server:
+    with find_or_start(settings=settings) as server:
         with psycopg.connect(server.dsn, autocommit=True) as admin:
             admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
             admin.execute(f"CREATE DATABASE {DATABASE}")
@@ -67,7 +71,7 @@ def _say_where(title: str, found: World) -> None:
     import django
 
     with found.connect() as connection:
-        settings = ", ".join(
+        shown = ", ".join(
             f"{name} {connection.execute('SELECT current_setting(%s)', [name]).fetchone()[0]}"  # type: ignore[index]
             for name in SHOWN
         )
@@ -79,7 +83,7 @@ def _say_where(title: str, found: World) -> None:
         f"PostgreSQL {version // 10000}.{version % 10000}, Python {platform.python_version()}, "
         f"Django {django.__version__}, psycopg {psycopg.__version__}"
     )
-    print(f"   {settings}", flush=True)
+    print(f"   {shown}", flush=True)
 
 
 @dataclass
