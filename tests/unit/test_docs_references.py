@@ -71,9 +71,15 @@ def test_what_docstrings_name_exists() -> None:
     assert not lies, "\n".join(lies)
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
 def test_the_paths_that_a_page_names_exist(name: str) -> None:
     root = PACKAGE.parent
     paths = re.findall(r"`([\w.]+/[\w./]*)`", (root / name).read_text())
     assert paths
     assert not [path for path in paths if not any((at / path).exists() for at in (root, PACKAGE))]
+
+
+def test_the_readme_lists_all_folders_of_the_package() -> None:
+    end = (PACKAGE.parent / "README.md").read_text().partition("## Read on")[2]
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"}
+    assert folders <= set(re.findall(r"`(\w+)`", end))
