@@ -32,7 +32,7 @@ from kck_publish.products import registry
 from kck_publish.status import status
 from tests.catalog.fixtures import Session, another_session, drain, sql
 from tests.catalog.models import Box, Item
-from tests.catalog.primers import ItemTotal
+from tests.catalog.primers import ItemNames, ItemTotal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 cache = Cache.get_instance()
@@ -321,6 +321,21 @@ def test_products_come_as_they_are_stored(wait_until: Any) -> None:
         wait_until(lambda: follower.last and follower.last.value == b'{"count":1,"amount":6}')
         assert consumers() == [("products", "stored")]
     assert {one.key for one in follower.batches} == {"item_total/1"}
+
+
+def test_what_a_reader_adds_comes_too(wait_until: Any) -> None:
+    """By one statement, or in the snapshot of its compute, whose writes are told always."""
+
+    class Both(Products):
+        products = ("item_total", "item_names")
+
+    Item.objects.create(name="one", group=1, amount=5)
+    follower = Both()
+    with following(follower, asleep=True):
+        for product in (ItemNames, ItemTotal):
+            product.cached.get(group=1)
+            key = f"{product.key}/1"
+            wait_until(lambda key=key: follower.last is not None and follower.last.key == key)
 
 
 def test_a_removal_that_is_handed_on_again_is_of_the_same_transaction() -> None:

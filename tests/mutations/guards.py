@@ -1313,7 +1313,7 @@ GUARDS = (
         "a reader's add is told to those who follow what is stored",
         "                        WHERE kind = 'stored' AND state <> 'forgotten');",
         "                        WHERE false);",
-        f"{INNER}test_follower.py::test_products_come_as_they_are_stored",
+        f"{INNER}test_follower.py::test_what_a_reader_adds_comes_too",
     ),
     # --- answers of views
     _guard(
