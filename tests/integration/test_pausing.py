@@ -144,7 +144,12 @@ def shelf(transactional_db: None) -> Book:
     return book
 
 
-def test_what_depends_on_it_follows_when_it_is_resumed(shelf: Book) -> None:
+@pytest.mark.parametrize("since", ["before", "since"])
+def test_what_depends_on_it_follows_when_it_is_resumed(shelf: Book, since: str) -> None:
+    """Whether its value was stored before the last batch, or since by a reader."""
+    if since == "since":
+        sql("DELETE FROM kck_publish_entry WHERE key = 'stock/1'")
+        Stock.cached.get(book=1)
     paused_products.pause(["stock"])
     sql("UPDATE catalog_edition SET copies = 11")
     with computes() as seen:

@@ -1619,7 +1619,7 @@ GUARDS = (
         "what depends on it is told when it is resumed, and not before",
         '        if fate.what == "postponed":\n            return fate\n',
         "",
-        f"{INNER}test_pausing.py::test_what_depends_on_it_follows_when_it_is_resumed",
+        f"{INNER}test_pausing.py::test_what_depends_on_it_follows_when_it_is_resumed[since]",
     ),
     # --- operators
     _guard(
