@@ -45,7 +45,9 @@ class DueTimes:
         if not self._knows_retry:
             row = self._desk.execute(*self.retry_query()).fetchone()
             self.note_retry(row[0] if row else None)
-        dues = (self._retry, self._tick)
+        held = [place.retries_from for place in self._owned.values() if place.retries_from]
+        retry = max(self._retry, min(held)) if self._retry and held else self._retry
+        dues = (retry, self._tick)
         return min((due for due in dues if due is not None), default=None)
 
     def retry_query(self) -> Asked:

@@ -82,6 +82,8 @@ class BatchSession(Session):
         self._at = at
         self._part = part
         self._at_last: list[Query] = []
+        # Whether a failure could not be written down, or not forgotten.
+        self.has_unwritten = False
 
     def breathe(self, seconds: float = 0.0) -> None:
         self._breathe(seconds)
@@ -111,6 +113,10 @@ class BatchSession(Session):
     def locked(self, addresses: Sequence[Address]) -> set[str]:
         with self.cursor() as cursor:
             return stores.current().table.locked(cursor, addresses)
+
+    @property
+    def due_by(self) -> datetime:
+        return self._place.due_by
 
     def any_room(self, keys: int) -> bool:
         return keys <= settings.MAX_CHANGES
@@ -174,4 +180,5 @@ class BatchSession(Session):
                 type(error).__name__,
                 ", ".join(sorted(keys)[:10]),
             )
+            self.has_unwritten = True
             return None

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from .. import stores
+from .. import clock, stores
 from ..conf import settings
 from ..exceptions import ConfigurationError, StoreUnreachable
 from ..log import consumers, reader
@@ -29,6 +30,8 @@ from ..stores import Fence
 
 logger = logging.getLogger("kck_publish")
 
+# Before anything was due.
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _CLUSTER = f"SELECT {CLUSTER}"
 # Session advisory locks: the holder of a shard's owns it.
 _LOCK = f"SELECT pg_try_advisory_lock({SHARD_LOCKS}, %s)"
@@ -69,6 +72,7 @@ class OwnedShard:
         pace: how large the next page of it is.
         floor: what a value's stamp must include to be augmented, if the cursor was set back.
         echoes: what the last batch has left.
+        retries_from: nothing is retried before: what had failed could not be written.
     """
 
     shard: int
@@ -81,6 +85,13 @@ class OwnedShard:
     pace: int = 1000
     floor: str = NOTHING
     echoes: Echoes = field(default_factory=Echoes)
+    retries_from: datetime | None = None
+
+    @property
+    def due_by(self) -> datetime:
+        """What was to be retried by then is due."""
+        now = clock.now()
+        return now if self.retries_from is None or self.retries_from <= now else _NEVER
 
     @property
     def fence(self) -> Fence:

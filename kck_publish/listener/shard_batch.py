@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -44,6 +44,9 @@ from .shard import OwnedShard, owner
 
 logger = logging.getLogger(__name__)
 
+# After a failure that could not be written nothing is retried for so long.
+UNWRITTEN = timedelta(seconds=1)
+
 _LEVEL = "ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _WAITS = f"""
 SELECT coalesce(({ANY_UNSEEN}), false)
@@ -65,7 +68,7 @@ def waits_query(place: OwnedShard) -> Asked:
     """Asks whether there is anything new, or due, for a shard."""
     return _WAITS, {
         "since": place.done,
-        "now": clock.now(),
+        "now": place.due_by,
         "mine": registry.graph().fingerprints,
         "shard": place.shard,
         "shards": place.shards,
@@ -120,7 +123,13 @@ def batch(
             changes.request(key, "retry")
         outcome = changes.run()
     place = replace(
-        place, done=until, floor=NOTHING, owed=frozenset(session.owed), echoes=changes.echoes()
+        place,
+        done=until,
+        floor=NOTHING,
+        owed=frozenset(session.owed),
+        echoes=changes.echoes(),
+        # Else what is due still would be computed again and again, until it can be written.
+        retries_from=clock.after(UNWRITTEN) if session.has_unwritten else place.retries_from,
     )
     return _with_backlog(place, desk, session, part, time.monotonic() - start), outcome
 

@@ -134,10 +134,10 @@ def forget(cursor: Cursor, addresses: Sequence[Address]) -> None:
 
 
 def due_query(
-    fingerprints: Sequence[str], shard: int, shards: int, limit: int
+    fingerprints: Sequence[str], shard: int, shards: int, limit: int, at: datetime
 ) -> tuple[str, list[Any]]:
-    """Asks the keys of a shard, of this code's fingerprints, whose time has come."""
-    return _DUE, [clock.now(), list(fingerprints), shards, shard, limit]
+    """Asks the keys of a shard, of this code's fingerprints, whose time has come by then."""
+    return _DUE, [at, list(fingerprints), shards, shard, limit]
 
 
 def any_query() -> tuple[str, list[Any]]:

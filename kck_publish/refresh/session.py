@@ -9,12 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import OperationalError
 
-from .. import stores
+from .. import clock, stores
 from ..conf import settings
 from ..log.keys import shard_of
 from ..postgres import Cursor
@@ -139,10 +140,15 @@ class Session(ABC):
         """Have the stored keys of a product handled by later batches."""
         raise NotImplementedError
 
+    @property
+    def due_by(self) -> datetime:
+        """What was to be retried by then is due."""
+        return clock.now()
+
     def due_query(self) -> Query:
         """Asks the keys whose retry is due."""
         return failures.due_query(
-            registry.graph().fingerprints, self.shard, self.shards, settings.MAX_BATCH
+            registry.graph().fingerprints, self.shard, self.shards, settings.MAX_BATCH, self.due_by
         )
 
     def any_stored(self, product: Product) -> bool:

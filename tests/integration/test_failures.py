@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from kck_publish import Behind, Cache, Retry
+from kck_publish.listener.listener import Listener
 from kck_publish.testing import assert_fresh, travel
-from tests.catalog.fixtures import another_session, computes, drain, interfering, sql, stored
+from tests.catalog.fixtures import (
+    Session,
+    another_session,
+    computes,
+    drain,
+    interfering,
+    sql,
+    stored,
+)
 from tests.catalog.models import Item
 from tests.catalog.primers import Fragile, ItemTotal
 from tests.integration.test_commands import run, status
@@ -95,6 +104,29 @@ def test_a_failure_that_cannot_be_recorded_stops_nothing(
     with travel(timedelta(minutes=2)):
         drain()
     assert not stored("fragile/1").behind  # type: ignore[union-attr]
+    assert sql("SELECT count(*) FROM kck_publish_failure") == [(0,)]
+    assert_fresh()
+
+
+@pytest.mark.parametrize(("how", "again"), [("locked", False), ("locked", True), ("refused", True)])
+def test_what_cannot_be_written_of_a_retry_is_not_retried_at_once(
+    item: Item, how: str, again: bool, wait_until: Callable[..., Any]
+) -> None:
+    """Else the listener would compute the key again and again, and do nothing else."""
+    Item.objects.update(amount=9)
+    with broken():
+        drain()
+    listener = Listener("default", say=lambda line: None)
+    once_more = broken() if again else nullcontext()
+    with travel(timedelta(minutes=2)), unwritable(how), computes() as seen, once_more:
+        session = Session(listener.once)
+        wait_until(lambda: not session.is_alive() or len(seen) > 2)
+        listener.stop()
+        session.result()
+    assert seen == ["fragile"]
+    with travel(timedelta(minutes=4)):
+        drain()
+    assert stored("fragile/1").body == b"[9]"  # type: ignore[union-attr]
     assert sql("SELECT count(*) FROM kck_publish_failure") == [(0,)]
     assert_fresh()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.core.management import call_command
@@ -75,7 +75,7 @@ class Products(Follower):
     """Keeps the products."""
 
     name = "products"
-    products = ("item_total",)
+    products: ClassVar[tuple[str, ...]] = ("item_total",)
 
     def __init__(self) -> None:
         self.resets: list[str] = []
