@@ -2,13 +2,16 @@
 
 Each size has a database and a near store of its own, and they take turns. A change is its UPDATE
 and the listener's batch. Also told: what a product takes on the disk and in the near store's file,
-and what it adds to the memory of the listener and of who follows for the near store. The entries
-are made by the library, and stored by COPY. ``KCK_BENCH_SIZES=1000,10000`` measures others.
+and what it adds to the memory of the listener and of who follows for the near store, and how long a
+listener and ``kck_status`` take from the start of their processes. The entries are made by the
+library, and stored by COPY. ``KCK_BENCH_SIZES=1000,10000`` measures others.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -109,13 +112,17 @@ def _publish(url: str, size: int) -> tuple[int, int]:
             stock(other, connection)
             stored = time.perf_counter() - start
             connection.execute("VACUUM ANALYZE")
+            start = time.perf_counter()
             with listening() as listener:
+                ready = time.perf_counter() - start
+                told = _status()
                 some = min(size, PUBLISHED)
                 took = publish_all(connection, "leaflet", 1, some)
                 memory = listener.memory()
             print(
                 f"   {size:,} products stored, {short(size / stored)}/s; of these {some:,} "
-                f"published by a listener, {short(some / took)}/s",
+                f"published by a listener, {short(some / took)}/s; a listener is ready after "
+                f"{short(ready)} s, kck_status ends after {short(told)} s",
                 flush=True,
             )
             connection.execute("TRUNCATE kck_publish_change")
@@ -127,6 +134,14 @@ def _publish(url: str, size: int) -> tuple[int, int]:
         return disk, memory
     finally:
         os.environ["KCK_BENCH_DATABASE"] = before
+
+
+def _status() -> float:
+    """Seconds of ``kck_status``, with the start of its process."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "django", "kck_status", "--json"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ WEB: Mapping[str, str] = {
     "kck_publish_change": "SELECT, INSERT",
     "kck_publish_consumer": "SELECT",
     "kck_publish_copy": "SELECT, INSERT",
-    "kck_publish_edge": "SELECT, INSERT, DELETE",
+    "kck_publish_edge": "SELECT, INSERT",
     "kck_publish_entry": "SELECT, INSERT, UPDATE, DELETE",
     "kck_publish_failure": "SELECT",
     "kck_publish_fetch": "SELECT, INSERT, UPDATE",

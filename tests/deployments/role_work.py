@@ -187,6 +187,23 @@ def aside() -> None:
         Listener("default").once()
 
 
+def pauses() -> None:
+    """A product is paused, twice, and its changes kept until it is resumed."""
+    command("kck_pause", "item_total")
+    command("kck_pause", "item_total")
+    cache.refresh("item_total/1")
+    Listener("default").once()
+    command("kck_resume", "item_total")
+    Listener("default").once()
+
+
+def shares() -> None:
+    """Another number of shards, for a moment."""
+    for shards in (2, 1):
+        with override_settings(KCK_PUBLISH={"SHARDS": shards}):
+            Listener("default").once()
+
+
 def operates() -> None:
     command("kck_prime", "--all")
     command("kck_verify", "--repair")
@@ -203,6 +220,8 @@ def listener_steps() -> list[Step]:
         fails,
         aside,
         near,
+        pauses,
+        shares,
         operates,
         drains_to_cache,
     ]

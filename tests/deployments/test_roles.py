@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -48,6 +47,7 @@ def emptied(made: Shop, django_db_blocker: Any) -> Iterator[None]:
         with django_as(made, OWNER):
             sql("TRUNCATE catalog_item, catalog_author CASCADE")
             sql("TRUNCATE kck_publish_entry, kck_publish_change, kck_publish_failure CASCADE")
+            sql("TRUNCATE kck_publish_generation, kck_publish_schedule, kck_publish_pause")
 
 
 @contextlib.contextmanager
@@ -213,8 +213,7 @@ def test_a_listener_does_not_start_without_a_grant(
 SELDOM = {(LISTENER, "kck_publish_generation", "UPDATE")}
 
 
-# Ten minutes: KCK_TEST_GRANTS=1 has it run, by hand, after a change of the grants.
-@pytest.mark.skipif(not os.environ.get("KCK_TEST_GRANTS"), reason="KCK_TEST_GRANTS=1 runs it")
+@pytest.mark.long
 @pytest.mark.parametrize(("role", "name", "right"), sorted(GRID - SELDOM))
 def test_each_grant_is_needed(role: str, name: str, right: str, made: Shop) -> None:
     """Without it, something of what the role's processes do is refused by the server."""
