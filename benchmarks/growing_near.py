@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import psycopg
 
-from benchmarks.growth import NEAR, READ
+from benchmarks.growth import BARE, NEAR, READ
 from benchmarks.models import Leaflet
 from benchmarks.peers import Contestants
-from benchmarks.stocking import entries
+from benchmarks.stocking import PRODUCT, entries
 
 # The file may be so large, for each entry, and that it may be at least.
 ROOM, LEAST = 2_048, 64 * 1024 * 1024
@@ -20,7 +20,9 @@ LONG = 24 * 3600.0
 
 def contestants() -> Contestants:
     """What is measured."""
-    from kck_publish.stores.near.format import Lease, clock
+    from kck_publish.products import registry
+    from kck_publish.stores.near.format import Lease, clock, name_of
+    from kck_publish.stores.near.reader import reader
     from kck_publish.stores.near.writer import NearFile
 
     size, dice = int(os.environ["KCK_BENCH_KIND"]), random.Random(3)
@@ -35,10 +37,20 @@ def contestants() -> Contestants:
     lease = Lease(clock() + LONG, clock(), 0.0)
     file.put((), owner=replace(file.owner, done=row[0]), lease=lease)
     _held.append(file)
+    fingerprint = registry.graph().products[PRODUCT].fingerprint
+    near = reader(os.environ["KCK_BENCH_NEAR"])
+    assert near.get(f"{PRODUCT}/1", fingerprint) is not None
+    bare = near._env
+
+    def get() -> object:
+        return bare.begin().get(name_of(f"{PRODUCT}/{dice.randrange(size) + 1}", fingerprint))
+
+    assert get() is not None
     return {
         f"{READ}, {NEAR}": {
             f"{size:,} products": lambda: Leaflet.cached.get(pk=dice.randrange(size) + 1)
-        }
+        },
+        f"{READ}, {BARE}": {f"{size:,} products": get},
     }
 
 

@@ -34,7 +34,7 @@ SIZES = [
 ]
 ROUNDS = int(os.environ.get("KCK_BENCH_ROUNDS", "15"))
 FLAT = 1.25
-CHANGE, READ, NEAR = "one change", "one read", "near store"
+CHANGE, READ, NEAR, BARE = "one change", "one read", "near store", "bare LMDB get"
 # So many are published by a listener that starts with the others stored, for its memory.
 PUBLISHED = 1_000
 
@@ -70,7 +70,8 @@ def main() -> None:
                     cells += [f"{length / size:,.0f}", f"{used:,.0f}"]
                 rows.append([*cells, *["-"] * (len(rows[0]) - len(cells))])
             markdown(rows)
-            for task in (CHANGE, READ, *([f"{READ}, {NEAR}"] if near else ())):
+            tasks = [CHANGE, READ, *(f"{READ}, {name}" for name in (NEAR, BARE) if near)]
+            for task in tasks:
                 _report(task, in_turns([*held, *copies], task, ROUNDS))
 
 
