@@ -15,7 +15,8 @@ does; the second tells the listeners of one schema from those of another.
 
 A statement that writes one row pays for each expression here. An expression without a query is
 evaluated by PL/pgSQL itself; one with a query (EXISTS, PERFORM) is run as a statement, for about 2
-microseconds. So no query stands in a condition that all statements meet.
+microseconds. So no query stands in a condition that all statements meet, and settings are set by
+assignments.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
     SET timezone = 'UTC'
     SET bytea_output = 'hex'
 AS $kck_publish$
+DECLARE
+    ignored text;
 BEGIN
     IF current_setting('kck_publish.suppress', true) = '*'
        OR strpos(current_setting('kck_publish.suppress', true), {suppressed}) > 0 THEN
@@ -69,8 +72,9 @@ BEGIN
     {body}
     IF FOUND AND (current_setting({wrote}, true) IS DISTINCT FROM pg_current_xact_id()::text
                   OR current_setting('kck_publish.rang', true) IS DISTINCT FROM {rang}) THEN
-        PERFORM set_config('kck_publish.rang', {rang}, false);
-        PERFORM kck_publish_announce_v1({wrote});
+        ignored := set_config('kck_publish.rang', {rang}, false);
+        ignored := set_config({wrote}, pg_current_xact_id()::text, false);
+        PERFORM kck_publish_ring_v1();
     END IF;
     RETURN NULL;
 END
