@@ -1,4 +1,4 @@
-"""Encoding: a value <-> bytes, and fingerprints. Pure; above shapes.py, below the stores.
+"""Encoding: a value <-> bytes, and fingerprints. Pure; above ``value_shapes``, below the stores.
 
 The body is plain JSON, so it can be sent to a browser as it is. What JSON cannot say (this text
 is a datetime, that list a tuple) is kept beside it as a *shape*, None for plain JSON.
