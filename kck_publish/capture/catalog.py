@@ -14,7 +14,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from kck_publish.capture.record_change_sql import OPS, quoted
+from kck_publish.capture.record_change_sql import OPS
+from kck_publish.capture.row_sql import quoted
 
 HAS_LOG = """
 SELECT to_regclass('kck_publish_change') IS NOT NULL

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from psycopg import sql
 
 from . import row_level
-from .record_change_sql import body, columns_of, either, function_sql, quoted, trigger_name
+from .record_change_sql import body, columns_of, either, function_sql, trigger_name
+from .row_sql import quoted
 from .source import Source
 
 TRANSITIONS = {

@@ -22,7 +22,7 @@ from typing import Any
 from django.db import connections
 
 from ..postgres import Cursor
-from . import catalog, record_change_sql
+from . import catalog, row_sql
 from .locks import alone
 from .source import Source
 
@@ -162,18 +162,14 @@ def _has_come(cursor: Cursor, layout: Layout) -> bool:
 
 
 def _that_count(source: Source, columns: Iterable[str]) -> set[str]:
-    if source.watched is None or not record_change_sql.virtual_columns(source).isdisjoint(
-        source.watched
-    ):
+    if source.watched is None or not row_sql.virtual_columns(source).isdisjoint(source.watched):
         return {*columns, *source.captured}
     return {name.strip('"') for name in (*source.captured, *source.watched)}
 
 
 def _look(cursor: Cursor, sources: list[Source]) -> dict[str, Layout]:
     tables = [source.table for source in sources]
-    cursor.execute(
-        _LOOK, [tables, [record_change_sql.quoted(table) for table in tables], catalog.OUR_NAMES]
-    )
+    cursor.execute(_LOOK, [tables, [row_sql.quoted(table) for table in tables], catalog.OUR_NAMES])
     return {
         source: Layout(json.loads(now), before and json.loads(before))
         for source, now, before in cursor.fetchall()

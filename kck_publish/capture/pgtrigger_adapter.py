@@ -16,7 +16,7 @@ import pgtrigger
 from django.db import DEFAULT_DB_ALIAS, connections
 from pgtrigger import compiler, core, registry, runtime
 
-from kck_publish.capture import catalog, create_trigger_sql, layout, record_change_sql
+from kck_publish.capture import catalog, create_trigger_sql, layout, record_change_sql, row_sql
 from kck_publish.capture.locks import alone
 from kck_publish.capture.source import Source
 
@@ -84,7 +84,7 @@ class CaptureTrigger(pgtrigger.Trigger):
     def wanted(self) -> catalog.Wanted:
         """The trigger that should be found in the database."""
         columns = dict.fromkeys((*self.source.captured, *(self.source.watched or ())))
-        unseen = record_change_sql.virtual_columns(self.source)
+        unseen = row_sql.virtual_columns(self.source)
         return catalog.Wanted(
             table=self.source.table,
             trigger=self.compiled.sql.pgid,

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from .record_change_sql import ORIGIN, changed, image, same_key, virtual_columns, watched_columns
+from .record_change_sql import ORIGIN
+from .row_sql import changed, image, same_key, virtual_columns, watched_columns
 from .source import Source
 
 INSERT = sql.SQL("""\

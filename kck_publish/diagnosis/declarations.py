@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from django.apps import apps
 
-from ..capture.record_change_sql import virtual_columns
+from ..capture.row_sql import virtual_columns
 from ..conf import problems
 from ..exceptions import InvalidPrimer
 from ..products import registry

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.db import connections
 from django.db.models import Model
 
-from ..capture.record_change_sql import quoted
+from ..capture.row_sql import quoted
 from ..capture.source import column_of
 from ..products import registry
 from .registry import Asks, Problem, diagnosis

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.db import connections
 
-from ..capture.record_change_sql import quoted
+from ..capture.row_sql import quoted
 from ..conf import settings
 from ..products import registry
 from .registry import Asks, Problem, diagnosis

@@ -9,7 +9,7 @@ from django.db import connections
 from django.db.models import Field, Model
 
 from ..capture.catalog import OUR_NAMES
-from ..capture.record_change_sql import quoted
+from ..capture.row_sql import quoted
 from ..capture.source import Source, column_of
 from ..products import registry
 from ..products.depends import Depends, fields_of
