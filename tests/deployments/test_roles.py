@@ -41,13 +41,13 @@ def made(django_db_setup: None) -> Iterator[Shop]:
 
 @pytest.fixture(autouse=True)
 def emptied(made: Shop, django_db_blocker: Any) -> Iterator[None]:
-    """What a test has left is taken away."""
+    """What a test before has left is taken away; the sources' files are others than were known."""
     with django_db_blocker.unblock():
-        yield
         with django_as(made, OWNER):
             sql("TRUNCATE catalog_item, catalog_author CASCADE")
             sql("TRUNCATE kck_publish_entry, kck_publish_change, kck_publish_failure CASCADE")
             sql("TRUNCATE kck_publish_generation, kck_publish_schedule, kck_publish_pause")
+        yield
 
 
 @contextlib.contextmanager
