@@ -26,10 +26,10 @@ class ShardLoop(Loop):
         self._due: datetime | None = None
 
     def look(self, rung: bool = False, once: bool = False) -> bool:
-        """Drain, or do one batch of what somebody has rung for; whether there was any change."""
+        """Drain, or do one batch of what somebody has rung for; whether there may be more."""
         outcome = self.worker.drain(rounds=1 if once or rung else None, rung=rung)
-        self.may_rest = not outcome.cascaded
-        return outcome.changes > 0
+        self.may_rest = not (outcome.cascaded or self.worker.has_backlog)
+        return outcome.changes > 0 or self.worker.has_backlog
 
     def peek(self) -> Sequence[Asked]:
         """Whether there is anything to do for each shard, and when the next retry is due."""
@@ -57,6 +57,6 @@ class ShardLoop(Loop):
         return max(0.0, min(BEAT, (self._due - now()).total_seconds()))
 
     def unasked(self) -> bool:
-        """Whether something is due, or the seat belt has found a change."""
+        """Whether something is due or put aside, or the seat belt has found a change."""
         is_due = self._due is not None and self._due <= now()
-        return is_due or self.worker.unasked(self.bell)
+        return is_due or self.worker.unasked(self.bell) or self.worker.has_backlog

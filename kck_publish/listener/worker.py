@@ -115,12 +115,16 @@ class Worker:
             self.beat()
         return total
 
+    @property
+    def has_backlog(self) -> bool:
+        """Whether anything that was put aside is still to be handled; for that nobody rings."""
+        return any(place.backlog for place in self.owned.values())
+
     def peek(self) -> list[Asked]:
         """Asks whether there is anything to do; nothing where that is known without asking."""
-        places = list(self.owned.values())
-        if self.due.is_tick_due or any(place.backlog for place in places):
+        if self.due.is_tick_due or self.has_backlog:
             return []
-        return [shard_batch.waits_query(place) for place in places]
+        return [shard_batch.waits_query(place) for place in self.owned.values()]
 
     def now(self) -> Snapshot:
         """The snapshot of what is committed now."""

@@ -6,7 +6,7 @@ Each test sets a bound of a few changes, so that a few rows are already too many
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from kck_publish import Cache
 from kck_publish.listener import shard
 from kck_publish.listener import shard_batch as listener_batch
+from kck_publish.listener.listener import Listener
 from kck_publish.listener.shard import OwnedShard
 from kck_publish.log import consumers
 from kck_publish.log.keys import shard_of
@@ -30,7 +31,7 @@ from kck_publish.refresh.backlog import Deferred
 from kck_publish.status import status
 from kck_publish.testing import assert_fresh
 from tests.catalog.crashes import Crash, dying
-from tests.catalog.fixtures import Session, computes, drain, sql, stored
+from tests.catalog.fixtures import Session, another_session, computes, drain, sql, stored
 from tests.catalog.models import Author, Book, Edition, Item
 from tests.catalog.primers import AuthorPage, ItemNames, ItemTotal, Shelf, ShelfSum, Stock
 
@@ -99,6 +100,30 @@ def test_a_source_that_changed_much_is_put_aside_and_then_true(items: list[Item]
             entry = stored(key)
             assert entry is not None, key
             assert entry.body is not None, key
+
+
+def test_what_is_put_aside_while_falling_asleep_is_handled(
+    items: list[Item], wait_until: Callable[..., Any]
+) -> None:
+    """A long transaction commits much when the listener says that it sleeps, so nobody rings.
+
+    Nor does anybody ring for what a listener that sleeps has put aside itself.
+    """
+    listener = Listener("default", say=lambda line: None)
+    fell = "SELECT count(*) FROM kck_publish_listener WHERE asleep"
+    with another_session(autocommit=False) as other:
+        other.execute("UPDATE catalog_item SET amount = 100")
+        running = Session(listener.run)
+        try:
+            wait_until(lambda: sql(fell) == [(1,)])
+            other.commit()
+            wait_until(lambda: b'"amount":600' in getattr(stored("item_total/1"), "body", b""), 20)
+            wait_until(lambda: backlog() == [], 20)
+            assert listener.moments.seat_belt.count == 0
+        finally:
+            listener.stop()
+            running.result()
+    assert_fresh()
 
 
 def test_new_rows_are_published_from_pages(transactional_db: None) -> None:

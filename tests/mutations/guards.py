@@ -497,6 +497,13 @@ GUARDS = (
     ),
     _guard(
         "falling asleep",
+        "what was put aside is handled before it rests",
+        "        return any(place.backlog for place in self.owned.values())",
+        "        return False",
+        f"{INNER}test_huge_changes.py::test_what_is_put_aside_while_falling_asleep_is_handled",
+    ),
+    _guard(
+        "falling asleep",
         "what a transaction has announced in one schema is not taken for another's",
         "OR current_setting('kck_publish.rang', true) IS DISTINCT FROM {rang})",
         ")",
