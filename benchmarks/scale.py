@@ -16,19 +16,14 @@ from benchmarks.world import World, listening, world
 KEYS = int(os.environ.get("KCK_BENCH_KEYS", "400"))
 ROUNDS = int(os.environ.get("KCK_BENCH_ROUNDS", "4"))
 PATIENCE = 120.0
-_WRITTEN = "SELECT count(*) FROM kck_publish_entry WHERE product = 'heavy' AND version > %s"
+_WRITTEN = "SELECT count(*) FROM kck_publish_entry WHERE product = %s AND version > %s"
 
 
 def main() -> None:
     """Measure and print."""
     os.environ["KCK_BENCH_SHARDS"] = "2"
     with world(f"scale: {KEYS} CPU-bound keys") as found, found.connect() as one:
-        one.execute(
-            "INSERT INTO benchmarks_counter (\"group\", count, filler) SELECT n, 0, '' "
-            "FROM generate_series(1, %s) n",
-            [KEYS],
-        )
-        _prime()
+        store_counters(one, "heavy", KEYS)
         rates = in_turn(
             {f"{n} listener{'s' * (n > 1)}": lambda n=n: _rate(one, n) for n in (1, 2)},  # type: ignore[misc]
             ROUNDS,
@@ -41,11 +36,17 @@ def main() -> None:
         _takeover(found, one)
 
 
-def _prime() -> None:
-    from benchmarks.primers import Heavy
+def store_counters(one: Any, product: str, keys: int) -> None:
+    """So many counters, and a product of each, which is stored."""
+    from kck_publish import Cache
 
-    for group in range(1, KEYS + 1):
-        Heavy.cached.get(group=group)
+    one.execute(
+        "INSERT INTO benchmarks_counter (\"group\", count, filler) SELECT n, 0, '' "
+        "FROM generate_series(1, %s) n",
+        [keys],
+    )
+    for group in range(1, keys + 1):
+        Cache.get_instance().get(f"{product}/{group}")
 
 
 def _rate(one: Any, listeners: int) -> float:
@@ -54,20 +55,19 @@ def _rate(one: Any, listeners: int) -> float:
         for _ in range(listeners):
             stack.enter_context(listening())
         shared(one, listeners)
-        start = time.perf_counter()
-        _change_all(one)
-        return KEYS / (time.perf_counter() - start)
+        return KEYS / change_counters(one, "heavy", KEYS)
 
 
-def _change_all(one: Any) -> None:
-    """Change what every key depends on, and wait until every one is refreshed."""
+def change_counters(one: Any, product: str, keys: int) -> float:
+    """Change what every key depends on; seconds until every one is refreshed."""
     ((before,),) = one.execute("SELECT max(version) FROM kck_publish_entry").fetchall()
+    start = time.perf_counter()
     one.execute("UPDATE benchmarks_counter SET count = count + 1")
-    end = time.perf_counter() + PATIENCE
-    while one.execute(_WRITTEN, [before]).fetchone()[0] < KEYS:
-        if time.perf_counter() > end:
+    while one.execute(_WRITTEN, [product, before]).fetchone()[0] < keys:
+        if time.perf_counter() - start > PATIENCE:
             raise TimeoutError("the keys were not refreshed")
         time.sleep(0.005)
+    return time.perf_counter() - start
 
 
 def shared(one: Any, listeners: int) -> None:

@@ -8,7 +8,6 @@ all the shards spends on a change: each shard reads the whole log, and handles i
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -18,7 +17,7 @@ from benchmarks.drain import publish_all
 from benchmarks.figures import in_turn, markdown, median, ratio, short, spread
 from benchmarks.filling import fill
 from benchmarks.latency import delayed
-from benchmarks.scale import shared
+from benchmarks.scale import change_counters, shared, store_counters
 from benchmarks.world import World, listening, world
 
 SHARDS = (1, 2, 4, 8)
@@ -27,19 +26,13 @@ LATENCIES = (0.0, 0.001, 0.005)
 ROWS = int(os.environ.get("KCK_BENCH_ROWS", "8000"))
 KEYS = int(os.environ.get("KCK_BENCH_KEYS", "400"))
 ROUNDS = int(os.environ.get("KCK_BENCH_ROUNDS", "3"))
-PATIENCE = 120.0
 
 
 def main() -> None:
     """Measure and print."""
     with world("shards: refreshes a second of so many listeners") as found, found.connect() as one:
         fill(one, ["leaflet"], ROWS)
-        one.execute(
-            "INSERT INTO benchmarks_counter (\"group\", count, filler) SELECT n, 0, '' "
-            "FROM generate_series(1, %s) n",
-            [KEYS],
-        )
-        _prime()
+        store_counters(one, "elsewhere", KEYS)
         _table(
             f"one host, {ROWS:,} rows by pk, cheap",
             {n: partial(_rate, found, one, n, 0.0, _drain) for n in SHARDS},
@@ -50,13 +43,6 @@ def main() -> None:
                 {n: partial(_rate, found, one, n, seconds, _recompute) for n in SHARDS},
             )
         _reading(one)
-
-
-def _prime() -> None:
-    from benchmarks.primers import Elsewhere
-
-    for group in range(1, KEYS + 1):
-        Elsewhere.cached.get(group=group)
 
 
 def _table(title: str, rates: dict[int, Callable[[], float]]) -> None:
@@ -71,15 +57,14 @@ def _table(title: str, rates: dict[int, Callable[[], float]]) -> None:
 
 
 def _rate(
-    found: World, one: Any, listeners: int, seconds: float, change: Callable[[Any], int]
+    found: World, one: Any, listeners: int, seconds: float, change: Callable[[Any], float]
 ) -> float:
-    """Refreshes a second, from the commit until all is written."""
+    """Refreshes a second, as ``change`` tells them."""
     with _shards(listeners), _away(found.url, seconds), ExitStack() as stack:
         for _ in range(listeners):
             stack.enter_context(listening())
         shared(one, listeners)
-        start = time.perf_counter()
-        return change(one) / (time.perf_counter() - start)
+        return change(one)
 
 
 @contextmanager
@@ -107,22 +92,12 @@ def _as_is(url: str) -> Iterator[str]:
     yield url
 
 
-def _drain(one: Any) -> int:
-    publish_all(one, "leaflet", 1, ROWS)
-    return ROWS
+def _drain(one: Any) -> float:
+    return ROWS / publish_all(one, "leaflet", 1, ROWS)
 
 
-def _recompute(one: Any) -> int:
-    """Change what every key depends on, and wait until every one is refreshed."""
-    written = "SELECT count(*) FROM kck_publish_entry WHERE product = 'elsewhere' AND version > %s"
-    (before,) = one.execute("SELECT max(version) FROM kck_publish_entry").fetchone()
-    one.execute("UPDATE benchmarks_counter SET count = count + 1")
-    end = time.perf_counter() + PATIENCE
-    while one.execute(written, [before]).fetchone() != (KEYS,):
-        if time.perf_counter() > end:
-            raise TimeoutError("the keys were not refreshed")
-        time.sleep(0.005)
-    return KEYS
+def _recompute(one: Any) -> float:
+    return KEYS / change_counters(one, "elsewhere", KEYS)
 
 
 def _reading(one: Any) -> None:
