@@ -55,14 +55,17 @@ def put(entry: Stored, check_version: int | None) -> Stored | None:
     return entry._replace(primed_at=clock.now())
 
 
-def _is_after_commit(store: Store, key: str) -> bool:
-    """Whether a transaction of the caller's is open, and must leave the key's row alone.
+def _is_after_commit(store: Store, key: str | None) -> bool:
+    """Whether a transaction of the caller's is open, and must leave the rows of a key alone.
 
     A listener writes the keys of products, and would wait for the caller to commit. A value that no
     primer makes commits and rolls back with the caller where the store allows that.
+
+    Args:
+        key: or the name of a product; None for all there are.
     """
     return in_transaction(connections[store.alias]) and (
-        not store.transactional or registry.find(key) is not None
+        not store.transactional or key is None or registry.find(key) is not None
     )
 
 
@@ -148,11 +151,7 @@ def take_all_away(addresses: Sequence[Address]) -> int:
 def clear(product: str | None) -> None:
     """Remove everything that is stored, or all of one product."""
     store = stores.current()
-    if product is None:
-        is_later = in_transaction(connections[store.alias])
-    else:
-        is_later = _is_after_commit(store, product)
-    if is_later:
+    if _is_after_commit(store, product):
         transaction.on_commit(lambda: _clear(product), using=store.alias, robust=True)
     else:
         _clear(product)
