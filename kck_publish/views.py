@@ -87,18 +87,22 @@ class ProductView(View):
             answer = self.read(product, parameters)
         except Behind:
             return HttpResponse(status=503, headers={"Retry-After": "1"})
-        if product.content_encodings:
-            answer = compressed(request, product.content_encodings, answer)
+        codings = product.content_encodings
+        if codings:
+            answer = compressed(request, codings, answer)
         response = HttpResponse(answer.body, content_type=self.content_type)
-        if product.content_encodings:
+        if codings:
             say_coding(response, answer)
         # It may change at any time; who asks again is answered by its tag.
-        own = type(self).has_permission is not ProductView.has_permission
-        said = own or self.permission_required is not None
-        open_to_all = self.public or (not said and product.live is Public)
-        who = "public" if open_to_all else "private"
-        response.headers["Cache-Control"] = f"{who}, no-cache"
+        open_to_all = self.public or self._is_left_public(product)
+        who = "public, no-cache" if open_to_all else "private, no-cache"
+        response.headers["Cache-Control"] = who
         return conditional(request, response, answer.etag, answer.modified)
+
+    def _is_left_public(self, product: Product) -> bool:
+        """Whether nothing here goes before the primer, which says that everybody may see it."""
+        own = type(self).has_permission is not ProductView.has_permission
+        return not own and self.permission_required is None and product.live is Public
 
     @property
     def product(self) -> Product:
@@ -114,7 +118,7 @@ class ProductView(View):
             KeyParameterMismatch: the URL does not name the primer's parameters.
         """
         try:
-            return tagged(product, product.key_of(parameters))
+            return tagged(product, parameters)
         except (ObjectDoesNotExist, KeyParameterMismatch, NotPrimed):
             if parameters.keys() != {parameter.name for parameter in product.parameters}:
                 raise  # it is the URL pattern that is wrong, not the URL

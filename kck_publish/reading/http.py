@@ -13,20 +13,14 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.utils.http import http_date as _http_date
 
-from ..products.product import Product
+from ..products.product import Parameters, Product
 from ..stores import Stored
 from ..stores.near.format import unpack
+from ..stores.near.reader import NearReader
 from .near import lookup_of
 from .read import answer_to
 from .values import bytes_of
 
-# The headers by which a request says what its reader has already, as WSGI and ASGI name them.
-_CONDITIONS = (
-    "HTTP_IF_NONE_MATCH",
-    "HTTP_IF_MODIFIED_SINCE",
-    "HTTP_IF_MATCH",
-    "HTTP_IF_UNMODIFIED_SINCE",
-)
 _MOST = 4096
 http_date = lru_cache(maxsize=1024)(_http_date)
 
@@ -46,16 +40,21 @@ class Tagged(NamedTuple):
     coding: str | None = None
 
 
-def tagged(product: Product, key: str) -> Tagged:
-    """The stored bytes of a key, or what is computed for this reader alone.
+def tagged(product: Product, parameters: Parameters) -> Tagged:
+    """The stored bytes of a value, or what is computed for this reader alone.
 
     Raises:
+        KeyParameterMismatch: the parameters do not fit.
         ObjectDoesNotExist: the product says that there is none.
         NotPrimed, Behind: see ``answer_to``.
     """
-    near = lookup_of(product).record(key)
-    if near is not None and (tags := _tags_of(key, product.fingerprint, *near)) is not None:
-        return Tagged(near[1], *tags)
+    near = lookup_of(product).find(parameters, NearReader.read_entry)
+    if near is not None:
+        record, body = near
+        tags = _known.get(record) or _tags_of(record, body)
+        if tags is not None:
+            return Tagged(body, *tags)
+    key = product.key_of(parameters)
     answer = answer_to(product, key)
     body = bytes_of(product, key, answer)
     return Tagged(body, etag_of(body), _modified(answer) if isinstance(answer, Stored) else None)
@@ -71,17 +70,18 @@ def etag_of(body: bytes) -> str:
 _known: dict[bytes, tuple[str, int | None]] = {}
 
 
-def _tags_of(key: str, fingerprint: str, rest: bytes, body: bytes) -> tuple[str, int | None] | None:
-    """The tag and time of a record of the near store; None of one that is damaged.
+def _tags_of(record: bytes, body: bytes) -> tuple[str, int | None] | None:
+    """The tag and time of a record of the near store, known from now on; None: it is damaged.
 
     Args:
-        rest: what the record says beside the body: the version, and when it was made.
+        record: what is said beside the body: the version, and when it was made.
     """
-    found = _known.get(rest)
-    if found is None and (stored := unpack(key, fingerprint, rest, b"")) is not None:
-        if len(_known) >= _MOST:
-            _known.clear()
-        found = _known[rest] = etag_of(body), _modified(stored)
+    stored = unpack("", "", record, b"")  # whose it is does not matter here
+    if stored is None:
+        return None
+    if len(_known) >= _MOST:
+        _known.clear()
+    found = _known[record] = etag_of(body), _modified(stored)
     return found
 
 
@@ -100,7 +100,12 @@ def conditional(
     if modified is not None:
         response.headers["Last-Modified"] = http_date(modified)
     meta = request.META
-    if not any(header in meta for header in _CONDITIONS):
+    if not (  # the headers by which a request says what its reader has, as WSGI and ASGI name them
+        "HTTP_IF_NONE_MATCH" in meta
+        or "HTTP_IF_MODIFIED_SINCE" in meta
+        or "HTTP_IF_MATCH" in meta
+        or "HTTP_IF_UNMODIFIED_SINCE" in meta
+    ):
         return response
     found = get_conditional_response(request, etag, modified, response)  # type: ignore[arg-type]
     assert found is not None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from django.db import DatabaseError, connections
 
@@ -29,6 +29,8 @@ from ..stores.near.format import body_name, name_of
 from ..stores.near.reader import NearReader
 from . import observed, request_memo
 from .counts import counts
+
+T = TypeVar("T")
 
 # How many names of bodies are kept, of each lookup.
 NAMES = 4096
@@ -79,8 +81,19 @@ class NearLookup:
         self.name_of = lru_cache(NAMES)(self._name_of)
         counts.watch(self.name_of)
 
-    def find(self, parameters: Parameters) -> bytes | None:
+    @overload
+    def find(self, parameters: Parameters) -> bytes | None: ...
+
+    @overload
+    def find(
+        self, parameters: Parameters, read: Callable[[NearReader, bytes], T | None]
+    ) -> T | None: ...
+
+    def find(self, parameters: Parameters, read: Any = NearReader.read) -> Any:
         """The stored JSON of an entry that may be served as it is; None: ask the store.
+
+        Args:
+            read: what is read instead, by the name of the body.
 
         Raises:
             KeyParameterMismatch: the parameters do not fit.
@@ -94,12 +107,12 @@ class NearLookup:
             except (ValueError, TypeError):  # it cannot be: the store's path says why
                 return None
             if name is not None:
-                body = near.read(name)
+                body = read(near, name)
                 if body is None:
                     counts.near_missed += 1
                 return body
         key = self.key_of(parameters)
-        body = near.read(body_name(name_of(key, self.product.fingerprint)))
+        body = read(near, body_name(name_of(key, self.product.fingerprint)))
         if body is not None:
             counts.near_more += 1
         return body
@@ -120,15 +133,6 @@ class NearLookup:
         found = near.read_many(names) if len(names) == len(values) else nothing
         counts.near_missed += found.count(None)
         return found
-
-    def record(self, key: str) -> tuple[bytes, bytes] | None:
-        """The body of a key, with the record that says the rest of the entry before it."""
-        near = self.reader()
-        if near is None:
-            return None
-        name = name_of(key, self.product.fingerprint)
-        rest, body = near.read_many([name, body_name(name)])
-        return None if rest is None or body is None else (rest, body)
 
     def reader(self, looked: bool = False) -> NearReader | None:
         """The near store if it may be read; None where the store has to be asked.

@@ -19,6 +19,8 @@ from kck_publish.listener.near_follower import NearFollower
 from kck_publish.listener.near_loop import following
 from kck_publish.postgres import Cursor
 from kck_publish.products import registry
+from kck_publish.reading.counts import counts
+from kck_publish.reading.http import etag_of, tagged
 from kck_publish.request import GlobalRequest
 from kck_publish.stores.near import journal
 from kck_publish.stores.near import reader as near_reader
@@ -109,6 +111,21 @@ def test_what_is_read_is_held_and_costs_no_query(item: Item, alone: Any, wait_un
     assert alone(lambda: Item.cached.get(pk=item.pk)) == item
     with GlobalRequest():
         assert alone(total) == 5
+
+
+def test_an_http_answer_is_counted_as_a_read(
+    item: Item, alone: Any, django_assert_num_queries: Any
+) -> None:
+    """By whatever kind of value it was asked for: the URL's text, or the parameter's own."""
+    product = registry.get("item_total")
+    for group in (1, "1"):
+        alone(lambda group=group: tagged(product, {"group": group}))
+        before = counts.by_tier()["near"]
+        with django_assert_num_queries(0):
+            answers = [tagged(product, {"group": group}) for _ in range(3)]
+        assert {answer.body for answer in answers} == {b'{"count":1,"amount":5}'}
+        assert {answer.etag for answer in answers} == {etag_of(answers[0].body)}
+        assert counts.by_tier()["near"] == before + 3
 
 
 def test_settings_hold_at_once_also_those_changed_in_place(

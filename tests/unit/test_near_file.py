@@ -144,9 +144,12 @@ def test_without_a_lease_nothing_is_read(file: NearFile) -> None:
         assert reader.get("a/1", FP) is None
         assert reader.read(name) is None
         assert reader.read_many([name]) == [None]
+        assert reader.read_entry(name) is None
     reader = trusted(file)
     assert reader.get("a/1", FP) is not None
     assert reader.read(name) == reader.read_many([name])[0] is not None
+    assert reader.read_entry(name) == tuple(reader.read_many([name_of("a/1", FP), name]))
+    assert reader.read_entry(body_name(name_of("a/2", FP))) is None
 
 
 def test_one_process_follows(file: NearFile) -> None:
@@ -439,7 +442,7 @@ def test_the_tag_of_a_record_is_that_of_its_own_body() -> None:
     def tag(key: str, version: int, body: bytes) -> str:
         made = entry(key, body)._replace(version=version, primed_at=now())
         rest, packed = pack(made)
-        tags = _tags_of(key, FP, rest, packed or b"")
+        tags = _tags_of(rest, packed or b"")
         assert tags is not None
         return tags[0]
 

@@ -20,6 +20,7 @@ from rest_framework.generics import GenericAPIView
 from ...conf import settings
 from ...exceptions import Behind, NotPrimed
 from ...products.compute import compute
+from ...products.product import Parameters
 from ...reading.compressed import without_codings
 from ...reading.http import etag_of, tagged
 from ...reading.values import bytes_of
@@ -82,15 +83,15 @@ def _check(view: Any, product: SerializerProduct) -> None:
         return
     etag = etag_of(bytes_of(product, key, computed))
     request = _in_no_coding(view.request._request)
-    response = get_conditional_response(request, etag, _modified(product, key, etag))
+    response = get_conditional_response(request, etag, _modified(product, named, etag))
     if response is not None and response.status_code == PreconditionFailed.status_code:
         raise PreconditionFailed
 
 
-def _modified(product: SerializerProduct, key: str, etag: str) -> int | None:
+def _modified(product: SerializerProduct, named: Parameters, etag: str) -> int | None:
     """When the stored value was made, if it is the present one."""
     try:
-        stored = tagged(product, key)
+        stored = tagged(product, named)
     except (ObjectDoesNotExist, NotPrimed, Behind):
         return None
     return stored.modified if stored.etag == etag else None

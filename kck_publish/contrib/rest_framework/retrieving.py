@@ -76,16 +76,17 @@ def _lookup(view: Any) -> tuple[str, Any]:
 def _answer(view: Any, product: SerializerProduct, pk: Any) -> Tagged:
     """Raises ObjectDoesNotExist where the product says that there is none."""
     try:
-        key = product.key_of(parameters(product, pk) | user_of(product, view.request))
-        return tagged(product, key)
+        return tagged(product, parameters(product, pk) | user_of(product, view.request))
     except (KeyParameterMismatch, NotPrimed):
         raise PlainWay from None
 
 
 def parameters(product: SerializerProduct, pk: Any) -> dict[str, Any]:
     """The parameters of a row's primary key."""
+    if len(product.row_parameters) == 1:
+        return {product.row_parameters[0].name: pk}
     names = [parameter.name for parameter in product.row_parameters]
-    return dict(zip(names, [pk] if len(names) == 1 else pk, strict=True))
+    return dict(zip(names, pk, strict=True))
 
 
 def _cached(queryset: QuerySet[Any], name: str, value: Any) -> Any:

@@ -143,6 +143,11 @@ def body_name(name: bytes) -> bytes:
     return name + b"\0"
 
 
+def entry_name(body: bytes) -> bytes:
+    """The name of the bare entry whose body has this name."""
+    return body[:-1]
+
+
 def pack(entry: Stored) -> tuple[bytes, bytes | None]:
     """The bytes of an entry; and of its body, if that is a record of its own."""
     bare = entry.body is not None and not (

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ...log.snapshot import NOTHING, Snapshot
 from ..types import Stored
 from . import open_files
-from .format import CLOCK, OWNER, body_name, clock, name_of, read_owner, unpack
+from .format import CLOCK, OWNER, body_name, clock, entry_name, name_of, read_owner, unpack
 from .hold_requests import telling, tells
 from .reader_lease import ReaderFile
 
@@ -49,6 +49,20 @@ class NearReader(ReaderFile):
         if tells():
             self._follower.ask_for_body(name)
         return data
+
+    def read_entry(self, body: bytes) -> tuple[bytes, bytes] | None:
+        """The record of a bare entry and its body, by the body's name; None: as ``get``."""
+        if clock_gettime(CLOCK) >= self._lease.until and not self._is_renewed():
+            return None
+        try:
+            get = self._env.begin().get  # both of one moment
+            record, data = get(entry_name(body)), get(body)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._lose(error)
+            return None
+        if tells():
+            self._follower.ask_for_body(body)
+        return None if record is None or data is None else (record, data)
 
     def read_many(self, names: Sequence[bytes]) -> list[bytes | None]:
         """As ``read``, all of one moment."""
