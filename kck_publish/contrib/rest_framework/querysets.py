@@ -27,6 +27,7 @@ _REPRODUCED = frozenset({
     "order_by", "select_related", "standard_ordering", "subq_aliases", "table_map",
     "used_aliases", "where", "_annotation_select_cache", "_lookup_joins",
 })  # fmt: skip
+_NOTHING = object()
 # Methods that a queryset may have in a form of its own: they give no rows.
 _WRITES = frozenset({
     "abulk_create", "abulk_update", "acreate", "adelete", "aget_or_create", "aupdate",
@@ -86,11 +87,17 @@ def _is_known(query: Query) -> bool:
     """Whether all that a query says is known here. A subclass may say more when it is compiled."""
     if type(query) is not Query:
         return False
-    whole, nothing = Query(query.model), object()
-    said = (name for name in vars(query) if name not in _REPRODUCED)
-    return all(getattr(whole, name, nothing) == vars(query)[name] for name in said) and (
-        _keeps_rows(query.model, query.select_related)
-    )
+    whole = _all_of(query.model)
+    return all(
+        name in _REPRODUCED or getattr(whole, name, _NOTHING) == said
+        for name, said in vars(query).items()
+    ) and _keeps_rows(query.model, query.select_related)
+
+
+@lru_cache(maxsize=1024)
+def _all_of(model: type[Model]) -> Query:
+    """The query for all rows, to compare others with; nobody changes it."""
+    return Query(model)
 
 
 def _keeps_rows(model: Any, related: Any) -> bool:

@@ -38,7 +38,9 @@ def parse(body: bytes) -> Any:
 
 def is_plain(renderer: Any, media_type: str | None) -> bool:
     """Whether this renderer would write just the bytes that are stored."""
-    return type(renderer) is JSONRenderer and renderer.get_indent(media_type, {}) is None
+    return type(renderer) is JSONRenderer and (
+        media_type == JSONRenderer.media_type or renderer.get_indent(media_type, {}) is None
+    )
 
 
 class Bodies(Sequence[Any]):

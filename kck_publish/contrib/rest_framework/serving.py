@@ -131,6 +131,8 @@ def _in_own_language() -> bool:
 
 def _in_own_zone() -> bool:
     """Whether the active time zone is the one that products are computed in."""
+    if timezone.get_current_timezone() is timezone.get_default_timezone():
+        return True
     return timezone.get_current_timezone_name() == timezone.get_default_timezone_name()
 
 

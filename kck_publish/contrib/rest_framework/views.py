@@ -103,9 +103,12 @@ def _validated(
     if not ours or not is_plain(request.accepted_renderer, request.accepted_media_type):
         return response
     # With a Last-Modified a browser would keep it for a while without asking.
-    patch_cache_control(response, no_cache=True)
-    if product.content_encodings:
-        answer = compressed(request._request, product.content_encodings, answer)
+    if "Cache-Control" in response.headers:  # a paginator's
+        patch_cache_control(response, no_cache=True)
+    else:
+        response.headers["Cache-Control"] = "no-cache"
+    if codings := product.content_encodings:
+        answer = compressed(request._request, codings, answer)
         response._body = answer.body
         say_coding(response, answer)
     return conditional(request._request, response, answer.etag, answer.modified)
