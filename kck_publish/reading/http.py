@@ -51,8 +51,7 @@ def tagged(product: Product, parameters: Parameters) -> Tagged:
     near = lookup_of(product).find(parameters, NearReader.read_entry)
     if near is not None:
         record, body = near
-        tags = _known.get(record) or _tags_of(record, body)
-        if tags is not None:
+        if (tags := _tags_of(record, body)) is not None:
             return Tagged(body, *tags)
     key = product.key_of(parameters)
     answer = answer_to(product, key)
@@ -71,17 +70,17 @@ _known: dict[bytes, tuple[str, int | None]] = {}
 
 
 def _tags_of(record: bytes, body: bytes) -> tuple[str, int | None] | None:
-    """The tag and time of a record of the near store, known from now on; None: it is damaged.
+    """The tag and time of a record of the near store; None of one that is damaged.
 
     Args:
         record: what is said beside the body: the version, and when it was made.
     """
-    stored = unpack("", "", record, b"")  # whose it is does not matter here
-    if stored is None:
-        return None
-    if len(_known) >= _MOST:
-        _known.clear()
-    found = _known[record] = etag_of(body), _modified(stored)
+    found = _known.get(record)
+    # Whose record it is does not matter here.
+    if found is None and (stored := unpack("", "", record, b"")) is not None:
+        if len(_known) >= _MOST:
+            _known.clear()
+        found = _known[record] = etag_of(body), _modified(stored)
     return found
 
 
