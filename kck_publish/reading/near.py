@@ -19,16 +19,19 @@ from typing import Any, TypeVar, overload
 from django.db import DatabaseError, connections
 
 from .. import clock, conf, search_path
-from ..capture import own_request_writes, own_session_writes
+from ..capture import own_session_writes
 from ..capture.own_pooled_writes import STORED
+from ..capture.own_request_writes import current as own_writes
 from ..conf import kept
-from ..products import compute, registry
+from ..products import registry
+from ..products.compute import current as running
 from ..products.product import Parameters, Product
 from ..stores.near.file_path import near_store
 from ..stores.near.format import body_name, name_of
 from ..stores.near.reader import NearReader
-from . import observed, request_memo
+from . import observed
 from .counts import counts
+from .request_memo import current as memo
 
 T = TypeVar("T")
 
@@ -141,7 +144,7 @@ class NearLookup:
             looked: whether the caller has seen to the memo of a request, which would have to know
                 what is read, and to a compute (see above).
         """
-        if not looked and (request_memo.current() is not None or compute.current() is not None):
+        if not looked and (memo() is not None or running() is not None):
             return None
         now = conf.last  # as conf.current does, without a call
         if (
@@ -156,7 +159,7 @@ class NearLookup:
             near = _near
         if near is None:
             return None
-        context = own_request_writes.current()
+        context = own_writes()
         if context is not None and (context.brings or context.has_written):
             return None
         if self.options.when_behind != "serve":

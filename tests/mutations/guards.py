@@ -843,15 +843,15 @@ GUARDS = (
     _guard(
         "reading the near store",
         "also for what could be served as it is",
-        "(request_memo.current() is not None or compute.current() is not None):\n            return None",
-        "request_memo.current() is not None:\n            return None",
+        "(memo() is not None or running() is not None):\n            return None",
+        "memo() is not None:\n            return None",
         f"{NEAR}.py::test_a_compute_never_reads_the_copy",
     ),
     _guard(
         "reading the near store",
         "a request's memo is looked at first",
-        "if not looked and (request_memo.current() is not None or compute.current() is not None):",
-        "if not looked and compute.current() is not None:",
+        "if not looked and (memo() is not None or running() is not None):",
+        "if not looked and running() is not None:",
         f"{NEAR}_guards.py::test_in_a_request_what_was_read_once_stays",
     ),
     _guard(
