@@ -491,6 +491,10 @@ def test_a_transaction_announces_a_source_once_and_again_after_a_savepoint() -> 
     with capturing(source(Author, "rating"), source(Book, "title")), listening() as heard:
         author = Author.objects.create(name="Ada")
         book = Book.objects.create(author=author, title="0")
+        with transaction.atomic():
+            execute("SET LOCAL track_functions = 'all'")
+            Author.objects.update(rating=5)
+            assert execute(called) == []  # nobody is asleep
         fall_asleep()
         with transaction.atomic():
             execute("SET LOCAL track_functions = 'all'")

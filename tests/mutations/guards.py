@@ -497,6 +497,20 @@ GUARDS = (
     ),
     _guard(
         "falling asleep",
+        "a capture trigger calls the doorbell when a listener sleeps, or above READ COMMITTED",
+        "FOUND OR current_setting('transaction_isolation') <> 'read committed'",
+        "FOUND",
+        f"{INNER}test_falling_asleep.py",
+    ),
+    _guard(
+        "falling asleep",
+        "a capture trigger looks whether a listener sleeps",
+        "PERFORM FROM kck_publish_listener WHERE asleep LIMIT 1;",
+        "PERFORM FROM kck_publish_listener WHERE false LIMIT 1;",
+        f"{INNER}test_capture.py::test_the_doorbell_rings_only_for_what_is_logged",
+    ),
+    _guard(
+        "falling asleep",
         "what was put aside is handled before it rests",
         "        return any(place.backlog for place in self.owned.values())",
         "        return False",
