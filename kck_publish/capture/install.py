@@ -23,6 +23,7 @@ from kck_publish.capture import (
     create_trigger_sql,
     layout,
     pgtrigger_adapter,
+    pinned_settings,
     record_change_sql,
 )
 from kck_publish.capture.fault import Fault, fault_of
@@ -92,6 +93,7 @@ def install(using: str, sources: Iterable[Source], *, only_missing: bool = False
     allowed_sources = dict.fromkeys(trigger.source for trigger in allowed)
     done += layout.announce_unseen(using, allowed_sources, soon=only_missing)
     done += coarse.fall_back(using, soon=only_missing)
+    done += pinned_settings.pin_missing(using, catalog.OUR_NAMES, soon=only_missing)
     wanted = None if only_missing else {trigger.compiled.sql.pgid for trigger in allowed}
     return done + remove(using, wanted, soon=only_missing)
 

@@ -4,10 +4,10 @@ Pure text, made from a ``Source``. Every function writes the rows of one stateme
 with one INSERT.
 
 Each function is SECURITY DEFINER, so that a program with any role can write; therefore its search
-path is pinned to the installing session's, temporary tables last. The other settings pin how values
-become text, whatever the writing session has set. One statement is one call, whether it touches
-one row or a million; but where a subscription writes, whose changes fire row triggers alone: the
-same function knows that form, too (see ``row_level``).
+path is pinned to the installing session's, temporary tables last. Other settings pin how values
+become text, whatever the writing session has set (see ``pinned_settings``). One statement is one
+call, whether it touches one row or a million; but where a subscription writes, whose changes fire
+row triggers alone: the same function knows that form, too (see ``row_level``).
 
 A transaction announces a source once: a listener that falls asleep waits for the transactions that
 have read its flag before. Both settings that remember it go back with a savepoint, as the ring
@@ -27,6 +27,7 @@ from collections.abc import Iterable
 
 from psycopg import sql
 
+from . import pinned_settings
 from .row_sql import (
     changed,
     image,
@@ -52,11 +53,7 @@ SELECT set_config('search_path', (
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path FROM CURRENT
-    SET datestyle = 'ISO'
-    SET intervalstyle = 'postgres'
-    SET extra_float_digits = 1
-    SET timezone = 'UTC'
-    SET bytea_output = 'hex'
+    {pinned}
 AS $kck_publish$
 DECLARE
     ignored text;
@@ -94,7 +91,7 @@ $kck_publish$;
 REVOKE ALL ON FUNCTION {function}() FROM PUBLIC;
 COMMENT ON FUNCTION {function}() IS {comment};
 SELECT set_config('search_path', current_setting('kck_publish.search_path'), true);
-""")
+{pin}""")
 
 INSERT = sql.SQL("""\
 INSERT INTO kck_publish_change (source, op, columns, new, origin)
@@ -206,6 +203,8 @@ def function_sql(table: str, op: str, does: sql.Composable, columns: Iterable[st
     """
     return FUNCTION.format(
         function=sql.SQL(trigger_name(op, table)),
+        pinned=pinned_settings.ALL,
+        pin=pinned_settings.pin_sql(trigger_name(op, table)),
         comment=sql.Literal("\n".join([table, *(column.strip('"') for column in columns)])),
         name=sql.Literal(quoted(table).rpartition('"."')[2].strip('"')),
         table=sql.Literal(quoted(table)),

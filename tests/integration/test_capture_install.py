@@ -63,7 +63,7 @@ def name_of(op: str) -> str:
 def test_installing_twice_does_nothing(log: type[Log]) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert install.install("default", registry.sources()) == []
-    assert len(queries) == 6
+    assert len(queries) == 7
     assert "CREATE" not in str(queries.captured_queries)
     assert problems() == []
 

@@ -438,6 +438,43 @@ GUARDS = (
         "for name, xid in found.items()}",
         f"{INNER}test_read_your_writes.py::test_a_session_that_serves_many_browsers",
     ),
+    # --- images
+    _guard(
+        "images",
+        "a setting is pinned on which the text of a captured column depends",
+        "    JOIN settings ON name = ANY (types)\n",
+        "    JOIN settings ON false\n",
+        f"{INNER}test_pinned_settings.py::test_the_writers_settings_change_no_image",
+    ),
+    _guard(
+        "images",
+        "and all are where its type is not known",
+        "OR name = ANY ({known}::text[]))",
+        "OR true)",
+        f"{INNER}test_pinned_settings.py::test_the_writers_settings_change_no_image",
+    ),
+    _guard(
+        "images",
+        "or where somebody has made the cast to text",
+        "OR EXISTS (SELECT FROM pg_cast WHERE",
+        "OR EXISTS (SELECT FROM pg_cast WHERE false AND",
+        f"{INNER}test_pinned_settings.py::test_the_writers_settings_change_no_image",
+    ),
+    _guard(
+        "images",
+        "an array and a domain are what they are made of",
+        "    WHERE typtype = 'd' OR typoutput = 'pg_catalog.array_out'::regproc\n",
+        "    WHERE false\n",
+        f"{INNER}test_pinned_settings.py::test_the_writers_settings_change_no_image",
+    ),
+    _guard(
+        "images",
+        "a type that is changed by hand is pinned by the next look",
+        "    done += pinned_settings.pin_missing(",
+        "    (lambda *_, **__: None)(",
+        f"{INNER}test_pinned_settings.py"
+        "::test_a_type_that_is_changed_by_hand_is_pinned_by_the_next_look",
+    ),
     # --- falling asleep
     _guard(
         "falling asleep",
