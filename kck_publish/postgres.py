@@ -62,9 +62,6 @@ class Cursor(Protocol):
     def fetchone(self) -> Any:
         """The next row, or None."""
 
-    def fetchmany(self, size: int = ..., /) -> Sequence[Any]:
-        """At most ``size`` rows of those left."""
-
     def fetchall(self) -> list[Any]:
         """The rows that are left."""
 
@@ -114,36 +111,6 @@ def connect(alias: str) -> psycopg.Connection[Any]:
     if (path := search_path.of_session(alias)) is not None:
         connection.execute("SELECT set_config('search_path', %s, false)", [path])
     return connection
-
-
-@contextmanager
-def together(desk: psycopg.Connection[Any]) -> Iterator[None]:
-    """Send what is executed within the block for one wait; nothing is left open after an error.
-
-    In autocommit all of it is one transaction, but for what is sent between BEGIN and COMMIT: that
-    is committed before the server comes to the next statement.
-
-    Args:
-        desk: in autocommit.
-    """
-    try:
-        with desk.pipeline():
-            yield
-    except psycopg.Error:
-        if desk.info.transaction_status == TransactionStatus.INERROR:
-            desk.rollback()
-        raise
-
-
-def answers(desk: psycopg.Connection[Any], queries: Sequence[Asked]) -> list[list[Any]]:
-    """The rows that each statement gives, if any, for one wait; they are one transaction.
-
-    Args:
-        desk: in autocommit.
-    """
-    with together(desk):
-        cursors = [desk.execute(*query) for query in queries]
-    return [[] if cursor.description is None else cursor.fetchall() for cursor in cursors]
 
 
 def unlimited(connection: psycopg.Connection[Any]) -> None:

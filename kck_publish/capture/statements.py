@@ -53,7 +53,7 @@ class _Watched:
         finally:
             search_path.note(query, tag)
             if may_write(tag, query, raw):
-                _note_write(raw)
+                note_write(raw)
         return result
 
     def _execute_within(self, query: Any, *args: Any, **options: Any) -> Any:
@@ -96,7 +96,7 @@ class _Watched:
             with self._transaction(query):
                 yield
         finally:
-            _note_write(self.connection)
+            note_write(self.connection)
 
     @contextmanager
     def _transaction(self, query: Any) -> Iterator[None]:
@@ -115,7 +115,8 @@ def _concerns(raw: Any) -> bool:
     return local_settings.concerns(raw) or own_pooled_writes.is_pooled(raw)
 
 
-def _note_write(raw: Any) -> None:
+def note_write(raw: Any) -> None:
+    """Something may have been written on this connection of psycopg's."""
     mine = own_request_writes.current()
     if mine is not None:
         mine.note(raw)

@@ -20,7 +20,8 @@ import psycopg
 from psycopg import sql
 
 from ..conf import settings
-from ..postgres import Asked, together
+from ..postgres import Asked
+from ..round_trip import Answer, RoundTrip, together
 
 logger = logging.getLogger("kck_publish")
 
@@ -151,18 +152,18 @@ class Doorbell:
             the numbers of the transactions, and the rows of what was asked.
         """
         self._says_asleep = True
-        with together(self._desk):
-            self._flag(True)
-            self._alone("SELECT pg_current_xact_id()")
-            running = self._desk.execute(_RUNNING)
-            seen = [self._desk.execute(*query) for query in look]
-        return _numbers(running), [cursor.fetchall() for cursor in seen]
+        with together(self._desk) as trip:
+            self._flag(trip, True)
+            _alone(trip, "SELECT pg_current_xact_id()")
+            running = trip.execute(_RUNNING)
+            seen = [trip.execute(*query) for query in look]
+        return _numbers(running), [answer.fetchall() for answer in seen]
 
     def awake(self) -> None:
         """Have nobody ring any more: the log is looked at all the time."""
         if self._says_asleep:
-            with together(self._desk):
-                self._flag(False)
+            with together(self._desk) as trip:
+                self._flag(trip, False)
             self._says_asleep = False
 
     @property
@@ -174,14 +175,8 @@ class Doorbell:
         """``awake_query`` is committed."""
         self._says_asleep = False
 
-    def _flag(self, asleep: bool) -> None:
-        self._alone(_FLAG, [asleep, self.id, asleep])
-
-    def _alone(self, query: LiteralString, parameters: Sequence[Any] = ()) -> None:
-        """Run a statement in a transaction of its own, which has ended when the next one runs."""
-        self._desk.execute("BEGIN")
-        self._desk.execute(query, parameters)
-        self._desk.execute("COMMIT")
+    def _flag(self, trip: RoundTrip, asleep: bool) -> None:
+        _alone(trip, _FLAG, [asleep, self.id, asleep])
 
     def running(self) -> frozenset[int]:
         """The transactions that are running now, as far as the snapshot lists them."""
@@ -224,9 +219,15 @@ class Doorbell:
         self._woken.close()
 
 
-def _numbers(cursor: psycopg.Cursor[Any]) -> frozenset[int]:
-    row = cursor.fetchone()
-    return frozenset(row[0] if row else ())
+def _alone(trip: RoundTrip, query: LiteralString, parameters: Sequence[Any] = ()) -> None:
+    """Run a statement in a transaction of its own, which has ended when the next one runs."""
+    trip.execute("BEGIN")
+    trip.execute(query, parameters)
+    trip.execute("COMMIT")
+
+
+def _numbers(answer: Answer | psycopg.Cursor[Any]) -> frozenset[int]:
+    return frozenset(number for (numbers,) in answer.fetchall() for number in numbers)
 
 
 def listener_name() -> str:

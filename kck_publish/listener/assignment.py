@@ -19,7 +19,8 @@ from ..conf import settings
 from ..following.doorbell import listener_name
 from ..following.process import see_listed
 from ..log.cluster import CLUSTER
-from ..postgres import Asked, answers
+from ..postgres import Asked
+from ..round_trip import answers
 from . import shard as listener_shard
 from .shard import OwnedShard
 

@@ -13,7 +13,8 @@ import psycopg
 from .. import stores
 from ..exceptions import Fenced
 from ..following.doorbell import Doorbell
-from ..postgres import Asked, answers, together
+from ..postgres import Asked
+from ..round_trip import Answer, RoundTrip, answers, together
 from .shard import OwnedShard
 
 _CLAIM = "UPDATE kck_publish_shard SET claimed = %s WHERE shard = %s AND epoch = %s"
@@ -56,25 +57,24 @@ class Claim:
         """
         if self._is_made:
             return answers(self._desk, queries) if queries else []
-        with together(self._desk):
-            claimed = self._claimed()
-            cursors = [self._desk.execute(*query) for query in queries]
+        with together(self._desk) as trip:
+            claimed = self._claimed(trip)
+            given = [trip.execute(*query) for query in queries]
         if claimed.rowcount == 0:
             raise Fenced(self.place.shard)
         self._is_made = True
         if self._bell is not None:
             self._bell.is_awake()
-        return [cursor.fetchall() for cursor in cursors]
+        return [answer.fetchall() for answer in given]
 
-    def _claimed(self) -> psycopg.Cursor[Any]:
-        desk = self._desk
-        desk.execute("BEGIN")
+    def _claimed(self, trip: RoundTrip) -> Answer:
+        trip.execute("BEGIN")
         if stores.current().outlives_crash:
             # What is written there survives a crash of this server. So must the numbers of the
             # transactions that its stamps name: after a crash they would be given a second time.
-            desk.execute("SET LOCAL synchronous_commit = on")
-        claimed = desk.execute(_CLAIM, [self.until, self.place.shard, self.place.epoch])
+            trip.execute("SET LOCAL synchronous_commit = on")
+        claimed = trip.execute(_CLAIM, [self.until, self.place.shard, self.place.epoch])
         if self._bell is not None:
-            desk.execute(*self._bell.awake_query)
-        desk.execute("COMMIT")
+            trip.execute(*self._bell.awake_query)
+        trip.execute("COMMIT")
         return claimed

@@ -14,7 +14,8 @@ from ..conf import settings
 from ..following.awaited_moments import Moment
 from ..following.doorbell import Doorbell
 from ..log import reader
-from ..postgres import Asked, answers
+from ..postgres import Asked
+from ..round_trip import answers
 from .due_times import DueTimes
 from .shard import OwnedShard, any_unseen
 

@@ -24,6 +24,7 @@ from ..refresh.backlog import Deferred
 from ..refresh.failures import Failure, Try
 from ..refresh.lost_connections import Losses
 from ..refresh.session import Session
+from ..round_trip import together
 from ..stores import Address, Query, edges
 from .claim import Claim
 
@@ -44,7 +45,6 @@ _OURS = """
 WITH ours AS (SELECT FROM kck_publish_shard WHERE shard = %s AND epoch = %s FOR UPDATE)
 SELECT 1 / count(*) FROM ours
 """
-_SPOIL = "SELECT 1 / 0"
 # How long a batch waits for somebody who has locked the table of the failures.
 RECORD_TIMEOUT = "200ms"
 
@@ -135,14 +135,8 @@ class BatchSession(Session):
         place = self._place
         until, at = (self._until, self._at) if last else (place.done, None)
         try:
-            # In autocommit a pipeline is one transaction, for which we wait once.
-            desk = self._claim.desk
-            with desk.pipeline(), desk.cursor() as cursor:
-                try:
-                    yield cursor
-                except BaseException:
-                    cursor.execute(_SPOIL)  # else what was sent so far would be committed
-                    raise
+            with together(self._claim.desk) as cursor:
+                yield cursor
                 for query in self._at_last if last else ():
                     cursor.execute(*query)
                 cursor.execute(
@@ -166,7 +160,7 @@ class BatchSession(Session):
         """The result of a fenced transaction of its own; None: it could not be written."""
         desk = self._claim.desk
         try:
-            with desk.pipeline(), desk.cursor() as cursor:
+            with together(desk) as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [RECORD_TIMEOUT])
                 cursor.execute(_OURS, [self.shard, self._place.epoch])
                 return write(cursor)

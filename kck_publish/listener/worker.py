@@ -19,9 +19,10 @@ from ..following.awaited_moments import Moments
 from ..following.capture import CaptureWatch
 from ..following.doorbell import Doorbell
 from ..log.snapshot import Snapshot, take
-from ..postgres import Asked, answers, is_locked
+from ..postgres import Asked, is_locked
 from ..refresh.lost_connections import Losses
 from ..refresh.outcome import Outcome
+from ..round_trip import answers
 from . import shard, shard_batch
 from .assignment import Assignment
 from .batch_signals import Backlogs, tell_batch

@@ -12,7 +12,6 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-import psycopg
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -93,15 +92,11 @@ class Running:
         What is stored outside the database can be seen only after ``finish`` has delivered it.
         """
         if self.entries and self.store.transactional and pipelined.may_end(self.connection):
-            self._claims = pipelined.end(self.connection, self._add_unwaited, CLAIMED)
+            first = [] if self.store.outlives_crash else [UNWAITED]
+            self._claims = pipelined.end(self.connection, first, self.add, CLAIMED)
             return
         with self.connection.cursor() as cursor:
             self.add(cursor)
-
-    def _add_unwaited(self, cursor: Cursor) -> None:
-        if not self.store.outlives_crash:
-            psycopg.Cursor(self.connection.connection).execute(UNWAITED)
-        self.add(cursor)
 
     def add(self, cursor: Cursor) -> None:
         """Write what is to be stored; then commit, then ``finish``."""

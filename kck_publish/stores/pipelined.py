@@ -16,8 +16,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 from .. import clock
-from ..capture import local_settings, own_pooled_writes
-from ..postgres import Asked, Cursor
+from ..capture import local_settings, own_pooled_writes, statements
+from ..capture.statement_kind import may_write
+from ..postgres import Asked, Cursor, Parameters, Statement
+from ..round_trip import Answer, RoundTrip
 from .types import Query
 
 BEGIN = "BEGIN"
@@ -70,26 +72,34 @@ def begin(
         statements: the BEGIN, and what is to come before the queries.
     """
     connection.connection.autocommit = True
-    with _pipeline(connection) as raw:
+    with _round_trip(connection) as trip:
         for statement in statements:
-            psycopg.Cursor(raw).execute(statement)
-        cursors = _sent(raw, queries)
-    return [cursor.fetchall() for cursor in cursors]
+            trip.execute(statement)
+        given = [trip.execute(*query) for query in queries]
+    return [answer.fetchall() for answer in given]
 
 
 def ask(connection: BaseDatabaseWrapper, *queries: Asked) -> list[list[Any]]:
     """The rows of several queries. See ``is_possible``."""
-    with _pipeline(connection) as raw:
-        cursors = _sent(raw, queries)
-    return [cursor.fetchall() for cursor in cursors]
+    raw = connection.connection
+    if not raw.autocommit and raw.info.transaction_status == TransactionStatus.IDLE:
+        with connection.wrap_database_errors:
+            raw.execute("SELECT")  # psycopg begins the transaction
+    with _round_trip(connection) as trip:
+        given = [trip.execute(*query) for query in queries]
+    return [answer.fetchall() for answer in given]
 
 
 def end(
-    connection: BaseDatabaseWrapper, write: Callable[[Cursor], None], query: Query
+    connection: BaseDatabaseWrapper,
+    first: Sequence[str],
+    write: Callable[[Cursor], None],
+    query: Query,
 ) -> list[Any] | None:
     """Write, commit, and only then ask. See ``may_end``.
 
     Args:
+        first: statements that come before, and change no row.
         write: is given a cursor; what it fetches it waits for.
 
     Returns:
@@ -98,40 +108,38 @@ def end(
     Raises:
         DatabaseError: the transaction has failed, or its end is not known.
     """
-    commit, asked = (psycopg.Cursor(connection.connection) for _ in range(2))
+    commit: Answer | None = None
     try:
-        with _pipeline(connection) as raw:
-            with raw.cursor() as cursor:  # of the class that notices what is written
-                write(cursor)
-            commit.execute("COMMIT")
-            asked.execute(*query)
+        with _round_trip(connection) as trip:
+            for statement in first:
+                trip.execute(statement)
+            trip.is_writing = True
+            write(trip)
+            trip.is_writing = False
+            commit = trip.execute("COMMIT")
+            asked = trip.execute(*query)
     except DatabaseError:
-        if commit.statusmessage != "COMMIT":
+        if commit is None or commit.status != "COMMIT":
             raise
         return None
     return asked.fetchall()
 
 
+class _Noticed(RoundTrip):
+    """A round trip of Django's connection: what ``end`` writes is noticed, as by its cursors."""
+
+    is_writing = False
+
+    def execute(self, query: Statement | str, params: Parameters | None = None, /) -> Answer:
+        if self.is_writing and may_write(None, query, self.connection):
+            statements.note_write(self.connection)
+        return super().execute(query, params)
+
+
 @contextmanager
-def _pipeline(connection: BaseDatabaseWrapper) -> Iterator[psycopg.Connection[Any]]:
+def _round_trip(connection: BaseDatabaseWrapper) -> Iterator[_Noticed]:
     raw: psycopg.Connection[Any] = connection.connection
-    first: psycopg.Error | None = None
-    with connection.wrap_database_errors:
-        try:
-            with raw.pipeline():
-                try:
-                    yield raw
-                except psycopg.Error as error:  # else psycopg logs that the rest is aborted
-                    first = error
-        except psycopg.Error:
-            if first is None:
-                raise
-        if first is not None:
-            raise first
-
-
-def _sent(raw: psycopg.Connection[Any], queries: Sequence[Asked]) -> list[psycopg.Cursor[Any]]:
-    cursors = [psycopg.Cursor(raw) for _ in queries]
-    for cursor, query in zip(cursors, queries, strict=True):
-        clock.aware(cursor).execute(*query)
-    return cursors
+    prepares = raw.prepare_threshold is not None
+    with connection.wrap_database_errors, _Noticed(raw, prepares) as trip:
+        clock.aware(trip)
+        yield trip

@@ -29,6 +29,7 @@ LAYERS: list[str] = [
     "chunks",
     "direct_connection",
     "postgres",
+    "round_trip",
     "clock",
     "tables",
     "log_tables",

@@ -9,7 +9,6 @@ by a cursor.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from ...exceptions import Forgotten
 from ...log.consumers import NEAR, STORED, Consumer, register
 from ...log.reader import LATE, LATER
 from ...postgres import Cursor
+from ...round_trip import together
 from ..types import Query
 
 # From so many keys on, it is cheaper to begin with an empty store.
@@ -127,16 +127,13 @@ def unseen(
     Raises:
         Forgotten: nothing was kept for it: begin anew.
     """
-    look: Cursor = desk.cursor()
-    other = desk.cursor()
-    with desk.pipeline() if beside else nullcontext():
-        look.execute(_UNSEEN, {"since": since, "id": consumer.id})
-        if beside:
-            other.execute(*beside)
-    until, keys, registered = look.fetchone()
+    with together(desk) as trip:
+        look = trip.execute(_UNSEEN, {"since": since, "id": consumer.id})
+        other = trip.execute(*beside) if beside else None
+    ((until, keys, registered),) = look.fetchall()
     if not registered:
         raise Forgotten(consumer.name)
-    rows = other.fetchall() if beside else []
+    rows = other.fetchall() if other else []
     return Look(until, None if len(keys) > MANY or "" in keys else keys), rows
 
 
