@@ -106,6 +106,11 @@ def connect(alias: str) -> psycopg.Connection[Any]:
         connection = psycopg.connect(**parameters)
     refuse_pooler(connection)
     connection.execute("SET synchronous_commit = off")
+    # Each statement is prepared once, mostly while the tables are empty. Then a scan of the whole
+    # table is cheapest, and would be kept; or each execution is planned anew, for a tenth of a
+    # batch. All that is asked often has its index.
+    connection.execute("SET plan_cache_mode = force_generic_plan")
+    connection.execute("SET enable_seqscan = off")
     connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
     unlimited(connection)
     if (path := search_path.of_session(alias)) is not None:

@@ -21,8 +21,8 @@ import psycopg
 from psycopg import abc
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
-from psycopg.generators import fetch_many, send
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.generators import execute, fetch_many, send
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from .postgres import PREPARE, Asked, Parameters, Statement
@@ -98,17 +98,21 @@ class RoundTrip:
     Args:
         connection: psycopg's, outside a pipeline.
         prepares: whether to prepare what comes again.
+        binary: whether the server sends values in its binary format, as is good for long bytes.
 
     Raises:
         psycopg.Error: of the first statement that fails, at the end of the block.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], prepares: bool = True) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], prepares: bool = True, binary: bool = False
+    ) -> None:
         self.connection = connection
+        self._format = Format.BINARY if binary else Format.TEXT
         self.adapters = AdaptersMap(connection.adapters)
         self._adapter: abc.Transformer = Transformer(self)
         self._known: _Known = _known.setdefault(connection, {}) if prepares else {}
-        self._prepares = prepares
+        self.prepares = prepares
         self._waiting: list[_Sendable] = []
         self._last = Answer(self._adapter)
         self._is_open = False
@@ -132,6 +136,17 @@ class RoundTrip:
             self.execute(_SPOIL)
             with suppress(psycopg.Error):
                 self._communicate(last=True)
+
+    def ask(self, query: str, params: Parameters) -> list[Any]:
+        """The rows of one statement by itself. May be called again and again.
+
+        Raises:
+            psycopg.Error: it has failed.
+        """
+        answer = self.execute(query, params)
+        self._communicate(last=True)
+        self._last = Answer(self._adapter)  # and not its rows
+        return answer.fetchall()
 
     def execute(self, query: Statement | str, params: Parameters | None = None, /) -> Answer:
         """Have one more statement sent with the others."""
@@ -188,6 +203,11 @@ class RoundTrip:
         self, pgconn: PGconn, waiting: Sequence[_Sendable], last: bool
     ) -> abc.PQGen[PGresult | None]:
         """Send and read; the result of the first statement that has failed."""
+        if last and not self._is_open and len(waiting) == 1 and self._is_sent_at_once(waiting[0]):
+            self._send(pgconn, waiting[0])
+            (result,) = yield from execute(pgconn)
+            waiting[0].answer.result = result
+            return result if result.status == ExecStatus.FATAL_ERROR else None
         if not self._is_open:
             pgconn.enter_pipeline_mode()
             self._is_open = True
@@ -214,22 +234,27 @@ class RoundTrip:
             self._is_open = False
         return failed
 
+    def _is_sent_at_once(self, statement: _Sendable) -> bool:
+        """Whether it takes no pipeline: it need not be prepared first."""
+        times = self._known.get(statement.key, 0)
+        return not self.prepares or not isinstance(times, int) or times + 1 < PREPARE
+
     def _send(self, pgconn: PGconn, statement: _Sendable) -> bool:
         """Give a statement to libpq; whether it is to be prepared now, which is answered first."""
         key, values, formats, _ = statement
         name = self._known.get(key, 0)
         is_new = False
         if isinstance(name, int):
-            keeps = self._prepares and (name or len(self._known) < KEPT)
+            keeps = self.prepares and (name or len(self._known) < KEPT)
             if not keeps or name + 1 < PREPARE:
                 if keeps:
                     self._known[key] = name + 1
-                pgconn.send_query_params(key[0], values, key[1], formats)
+                pgconn.send_query_params(key[0], values, key[1], formats, self._format)
                 return False
             name, is_new = b"kck_%d" % next(_numbers), True
             pgconn.send_prepare(name, key[0], key[1])
             self._known[key] = name
-        pgconn.send_query_prepared(name, values, formats)
+        pgconn.send_query_prepared(name, values, formats, self._format)
         return is_new
 
 

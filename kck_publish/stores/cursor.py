@@ -1,7 +1,7 @@
-"""The cursor that the reads of one connection share: what psycopg finds out, it finds out once.
+"""How the reads of a connection ask the store: past Django's cursors, by a round trip that is kept.
 
-A new cursor looks for the loader of each column anew, which is a fifth of the time of one read. It
-is kept with Django's connection, not with psycopg's: a pool may give that to somebody else.
+A new one would look for the loader of each column anew, which is a fifth of the time of one read.
+It is kept with Django's connection, not with psycopg's: a pool may give that to somebody else.
 
 The server plans a read in half the time that it takes: so reads are prepared there, where no pooler
 is in between. Django's own statements never are.
@@ -9,114 +9,79 @@ is in between. Django's own statements never are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import ClientCursor
-from psycopg.pq import Format, TransactionStatus
+from psycopg.pq import TransactionStatus
 
 from .. import clock, search_path
 from ..capture import own_pooled_writes
-from ..postgres import Cursor
+from ..round_trip import RoundTrip
 
-_KEPT = "kck_publish_cursor"
+_KEPT = "kck_publish_reads"
 # In the database's OPTIONS: who names it there has decided about prepared statements.
 _THRESHOLD = "prepare_threshold"
-# From which execution on a statement is prepared, which takes a round trip of its own.
-PREPARE = 5
 # What a prepared statement fails with that is gone, or whose table is another one by now.
 _STALE = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.FeatureNotSupported)
-
-
-class _Kept(psycopg.Cursor[Any]):
-    """The cursor, and whether its statements are prepared: None where the connection decides."""
-
-    prepares: bool | None = None
 
 
 def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]) -> list[Any]:
     """The rows of a statement of the store's own that only reads.
 
-    As by Django's cursor, in half the calls: where nobody counts, logs or wraps what is sent.
+    As by Django's cursor, in a fraction of the calls: where nobody counts, logs or wraps what is
+    sent. ``capture.statements`` need not look at what is known to read.
 
     Args:
         connection: Django's.
     """
-    if connection.execute_wrappers or connection.queries_logged:
-        with kept_cursor(connection) as shared:
-            shared.execute(query, parameters)
-            return shared.fetchall()
     connection.close_if_health_check_failed()  # as Django's own cursors do
     connection.ensure_connection()
     search_path.prepare(connection)
+    if connection.execute_wrappers or connection.queries_logged:
+        return _fetched_visibly(connection, query, parameters)
     connection.validate_thread_sharing()
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
         kept = vars(connection)
-        cursor: _Kept | None = kept.pop(_KEPT, None)  # so that no other thread has it
-        if cursor is None or cursor.connection is not connection.connection:
-            cursor = _made(connection)
-        rows = _fetched(cursor, query, parameters)
-    if cursor.pgresult is not None:
-        cursor.pgresult.clear()
-    kept[_KEPT] = cursor
-    return rows
-
-
-def _fetched(cursor: _Kept, query: str, parameters: Sequence[Any]) -> list[Any]:
-    if cursor.prepares is None:
-        return cursor.execute(query, parameters).fetchall()
-    raw = cursor.connection
-    if cursor.prepares:
-        before, raw.prepare_threshold = raw.prepare_threshold, PREPARE
+        reads: RoundTrip | None = kept.pop(_KEPT, None)  # so that no other thread has it
+        raw = connection.connection
+        if reads is None or reads.connection is not raw:
+            reads = _made(connection)
+        if not raw.autocommit and raw.info.transaction_status == TransactionStatus.IDLE:
+            raw.execute("SELECT")  # psycopg begins the transaction
         try:
-            return cursor.execute(query, parameters).fetchall()
+            rows = reads.ask(query, parameters)
         except _STALE:
             # Somebody has said DISCARD ALL on Django's connection, say. A transaction is lost.
             if raw.info.transaction_status != TransactionStatus.IDLE:
                 raise
-        finally:
-            raw.prepare_threshold = before
-        cursor.prepares = False
-    return cursor.execute(query, parameters, prepare=False).fetchall()
+            reads.prepares = False
+            rows = reads.ask(query, parameters)
+    kept[_KEPT] = reads
+    return rows
 
 
-def _made(connection: BaseDatabaseWrapper) -> _Kept:
-    cursor = _Kept(connection.connection)
-    cursor.format = Format.BINARY
-    if _THRESHOLD not in connection.settings_dict["OPTIONS"]:
-        cursor.prepares = own_pooled_writes.is_direct(connection.connection)
-    return cursor
+def _fetched_visibly(
+    connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]
+) -> list[Any]:
+    """By a cursor that can send several statements at once: pgtrigger.ignore puts one before."""
+    with connection.wrap_database_errors:
+        client = ClientCursor(connection.connection)
+    with connection._prepare_cursor(client) as cursor:  # type: ignore[attr-defined]
+        clock.aware(cursor).execute(query, parameters)
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
 
-@contextmanager
-def kept_cursor(connection: BaseDatabaseWrapper) -> Iterator[Cursor]:
-    """Django's cursor for the store's own statements. After an error it is not kept.
-
-    Whatever Django's other cursors do, it sends parameters apart from the statement, and is sent
-    bytes as bytes. ``capture.statements`` need not look at what is known to read. Under execute
-    wrappers it is a cursor that can send several statements at once.
-
-    Args:
-        connection: Django's.
-    """
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    search_path.prepare(connection)
-    if connection.execute_wrappers:  # that may put another statement before (pgtrigger.ignore)
-        with connection.wrap_database_errors:
-            client = ClientCursor(connection.connection)
-        yield clock.aware(connection._prepare_cursor(client))  # type: ignore[attr-defined]
-        return
-    kept = vars(connection)
-    cursor: _Kept | None = kept.pop(_KEPT, None)
-    if cursor is None or cursor.connection is not connection.connection:
-        with connection.wrap_database_errors:
-            cursor = _made(connection)
-    yield connection._prepare_cursor(cursor)  # type: ignore[attr-defined]
-    if cursor.pgresult is not None:
-        cursor.pgresult.clear()
-    kept[_KEPT] = cursor
+def _made(connection: BaseDatabaseWrapper) -> RoundTrip:
+    raw = connection.connection
+    if _THRESHOLD in connection.settings_dict["OPTIONS"]:
+        prepares = raw.prepare_threshold is not None
+    else:
+        prepares = own_pooled_writes.is_direct(raw)
+    reads = RoundTrip(raw, prepares, binary=True)
+    clock.aware(reads)
+    return reads

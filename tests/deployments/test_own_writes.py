@@ -17,8 +17,8 @@ from django.urls import path
 from example_app.embedded_postgres import PostgresServer
 from kck_publish.capture import own_pooled_writes
 from kck_publish.listener.listener import Listener
+from kck_publish.postgres import PREPARE
 from kck_publish.request.own_writes_cookies import PREFIX
-from kck_publish.stores.cursor import PREPARE
 from tests.catalog.fixtures import Session, computes, drain, sql
 from tests.catalog.models import Item, Tag
 from tests.catalog.primers import ItemTotal

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from kck_publish.following import doorbell
 from kck_publish.following.doorbell import Doorbell
 from kck_publish.listener import listener, shard_batch
 from kck_publish.listener.shard_loop import ShardLoop
@@ -63,16 +64,12 @@ class Desk:
 
     def __init__(self, desk: Any, schedule: Schedule) -> None:
         self._desk, self._schedule = desk, schedule
-        self.info = desk.info
 
     def execute(self, query: str, *arguments: Any) -> Any:
         name = query.strip().split("\n")[0][:40]
         if name != "BEGIN":
             self._schedule.before(name)
         return self._desk.execute(query, *arguments)
-
-    def pipeline(self) -> Any:
-        return nullcontext()
 
 
 class Sleeper(ShardLoop):
@@ -105,6 +102,7 @@ def sleeper(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator
         loop.schedule = Schedule()
         bell, wait = loop.bell, loop.bell.wait
         monkeypatch.setattr(bell, "_desk", Desk(bell._desk, loop.schedule))
+        monkeypatch.setattr(doorbell, "together", nullcontext)
 
         def waited(seconds: float) -> bool:
             loop.schedule.before("wait a moment")
