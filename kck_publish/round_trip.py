@@ -32,6 +32,8 @@ KEPT = 200
 
 _PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?(.)", re.DOTALL)
 _FORMATS = {"s": PyFormat.AUTO, "b": PyFormat.BINARY, "t": PyFormat.TEXT}
+# What a prepared statement fails with that is gone (DISCARD ALL), or whose table is another by now.
+STALE = (InvalidSqlStatementName, FeatureNotSupported)
 # Fails: what has been sent already is rolled back.
 _SPOIL = "SELECT 1 / 0"
 
@@ -195,8 +197,8 @@ class RoundTrip:
             raise
         if failed is not None:
             error = error_from_result(failed, encoding=self._adapter.encoding)
-            if isinstance(error, (InvalidSqlStatementName, FeatureNotSupported)):
-                self._known.clear()  # somebody has said DISCARD ALL, or altered a table
+            if isinstance(error, STALE):
+                self._known.clear()
             raise error
 
     def _exchange(

@@ -12,20 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import ClientCursor
 from psycopg.pq import TransactionStatus
 
 from .. import clock, search_path
-from ..capture import own_pooled_writes
-from ..round_trip import RoundTrip
+from ..round_trip import STALE, RoundTrip
+from .pipelined import prepares
 
 _KEPT = "kck_publish_reads"
-# In the database's OPTIONS: who names it there has decided about prepared statements.
-_THRESHOLD = "prepare_threshold"
-# What a prepared statement fails with that is gone, or whose table is another one by now.
-_STALE = (psycopg.errors.InvalidSqlStatementName, psycopg.errors.FeatureNotSupported)
 
 
 def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]) -> list[Any]:
@@ -54,7 +49,7 @@ def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]
             raw.execute("SELECT")  # psycopg begins the transaction
         try:
             rows = reads.ask(query, parameters)
-        except _STALE:
+        except STALE:
             # Somebody has said DISCARD ALL on Django's connection, say. A transaction is lost.
             if raw.info.transaction_status != TransactionStatus.IDLE:
                 raise
@@ -77,11 +72,6 @@ def _fetched_visibly(
 
 
 def _made(connection: BaseDatabaseWrapper) -> RoundTrip:
-    raw = connection.connection
-    if _THRESHOLD in connection.settings_dict["OPTIONS"]:
-        prepares = raw.prepare_threshold is not None
-    else:
-        prepares = own_pooled_writes.is_direct(raw)
-    reads = RoundTrip(raw, prepares, binary=True)
+    reads = RoundTrip(connection.connection, prepares(connection), binary=True)
     clock.aware(reads)
     return reads

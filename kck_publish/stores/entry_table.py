@@ -43,11 +43,12 @@ class EntryTable:
 
     def add(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Insert the rows that are not there yet; never overwrite."""
-        cursor.execute(sql.ADD, [*sql.rows(entries), *sql.room()])
+        statement, parameters = sql.written(sql.ADD, entries)
+        cursor.execute(statement, [*parameters, *sql.room()])
 
     def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Insert or overwrite these rows; each gets a new version."""
-        cursor.execute(sql.WRITE, sql.rows(entries))
+        cursor.execute(*sql.written(sql.WRITE, entries))
 
     def renew(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Move the expiries of rows whose values hold as they are."""

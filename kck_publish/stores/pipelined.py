@@ -19,9 +19,11 @@ from .. import clock
 from ..capture import local_settings, own_pooled_writes, statements
 from ..capture.statement_kind import may_write
 from ..postgres import Asked, Cursor, Parameters, Statement
-from ..round_trip import Answer, RoundTrip
+from ..round_trip import STALE, Answer, RoundTrip
 from .types import Query
 
+# In the database's OPTIONS: who names it there has decided about prepared statements.
+_THRESHOLD = "prepare_threshold"
 BEGIN = "BEGIN"
 REPEATABLE_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 
@@ -60,6 +62,16 @@ def may_end(connection: BaseDatabaseWrapper) -> bool:
     )
 
 
+def prepares(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the store's own statements are prepared on Django's connection.
+
+    Django's are not, unless its OPTIONS say so; ours are where no pooler is in between.
+    """
+    if _THRESHOLD in connection.settings_dict["OPTIONS"]:
+        return connection.connection.prepare_threshold is not None
+    return own_pooled_writes.is_direct(connection.connection)
+
+
 def begin(
     connection: BaseDatabaseWrapper, statements: Sequence[str], *queries: Asked
 ) -> list[list[Any]]:
@@ -72,11 +84,15 @@ def begin(
         statements: the BEGIN, and what is to come before the queries.
     """
     connection.connection.autocommit = True
-    with _round_trip(connection) as trip:
-        for statement in statements:
-            trip.execute(statement)
-        given = [trip.execute(*query) for query in queries]
-    return [answer.fetchall() for answer in given]
+    asked = [*((statement, ()) for statement in statements), *queries]
+    try:
+        answers = _answers(connection, asked)
+    except DatabaseError as error:
+        if not isinstance(error.__cause__, STALE):
+            raise
+        connection.connection.rollback()  # nothing has been done in it
+        answers = _answers(connection, asked)
+    return answers[len(statements) :]
 
 
 def ask(connection: BaseDatabaseWrapper, *queries: Asked) -> list[list[Any]]:
@@ -85,6 +101,10 @@ def ask(connection: BaseDatabaseWrapper, *queries: Asked) -> list[list[Any]]:
     if not raw.autocommit and raw.info.transaction_status == TransactionStatus.IDLE:
         with connection.wrap_database_errors:
             raw.execute("SELECT")  # psycopg begins the transaction
+    return _answers(connection, queries)
+
+
+def _answers(connection: BaseDatabaseWrapper, queries: Sequence[Asked]) -> list[list[Any]]:
     with _round_trip(connection) as trip:
         given = [trip.execute(*query) for query in queries]
     return [answer.fetchall() for answer in given]
@@ -139,7 +159,6 @@ class _Noticed(RoundTrip):
 @contextmanager
 def _round_trip(connection: BaseDatabaseWrapper) -> Iterator[_Noticed]:
     raw: psycopg.Connection[Any] = connection.connection
-    prepares = raw.prepare_threshold is not None
-    with connection.wrap_database_errors, _Noticed(raw, prepares) as trip:
+    with connection.wrap_database_errors, _Noticed(raw, prepares(connection)) as trip:
         clock.aware(trip)
         yield trip

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..conf import settings
 from .arrays import AMONG, array, booleans, digests, identities, numbers, ordered, texts, times
-from .types import Address, Stored
+from .types import Address, Query, Stored
 
 # What the listener needs of an entry; reason and duration are for kck_explain.
 COLUMNS = """e.key, e.body, e.shape, e.stamp::text, e.by, e.version, e.primed_at,
@@ -46,11 +46,18 @@ def read(settings: int, condition: str, stamped: bool) -> str:
         FROM kck_publish_entry e WHERE {condition}"""
 
 
-_ROWS = """
+_FIELDS = """n (digest, fingerprint, key, product, bucket, body, shape, stamp, by, soft_expire,
+    hard_expire, behind, reason, seconds, over)"""
+_ROWS = f"""
 SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[], %b::bytea[],
     %b::bytea[], %s::pg_snapshot[], %s::text[], %s::timestamptz[], %s::timestamptz[],
-    %s::bool[], %s::text[], %s::real[], %s::text[]) n (digest, fingerprint, key, product, bucket,
-    body, shape, stamp, by, soft_expire, hard_expire, behind, reason, seconds, over)
+    %s::bool[], %s::text[], %s::real[], %s::text[]) {_FIELDS}
+"""
+# Half the time of an array for each field.
+_ROW = f"""
+SELECT * FROM (VALUES (%s::uuid, %s::text, %s::text, %s::text, %s::int, %b::bytea, %b::bytea,
+    %s::pg_snapshot, %s::text, %s::timestamptz, %s::timestamptz, %s::bool, %s::text, %s::real,
+    %s::text)) {_FIELDS}
 """
 _INTO = """
 INSERT INTO kck_publish_entry (digest, fingerprint, key, product, bucket, body, shape, stamp, by,
@@ -143,23 +150,46 @@ def room() -> list[int]:
     return [settings.ABSENCES] * 2
 
 
-def rows(entries: Iterable[Stored]) -> list[Any]:
-    """The parameters of the statements that write entries, in one order: two never deadlock."""
-    written = ordered(entries)
-    addresses = [entry.address for entry in written]
-    return [
+def written(statement: str, entries: Iterable[Stored]) -> Query:
+    """One of the statements that write entries, for these, in one order: two never deadlock."""
+    entries = ordered(entries)
+    if len(entries) == 1:
+        return statement.replace(_ROWS, _ROW), _row(entries[0])
+    addresses = [entry.address for entry in entries]
+    return statement, [
         *identities(addresses),
         texts([address.key for address in addresses]),
-        texts([entry.product for entry in written]),
+        texts([entry.product for entry in entries]),
         numbers([address.bucket for address in addresses]),
-        [entry.body for entry in written],
-        [entry.shape for entry in written],
-        array([entry.stamp for entry in written]),
-        array([entry.by for entry in written]),
-        times([entry.soft_expire for entry in written]),
-        times([entry.hard_expire for entry in written]),
-        booleans([entry.behind for entry in written]),
-        texts([entry.reason for entry in written]),
-        numbers([entry.seconds for entry in written]),
-        [entry.over for entry in written],
+        [entry.body for entry in entries],
+        [entry.shape for entry in entries],
+        array([entry.stamp for entry in entries]),
+        array([entry.by for entry in entries]),
+        times([entry.soft_expire for entry in entries]),
+        times([entry.hard_expire for entry in entries]),
+        booleans([entry.behind for entry in entries]),
+        texts([entry.reason for entry in entries]),
+        numbers([entry.seconds for entry in entries]),
+        [entry.over for entry in entries],
+    ]
+
+
+def _row(entry: Stored) -> list[Any]:
+    address = entry.address
+    return [
+        address.hex,
+        address.fingerprint,
+        address.key,
+        entry.product,
+        str(address.bucket),
+        entry.body,
+        entry.shape,
+        entry.stamp,
+        entry.by,
+        entry.soft_expire,
+        entry.hard_expire,
+        "t" if entry.behind else "f",
+        entry.reason,
+        repr(entry.seconds),
+        entry.over,
     ]

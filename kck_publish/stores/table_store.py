@@ -103,7 +103,7 @@ class TableStore:
         return entries
 
     def write_newer(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
-        cursor.execute(sql.WRITE_LATER, sql.rows(entries))
+        cursor.execute(*sql.written(sql.WRITE_LATER, entries))
 
     def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         self.table.write(cursor, entries)

@@ -105,6 +105,20 @@ def test_reads_are_prepared_where_no_pooler_is(authors: list[Author]) -> None:
     assert sql(prepared) == []
 
 
+def test_a_miss_is_prepared_too_and_outlives_discard_all(authors: list[Author]) -> None:
+    connection.close()
+    for author in authors * PREPARE:
+        sql("DELETE FROM kck_publish_entry")
+        assert name_of(author) == author.last
+    prepared = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%entry%'"
+    assert sql(prepared) != [(0,)]
+    for _ in range(2):
+        connection.connection.pgconn.exec_(b"DISCARD ALL")
+        for author in authors:
+            sql("DELETE FROM kck_publish_entry")
+            assert name_of(author) == author.last
+
+
 def test_who_names_a_threshold_has_decided(
     authors: list[Author], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,8 +101,8 @@ GUARDS = (
     _guard(
         "lazy prime",
         "a refresh by hand does not overwrite a later state",
-        "execute(sql.WRITE_LATER, ",
-        "execute(sql.WRITE, ",
+        "written(sql.WRITE_LATER, ",
+        "written(sql.WRITE, ",
         f"{INNER}test_lazy_prime.py::test_a_slow_refresh_by_hand_never_overwrites_a_later_value",
     ),
     _guard(
