@@ -20,7 +20,7 @@ from .. import clock, stores
 from ..conf import settings
 from ..exceptions import StoreUnreachable
 from ..following.doorbell import Doorbell
-from ..log.reader import ANY_UNSEEN, FIRST, FIRST_UNSEEN, unseen
+from ..log.reader import ANY_UNSEEN, FETCH, FIRST, FIRST_UNSEEN, MORE_UNSEEN, unseen
 from ..log.snapshot import NOTHING
 from ..postgres import Asked, is_locked, is_passing
 from ..products import registry
@@ -112,7 +112,7 @@ def batch(
         # Claimed before anybody looks which keys are stored: see prime.
         claim = Claim(desk, place, until, bell)
         session = BatchSession(claim, connection, at, breathe, part, stored, losses)
-        aside = backlog.flood(connection, place.done, rows, FIRST, settings.MAX_CHANGES)
+        aside = backlog.flood(connection, place.done, rows, FETCH, settings.MAX_CHANGES)
         session.at_last(*backlog.put_aside(place.shard, place.done, until, aside))
         changes = Batch(session, _span(place, until, aside), place.echoes)
         if part is not None:
@@ -175,6 +175,8 @@ def _open(connection: BaseDatabaseWrapper, since: str) -> tuple[str, datetime, l
         connection.connection.execute(f"SET TRANSACTION {_LEVEL}")
         connection.connection.execute(KEEP)
         (found,), rows = pipelined.ask(connection, snapshot, new)
+    if len(rows) > FIRST:
+        (rows,) = pipelined.ask(connection, (MORE_UNSEEN, {"since": since}))
     until, at = found
     return until, at, rows
 

@@ -59,7 +59,7 @@ ANY_UNSEEN = f"""
 SELECT (SELECT true FROM kck_publish_change WHERE {LATER} ORDER BY xid LIMIT 1) IS NOT NULL
     OR EXISTS (SELECT FROM kck_publish_change WHERE {LATE})
 """
-# More rows than this are streamed, in pages.
+# So many rows come with the snapshot; more than FETCH are streamed, in pages.
 FIRST, FETCH = 250, 2000
 
 
@@ -78,6 +78,7 @@ class Row(NamedTuple):
     trace: str | None = None
 
 
+MORE_UNSEEN = f"{_READ_UNSEEN} LIMIT {FETCH + 1}"
 # The first page of what is unseen: a few changes come with the snapshot, for one wait. What is in
 # a SELECT of its own is unknown to the planner, so it makes one plan for all batches, and not one
 # for each; and in the index's order, a short way, that plan is not a scan of the whole table.
@@ -105,10 +106,10 @@ def unseen(
     Args:
         connection: in the batch's transaction.
         since: the cursor.
-        first: what ``FIRST_UNSEEN`` gave, if it was asked; many rows are streamed.
+        first: what ``MORE_UNSEEN`` gives, if it was asked; many rows are streamed.
         without: sources that are left out.
     """
-    if first is not None and len(first) <= FIRST:
+    if first is not None and len(first) <= FETCH:
         for each in map(Row._make, first):
             if each.source not in without:
                 yield each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from asgiref.sync import sync_to_async
@@ -191,8 +191,9 @@ def _attname(model: type[Model], column: str) -> str:
     return next(field.attname for field in model._meta.concrete_fields if field.column == column)
 
 
-def cached_methods(model: type[Model]) -> dict[str, CachedMethod[..., Any]]:
-    """The cached methods of a model, its bases' too, by name."""
+@functools.cache
+def cached_methods(model: type[Model]) -> Mapping[str, CachedMethod[..., Any]]:
+    """The cached methods of a model, its bases' too, by name. Found once: each ``publish`` asks."""
     found: dict[str, CachedMethod[..., Any]] = {}
     for base in reversed(model.__mro__):
         for name, attribute in vars(base).items():

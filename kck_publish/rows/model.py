@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 from django.apps import apps
@@ -70,7 +71,7 @@ class CacheModel(models.Model):
         """The products of the rows: what ``.cached`` reads."""
         by_pk = RowProduct(cls)
         declared: list[Product] = [by_pk, KeysProduct(by_pk)]
-        declared += [RowProduct(cls, _names(lookup)) for lookup in option(cls, "cached_by")]
+        declared += [RowProduct(cls, names) for names in _cached_by(cls)]
         declared += [ListProduct(cls, _names(lookup)) for lookup in option(cls, "cached_lists")]
         if publishes_itself(cls):
             declared += [RowProduct(cls, names) for names in declared_lookups(cls)]
@@ -93,8 +94,8 @@ class CacheModel(models.Model):
         the row. Called by hand, it asks for the row to be published again.
         """
         self.publish_by("pk")
-        for lookup in option(type(self), "cached_by"):
-            self.publish_by(*_names(lookup))
+        for names in _cached_by(type(self)):
+            self.publish_by(*names)
         for name, method in cached_methods(type(self)).items():
             if method.auto_publish:
                 self.publish_method(name)
@@ -141,6 +142,12 @@ def _publish(key: str) -> None:
 
 def _names(lookup: str | Sequence[str]) -> tuple[str, ...]:
     return (lookup,) if isinstance(lookup, str) else tuple(lookup)
+
+
+@cache
+def _cached_by(model: type[models.Model]) -> Sequence[tuple[str, ...]]:
+    """The fields of each of the model's ``cached_by``. Found once: each row's ``publish`` asks."""
+    return [_names(lookup) for lookup in option(model, "cached_by")]
 
 
 def products_of(model: type[CacheModel]) -> list[Product]:

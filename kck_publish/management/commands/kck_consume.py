@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.exceptions import KckPublishError
-from kck_publish.following.process import obey_signals
+from kck_publish.following.process import serve_until
 
 
 class Command(BaseCommand):
@@ -36,7 +36,7 @@ class Command(BaseCommand):
                 return
             consume = Consume(declared)
             consume.say = self._say
-            obey_signals(consume.stop)
+            serve_until(consume.stop)
             gc.freeze()  # what the project has imported: not looked through again and again
             consume.run()
         except KckPublishError as error:

@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 from kck_publish.exceptions import KckPublishError
 from kck_publish.following.follower import Follower
-from kck_publish.following.process import obey_signals
+from kck_publish.following.process import serve_until
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             follower = imported()
             follower.process.poll = options["poll"]
             follower.process.say = self._say
-            obey_signals(follower.stop)
+            serve_until(follower.stop)
             follower.run()
         except KckPublishError as error:
             raise CommandError(str(error)) from error

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.exceptions import KckPublishError
-from kck_publish.following.process import obey_signals
+from kck_publish.following.process import serve_until
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             relay = Relay(topics)
             relay.poll = options["poll"]
             relay.say = self._say
-            obey_signals(relay.stop)
+            serve_until(relay.stop)
             gc.freeze()  # what the project has imported: not looked through again and again
             relay.run()
         except KckPublishError as error:
