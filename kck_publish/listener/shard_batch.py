@@ -36,6 +36,7 @@ from ..refresh.log_span import Span
 from ..refresh.lost_connections import Losses
 from ..refresh.outcome import Outcome
 from ..refresh.tasks import Work
+from ..round_trip import answers
 from ..stores import Address, pipelined
 from . import backlog_page
 from .claim import Claim
@@ -60,8 +61,8 @@ def waits(desk: psycopg.Connection[Any], place: OwnedShard) -> bool:
     """Whether there is anything to do for a shard."""
     if place.backlog:
         return True
-    row = desk.execute(*waits_query(place)).fetchone()
-    return bool(row and row[0])
+    (((is_waiting,),),) = answers(desk, [waits_query(place)])
+    return bool(is_waiting)
 
 
 def waits_query(place: OwnedShard) -> Asked:
