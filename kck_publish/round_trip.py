@@ -80,7 +80,7 @@ class _Sendable(NamedTuple):
     """A statement with its parameters as they are sent, and whom the answer is for."""
 
     key: tuple[bytes, tuple[int, ...]]
-    values: Sequence[Any]
+    values: Any
     formats: Any
     answer: Answer
 
@@ -155,9 +155,9 @@ class RoundTrip:
         text = query if isinstance(query, str) else query.as_string(self.connection)
         adapter = self._adapter
         statement = _translated(text, adapter.encoding, params is not None)
-        values: Sequence[Any] = ()
+        values: Any = None
         types: tuple[int, ...] = ()
-        formats = None
+        formats: Any = None
         if statement.formats:
             if isinstance(params, Mapping):
                 params = [params[name] for name in statement.names]
@@ -251,10 +251,10 @@ class RoundTrip:
             if not keeps or name + 1 < PREPARE:
                 if keeps:
                     self._known[key] = name + 1
-                pgconn.send_query_params(key[0], values, key[1], formats, self._format)
+                pgconn.send_query_params(key[0], values, key[1] or None, formats, self._format)
                 return False
             name, is_new = b"kck_%d" % next(_numbers), True
-            pgconn.send_prepare(name, key[0], key[1])
+            pgconn.send_prepare(name, key[0], key[1] or None)
             self._known[key] = name
         pgconn.send_query_prepared(name, values, formats, self._format)
         return is_new
