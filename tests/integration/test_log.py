@@ -9,6 +9,7 @@ from django.db import connection
 
 from kck_publish import Cache
 from kck_publish.following.doorbell import CHANNEL
+from kck_publish.log.reader import FIRST
 from kck_publish.log.trim import Trimming
 from kck_publish.postgres import connect
 from kck_publish.testing import assert_fresh
@@ -55,6 +56,28 @@ def test_every_shards_cursor_counts() -> None:
     )
     assert trim() == 0
     assert sql("SELECT count(*) > 0 FROM kck_publish_change") == [(True,)]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["later", "late"])
+def test_more_changes_than_come_with_the_snapshot(late: bool) -> None:
+    """A first page comes with it, in the order of the transactions; the rest is asked for."""
+    groups = range(2, 2 * FIRST)
+    Item.objects.bulk_create(Item(name=f"n{each}", group=each, amount=1) for each in groups)
+    for group in groups[::50]:
+        ItemTotal.cached.get(group=group)
+    drain()
+    with another_session(autocommit=False) as session:
+        session.execute("UPDATE catalog_item SET amount = amount + 1")
+        if late:  # the cursor has it among those that were running
+            Item.objects.create(name="two", group=1, amount=0)
+            drain()
+        session.commit()
+    drain()
+    assert_fresh()
+    for group in groups[::50]:
+        entry = stored(f"item_total/{group}")
+        assert entry is not None
+        assert entry.body == b'{"count":1,"amount":2}'
 
 
 def test_a_request_rings_for_a_listener_that_sleeps() -> None:
