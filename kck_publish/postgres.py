@@ -41,7 +41,7 @@ UNLIMITED = {
     "transaction_timeout": 170000,
 }
 View = TypeVar("View", bound=Callable[..., Any])
-# From which execution on a statement is prepared: the listener repeats few statements often.
+# From which execution on a statement of the library's own is prepared (see ``round_trip``).
 PREPARE = 3
 
 
@@ -101,16 +101,18 @@ def connect(alias: str) -> psycopg.Connection[Any]:
     parameters = KEEPALIVE | {"application_name": "kck_publish"} | wrapper.get_connection_params()
     for name in ("cursor_factory", "context"):
         parameters.pop(name, None)
-    parameters |= {"prepare_threshold": PREPARE, "autocommit": True}
+    # RoundTrip prepares. Where psycopg does too, it says DEALLOCATE ALL after a ROLLBACK, and so
+    # throws away what both have prepared.
+    parameters |= {"prepare_threshold": None, "autocommit": True}
     with wrapper.wrap_database_errors:
         connection = psycopg.connect(**parameters)
     refuse_pooler(connection)
     connection.execute("SET synchronous_commit = off")
-    # Each statement is prepared once, mostly while the tables are empty. Then a scan of the whole
-    # table is cheapest, and would be kept; or each execution is planned anew, for a tenth of a
-    # batch. All that is asked often has its index.
-    connection.execute("SET plan_cache_mode = force_generic_plan")
+    # Plans are kept, and many are made while the tables are empty: a scan of the whole table, which
+    # is cheapest then, would stay. All that is asked often has its index. Before PostgreSQL 18 a
+    # scan that cannot be avoided seems to cost so much that the server would compile the statement.
     connection.execute("SET enable_seqscan = off")
+    connection.execute("SET jit = off")
     connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
     unlimited(connection)
     if (path := search_path.of_session(alias)) is not None:

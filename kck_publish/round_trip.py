@@ -9,7 +9,7 @@ Source: https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import count
@@ -20,9 +20,14 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg import abc
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
-from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
+from psycopg.errors import (
+    FeatureNotSupported,
+    InvalidSqlStatementName,
+    PipelineAborted,
+    error_from_result,
+)
 from psycopg.generators import execute, fetch_many, send
-from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from .postgres import PREPARE, Asked, Parameters, Statement
@@ -73,7 +78,9 @@ class Answer:
         if result is None or not result.nfields:
             return []
         self._adapter.set_pgresult(result)
-        return self._adapter.load_rows(0, result.ntuples, tuple)
+        rows: list[Any] = self._adapter.load_rows(0, result.ntuples, tuple)
+        self._adapter.set_pgresult(None)  # a round trip may be kept, and its rows need not be
+        return rows
 
 
 class _Sendable(NamedTuple):
@@ -117,7 +124,9 @@ class RoundTrip:
         self.prepares = prepares
         self._waiting: list[_Sendable] = []
         self._last = Answer(self._adapter)
-        self._is_open = False
+        self._rows: Iterator[Any] = iter(())  # that are left of the last statement
+        self._is_open = False  # in a pipeline
+        self._is_under_way = False  # something is sent, or will be
 
     def __enter__(self) -> Self:
         return self
@@ -173,29 +182,35 @@ class RoundTrip:
         return self._last.rowcount
 
     def fetchone(self) -> Any:
-        """The first row of the last statement, or None."""
-        return next(iter(self.fetchall()), None)
+        """The next row of the last statement, or None."""
+        return next(iter(self), None)
 
     def fetchall(self) -> list[Any]:
-        """The rows of the last statement."""
-        if self._waiting:
-            self._communicate(last=False)
-        return self._last.fetchall()
+        """The rows of the last statement that are left."""
+        return list(self)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.fetchall())
+        if self._waiting:
+            self._communicate(last=False)
+            self._rows = iter(self._last.fetchall())
+        return self._rows
 
     def _communicate(self, last: bool) -> None:
         """Send what waits, and read the answers; with ``last`` the transaction is at its end."""
         waiting, self._waiting = self._waiting, []
         connection = self.connection
+        if not self._is_open and connection.pgconn.pipeline_status != PipelineStatus.OFF:
+            raise psycopg.ProgrammingError("Another pipeline is under way on this connection.")
         try:
             with connection.lock:
                 failed = connection.wait(self._exchange(connection.pgconn, waiting, last))
         except BaseException:
-            connection.pgconn.finish()  # nobody knows which answers are still to come
+            if self._is_under_way:
+                connection.pgconn.finish()  # nobody knows which answers are still to come
             raise
         if failed is not None:
+            if failed.status == ExecStatus.PIPELINE_ABORTED:
+                raise PipelineAborted("An error of the same transaction was not raised further.")
             error = error_from_result(failed, encoding=self._adapter.encoding)
             if isinstance(error, STALE):
                 self._known.clear()
@@ -207,12 +222,14 @@ class RoundTrip:
         """Send and read; the result of the first statement that has failed."""
         if last and not self._is_open and len(waiting) == 1 and self._is_sent_at_once(waiting[0]):
             self._send(pgconn, waiting[0])
-            (result,) = yield from execute(pgconn)
-            waiting[0].answer.result = result
-            return result if result.status == ExecStatus.FATAL_ERROR else None
+            self._is_under_way = True
+            results = _given((yield from execute(pgconn)))
+            self._is_under_way = False
+            waiting[0].answer.result = results[0]
+            return _failed(results)  # the commit after it may fail by itself
         if not self._is_open:
             pgconn.enter_pipeline_mode()
-            self._is_open = True
+            self._is_open = self._is_under_way = True
         prepared = [self._send(pgconn, statement) for statement in waiting]
         if last:
             pgconn.pipeline_sync()
@@ -222,18 +239,19 @@ class RoundTrip:
         failed: PGresult | None = None
         for statement, is_new in zip(waiting, prepared, strict=True):
             for is_prepare in (True, False) if is_new else (False,):
-                (result,) = yield from fetch_many(pgconn)
-                if is_prepare and result.status != ExecStatus.COMMAND_OK:
+                results = _given((yield from fetch_many(pgconn)))
+                if is_prepare and _failed(results):
                     self._known.pop(statement.key, None)
-                if result.status == ExecStatus.FATAL_ERROR:
-                    failed = result
-                    if pgconn.status != ConnStatus.OK:
-                        return failed
-            statement.answer.result = result
-        if last:
-            yield from fetch_many(pgconn)
-            pgconn.exit_pipeline_mode()
-            self._is_open = False
+                failed = failed or _failed(results)
+                if failed and pgconn.status != ConnStatus.OK:
+                    return failed  # it says why the connection is lost
+            statement.answer.result = results[0]
+        while last:
+            results = _given((yield from fetch_many(pgconn)))
+            if results[-1].status == ExecStatus.PIPELINE_SYNC:
+                pgconn.exit_pipeline_mode()
+                self._is_open = self._is_under_way = last = False
+            failed = failed or _failed(results)  # of the commit
         return failed
 
     def _is_sent_at_once(self, statement: _Sendable) -> bool:
@@ -258,6 +276,19 @@ class RoundTrip:
             self._known[key] = name
         pgconn.send_query_prepared(name, values, formats, self._format)
         return is_new
+
+
+def _given(results: Sequence[PGresult]) -> Sequence[PGresult]:
+    """These results. Raises OperationalError: there are none, as the connection is lost."""
+    if not results:
+        raise psycopg.OperationalError("The connection was lost before the server had answered.")
+    return results
+
+
+def _failed(results: Iterable[PGresult]) -> PGresult | None:
+    """The first of these that is an error, or follows one."""
+    bad = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
+    return next((result for result in results if result.status in bad), None)
 
 
 @lru_cache(maxsize=512)
@@ -305,6 +336,13 @@ def answers(desk: psycopg.Connection[Any], queries: Sequence[Asked]) -> list[lis
     Args:
         desk: in autocommit.
     """
+    try:
+        return _answers(desk, queries)
+    except STALE:  # nothing was done
+        return _answers(desk, queries)
+
+
+def _answers(desk: psycopg.Connection[Any], queries: Sequence[Asked]) -> list[list[Any]]:
     with together(desk) as trip:
         given = [trip.execute(*query) for query in queries]
     return [answer.fetchall() for answer in given]

@@ -148,19 +148,18 @@ def close_thread() -> None:
     caches.close_all()
 
 
-def serve_until(stop: Callable[[], None]) -> None:
-    """End on SIGTERM and Ctrl-C; a terminal that is closed (SIGHUP) ends nothing.
-
-    The process is a service from now on, and what it has loaded so far stays. So the garbage
-    collector need not look through it: a full collection would take a tenth of a second out of a
-    change's way now and then.
-
-    Args:
-        stop: ends the service; called in a signal handler.
-    """
+def obey_signals(stop: Callable[[], None]) -> None:
+    """End on SIGTERM and Ctrl-C; a terminal that is closed (SIGHUP) ends nothing."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop())
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def keep_what_is_loaded() -> None:
+    """For a process that stays: what is loaded by now is not looked through for garbage any more.
+
+    A full collection of it would hold up a change for some 60 ms now and then.
+    """
     gc.collect()
     gc.freeze()

@@ -22,7 +22,7 @@ from ..following.capture import CaptureWatch
 from ..following.doorbell import Doorbell, listener_name
 from ..following.loop import Loop
 from ..following.process import Following
-from ..postgres import PREPARE, autocommitting, connect, is_passing, is_read_only, unlimited
+from ..postgres import autocommitting, connect, is_passing, is_read_only, unlimited
 from ..products import registry
 from ..refresh import schedule
 from ..refresh.lost_connections import Losses
@@ -147,7 +147,6 @@ class Listener(Following):
     def connected(self) -> Iterator[Loop]:
         """Connect, take shards and catch up."""
         with self.working() as worker, ExitStack() as stack:
-            connections[self.alias].connection.prepare_threshold = PREPARE
             bell = worker.bell = Doorbell(
                 lambda: connect(self.alias),
                 worker.desk,

@@ -59,7 +59,7 @@ ANY_UNSEEN = f"""
 SELECT (SELECT true FROM kck_publish_change WHERE {LATER} ORDER BY xid LIMIT 1) IS NOT NULL
     OR EXISTS (SELECT FROM kck_publish_change WHERE {LATE})
 """
-# So many rows come with the snapshot; more than FETCH are streamed, in pages.
+# So many rows come with the snapshot (``FIRST_UNSEEN``); more than FETCH are streamed, in pages.
 FIRST, FETCH = 250, 2000
 
 
@@ -78,8 +78,9 @@ class Row(NamedTuple):
     trace: str | None = None
 
 
+# Where FIRST_UNSEEN gives more rows than FIRST, it is not all of them, nor the first.
 MORE_UNSEEN = f"{_READ_UNSEEN} LIMIT {FETCH + 1}"
-# The first page of what is unseen: a few changes come with the snapshot, for one wait. What is in
+# A few changes come with the snapshot, for one wait; each arm gives one more than that. What is in
 # a SELECT of its own is unknown to the planner, so it makes one plan for all batches, and not one
 # for each; and in the index's order, a short way, that plan is not a scan of the whole table.
 _ARM = f"""
@@ -106,7 +107,7 @@ def unseen(
     Args:
         connection: in the batch's transaction.
         since: the cursor.
-        first: what ``MORE_UNSEEN`` gives, if it was asked; many rows are streamed.
+        first: the first rows of what is unseen, if they were asked; many are streamed.
         without: sources that are left out.
     """
     if first is not None and len(first) <= FETCH:

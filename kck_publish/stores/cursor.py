@@ -4,7 +4,7 @@ A new one would look for the loader of each column anew, which is a fifth of the
 It is kept with Django's connection, not with psycopg's: a pool may give that to somebody else.
 
 The server plans a read in half the time that it takes: so reads are prepared there, where no pooler
-is in between. Django's own statements never are.
+is in between, and where OPTIONS leave it to us.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import ClientCursor
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from .. import clock, search_path
 from ..round_trip import STALE, RoundTrip
-from .pipelined import prepares
+from .pipelined import THRESHOLD, prepares
 
 _KEPT = "kck_publish_reads"
 
@@ -35,8 +36,8 @@ def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]
     connection.close_if_health_check_failed()  # as Django's own cursors do
     connection.ensure_connection()
     search_path.prepare(connection)
-    if connection.execute_wrappers or connection.queries_logged:
-        return _fetched_visibly(connection, query, parameters)
+    if connection.execute_wrappers or connection.queries_logged or _is_left_to_psycopg(connection):
+        return _fetched_by_cursor(connection, query, parameters)
     connection.validate_thread_sharing()
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
@@ -59,13 +60,24 @@ def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]
     return rows
 
 
-def _fetched_visibly(
+def _is_left_to_psycopg(connection: BaseDatabaseWrapper) -> bool:
+    """Whether somebody has begun a pipeline of psycopg's, or has psycopg prepare statements."""
+    raw = connection.connection
+    return raw.pgconn.pipeline_status != PipelineStatus.OFF or (
+        raw.prepare_threshold is not None and THRESHOLD in connection.settings_dict["OPTIONS"]
+    )
+
+
+def _fetched_by_cursor(
     connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]
 ) -> list[Any]:
-    """By a cursor that can send several statements at once: pgtrigger.ignore puts one before."""
+    """As Django does it. Under wrappers by a cursor that can send several statements at once:
+    pgtrigger.ignore puts one before.
+    """
     with connection.wrap_database_errors:
-        client = ClientCursor(connection.connection)
-    with connection._prepare_cursor(client) as cursor:  # type: ignore[attr-defined]
+        make = ClientCursor if connection.execute_wrappers else psycopg.Cursor
+        made = make(connection.connection)
+    with connection._prepare_cursor(made) as cursor:  # type: ignore[attr-defined]
         clock.aware(cursor).execute(query, parameters)
         rows: list[Any] = cursor.fetchall()
         return rows

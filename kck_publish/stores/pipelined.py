@@ -23,7 +23,7 @@ from ..round_trip import STALE, Answer, RoundTrip
 from .types import Query
 
 # In the database's OPTIONS: who names it there has decided about prepared statements.
-_THRESHOLD = "prepare_threshold"
+THRESHOLD = "prepare_threshold"
 BEGIN = "BEGIN"
 REPEATABLE_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 
@@ -63,17 +63,17 @@ def may_end(connection: BaseDatabaseWrapper) -> bool:
 
 
 def prepares(connection: BaseDatabaseWrapper) -> bool:
-    """Whether the store's own statements are prepared on Django's connection.
+    """Whether round trips of Django's connection prepare the store's own statements.
 
-    Django's are not, unless its OPTIONS say so; ours are where no pooler is in between.
+    They do where no pooler is in between. Where OPTIONS name a threshold, psycopg prepares, or
+    nobody does: after a rollback psycopg says DEALLOCATE ALL, and so throws away what others did.
     """
-    if _THRESHOLD in connection.settings_dict["OPTIONS"]:
-        return connection.connection.prepare_threshold is not None
-    return own_pooled_writes.is_direct(connection.connection)
+    named = THRESHOLD in connection.settings_dict["OPTIONS"]
+    return not named and own_pooled_writes.is_direct(connection.connection)
 
 
 def begin(
-    connection: BaseDatabaseWrapper, statements: Sequence[str], *queries: Asked
+    connection: BaseDatabaseWrapper, first: Sequence[str], *queries: Asked
 ) -> list[list[Any]]:
     """Begin the transaction of Django's block, and ask; the rows by query. See ``may_begin``.
 
@@ -81,10 +81,10 @@ def begin(
     for autocommit is a transaction for all that, which Django's block ends as always.
 
     Args:
-        statements: the BEGIN, and what is to come before the queries.
+        first: the BEGIN, and what is to come before the queries.
     """
     connection.connection.autocommit = True
-    asked = [*((statement, ()) for statement in statements), *queries]
+    asked = [*((statement, ()) for statement in first), *queries]
     try:
         answers = _answers(connection, asked)
     except DatabaseError as error:
@@ -92,7 +92,7 @@ def begin(
             raise
         connection.connection.rollback()  # nothing has been done in it
         answers = _answers(connection, asked)
-    return answers[len(statements) :]
+    return answers[len(first) :]
 
 
 def ask(connection: BaseDatabaseWrapper, *queries: Asked) -> list[list[Any]]:

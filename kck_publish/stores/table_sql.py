@@ -85,6 +85,7 @@ ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, shape = ex
 WRITE_LATER = f"""{WRITE}
  WHERE kck_publish_age_v1(kck_publish_entry.stamp) <= kck_publish_age_v1(excluded.stamp)
 """
+_OF_ONE_ROW = {each: each.replace(_ROWS, _ROW) for each in (ADD, WRITE, WRITE_LATER)}
 REMOVE = f"DELETE FROM kck_publish_entry WHERE {AMONG}"
 DROP = """
 DELETE FROM kck_publish_entry WHERE bucket %% %s = %s AND (%s OR by <> 'hand')
@@ -128,8 +129,10 @@ UPDATE kck_publish_entry e SET soft_expire = n.soft_expire, hard_expire = n.hard
  WHERE e.digest = n.digest AND e.fingerprint = n.fingerprint
 """
 REMOVE_FOREIGN_OF = "DELETE FROM kck_publish_entry WHERE product = %s AND fingerprint <> %s"
+# How many these are is hidden from the planner: one plan does for all.
 REMOVE_FOREIGN = """
-DELETE FROM kck_publish_entry e USING unnest(%s::uuid[], %s::text[]) AS mine(digest, fingerprint)
+DELETE FROM kck_publish_entry e
+ USING unnest((SELECT %s::uuid[]), (SELECT %s::text[])) AS mine(digest, fingerprint)
  WHERE e.digest = mine.digest AND e.fingerprint <> mine.fingerprint
 """
 
@@ -154,7 +157,7 @@ def written(statement: str, entries: Iterable[Stored]) -> Query:
     """One of the statements that write entries, for these, in one order: two never deadlock."""
     entries = ordered(entries)
     if len(entries) == 1:
-        return statement.replace(_ROWS, _ROW), _row(entries[0])
+        return _OF_ONE_ROW[statement], _row(entries[0])
     addresses = [entry.address for entry in entries]
     return statement, [
         *identities(addresses),

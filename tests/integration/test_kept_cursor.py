@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pgtrigger
 import pytest
 from django.db import close_old_connections, connection, connections, transaction
-from django.db.utils import ProgrammingError
+from django.db.utils import IntegrityError, ProgrammingError
 
 from kck_publish.postgres import PREPARE
 from tests.catalog.fixtures import another_session, drain, sql
@@ -136,6 +137,34 @@ def test_who_names_a_threshold_has_decided(
 def test_it_keeps_no_rows(authors: list[Author]) -> None:
     assert name_of(authors[0]) == "B0"
     assert kept()._last.result is None
+    assert kept()._adapter.pgresult is None
+
+
+def test_within_a_pipeline_of_psycopgs(authors: list[Author]) -> None:
+    connection.ensure_connection()
+    for _ in range(PREPARE + 1):
+        with connection.connection.pipeline():
+            assert [name_of(one) for one in authors] == ["B0", "B1", "B2"]
+        assert name_of(authors[0]) == "B0"
+
+
+def test_where_psycopg_prepares_a_rollback_to_a_savepoint_breaks_no_read(
+    authors: list[Author], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says DEALLOCATE ALL after it, and throws away what anybody has prepared."""
+    for name, value in (("prepare_threshold", 1), ("server_side_binding", True)):
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], name, value)
+    connection.close()
+    try:
+        for _ in range(3 * PREPARE):
+            with transaction.atomic():
+                with suppress(IntegrityError), transaction.atomic():
+                    Author.objects.create(slug="a0", first="A", last="B")
+                assert [name_of(one) for one in authors] == ["B0", "B1", "B2"]
+            assert name_of(authors[0]) == "B0"
+    finally:
+        monkeypatch.undo()
+        connection.close()
 
 
 def test_times_are_aware_whatever_the_connection_says(authors: list[Author], settings: Any) -> None:

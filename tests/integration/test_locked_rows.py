@@ -74,12 +74,16 @@ def test_a_locked_row_is_no_lost_database(
     assert_fresh()
 
 
+@pytest.mark.parametrize("table", ["kck_publish_entry", "kck_publish_shard"])
 def test_a_locked_table_is_no_lost_database(
-    running: Listener, wait_until: Callable[..., Any], caplog: pytest.LogCaptureFixture
+    running: Listener, wait_until: Callable[..., Any], caplog: pytest.LogCaptureFixture, table: str
 ) -> None:
-    """The batch waits, which is said once."""
+    """The batch waits, which is said once; what is prepared by then outlives its ROLLBACK."""
+    for amount in range(10, 22):
+        sql("UPDATE catalog_item SET amount = %s", amount)
+        wait_until(is_stored(1, amount))
     with another_session(autocommit=False) as other:
-        other.execute("LOCK TABLE kck_publish_entry IN SHARE MODE")
+        other.execute(f"LOCK TABLE {table} IN SHARE MODE")
         with caplog.at_level(logging.WARNING, "kck_publish"):
             sql("UPDATE catalog_item SET amount = 8")
             wait_until(lambda: "Shard 0 waits" in caplog.text)

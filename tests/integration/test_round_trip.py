@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from kck_publish import round_trip
-from kck_publish.postgres import PREPARE
+from kck_publish.postgres import PREPARE, connect
 from kck_publish.round_trip import RoundTrip, answers, together
 from tests.catalog.fixtures import another_session
 
@@ -196,10 +197,85 @@ def test_after_discard_all_it_prepares_anew(desk: Desk) -> None:
     query: tuple[str, list[Any]] = ("SELECT 1, %s", ["x"])
     answers(desk, [query] * PREPARE)
     desk.execute("DISCARD ALL")
-    with pytest.raises(psycopg.errors.InvalidSqlStatementName):
-        answers(desk, [query])
+    with pytest.raises(psycopg.errors.InvalidSqlStatementName), together(desk) as trip:
+        trip.execute(*query)
     for _ in range(PREPARE + 1):
         assert answers(desk, [query]) == [[(1, "x")]]
+    desk.execute("DISCARD ALL")
+    assert answers(desk, [query]) == [[(1, "x")]]  # nothing was done: it is sent once more
+
+
+@pytest.mark.parametrize("fetches", [False, True])
+@pytest.mark.parametrize("others", [0, 1])
+def test_an_error_of_the_commit(desk: Desk, others: int, fetches: bool) -> None:
+    desk.execute("CREATE TEMP TABLE late (number int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    desk.execute("INSERT INTO late VALUES (1)")
+
+    def block() -> None:
+        with together(desk) as trip:
+            for _ in range(others):
+                trip.execute("SELECT 1")
+            trip.execute("INSERT INTO late VALUES (1) RETURNING number")
+            assert not fetches or trip.fetchall() == [(1,)]
+
+    for _ in range(PREPARE + 1):
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            block()
+        assert desk.execute("SELECT count(*) FROM late").fetchall() == [(1,)]
+
+
+def test_an_error_that_is_not_raised_further_is_not_lost(desk: Desk) -> None:
+    """The transaction is: who goes on must not believe that it is committed."""
+    with pytest.raises(psycopg.errors.PipelineAborted), together(desk) as trip:  # noqa: PT012
+        trip.execute("SELECT 1 / 0")
+        with suppress(psycopg.errors.DivisionByZero):
+            trip.fetchall()
+        trip.execute(ADD_1)
+    assert kept(desk) == []
+
+
+def test_a_pipeline_that_is_under_way_is_not_entered(desk: Desk) -> None:
+    with desk.pipeline(), pytest.raises(psycopg.ProgrammingError):
+        answers(desk, [("SELECT 1", [])])
+    with together(desk) as trip:
+        trip.execute("SELECT 1")
+        assert trip.fetchall() == [(1,)]
+        with pytest.raises(psycopg.ProgrammingError):
+            answers(desk, [("SELECT 2", [])])
+        trip.execute("SELECT 3")
+        assert trip.fetchall() == [(3,)]
+    assert answers(desk, [("SELECT 1", [])]) == [[(1,)]]
+
+
+def test_what_cannot_be_sent_harms_no_connection(desk: Desk) -> None:
+    query = f"SELECT {', '.join(['%s'] * 70_000)}"
+    with pytest.raises(psycopg.Error):
+        answers(desk, [(query, ["x"] * 70_000)])
+    assert answers(desk, [("SELECT 1", [])]) == [[(1,)]]
+
+
+def test_rows_are_given_once(desk: Desk) -> None:
+    with together(desk) as trip:
+        trip.execute("SELECT generate_series(1, 4)")
+        assert trip.fetchone() == (1,)
+        assert next(iter(trip)) == (2,)
+        assert trip.fetchall() == [(3,), (4,)]
+        assert trip.fetchone() is None
+    assert trip._adapter.pgresult is None  # and not kept
+
+
+def test_psycopg_throws_nothing_away_on_the_librarys_own_connections(desk: Desk) -> None:
+    """It says DEALLOCATE ALL after a ROLLBACK where it has prepared anything."""
+    with closing(connect("default")) as own:
+        for number in range(4 * PREPARE):
+            with together(own) as trip:  # which sends nothing once more
+                trip.execute("SELECT %s::text", ["x"])
+            own.execute("SELECT %s::int + 1", [number])
+            if number == 3 * PREPARE:
+                own.execute("BEGIN")
+                own.rollback()
+        assert own.execute(PREPARED).fetchall() == [(1,)]
+        assert own.execute("SHOW jit").fetchone() == ("off",)  # see ``connect``
 
 
 @pytest.mark.parametrize("statements", [1, 3])

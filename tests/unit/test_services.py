@@ -9,10 +9,11 @@ PROGRAM = """
 import gc, os, signal
 from django.conf import settings
 settings.configure()
-from kck_publish.following.process import serve_until
+from kck_publish.following.process import keep_what_is_loaded, obey_signals
 ended = []
 assert not gc.get_freeze_count()
-serve_until(lambda: ended.append(True))
+obey_signals(lambda: ended.append(True))
+keep_what_is_loaded()
 os.kill(os.getpid(), signal.SIGHUP)
 assert not ended
 os.kill(os.getpid(), signal.SIGTERM)

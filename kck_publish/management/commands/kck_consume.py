@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.exceptions import KckPublishError
-from kck_publish.following.process import serve_until
+from kck_publish.following.process import keep_what_is_loaded, obey_signals
 
 
 class Command(BaseCommand):
@@ -36,8 +35,8 @@ class Command(BaseCommand):
                 return
             consume = Consume(declared)
             consume.say = self._say
-            serve_until(consume.stop)
-            gc.freeze()  # what the project has imported: not looked through again and again
+            obey_signals(consume.stop)
+            keep_what_is_loaded()
             consume.run()
         except KckPublishError as error:
             raise CommandError(str(error)) from error

@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 from kck_publish.exceptions import KckPublishError
 from kck_publish.following.follower import Follower
-from kck_publish.following.process import serve_until
+from kck_publish.following.process import keep_what_is_loaded, obey_signals
 
 
 class Command(BaseCommand):
@@ -31,7 +31,8 @@ class Command(BaseCommand):
             follower = imported()
             follower.process.poll = options["poll"]
             follower.process.say = self._say
-            serve_until(follower.stop)
+            obey_signals(follower.stop)
+            keep_what_is_loaded()
             follower.run()
         except KckPublishError as error:
             raise CommandError(str(error)) from error

@@ -15,7 +15,7 @@ from kck_publish.diagnosis.databases import computed_elsewhere
 from kck_publish.diagnosis.grants import missing_for_a_listener
 from kck_publish.diagnosis.registry import errors
 from kck_publish.exceptions import ConfigurationError, KckPublishError
-from kck_publish.following.process import serve_until
+from kck_publish.following.process import keep_what_is_loaded, obey_signals
 from kck_publish.listener.endpoint import Reply, health_routes, serving
 from kck_publish.listener.listener import Listener
 from kck_publish.listener.near_follower import NearFollower
@@ -92,7 +92,8 @@ class Command(BaseCommand):
                 if options["verbosity"] > 1:
                     self.stdout.write(str(outcome))
                 return
-            serve_until(listener.stop)
+            obey_signals(listener.stop)
+            keep_what_is_loaded()
             with self._watched(listener, options), following(near):
                 listener.run()
         except (KckPublishError, DatabaseError) as error:
@@ -125,5 +126,6 @@ class Command(BaseCommand):
         if options["once"] or options["shards"] is not None:
             raise CommandError("--near-only takes no shards and never ends by itself.")
         near = NearFollower(settings.DATABASE, options["poll"], self._say)
-        serve_until(near.stop)
+        obey_signals(near.stop)
+        keep_what_is_loaded()
         near.run()

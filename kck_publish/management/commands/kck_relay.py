@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from kck_publish.exceptions import KckPublishError
-from kck_publish.following.process import serve_until
+from kck_publish.following.process import keep_what_is_loaded, obey_signals
 
 
 class Command(BaseCommand):
@@ -29,8 +28,8 @@ class Command(BaseCommand):
             relay = Relay(topics)
             relay.poll = options["poll"]
             relay.say = self._say
-            serve_until(relay.stop)
-            gc.freeze()  # what the project has imported: not looked through again and again
+            obey_signals(relay.stop)
+            keep_what_is_loaded()
             relay.run()
         except KckPublishError as error:
             raise CommandError(str(error)) from error
