@@ -54,7 +54,7 @@ def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]
             # Somebody has said DISCARD ALL on Django's connection, say. A transaction is lost.
             if raw.info.transaction_status != TransactionStatus.IDLE:
                 raise
-            reads.prepares = False
+            reads.prepare_no_more()
             rows = reads.ask(query, parameters)
     kept[_KEPT] = reads
     return rows

@@ -14,9 +14,8 @@ import pytest
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from kck_publish import round_trip
 from kck_publish.postgres import PREPARE, connect
-from kck_publish.round_trip import RoundTrip, answers, together
+from kck_publish.round_trip import RoundTrip, answers, prepared, together
 from tests.catalog.fixtures import another_session
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -173,7 +172,7 @@ def test_what_comes_again_is_prepared_by_its_types(desk: Desk) -> None:
 
 
 def test_no_more_than_so_many_are_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(round_trip, "KEPT", 2)
+    monkeypatch.setattr(prepared, "KEPT", 2)
     for _ in range(PREPARE + 1):
         for number in range(4):
             assert answers(desk, [(f"SELECT {number}, %s", ["x"])]) == [[(number, "x")]]
@@ -328,10 +327,10 @@ def test_notifications_are_handed_on(desk: Desk) -> None:
 
 
 def test_a_closed_connection_is_forgotten() -> None:
-    before = len(round_trip._known)
+    before = len(prepared._known)
     with another_session() as session:
         answers(session, [("SELECT 1", [])])
-        assert len(round_trip._known) == before + 1
+        assert len(prepared._known) == before + 1
     del session
     gc.collect()
-    assert len(round_trip._known) <= before
+    assert len(prepared._known) <= before

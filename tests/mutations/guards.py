@@ -375,14 +375,14 @@ GUARDS = (
     _guard(
         "round trips",
         "a statement that the server has not prepared is not believed to be",
-        "                    self._known.pop(statement.key, None)\n",
+        "                    self._prepared.failed(statement.key)\n",
         "                    pass\n",
         f"{ROUND_TRIP}test_a_statement_that_cannot_be_prepared_is_not_believed_to_be",
     ),
     _guard(
         "round trips",
         "what is prepared is forgotten when the server has none of it",
-        "                self._known.clear()\n",
+        "                self._prepared.forget()\n",
         "                pass\n",
         f"{ROUND_TRIP}test_after_discard_all_it_prepares_anew",
     ),

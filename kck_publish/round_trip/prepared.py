@@ -1,0 +1,73 @@
+"""The statements that connections have prepared: what comes again is, under a name of ours.
+
+psycopg's own bookkeeping serves its cursors alone. Where it prepares too, it says DEALLOCATE ALL
+after a rollback, and throws ours away: see ``postgres.connect`` and ``stores.pipelined.prepares``.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName
+
+from ..postgres import PREPARE
+
+# How many statements a connection keeps prepared at the most.
+KEPT = 200
+# What a prepared statement fails with that is gone (DISCARD ALL), or whose table is another by now.
+STALE = (InvalidSqlStatementName, FeatureNotSupported)
+
+# A statement, and the types of its parameters.
+Key = tuple[bytes, tuple[int, ...]]
+# How often it was sent, or the name that it is prepared under.
+_Known = dict[Key, int | bytes]
+_known: WeakKeyDictionary[psycopg.Connection[Any], _Known] = WeakKeyDictionary()
+_numbers = count(1)
+
+
+class Prepared:
+    """What one connection has sent, whichever round trip did.
+
+    Args:
+        connection: psycopg's.
+
+    Attributes:
+        is_on: whether anything is prepared.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any], is_on: bool) -> None:
+        self.is_on = is_on
+        self._known: _Known = _known.setdefault(connection, {}) if is_on else {}
+
+    def is_due(self, key: Key) -> bool:
+        """Whether a statement is to be prepared when it is sent next."""
+        times = self._known.get(key, 0)
+        return (
+            self.is_on
+            and isinstance(times, int)
+            and times + 1 >= PREPARE
+            and (times > 0 or len(self._known) < KEPT)
+        )
+
+    def name(self, key: Key) -> bytes | None:
+        """The name to send a statement by; None: it is not prepared. Counts how often it is."""
+        times = self._known.get(key, 0)
+        if isinstance(times, bytes):
+            return times
+        if self.is_due(key):
+            self._known[key] = name = b"kck_%d" % next(_numbers)
+            return name
+        if self.is_on and (times or len(self._known) < KEPT):
+            self._known[key] = times + 1
+        return None
+
+    def failed(self, key: Key) -> None:
+        """The server could not prepare it."""
+        self._known.pop(key, None)
+
+    def forget(self) -> None:
+        """The server has none of them any more, or they fit no more."""
+        self._known.clear()
