@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import ClientCursor
-from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.pq import Format, PipelineStatus, TransactionStatus
 
 from .. import clock, search_path
 from ..round_trip import STALE, RoundTrip
@@ -75,8 +75,10 @@ def _fetched_by_cursor(
     pgtrigger.ignore puts one before.
     """
     with connection.wrap_database_errors:
-        make = ClientCursor if connection.execute_wrappers else psycopg.Cursor
-        made = make(connection.connection)
+        made: psycopg.Cursor[Any] = ClientCursor(connection.connection)
+        if not connection.execute_wrappers:
+            made = psycopg.Cursor(connection.connection)
+            made.format = Format.BINARY  # bytes as bytes
     with connection._prepare_cursor(made) as cursor:  # type: ignore[attr-defined]
         clock.aware(cursor).execute(query, parameters)
         rows: list[Any] = cursor.fetchall()
