@@ -52,17 +52,20 @@ class Prepared:
             and (times > 0 or len(self._known) < KEPT)
         )
 
-    def name(self, key: Key) -> bytes | None:
-        """The name to send a statement by; None: it is not prepared. Counts how often it is."""
+    def name(self, key: Key) -> tuple[bytes | None, bool]:
+        """The name to send a statement by, and whether it is new; None: it is not prepared.
+
+        Counts how often the statement is sent.
+        """
         times = self._known.get(key, 0)
         if isinstance(times, bytes):
-            return times
+            return times, False
         if self.is_due(key):
             self._known[key] = name = b"kck_%d" % next(_numbers)
-            return name
+            return name, True
         if self.is_on and (times or len(self._known) < KEPT):
             self._known[key] = times + 1
-        return None
+        return None, False
 
     def failed(self, key: Key) -> None:
         """The server could not prepare it."""

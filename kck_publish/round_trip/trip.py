@@ -12,7 +12,7 @@ from psycopg import abc
 from psycopg.adapt import AdaptersMap, Transformer
 from psycopg.errors import PipelineAborted, error_from_result
 from psycopg.generators import execute, fetch_many, send
-from psycopg.pq import ConnStatus, ExecStatus, Format, PipelineStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 from ..postgres import Parameters, Statement
@@ -20,6 +20,7 @@ from .answer import Answer, first_failed, given
 from .placeholders import translated
 from .prepared import STALE, Key, Prepared
 
+_IDLE = TransactionStatus.IDLE
 # Fails: what has been sent already is rolled back.
 _SPOIL = "SELECT 1 / 0"
 
@@ -139,6 +140,8 @@ class RoundTrip:
         connection = self.connection
         if not self._is_open and connection.pgconn.pipeline_status != PipelineStatus.OFF:
             raise psycopg.ProgrammingError("Another pipeline is under way on this connection.")
+        if not connection.autocommit and connection.info.transaction_status == _IDLE:
+            connection.execute("SELECT")  # psycopg begins the transaction
         try:
             with connection.lock:
                 failed = connection.wait(self._exchange(connection.pgconn, waiting, last))
@@ -196,8 +199,7 @@ class RoundTrip:
     def _send(self, pgconn: PGconn, statement: _Sendable) -> bool:
         """Give a statement to libpq; whether it is to be prepared now, which is answered first."""
         key, values, formats, _ = statement
-        is_new = self._prepared.is_due(key)
-        name = self._prepared.name(key)
+        name, is_new = self._prepared.name(key)
         if name is None:
             pgconn.send_query_params(key[0], values, key[1] or None, formats, self._format)
             return False

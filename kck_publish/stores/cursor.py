@@ -46,8 +46,6 @@ def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]
         raw = connection.connection
         if reads is None or reads.connection is not raw:
             reads = _made(connection)
-        if not raw.autocommit and raw.info.transaction_status == TransactionStatus.IDLE:
-            raw.execute("SELECT")  # psycopg begins the transaction
         try:
             rows = reads.ask(query, parameters)
         except STALE:

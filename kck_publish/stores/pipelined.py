@@ -86,25 +86,17 @@ def begin(
     connection.connection.autocommit = True
     asked = [*((statement, ()) for statement in first), *queries]
     try:
-        answers = _answers(connection, asked)
+        answers = ask(connection, *asked)
     except DatabaseError as error:
         if not isinstance(error.__cause__, STALE):
             raise
         connection.connection.rollback()  # nothing has been done in it
-        answers = _answers(connection, asked)
+        answers = ask(connection, *asked)
     return answers[len(first) :]
 
 
 def ask(connection: BaseDatabaseWrapper, *queries: Asked) -> list[list[Any]]:
     """The rows of several queries. See ``is_possible``."""
-    raw = connection.connection
-    if not raw.autocommit and raw.info.transaction_status == TransactionStatus.IDLE:
-        with connection.wrap_database_errors:
-            raw.execute("SELECT")  # psycopg begins the transaction
-    return _answers(connection, queries)
-
-
-def _answers(connection: BaseDatabaseWrapper, queries: Sequence[Asked]) -> list[list[Any]]:
     with _round_trip(connection) as trip:
         given = [trip.execute(*query) for query in queries]
     return [answer.fetchall() for answer in given]
