@@ -1,7 +1,9 @@
 """Commit to callback, beside the peers that push: django-pgpubsub and procrastinate.
 
 Single rows are changed at a steady rate, each by a transaction of its own; a callback writes down
-when it ran. Then 20,000 rows are changed by one statement. Of ours the callback is ``publish``.
+when it ran. Then 20,000 rows are changed by one statement. Of ours the callback is ``publish``,
+which the listener calls and stores the answer, and ``changes`` of a Follower, which is handed the
+row and no more, as the peers' are.
 django-pgpubsub runs its ``listen`` command with one process, procrastinate its worker with its
 defaults, its job deferred by SQL in the transaction of the change. Part of ``push`` and ``drain``.
 """
@@ -59,7 +61,11 @@ class Pusher:
 
 def pushers() -> list[Pusher]:
     """Those that are installed."""
-    found = [Pusher("kck_publish", "told", listening)]
+    follow = partial(_command, "kck_follow", "benchmarks.pushed.followers.Echo")
+    found = [
+        Pusher("kck_publish", "told", listening),
+        Pusher("kck_publish, Follower", "followed", follow),
+    ]
     if find_spec("pgpubsub"):
         for name, table in (("", "pubsub"), (", lockable", "lockable")):
             channel = f"benchmarks.pushed.channels.{table.capitalize()}Channel"

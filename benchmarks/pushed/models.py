@@ -20,6 +20,13 @@ class Told(Row, CacheModel):
         super().publish()
 
 
+class Followed(Row):
+    """Ours: a Follower is handed its changes."""
+
+    class Meta:
+        db_table = "benchmarks_followed"
+
+
 class Pubsub(Row):
     """Of django-pgpubsub: NOTIFY with the rows in it."""
 

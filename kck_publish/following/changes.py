@@ -16,27 +16,33 @@ from django.db import connections
 from ..conf import settings
 from ..log.change import Change
 from ..log.consumers import CHANGES
-from ..log.reader import COLUMNS, LATE, LATER, Decoder, Row, any_unseen
+from ..log.reader import COLUMNS, LATE, LATE_HIDDEN, LATER, LATER_HIDDEN, Decoder, Row
 from ..products import registry
 from ..products.depends import Depends
+from ..round_trip import answers
 from .stream import Stream, one_ahead
 
 _SOURCES = "source = ANY (%(sources)s)"
-_ARMS = f"""
-SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER} AND {_SOURCES} {{more}}
- UNION ALL
-SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE} AND {_SOURCES} {{more}}
- ORDER BY seq
+# The statement's own snapshot sees just these rows. In the order of the index on xid, a short way,
+# as ``FIRST_UNSEEN`` is.
+_ARM = f"""
+(SELECT {COLUMNS} FROM kck_publish_change WHERE xid {{}} AND {_SOURCES}
+  ORDER BY kck_publish_change.xid LIMIT %(limit)s)
 """
-# The statement's own snapshot sees just these rows.
 _FIRST = f"""
-WITH page AS ({_ARMS.format(more="")} LIMIT %(limit)s)
-SELECT pg_current_snapshot()::text, page.* FROM (SELECT) AS snapshot LEFT JOIN page ON true
+SELECT pg_current_snapshot()::text, page.* FROM (SELECT) AS snapshot LEFT JOIN (
+{_ARM.format(LATER_HIDDEN)}
+UNION ALL
+{_ARM.format(LATE_HIDDEN)}
+) AS page ON true ORDER BY seq
+"""
+_MORE = "AND seq > %(seq)s AND pg_visible_in_snapshot(xid, %(until)s::pg_snapshot)"
+_REST = f"""
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER} AND {_SOURCES} {_MORE}
+ UNION ALL
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE} AND {_SOURCES} {_MORE}
  ORDER BY seq
 """
-_REST = _ARMS.format(
-    more="AND seq > %(seq)s AND pg_visible_in_snapshot(xid, %(until)s::pg_snapshot)"
-)
 
 Handler = Callable[[list[Change]], object]
 
@@ -84,12 +90,8 @@ class ChangeStream(Stream):
             self._hand_on_the_rest(self.place.until)
             return True
         since, limit = self.place.done, settings.MAX_BATCH
-        with self.desk.cursor() as cursor:
-            if not any_unseen(cursor, since):
-                self.pass_over(since)
-                return False
-            cursor.execute(_FIRST, {"since": since, "sources": self._sources, "limit": limit + 1})
-            found = cursor.fetchall()
+        query = _FIRST, {"since": since, "sources": self._sources, "limit": limit + 1}
+        (found,) = answers(self.desk, [query])
         until = str(found[0][0])
         rows = [Row(*columns) for _, *columns in found if columns[0] is not None]
         if len(rows) > limit:

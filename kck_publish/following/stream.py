@@ -68,8 +68,7 @@ class Stream:
 
     def move(self, done: str, until: str | None = None, seq: int = 0) -> None:
         """Everything up to here is handled."""
-        with self.desk.cursor() as cursor:
-            self.place = followers.move(cursor, self.place, done, until, seq)
+        self.place = followers.move(self.desk, self.place, done, until, seq)
         self._moved = time.monotonic()
 
     def pass_over(self, until: str) -> None:

@@ -9,9 +9,13 @@ promoted standby may lack what was handed on.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
 
 from ..exceptions import Forgotten
 from ..postgres import Cursor
+from ..round_trip import answers
 from .cluster import CLUSTER, TIMELINE
 from .snapshot import take
 
@@ -37,7 +41,7 @@ RETURNING id, done::text
 _MOVE = f"""
 UPDATE kck_publish_consumer SET done = %s, until = %s, seq = %s, state = 'following',
        cluster = {_CLUSTER}, seen_at = clock_timestamp()
- WHERE id = %s AND state <> 'forgotten'
+ WHERE id = %s AND state <> 'forgotten' RETURNING true
 """
 _GIVE_UP = "UPDATE kck_publish_consumer SET state = 'forgotten' WHERE id = %s"
 
@@ -92,14 +96,19 @@ def begin(cursor: Cursor, name: str, kind: str) -> Place:
     return Place(name, id_, done)
 
 
-def move(cursor: Cursor, place: Place, done: str, until: str | None = None, seq: int = 0) -> Place:
+def move(
+    desk: psycopg.Connection[Any], place: Place, done: str, until: str | None = None, seq: int = 0
+) -> Place:
     """Say how far it has come; also the sign of life.
+
+    Args:
+        desk: in autocommit.
 
     Raises:
         Forgotten: the log was not kept for it.
     """
-    cursor.execute(_MOVE, [done, until, seq, place.id])
-    if cursor.rowcount == 0:
+    (moved,) = answers(desk, [(_MOVE, [done, until, seq, place.id])])
+    if not moved:
         raise Forgotten(place.name)
     return replace(place, done=done, until=until, seq=seq)
 

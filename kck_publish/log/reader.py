@@ -80,18 +80,20 @@ class Row(NamedTuple):
 
 # Where FIRST_UNSEEN gives more rows than FIRST, it is not all of them, nor the first.
 MORE_UNSEEN = f"{_READ_UNSEEN} LIMIT {FETCH + 1}"
-# A few changes come with the snapshot, for one wait; each arm gives one more than that. What is in
-# a SELECT of its own is unknown to the planner, so it makes one plan for all batches, and not one
-# for each; and in the index's order, a short way, that plan is not a scan of the whole table.
+# What is in a SELECT of its own is unknown to the planner, so it makes one plan for all looks, and
+# not one for each; in the index's order, a short way, that plan is not a scan of the whole table.
+LATER_HIDDEN = ">= (SELECT pg_snapshot_xmax(%(since)s::pg_snapshot))"
+LATE_HIDDEN = "= ANY ((SELECT kck_publish_running_v1(%(since)s::pg_snapshot))::xid8[])"
+# A few changes come with the snapshot, for one wait; each arm gives one more than that.
 _ARM = f"""
 (SELECT {COLUMNS} FROM kck_publish_change
   WHERE xid {{}} ORDER BY kck_publish_change.xid LIMIT {FIRST + 1})
 """
 FIRST_UNSEEN = f"""
 SELECT * FROM (
-{_ARM.format(">= (SELECT pg_snapshot_xmax(%(since)s::pg_snapshot))")}
+{_ARM.format(LATER_HIDDEN)}
 UNION ALL
-{_ARM.format("= ANY ((SELECT kck_publish_running_v1(%(since)s::pg_snapshot))::xid8[])")}
+{_ARM.format(LATE_HIDDEN)}
 ) unseen ORDER BY seq
 """
 
