@@ -2,7 +2,7 @@
 
 One that may have changed a row (see ``statement_kind``) makes the request's memo forget, and marks
 the session (see ``own_session_writes``). One that may fire a trigger gets the settings of its
-context (see ``local_settings``).
+context (see ``local_settings``). One that throws away what is prepared is told to ``round_trip``.
 
 What is not noticed: a view, operator, cast or policy whose definition calls a function that
 writes; and what is sent past psycopg's cursors. ``clear_request_caches()`` is for these.
@@ -20,7 +20,7 @@ from django.db.backends.signals import connection_created
 from psycopg.errors import InvalidTransactionTermination, UndefinedColumn
 from psycopg.pq import TransactionStatus
 
-from .. import search_path
+from .. import round_trip, search_path
 from . import local_settings, own_pooled_writes, own_request_writes, own_session_writes
 from .fault import explain
 from .statement_kind import may_end_transactions, may_fire, may_write
@@ -52,6 +52,7 @@ class _Watched:
             raise
         finally:
             search_path.note(query, tag)
+            round_trip.note(raw, tag)
             if may_write(tag, query, raw):
                 note_write(raw)
         return result

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .answer import Answer
 from .desk import answers, together
-from .prepared import STALE
+from .prepared import STALE, note
 from .trip import RoundTrip
 
-__all__ = ["STALE", "Answer", "RoundTrip", "answers", "together"]
+__all__ = ["STALE", "Answer", "RoundTrip", "answers", "note", "together"]

@@ -17,8 +17,10 @@ from ..postgres import PREPARE
 
 # How many statements a connection keeps prepared at the most.
 KEPT = 200
-# What a prepared statement fails with that is gone (DISCARD ALL), or whose table is another by now.
+# What a prepared statement fails with that is gone, or whose table is another by now.
 STALE = (InvalidSqlStatementName, FeatureNotSupported)
+# The server's command tags of what throws all of them away.
+_DISCARDING = ("DISCARD ALL", "DEALLOCATE ALL")
 
 # A statement, and the types of its parameters.
 Key = tuple[bytes, tuple[int, ...]]
@@ -26,6 +28,12 @@ Key = tuple[bytes, tuple[int, ...]]
 _Known = dict[Key, int | bytes]
 _known: WeakKeyDictionary[psycopg.Connection[Any], _Known] = WeakKeyDictionary()
 _numbers = count(1)
+
+
+def note(connection: psycopg.Connection[Any], tag: str | None) -> None:
+    """A statement has run that the server has answered with this tag."""
+    if tag in _DISCARDING:
+        _known.get(connection, {}).clear()
 
 
 class Prepared:

@@ -120,6 +120,38 @@ def test_a_miss_is_prepared_too_and_outlives_discard_all(authors: list[Author]) 
             assert name_of(author) == author.last
 
 
+@pytest.mark.parametrize("text", ["DISCARD ALL", "DEALLOCATE ALL"])
+def test_a_session_that_is_cleaned_before_each_transaction(
+    authors: list[Author], text: str
+) -> None:
+    """A read that is not prepared any more would fail, and its transaction with it."""
+    for _ in range(3 * PREPARE):
+        sql(text)
+        with transaction.atomic():
+            assert [name_of(one) for one in authors] == ["B0", "B1", "B2"]
+
+
+def test_a_pool_that_cleans_the_sessions_that_it_is_given_back(
+    authors: list[Author], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reset(raw: Any) -> None:
+        raw.autocommit = True
+        raw.execute("DISCARD ALL")
+        raw.autocommit = False
+
+    pool = {"min_size": 1, "max_size": 1, "reset": reset}
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", pool)
+    try:
+        for _ in range(3 * PREPARE):
+            with transaction.atomic():
+                assert name_of(authors[0]) == "B0"
+            connection.close()
+    finally:
+        connection.close_pool()  # type: ignore[attr-defined]
+        monkeypatch.undo()
+
+
 def test_who_names_a_threshold_has_decided(
     authors: list[Author], monkeypatch: pytest.MonkeyPatch
 ) -> None:

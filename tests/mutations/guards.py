@@ -388,6 +388,13 @@ GUARDS = (
     ),
     _guard(
         "round trips",
+        "what is prepared is forgotten when Django's connection is told to",
+        "        _known.get(connection, {}).clear()\n",
+        "        pass\n",
+        f"{INNER}test_kept_cursor.py::test_a_session_that_is_cleaned_before_each_transaction",
+    ),
+    _guard(
+        "round trips",
         "a miss begins once more when what it had prepared is gone",
         "        if not isinstance(error.__cause__, STALE):\n",
         "        if True:\n",
