@@ -43,11 +43,16 @@ def is_possible(connection: BaseDatabaseWrapper) -> bool:
 
 
 def may_begin(connection: BaseDatabaseWrapper) -> bool:
-    """Whether ``begin`` may be called: in an outermost block that has sent nothing yet."""
+    """Whether ``begin`` may be called: in an outermost block that has sent nothing yet.
+
+    Who has psycopg's BEGIN say more (OPTIONS name an isolation level, say) is given that one.
+    """
+    raw = connection.connection
     return (
         is_possible(connection)
         and not connection.savepoint_ids
-        and connection.connection.info.transaction_status == TransactionStatus.IDLE
+        and raw.info.transaction_status == TransactionStatus.IDLE
+        and (raw.isolation_level, raw.read_only, raw.deferrable) == (None, None, None)
     )
 
 

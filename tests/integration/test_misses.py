@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from psycopg import IsolationLevel
 
 from kck_publish import Cache, Depends, IntegerParameter, Primer
 from kck_publish.products import registry
@@ -282,6 +283,29 @@ def test_no_row_is_locked_while_a_compute_runs() -> None:
 OWN_LOCKS = """
 SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
 """
+
+
+@pytest.mark.parametrize("level", [IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE])
+def test_a_miss_is_computed_at_the_isolation_level_of_the_options(
+    level: IsolationLevel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def look(*_: Any) -> None:
+        seen.extend(sql("SHOW transaction_isolation"))
+
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "isolation_level", level)
+    try:
+        with interfering(look):
+            assert cache.get("miss_shared") == Item.objects.count()
+        assert seen == [(level.name.lower().replace("_", " "),)]
+        Item.objects.create(group=1, amount=1)
+        drain()
+        assert_fresh("miss_shared")
+        assert stored("miss_shared") is not None
+    finally:
+        connection.close()
 
 
 def test_many_missing_keys_are_locked_in_portions() -> None:
