@@ -19,7 +19,7 @@ from psycopg.pq import Format, PipelineStatus, TransactionStatus
 
 from .. import clock, search_path
 from ..round_trip import STALE, RoundTrip
-from .pipelined import THRESHOLD, prepares
+from .pipelined import prepares
 
 _KEPT = "kck_publish_reads"
 
@@ -61,9 +61,7 @@ def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]
 def _is_left_to_psycopg(connection: BaseDatabaseWrapper) -> bool:
     """Whether somebody has begun a pipeline of psycopg's, or has psycopg prepare statements."""
     raw = connection.connection
-    return raw.pgconn.pipeline_status != PipelineStatus.OFF or (
-        raw.prepare_threshold is not None and THRESHOLD in connection.settings_dict["OPTIONS"]
-    )
+    return raw.pgconn.pipeline_status != PipelineStatus.OFF or raw.prepare_threshold is not None
 
 
 def _fetched_by_cursor(

@@ -70,11 +70,13 @@ def may_end(connection: BaseDatabaseWrapper) -> bool:
 def prepares(connection: BaseDatabaseWrapper) -> bool:
     """Whether round trips of Django's connection prepare the store's own statements.
 
-    They do where no pooler is in between. Where OPTIONS name a threshold, psycopg prepares, or
-    nobody does: after a rollback psycopg says DEALLOCATE ALL, and so throws away what others did.
+    They do where no pooler is in between. Where OPTIONS name a threshold, or the connection has
+    one, psycopg prepares, or nobody does: after a rollback psycopg says DEALLOCATE ALL, and so
+    throws away what others did.
     """
-    named = THRESHOLD in connection.settings_dict["OPTIONS"]
-    return not named and own_pooled_writes.is_direct(connection.connection)
+    raw = connection.connection
+    named = raw.prepare_threshold is not None or THRESHOLD in connection.settings_dict["OPTIONS"]
+    return not named and own_pooled_writes.is_direct(raw)
 
 
 def begin(

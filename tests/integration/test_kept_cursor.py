@@ -9,6 +9,7 @@ from typing import Any
 import pgtrigger
 import pytest
 from django.db import close_old_connections, connection, connections, transaction
+from django.db.backends.signals import connection_created
 from django.db.utils import IntegrityError, ProgrammingError
 
 from kck_publish.postgres import PREPARE
@@ -180,21 +181,31 @@ def test_within_a_pipeline_of_psycopgs(authors: list[Author]) -> None:
         assert name_of(authors[0]) == "B0"
 
 
+@pytest.mark.parametrize("by", ["options", "receiver"])
 def test_where_psycopg_prepares_a_rollback_to_a_savepoint_breaks_no_read(
-    authors: list[Author], monkeypatch: pytest.MonkeyPatch
+    authors: list[Author], by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says DEALLOCATE ALL after it, and throws away what anybody has prepared."""
-    for name, value in (("prepare_threshold", 1), ("server_side_binding", True)):
-        monkeypatch.setitem(connection.settings_dict["OPTIONS"], name, value)
+
+    def prepare(connection: Any, **_: Any) -> None:
+        connection.connection.prepare_threshold = 1
+
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "server_side_binding", True)
+    if by == "options":
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "prepare_threshold", 1)
+    else:
+        connection_created.connect(prepare)
     connection.close()
     try:
         for _ in range(3 * PREPARE):
+            sql("SELECT 1")  # psycopg prepares it, and so has something to throw away
             with transaction.atomic():
                 with suppress(IntegrityError), transaction.atomic():
                     Author.objects.create(slug="a0", first="A", last="B")
                 assert [name_of(one) for one in authors] == ["B0", "B1", "B2"]
             assert name_of(authors[0]) == "B0"
     finally:
+        connection_created.disconnect(prepare)
         monkeypatch.undo()
         connection.close()
 
