@@ -65,6 +65,10 @@ class Depends(DependedRows):
             raise InvalidPrimer(
                 f"Depends({_name(on)}) has both keys= and mapped parameters: use one of them."
             )
+        if not (keys is None or isinstance(keys, All) or callable(keys)):
+            raise InvalidPrimer(
+                f"Depends({_name(on)}): keys takes a callable, or ALL, not {keys!r}."
+            )
         if isinstance(on, str) and columns is not None:
             raise InvalidPrimer(f"Depends({on!r}): a product has no columns; leave them out.")
         if isinstance(columns, str):
@@ -129,7 +133,11 @@ class Depends(DependedRows):
             touched = self.keys(change)
             if isinstance(touched, All):
                 return ALL
-            return [touched] if isinstance(touched, Mapping) else list(touched)
+            named = [touched] if isinstance(touched, Mapping) else list(touched)
+            for target in named:
+                if not isinstance(target, Mapping):
+                    raise InvalidPrimer(f"keys= returns parameter dicts, or ALL, not {target!r}.")
+            return named
         if not self.mapping:
             return ALL
         targets: list[Mapping[str, Any]] = []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from kck_publish import Depends, IntegerParameter, Primer
+from kck_publish import Depends, IntegerParameter, InvalidPrimer, Primer
 from kck_publish.ops.verify import audit
 from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
@@ -54,6 +54,33 @@ def test_a_drain_goes_on_after_a_query_of_keys_that_failed(brittle: type[Primer]
     drain_here()
     assert stored("fragile/1").body == b"[5]"  # type: ignore[union-attr]
     assert_fresh()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("answer", [["brittle/1"], "brittle/1", [1], [None], [Item]], ids=repr)
+def test_keys_that_returns_no_parameter_dicts_stops_no_batch(answer: Any, caplog: Any) -> None:
+    class Brittle(Primer):
+        key = "brittle"
+        parameters = (IntegerParameter("group"),)
+        depends_on = (Depends(Item, keys=lambda change: answer),)
+
+        def compute(self, group: int) -> int:
+            return Item.objects.filter(group=group).count()
+
+    try:
+        assert Brittle.cached.get(group=1) == 0
+        Item.objects.create(name="one", group=1, amount=5)
+        drain_here()
+        assert stored("brittle/1").body == b"1"  # type: ignore[union-attr]
+    finally:
+        registry.unregister("brittle")
+    assert "keys= of brittle failed (InvalidPrimer)" in caplog.text
+
+
+def test_keys_that_cannot_be_called_are_refused_where_they_stand() -> None:
+    keys: Any = [{"group": 1}]
+    with pytest.raises(InvalidPrimer, match="keys takes a callable, or ALL"):
+        Depends(Item, keys=keys)
 
 
 @pytest.mark.django_db(transaction=True)
