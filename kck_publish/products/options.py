@@ -12,6 +12,12 @@ from .rights import Rule
 from .timetable import timetable
 
 _BEHIND = ("serve", "compute", "raise")
+_KINDS: dict[str, tuple[type, ...]] = {
+    "soft_expire": (timedelta, type(None)),
+    "hard_expire": (timedelta, type(None)),
+    "max_lag": (timedelta,),
+    "retry": (Retry, type(None)),
+}
 
 
 class Options:
@@ -72,6 +78,10 @@ def _problems(options: Options | type[Options]) -> Iterator[str]:
         yield f"max_bytes is a number of bytes, not {most!r}"
     if limit is not None and not (isinstance(limit, timedelta) and limit > timedelta(0)):
         yield f"time_limit is a timedelta, not {limit!r}"
+    for name, kinds in _KINDS.items():
+        value: object = getattr(options, name)
+        if not isinstance(value, kinds) and not rights.is_field(value):
+            yield f"{name} is a {kinds[0].__name__}, not {value!r}"
     if options.refresh_every is not None:
         try:
             timetable(options.refresh_every, UTC)

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from django.test.utils import isolate_apps
 
-from kck_publish import CacheModel, InvalidPrimer
+from kck_publish import CacheModel, InvalidPrimer, Primer
 from kck_publish.diagnosis.registry import diagnose
 from kck_publish.products import registry
 from kck_publish.rows.model import products_of
@@ -54,3 +54,18 @@ def test_others_are_declared_all_the_same(wrong: None) -> None:
         with pytest.raises(InvalidPrimer):
             registry.graph()
     assert declared == ["after"]
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [
+        ("soft_expire", "timedelta"),
+        ("hard_expire", "timedelta"),
+        ("max_lag", "timedelta"),
+        ("retry", "Retry"),
+    ],
+)
+def test_an_option_of_another_kind_is_refused_where_it_stands(option: str, kind: str) -> None:
+    """A number is no timedelta and no Retry: reads and retries rely on it."""
+    with pytest.raises(InvalidPrimer, match=f"wrong_kind: {option} is a {kind}, not 5"):
+        type("Wrong", (Primer,), {"key": "wrong_kind", option: 5, "compute": lambda self: 1})
