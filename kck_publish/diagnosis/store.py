@@ -21,7 +21,8 @@ def _cache_alias() -> str:
 def unshared_store(alias: str) -> Iterator[Problem]:
     """A cache that is one process's own, or keeps nothing."""
     cache = _cache_alias()
-    if cache and isinstance(caches[cache], LocMemCache | DummyCache):
+    known = cache in caches.settings  # else its name is what is wrong: E001
+    if known and isinstance(caches[cache], LocMemCache | DummyCache):
         yield Problem(
             "W016",
             f"STORE is the cache {cache!r}, which no two processes share: the listener refreshes "

@@ -64,3 +64,9 @@ def test_checks_name_what_a_subject_finds(settings: Any) -> None:
         (str(message.id).removeprefix("kck_publish."), message.msg)
         for message in checks.run_checks()
     }
+
+
+def test_a_store_in_a_cache_that_is_not_there_is_named_once(settings: Any) -> None:
+    settings.KCK_PUBLISH = {"STORE": "cache:nowhere"}
+    (message,) = [each for each in checks.run_checks() if "nowhere" in each.msg]
+    assert message.id == "kck_publish.E001"
