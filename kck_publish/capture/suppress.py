@@ -23,6 +23,12 @@ from .local_settings import Local
 class Block(ContextDecorator):
     """A block, or a decorated function, that says something else of what it writes."""
 
+    def __new__(cls, *given: Any, **options: Any) -> Any:
+        """A block; where it decorates a function without parentheses, that function within one."""
+        if len(given) == 1 and inspect.isroutine(given[0]):
+            return cls()(given[0])
+        return super().__new__(cls)
+
     def __init__(self) -> None:
         self._before: list[Local] = []
 

@@ -257,6 +257,24 @@ def test_unsuppress_as_a_decorator() -> None:
     assert logged() == set()
 
 
+@pytest.mark.parametrize(
+    ("block", "expected"), [(suppress, set()), (unsuppress, {"item", "publisher"})]
+)
+def test_a_decorator_without_parentheses(block: Any, expected: set[str]) -> None:
+    @block
+    def written() -> set[str]:
+        """Its own text."""
+        write()
+        return logged()
+
+    assert (written.__name__, written.__doc__) == ("written", "Its own text.")
+    with suppress(Item, Publisher):
+        assert written() == expected
+        assert written() == expected
+    write()
+    assert logged() == {"item", "publisher"}
+
+
 # Decorators (fault a)
 
 
