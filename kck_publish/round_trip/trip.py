@@ -137,18 +137,18 @@ class RoundTrip:
     def _communicate(self, last: bool) -> None:
         """Send what waits, and read the answers; with ``last`` the transaction is at its end."""
         waiting, self._waiting = self._waiting, []
-        connection = self.connection
-        if not self._is_open and connection.pgconn.pipeline_status != PipelineStatus.OFF:
-            raise psycopg.ProgrammingError("Another pipeline is under way on this connection.")
+        connection, pgconn = self.connection, self.connection.pgconn
         if not connection.autocommit and connection.info.transaction_status == _IDLE:
             connection.execute("SELECT")  # psycopg begins the transaction
-        try:
-            with connection.lock:
-                failed = connection.wait(self._exchange(connection.pgconn, waiting, last))
-        except BaseException:
-            if self._is_under_way:
-                connection.pgconn.finish()  # nobody knows which answers are still to come
-            raise
+        with connection.lock:
+            if not self._is_open and pgconn.pipeline_status != PipelineStatus.OFF:
+                raise psycopg.ProgrammingError("Another pipeline is under way on this connection.")
+            try:
+                failed = connection.wait(self._exchange(pgconn, waiting, last))
+            except BaseException:
+                if self._is_under_way:
+                    pgconn.finish()  # nobody knows which answers are still to come
+                raise
         if failed is not None:
             if failed.status == ExecStatus.PIPELINE_ABORTED:
                 raise PipelineAborted("An error of the same transaction was not raised further.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -244,6 +245,17 @@ def test_a_pipeline_that_is_under_way_is_not_entered(desk: Desk) -> None:
         trip.execute("SELECT 3")
         assert trip.fetchall() == [(3,)]
     assert answers(desk, [("SELECT 1", [])]) == [[(1,)]]
+
+
+def test_threads_that_share_a_connection_wait_for_each_other(desk: Desk) -> None:
+    """As psycopg's cursors do."""
+
+    def ask(number: int) -> list[list[list[Any]]]:
+        return [answers(desk, [("SELECT %s::int", [number])] * 2) for _ in range(100)]
+
+    with ThreadPoolExecutor(4) as threads:
+        for number, given in enumerate(threads.map(ask, range(4))):
+            assert given == [[[(number,)]] * 2] * 100
 
 
 def test_what_cannot_be_sent_harms_no_connection(desk: Desk) -> None:
