@@ -145,8 +145,8 @@ class RoundTrip:
                 raise psycopg.ProgrammingError("Another pipeline is under way on this connection.")
             try:
                 failed = connection.wait(self._exchange(pgconn, waiting, last))
-            except BaseException:
-                if self._is_under_way:
+            except BaseException as raised:
+                if self._is_under_way or _is_cut_off(pgconn, raised):
                     pgconn.finish()  # nobody knows which answers are still to come
                 raise
         if failed is not None:
@@ -207,3 +207,15 @@ class RoundTrip:
             pgconn.send_prepare(name, key[0], key[1] or None)
         pgconn.send_query_prepared(name, values, formats, self._format)
         return is_new
+
+
+def _is_cut_off(pgconn: PGconn, error: BaseException) -> bool:
+    """Whether a signal's handler (a task's time limit) has raised right after something was sent.
+
+    After an error of psycopg's own, nothing was.
+    """
+    is_at_rest = (
+        pgconn.pipeline_status == PipelineStatus.OFF
+        and pgconn.transaction_status != TransactionStatus.ACTIVE
+    )
+    return not (is_at_rest or isinstance(error, psycopg.Error))

@@ -323,6 +323,23 @@ def test_an_interrupted_wait_closes_the_connection(desk: Desk, statements: int) 
     assert desk.broken
 
 
+@pytest.mark.parametrize("statements", [1, 2])
+def test_a_signal_that_raises_right_after_sending_closes_the_connection(
+    desk: Desk, statements: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Celery's soft time limit does. Else each later statement would fail, or be hung."""
+    send = RoundTrip._send
+
+    def cut_off(self: RoundTrip, *sent: Any) -> bool:
+        send(self, *sent)
+        raise TimeoutError
+
+    monkeypatch.setattr(RoundTrip, "_send", cut_off)
+    with pytest.raises(TimeoutError):
+        answers(desk, [("SELECT 1", [])] * statements)
+    assert desk.broken
+
+
 def test_more_than_the_buffers_hold_goes_both_ways(desk: Desk) -> None:
     """The server waits until its answers are read, and reads nothing on meanwhile."""
     long = "x" * 3_000_000
