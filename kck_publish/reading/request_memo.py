@@ -21,6 +21,7 @@ from .. import search_path
 from ..capture import statements
 from ..conf import settings
 from ..postgres import is_of_test
+from .request_rows import RequestRows
 
 # How many keys a memo holds; one that is full starts anew. For contexts that live long.
 LIMIT = 10_000
@@ -42,6 +43,7 @@ class Memo:
         self.generation = 0
         self._answers: dict[str, Any] = {}
         self._rows: dict[str, tuple[Any, Any]] = {}
+        self._objects = RequestRows()
         self._writing: dict[int, tuple[int, int]] = {}
         self._off = False
         self._schema: str | None = None
@@ -81,11 +83,11 @@ class Memo:
         with self._lock:
             if ticket == self.generation:
                 if len(self._answers) + len(answers) > LIMIT:
-                    self._answers, self._rows = {}, {}
+                    self._answers, self._rows, self._objects = {}, {}, RequestRows()
                 self._answers.update(answers)
 
     def value(self, key: str, answer: Any, decode: Callable[[], Any]) -> Any:
-        """The value of an answer: rows are one object a key, data is the reader's own copy."""
+        """The value of an answer: a row is one object, data is the reader's own copy."""
         known = self._rows.get(key)
         if known is not None and known[0] is answer:
             value = known[1]
@@ -96,6 +98,10 @@ class Memo:
                 return value
             with self._lock:
                 if self._answers.get(key) is answer:
+                    if is_rows:
+                        value = [self._objects.same(row) for row in value]
+                    elif isinstance(value, Model):
+                        value = self._objects.same(value)
                     value = self._rows.setdefault(key, (answer, value))[1]
         return list(value) if isinstance(value, list) else value
 
@@ -103,7 +109,7 @@ class Memo:
         """Know nothing any more; nor may those who are reading just now keep what they get."""
         with self._lock:
             self.generation += 1
-            self._answers, self._rows = {}, {}
+            self._answers, self._rows, self._objects = {}, {}, RequestRows()
         if self.outer is not None:
             self.outer.forget()
 

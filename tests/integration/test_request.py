@@ -113,6 +113,35 @@ def test_data_is_the_readers_own_and_rows_are_the_requests(author: Author) -> No
     assert Author.cached.get(pk=author.pk).first == "Ursula"
 
 
+def test_a_row_is_one_object_by_whichever_lookup_it_is_read(author: Author) -> None:
+    """Also when its reader has changed it; what another row stands under is another object."""
+    Author.objects.create(slug="other", first="Other", last="Le Guin")
+    drain()
+    with GlobalRequest():
+        row = Author.cached.get(pk=author.pk)
+        row.first = "changed"
+        assert Author.cached.get(slug="le-guin") is row
+        assert Author.cached.get(first="Ursula", last="Le Guin") is row
+        assert Author.cached.in_bulk(["le-guin"], field_name="slug")["le-guin"] is row
+        first, other = Author.cached.filter(last="Le Guin")
+        assert first is row
+        assert Author.cached.get(slug="other") is other
+        Author.objects.filter(pk=author.pk).update(slug="kroeber")  # forgets what was read
+        drain()
+        assert Author.cached.get(slug="kroeber") is Author.cached.get(pk=author.pk)
+        assert Author.cached.get(pk=author.pk) is not row
+
+
+def test_a_row_whose_other_key_is_ahead_has_the_values_it_was_asked_by(author: Author) -> None:
+    """As on another shard: what was read before is not given in its place."""
+    with GlobalRequest():
+        row = Author.cached.get(pk=author.pk)
+        with another_session() as session:
+            session.execute("UPDATE catalog_author SET slug = 'new' WHERE id = %s", [author.pk])
+        other = Author.cached.in_bulk(["new"], field_name="slug")
+        assert (row.slug, other["new"].slug) == ("le-guin", "new")
+
+
 def rename(new: str) -> dict[str, Callable[[], Any]]:
     def with_cursor(query: str) -> Callable[[], Any]:
         return lambda: sql(query)
