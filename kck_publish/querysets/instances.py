@@ -74,6 +74,11 @@ def _dumped(value: Any, path: Sequence[Model]) -> Any:
     return value
 
 
+def is_row(stored: object) -> bool:
+    """Whether it is a row in the form in which it is stored."""
+    return isinstance(stored, dict) and MODEL in stored and COLUMNS in stored
+
+
 def load(stored: dict[str, Any], above: Sequence[Model] = ()) -> Model:
     """The row that was stored."""
     if ABOVE in stored:

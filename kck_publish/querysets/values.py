@@ -57,7 +57,7 @@ class Values:
         return tuple(row) if self._row_type is not None and isinstance(row, tuple) else row
 
     def _load(self, row: Any) -> Any:
-        if self._gives_instances and isinstance(row, dict) and instances.MODEL in row:
+        if self._gives_instances and instances.is_row(row):
             return instances.load(row)
         if self._row_type is not None and isinstance(row, tuple):
             return self._row_type(*row)
@@ -66,7 +66,9 @@ class Values:
     @cached_property
     def _gives_instances(self) -> bool:
         rows = self._answer
-        return rows is None or (hasattr(rows, "_fields") and rows._fields is None)  # first(), too
+        if rows is None or isinstance(rows, list):  # first(), list(queryset)
+            return True
+        return hasattr(rows, "_fields") and rows._fields is None
 
     @cached_property
     def _row_type(self) -> Callable[..., Any] | None:

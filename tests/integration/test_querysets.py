@@ -106,6 +106,16 @@ def test_numbers_and_one_row() -> None:
             primer.cached.get(a=7)
 
 
+def test_a_list_of_the_rows_is_what_its_queryset_is() -> None:
+    """Instances come back as instances, and dicts as dicts, also those with a member `model`."""
+    with product(lambda a: list(S.filter(ware=a))) as primer:
+        for _ in "computed", "stored":
+            assert primer.cached.get(a=1) == [Sale(pk=1), Sale(pk=4)]
+    with product(lambda a: list(S.filter(ware=a).values("pk", model=F("amount")))) as primer:
+        for _ in "computed", "stored":
+            assert primer.cached.get(a=1) == [{"pk": 1, "model": 1}, {"pk": 4, "model": 9}]
+
+
 def test_instances_with_all_that_was_loaded(django_assert_num_queries: Any) -> None:
     def rows(a: int) -> Any:
         dear = Prefetch("sale_set", Sale.objects.filter(amount__gt=1), to_attr="dear")
