@@ -13,6 +13,7 @@ from .conf import settings
 from .listener.listener import Listener
 from .ops.compare import same
 from .ops.difference import difference
+from .primers.base import Primer
 from .products import registry
 from .products.compute import compute
 from .products.undeclared_reads import refusals
@@ -40,18 +41,19 @@ def drain() -> Outcome:
     return outcome
 
 
-def assert_fresh(*products: str) -> None:
+def assert_fresh(*products: str | type[Primer]) -> None:
     """Compare what is stored with a fresh compute.
 
     Args:
-        products: names; every product when none is given.
+        products: names, or primers; every product when none is given.
 
     Raises:
         AssertionError: naming the keys that differ, each with the first path at which it does.
     """
     store, graph = stores.current(), registry.graph()
     stale = []
-    for name in products or list(graph.products):
+    names = [product if isinstance(product, str) else product.key for product in products]
+    for name in names or list(graph.products):
         product = registry.get(name)
         with connections[store.alias].cursor() as cursor:
             keys = sorted(store.table.keys(cursor, name, product.fingerprint))

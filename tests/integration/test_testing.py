@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 from example_app.embedded_postgres import PostgresServer
+from kck_publish import Cache
+from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import reads, stored
+from tests.catalog.primers import AuthorPage, ItemTotal
 from tests.relations.django_tests import (
     CommittingTest,
     DrainedDataTest,
@@ -54,3 +57,13 @@ def test_the_fixture_with_commits(kck_drain: Callable[[], Any]) -> None:
     kck_drain()
     assert stored(f"relations.house/{House.objects.get().pk}") is not None
     assert House.cached.get(name="Ace").name == "Ace"
+
+
+@pytest.mark.django_db
+def test_fresh_by_name_and_by_primer() -> None:
+    AuthorPage.cached.get_many([{"author": 1}])
+    Cache.get_instance().set("item_total/1", {"count": 9, "amount": 9})
+    assert_fresh(AuthorPage, "author_page")
+    for product in (ItemTotal, "item_total"):
+        with pytest.raises(AssertionError, match="item_total/1"):
+            assert_fresh(product)
