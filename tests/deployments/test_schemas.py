@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.models import F
 from psycopg.sql import SQL, Identifier
 
@@ -108,6 +110,36 @@ def test_a_process_that_switches_schemas_reads_each_ones_own(
         Item.objects.update(amount=5)
         Listener("default").once()
     check_amounts([5, 1])
+
+
+def test_a_compute_that_looks_into_another_schema_is_stored_in_its_own(
+    tenants: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a backend sets the search path with each cursor (django-tenants)."""
+    now = NAMES[0]
+    made = BaseDatabaseWrapper._cursor  # type: ignore[attr-defined]
+
+    def cursor(self: Any, name: Any = None) -> Any:
+        self.ensure_connection()
+        self.connection.execute(f"SET search_path = {now}")
+        return made(self, name)
+
+    def compute(self: ItemTotal, group: int) -> Any:
+        nonlocal now
+        total = own(self, group)
+        now = NAMES[1]
+        Item.objects.count()
+        now = NAMES[0]
+        return total
+
+    own = ItemTotal.compute
+    monkeypatch.setattr(ItemTotal, "compute", compute)
+    monkeypatch.setattr(DatabaseWrapper, "_cursor", cursor, raising=False)
+    Item.objects.create(name="one", group=1, amount=7)
+    assert amount() == 7
+    assert stored_amount() == [("7",)]
+    now = NAMES[1]
+    assert stored_amount() == []
 
 
 def test_each_schema_has_a_near_store(
