@@ -11,7 +11,7 @@ from django.db.models import TimeField
 from psycopg import sql
 
 from kck_publish import InvalidPrimer
-from kck_publish.contrib.kafka import Message, bulk
+from kck_publish.contrib.kafka import ChangeTopic, Message, TopicConsumer, bulk, registry
 from kck_publish.contrib.kafka.deserializers import json_or_text
 from kck_publish.contrib.kafka.failed_topics import dead_letter_topic, retry_topic, shown_in
 from tests.kafka_app.kafka import DebeziumPrices
@@ -51,6 +51,20 @@ def test_a_unit_of_debeziums_that_there_is_not() -> None:
 
     with pytest.raises(InvalidPrimer, match="time_unit is one of"):
         Edits.check()
+
+
+def test_a_retry_that_is_none_is_refused_where_it_stands() -> None:
+    """A message that fails would be the first to say so, and the consumer would stop."""
+    with pytest.raises(InvalidPrimer, match="retry is a Retry, not 5"):
+        type("Retried", (TopicConsumer,), {"topic": "retried", "group": "g", "retry": 5})
+    assert "g:retried" not in registry.consumers
+
+
+def test_a_column_that_there_is_not_is_refused_where_it_stands() -> None:
+    declared = {"topic": "columns", "model": Edited, "columns": ["made_at", "nope"]}
+    with pytest.raises(InvalidPrimer, match="has no column 'nope'"):
+        type("Columns", (ChangeTopic,), declared)
+    assert "columns" not in registry.topics
 
 
 def test_topics_of_failures_have_names_that_kafka_takes() -> None:

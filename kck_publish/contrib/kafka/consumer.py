@@ -72,6 +72,8 @@ class TopicConsumer:
             raise InvalidPrimer(f"{registry.path(cls)}.topic takes the name of a topic.")
         if cls.start not in ("earliest", "latest"):
             raise InvalidPrimer(f'{registry.path(cls)}.start is "earliest" or "latest".')
+        if not (cls.retry is None or isinstance(cls.retry, Retry)):
+            raise InvalidPrimer(f"{registry.path(cls)}.retry is a Retry, not {cls.retry!r}.")
         if cls.batch < 1:
             raise InvalidPrimer(f"{registry.path(cls)}.batch is at least 1.")
 

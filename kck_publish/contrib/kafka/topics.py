@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.db.models import Model
 
 from ...exceptions import InvalidPrimer
+from ...products.columns import fields_of
 from ...products.depends import Depends
 from ...public_names import public_in
 from . import registry
@@ -108,6 +109,8 @@ class ChangeTopic(Topic):
             known = ", ".join(ENVELOPES)
             raise InvalidPrimer(f"{registry.path(cls)}.envelope is one of {known}.")
         source = Depends(model) if cls.columns is None else Depends(model, columns=cls.columns)
+        for name in source.columns or ():
+            fields_of(model, name)
         namespace = {
             "__module__": cls.__module__,
             "__qualname__": f"{cls.__qualname__}.follower",
