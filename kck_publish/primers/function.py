@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from django.db.models import Model
 
+from ..exceptions import InvalidPrimer
 from ..products import keys
 from ..products.depends import Depends
 from ..public_names import public_in
@@ -44,9 +46,14 @@ def primer(
         the Primer class, with ``.cached``.
 
     Raises:
-        InvalidPrimer: for a pattern that cannot be a key.
+        InvalidPrimer: for a pattern that cannot be a key, and for what is no attribute of a Primer.
     """
     name, parameters = keys.parse_pattern(pattern)
+    for attribute in attributes:
+        if not hasattr(FunctionPrimer, attribute):
+            (close,) = difflib.get_close_matches(attribute, dir(Primer), n=1) or [""]
+            meant = f" Did you mean {close!r}?" if close else ""
+            raise InvalidPrimer(f"{name}: a Primer has no attribute {attribute!r}.{meant}")
 
     def declare(function: Callable[P, R]) -> type[FunctionPrimer[P, R]]:
         namespace = {

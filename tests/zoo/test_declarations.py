@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from django.test.utils import isolate_apps
 
-from kck_publish import CacheModel, InvalidPrimer, Primer
+from kck_publish import CacheModel, InvalidPrimer, Primer, primer
 from kck_publish.diagnosis.registry import diagnose
 from kck_publish.products import registry
 from kck_publish.rows.model import products_of
@@ -69,3 +69,9 @@ def test_an_option_of_another_kind_is_refused_where_it_stands(option: str, kind:
     """A number is no timedelta and no Retry: reads and retries rely on it."""
     with pytest.raises(InvalidPrimer, match=f"wrong_kind: {option} is a {kind}, not 5"):
         type("Wrong", (Primer,), {"key": "wrong_kind", option: 5, "compute": lambda self: 1})
+
+
+def test_an_option_of_the_short_form_that_there_is_not_is_refused() -> None:
+    """In a class a name is the user's own; here it can only be meant for the library."""
+    with pytest.raises(InvalidPrimer, match="Did you mean 'when_behind'"):
+        primer("misspelt", when_behnd="raise")
