@@ -22,6 +22,20 @@ from ..round_trip import STALE, RoundTrip
 from .pipelined import prepares
 
 _KEPT = "kck_publish_reads"
+_ENCODING = b"client_encoding"
+
+
+class _Reads(RoundTrip):
+    """What is kept, for texts in the encoding that the connection has when it is made."""
+
+    def __init__(self, connection: psycopg.Connection[Any], prepares: bool) -> None:
+        super().__init__(connection, prepares, binary=True)
+        self._encoding = connection.pgconn.parameter_status(_ENCODING)
+
+    def fits(self, raw: psycopg.Connection[Any]) -> bool:
+        """Whether it can go on serving this connection."""
+        is_same = self.connection is raw
+        return is_same and self._encoding == raw.pgconn.parameter_status(_ENCODING)
 
 
 def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]) -> list[Any]:
@@ -42,9 +56,9 @@ def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
         kept = vars(connection)
-        reads: RoundTrip | None = kept.pop(_KEPT, None)  # so that no other thread has it
+        reads: _Reads | None = kept.pop(_KEPT, None)  # so that no other thread has it
         raw = connection.connection
-        if reads is None or reads.connection is not raw:
+        if reads is None or not reads.fits(raw):
             reads = _made(connection)
         try:
             rows = reads.ask(query, parameters)
@@ -81,7 +95,7 @@ def _fetched_by_cursor(
         return rows
 
 
-def _made(connection: BaseDatabaseWrapper) -> RoundTrip:
-    reads = RoundTrip(connection.connection, prepares(connection), binary=True)
+def _made(connection: BaseDatabaseWrapper) -> _Reads:
+    reads = _Reads(connection.connection, prepares(connection))
     clock.aware(reads)
     return reads

@@ -221,6 +221,18 @@ def test_times_are_aware_whatever_the_connection_says(authors: list[Author], set
         connection.close()
 
 
+def test_the_encoding_may_change_meanwhile(authors: list[Author]) -> None:
+    Author.objects.filter(pk=authors[0].pk).update(slug="\xe9")
+    drain()
+    try:
+        for encoding in ("UTF8", "LATIN1", "UTF8"):
+            sql("SELECT set_config('client_encoding', %s, false)", encoding)
+            for _ in range(PREPARE + 1):
+                assert Author.cached.get(slug="\xe9").last == "B0"
+    finally:
+        connection.close()
+
+
 def test_a_lost_connection_is_noticed_where_django_is_told_to_look(
     authors: list[Author], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
