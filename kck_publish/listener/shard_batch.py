@@ -29,7 +29,7 @@ from ..products.product import Product
 from ..refresh import backlog, paused_products
 from ..refresh.backlog import Deferred
 from ..refresh.batch import Batch
-from ..refresh.compute_transaction import KEEP, ComputeTransaction
+from ..refresh.compute_transaction import BACK, KEEP, ComputeTransaction
 from ..refresh.errors import describe
 from ..refresh.forget_cached import begin_batch
 from ..refresh.log_span import Span
@@ -48,6 +48,9 @@ logger = logging.getLogger(__name__)
 # After a failure that could not be written nothing is retried for so long.
 UNWRITTEN = timedelta(seconds=1)
 
+# The plan of the look at the log is kept. It is often made while the log is small, when a scan of
+# the whole seems cheapest; the user's computes are planned as ever, after ``BACK``.
+_SNAPSHOT = "SELECT pg_current_snapshot()::text, now(), set_config('enable_seqscan', 'off', true)"
 _LEVEL = "ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _WAITS = f"""
 SELECT coalesce(({ANY_UNSEEN}), false)
@@ -167,18 +170,17 @@ def _with_backlog(
 def _open(connection: BaseDatabaseWrapper, since: str) -> tuple[str, datetime, list[Any]]:
     """Fix the batch's snapshot, and read what is new in it: one wait, on the way to the reader."""
     # now() is when the transaction began: all that was committed before is in the snapshot.
-    snapshot: Asked = ("SELECT pg_current_snapshot()::text, now()", [])
-    new: Asked = (FIRST_UNSEEN, {"since": since})
+    queries: list[Asked] = [(_SNAPSHOT, []), (FIRST_UNSEEN, {"since": since}), (BACK, [])]
     if pipelined.may_begin(connection):
         statements = f"BEGIN {_LEVEL}", KEEP
-        (found,), rows = pipelined.begin(connection, statements, snapshot, new)
+        (found,), rows, _ = pipelined.begin(connection, statements, *queries)
     else:
         connection.connection.execute(f"SET TRANSACTION {_LEVEL}")
         connection.connection.execute(KEEP)
-        (found,), rows = pipelined.ask(connection, snapshot, new)
+        (found,), rows, _ = pipelined.ask(connection, *queries)
     if len(rows) > FIRST:
         (rows,) = pipelined.ask(connection, (MORE_UNSEEN, {"since": since}))
-    until, at = found
+    until, at, _ = found
     return until, at, rows
 
 

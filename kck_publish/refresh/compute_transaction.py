@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
 KEEP = "SAVEPOINT kck_publish_compute"
-_BACK = "ROLLBACK TO SAVEPOINT kck_publish_compute"
+BACK = "ROLLBACK TO SAVEPOINT kck_publish_compute"
 
 
 class ComputeTransaction:
@@ -43,4 +43,4 @@ class ComputeTransaction:
         self._connection.needs_rollback = False
         if self._connection.connection.info.transaction_status == TransactionStatus.INERROR:
             with self._connection.cursor() as cursor:
-                cursor.execute(_BACK)
+                cursor.execute(BACK)

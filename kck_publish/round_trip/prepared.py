@@ -17,6 +17,9 @@ from ..postgres import PREPARE
 
 # How many statements a connection keeps prepared at the most.
 KEPT = 200
+# After so many round trips their plans are made anew, and then after as many again, and so on: the
+# tables may have grown, and a scan of the whole may have been cheapest before.
+FRESH = 32
 # What a prepared statement fails with that is gone, or whose table is another by now.
 STALE = (InvalidSqlStatementName, FeatureNotSupported)
 # The server's command tags of what throws all of them away.
@@ -24,8 +27,14 @@ _DISCARDING = ("DISCARD ALL", "DEALLOCATE ALL")
 
 # A statement, and the types of its parameters.
 Key = tuple[bytes, tuple[int, ...]]
-# How often it was sent, or the name that it is prepared under.
-_Known = dict[Key, int | bytes]
+
+
+class _Known(dict[Key, int | bytes]):
+    """By statement: how often it was sent, or the name that it is prepared under."""
+
+    round_trips = 0
+
+
 _known: WeakKeyDictionary[psycopg.Connection[Any], _Known] = WeakKeyDictionary()
 _numbers = count(1)
 
@@ -48,7 +57,7 @@ class Prepared:
 
     def __init__(self, connection: psycopg.Connection[Any], is_on: bool) -> None:
         self.is_on = is_on
-        self._known: _Known = _known.setdefault(connection, {}) if is_on else {}
+        self._known = _known.setdefault(connection, _Known()) if is_on else _Known()
 
     def is_due(self, key: Key) -> bool:
         """Whether a statement is to be prepared when it is sent next."""
@@ -74,6 +83,11 @@ class Prepared:
         if self.is_on and (times or len(self._known) < KEPT):
             self._known[key] = times + 1
         return None, False
+
+    def are_old(self) -> bool:
+        """Whether the plans are to be made anew. Counts a round trip."""
+        self._known.round_trips = times = self._known.round_trips + 1
+        return self.is_on and times >= FRESH and times & (times - 1) == 0
 
     def failed(self, key: Key) -> None:
         """The server could not prepare it."""

@@ -23,6 +23,8 @@ from .prepared import STALE, Key, Prepared
 _IDLE = TransactionStatus.IDLE
 # Fails: what has been sent already is rolled back.
 _SPOIL = "SELECT 1 / 0"
+# Comes last: before a BEGIN it would be a query of the transaction.
+_PLAN_ANEW: Key = b"DISCARD PLANS", ()
 
 
 class _Sendable(NamedTuple):
@@ -137,6 +139,8 @@ class RoundTrip:
     def _communicate(self, last: bool) -> None:
         """Send what waits, and read the answers; with ``last`` the transaction is at its end."""
         waiting, self._waiting = self._waiting, []
+        if last and self._prepared.are_old():
+            waiting.append(_Sendable(_PLAN_ANEW, None, None, Answer(self._adapter)))
         connection, pgconn = self.connection, self.connection.pgconn
         if not connection.autocommit and connection.info.transaction_status == _IDLE:
             connection.execute("SELECT")  # psycopg begins the transaction

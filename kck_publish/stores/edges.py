@@ -57,12 +57,13 @@ SELECT DISTINCT s.product, %s, ARRAY[s.key]
        WHEN s.version IS NOT NULL THEN h.version <> s.version
        ELSE kck_publish_age_v1(h.stamp) > kck_publish_age_v1(s.stamp) END
 """
+# OFFSET has each row looked up by the index, as in ``table_sql.REMOVE_FOREIGN``.
 _TELL = """
 WITH told AS (
     INSERT INTO kck_publish_change (source, op, new, origin)
     SELECT source, %s, ARRAY[key], nullif(current_setting('kck_publish.origin', true), '')
       FROM unnest(%s::text[], %s::text[], %s::uuid[]) AS row (source, key, digest)
-     WHERE EXISTS (SELECT FROM kck_publish_edge g WHERE g.read = row.digest)
+     WHERE EXISTS (SELECT FROM kck_publish_edge g WHERE g.read = row.digest OFFSET 0)
     RETURNING 1
 )
 SELECT kck_publish_ring_v1() FROM told LIMIT 1

@@ -17,7 +17,7 @@ from .. import clock
 from ..exceptions import StoreMissing
 from ..postgres import Cursor
 from . import table_sql as sql
-from .arrays import identities, ordered
+from .arrays import digests, identities, ordered
 from .types import HAND, Address, Query, Stored
 
 
@@ -99,7 +99,7 @@ class EntryTable:
 
     def remove_foreign(self, cursor: Cursor, addresses: Sequence[Address]) -> None:
         """Remove what other versions of the code hold of these keys."""
-        cursor.execute(sql.REMOVE_FOREIGN, identities(addresses))
+        cursor.execute(sql.REMOVE_FOREIGN, [digests(addresses), *identities(addresses)])
 
     def remove_foreign_of(self, cursor: Cursor, product: str, fingerprint: str) -> None:
         """Remove what other versions of the code hold of a whole product."""

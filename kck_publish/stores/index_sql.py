@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .arrays import AMONG, array, identities, ordered
+from .arrays import AMONG, array, digests, identities, ordered
 from .table_sql import ROOM, room
 from .types import HAND, LISTENER, READER, Address, Query, Stored
 
@@ -70,11 +70,9 @@ DELETE FROM kck_publish_entry e USING unnest(%s::uuid[], %s::text[], %s::bigint[
     AS o(digest, fingerprint, version)
  WHERE e.digest = o.digest AND e.fingerprint = o.fingerprint AND e.version = o.version
 """
-_FOREIGN = """
-SELECT e.key, e.fingerprint
-  FROM kck_publish_entry e
-  JOIN unnest(%s::uuid[], %s::text[]) AS mine(digest, fingerprint)
-    ON e.digest = mine.digest AND e.fingerprint <> mine.fingerprint
+_FOREIGN = f"""
+SELECT key, fingerprint FROM kck_publish_entry
+ WHERE digest = ANY ((SELECT %s::uuid[])::uuid[]) AND NOT {AMONG}
 """
 _FOREIGN_OF = """
 SELECT key, fingerprint FROM kck_publish_entry WHERE product = %s AND fingerprint <> %s
@@ -143,7 +141,7 @@ def forget(addresses: Sequence[Address], versions: Sequence[int]) -> Query:
 
 def foreign(addresses: Sequence[Address]) -> Query:
     """Key and fingerprint of what other versions of the code hold of these keys."""
-    return _FOREIGN, identities(addresses)
+    return _FOREIGN, [digests(addresses), *identities(addresses)]
 
 
 def foreign_of(product: str, fingerprint: str) -> Query:
