@@ -39,7 +39,6 @@ SELECT extract(epoch FROM
 
 def main() -> None:
     """Measure and print."""
-    os.environ["KCK_BENCH_LINGER"] = "0.02"
     os.environ["KCK_BENCH_PEER"] = "push"
     with world("push: commit to readable", SETTINGS) as found, found.connect() as writer:
         fill(writer, ["leaflet"], ROWS)
@@ -48,7 +47,6 @@ def main() -> None:
             writer.execute("UPDATE benchmarks_leaflet SET pages = pages + 1")
             asleep(reader)
             _report(found, writer, reader)
-        del os.environ["KCK_BENCH_LINGER"]
         push_near.report(writer)
         push_peers.install(writer)
         push_peers.report_latencies(writer)

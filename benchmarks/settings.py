@@ -65,11 +65,9 @@ CACHES = {
     "peers": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": f"{REDIS}/1"},
     "store": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": f"{REDIS}/2"},
 }
-# ``push`` shortens the lingering, to see the listener asleep more often in less time.
 KCK_PUBLISH = {
     "STORE": os.environ.get("KCK_BENCH_STORE", "postgres"),
     "NEAR": os.environ.get("KCK_BENCH_NEAR") or None,
-    "LINGER": float(os.environ.get("KCK_BENCH_LINGER", "0.2")),
     "RETENTION": float(os.environ.get("KCK_BENCH_RETENTION", "300")),
     "SHARDS": int(os.environ.get("KCK_BENCH_SHARDS", "1")),
 }

@@ -79,8 +79,8 @@ class Settings:
     RETENTION: timedelta = setting(timedelta(minutes=5), duration)
     """The time that handled log rows are kept. A timedelta."""
 
-    LINGER: float = setting(0.2, seconds)
-    """The time that a listener stays awake after the last change. Read as float seconds."""
+    LINGER: float = setting(0.001, seconds)
+    """The time that a listener under load stays awake after the last change, in seconds."""
 
     AWAKE_POLL: float = setting(0.005, seconds)
     """Seconds between two looks at the log while awake. Read as float seconds."""

@@ -29,6 +29,8 @@ logger = logging.getLogger("kck_publish")
 CHANNEL = "SELECT 'kck_publish_' || 'kck_publish_listener'::regclass::oid"
 # How long a ring of our own may take to be heard, in seconds.
 PATIENCE = 5.0
+# Such a ring is not of a change.
+PROOF = "proof"
 
 # A word to writers above READ COMMITTED, which may not see who sleeps: nobody does (RING).
 _QUIET = """
@@ -71,8 +73,9 @@ class Doorbell:
         self._hears = False  # until it is proved
         self._says_asleep = False
         self._ear: psycopg.Connection[Any] | None = None
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._woken, selectors.EVENT_READ)
+        # With the ear, and without.
+        self._selectors = selectors.DefaultSelector(), selectors.DefaultSelector()
+        self.hear(self._woken)
         try:
             desk.execute(_RUNG if settings.RING else _QUIET)
             if listen and settings.RING:
@@ -120,10 +123,10 @@ class Doorbell:
             ear.close()
             raise
         if self._ear is not None:
-            self._selector.unregister(self._ear.fileno())
+            self._selectors[0].unregister(self._ear.fileno())
             self._ear.close()
         self._ear = ear
-        self._selector.register(ear.fileno(), selectors.EVENT_READ)
+        self._selectors[0].register(ear.fileno(), selectors.EVENT_READ)
 
     def _channel(self) -> str:
         row = self._desk.execute(CHANNEL).fetchone()
@@ -131,7 +134,7 @@ class Doorbell:
         return str(row[0])
 
     def _hears_itself(self) -> bool:
-        self._desk.execute("SELECT pg_notify(%s, '')", [self._channel()])
+        self._desk.execute("SELECT pg_notify(%s, %s)", [self._channel(), PROOF])
         end = time.monotonic() + PATIENCE
         self._hears = False
         while not self._hears and (left := end - time.monotonic()) > 0:
@@ -151,6 +154,7 @@ class Doorbell:
         Returns:
             the numbers of the transactions, and the rows of what was asked.
         """
+        self._rung()  # whoever has rung so far has committed, and is looked for
         self._says_asleep = True
         with together(self._desk) as trip:
             self._flag(trip, True)
@@ -166,15 +170,6 @@ class Doorbell:
                 self._flag(trip, False)
             self._says_asleep = False
 
-    @property
-    def awake_query(self) -> Asked:
-        """Says so, for who sends it with other statements and commits; then ``is_awake``."""
-        return _FLAG, [False, self.id, False]
-
-    def is_awake(self) -> None:
-        """``awake_query`` is committed."""
-        self._says_asleep = False
-
     def _flag(self, trip: RoundTrip, asleep: bool) -> None:
         _alone(trip, _FLAG, [asleep, self.id, asleep])
 
@@ -184,19 +179,30 @@ class Doorbell:
 
     def wait(self, seconds: float) -> bool:
         """Wait for a ring, or until ``wake`` is called; whether somebody rang."""
-        events = self._selector.select(max(seconds, 0))
+        return self._select(0, seconds) and self._rung()
+
+    def pause(self, seconds: float) -> None:
+        """Wait as long, or until ``wake`` is called; rings are heard later."""
+        self._select(1, seconds)
+
+    def _select(self, which: int, seconds: float) -> bool:
+        events = self._selectors[which].select(max(seconds, 0))
         if any(key.fileobj is self._woken for key, _ in events):
             self._woken.recv(4096)
-        return bool(events) and self._rung()
+        return bool(events)
 
     def hear(self, other: socket.socket) -> None:
-        """End a ``wait`` also when there is something to read here; its reading is the caller's."""
-        self._selector.register(other, selectors.EVENT_READ)
+        """End a wait also when there is something to read here; its reading is the caller's."""
+        for selector in self._selectors:
+            selector.register(other, selectors.EVENT_READ)
 
     def _rung(self) -> bool:
+        """Whether somebody has rung, other than our own desk, which is told what it has left."""
         if self._ear is None:
             return False
-        return any(True for _ in self._ear.notifies(timeout=0))
+        ours = self._desk.info.backend_pid
+        rings = self._ear.notifies(timeout=0)
+        return any(ring.payload == PROOF or ring.pid != ours for ring in rings)
 
     def wake(self) -> None:
         """End a ``wait``; may be called from a signal handler, and after ``close``."""
@@ -214,7 +220,8 @@ class Doorbell:
     def _let_go(self) -> None:
         if self._ear is not None:
             self._ear.close()
-        self._selector.close()
+        for selector in self._selectors:
+            selector.close()
         self._wake.close()
         self._woken.close()
 

@@ -120,13 +120,20 @@ class StreamLoop(Loop):
         self._beaten = 0.0
 
     def look(self, rung: bool = False, once: bool = False) -> bool:
-        """Hand on what is new; whether there was anything."""
-        found = [stream.look() for stream in self._streams]
+        """Hand on what is new; whether there was anything.
+
+        After a ring twice, so that it may rest when there was nothing the second time.
+        """
+        found = self._handed_on()
+        self.may_rest = not (rung and found and self._handed_on())
         if time.monotonic() - self._beaten > BEAT:
             self._beaten = time.monotonic()
             cursor = self._desk.execute(_ALIVE, [self._moments.seat_belt.count, self.bell.id])
             see_listed(cursor.rowcount)
-        return any(found)
+        return found
+
+    def _handed_on(self) -> bool:
+        return any([stream.look() for stream in self._streams])
 
     def unasked(self) -> bool:
         """The seat belt: nobody rang, so there should be nothing."""

@@ -1,6 +1,7 @@
-"""The loop of all followers: look, linger, fall asleep, wait for a ring, look again.
+"""The loop of all followers: look, linger, fall asleep, wait for a ring, look, and sleep on.
 
-Rung for, timed out or connected again, a follower looks in the same way each time: what is stored
+Asleep it has each change ring, one by one. Where they come faster than it looks it gets up, so that
+nobody need ring, and looks again and again. Rung for, timed out or connected again, a follower looks in the same way each time: what is stored
 is the truth, the ring only says when to look.
 """
 
@@ -18,6 +19,10 @@ from .doorbell import Doorbell
 
 # Looks right after a change are this close together, in seconds; they widen to AWAKE_POLL.
 CLOSE_POLL = 0.001
+# After so many rings in a row, each of which had come by the end of the look before, it gets up.
+BEHIND = 8
+# A ring that is waited for no longer than this had come before, in seconds.
+AT_ONCE = 0.0003
 # Seconds between two signs of life.
 BEAT = 1.0
 
@@ -35,6 +40,8 @@ class Loop:
     first_pause = CLOSE_POLL
     # Whether the last look has left nothing that is known of.
     may_rest = True
+    # Whether it sleeps on after a ring that it has looked for.
+    sleeps_on = True
 
     def __init__(self, bell: Doorbell, stopped: threading.Event, moments: Moments) -> None:
         self.bell = bell
@@ -58,6 +65,11 @@ class Loop:
     def is_quiet(self, answers: Sequence[Sequence[Any]]) -> bool:
         """Whether there is nothing to look at, by the answers to ``peek``."""
         return False
+
+    @property
+    def linger(self) -> float:
+        """How long it stays awake after the last change, in seconds."""
+        return settings.LINGER
 
     def nap(self) -> float:
         """The time to wait for a ring, in seconds, before ``unasked``."""
@@ -85,11 +97,11 @@ class Loop:
                 self._has_looked = False
             elif self.look():
                 last, pause = time.monotonic(), self.first_pause
-            if time.monotonic() - last < settings.LINGER or not self.bell.can_sleep:
-                self.bell.wait(pause)
+            if time.monotonic() - last < self.linger or not self.bell.can_sleep:
+                self.bell.pause(pause)
                 pause = min(pause * 1.2, settings.AWAKE_POLL)
             elif not self.needs_rings:
-                self.bell.wait(BEAT)
+                self.bell.pause(BEAT)
             elif self.sleep():
                 last, pause = time.monotonic(), CLOSE_POLL
 
@@ -103,7 +115,7 @@ class Loop:
                 if not uncertain:
                     return self.wait_for_ring()
                 is_quiet = False
-                self.bell.wait(pause)
+                self.bell.pause(pause)
                 pause = min(pause * 1.5, settings.AWAKE_POLL * 4)
                 # First see who has ended, and then look: the other order loses a change.
                 uncertain &= self.bell.running()
@@ -112,13 +124,21 @@ class Loop:
             self.bell.awake()
 
     def wait_for_ring(self) -> bool:
-        """Wait, and look at once when somebody rings; whether there may be more."""
-        self._moments.asleep.happens()
-        while not self.stopping:
+        """Wait, look at once when somebody rings, and wait again; whether there may be more.
+
+        While changes come one by one they ring: that is sooner than the next of many looks, and
+        costs less. It gets up when they come faster than it looks, or when a look leaves something.
+        """
+        behind = 0
+        while not self.stopping and behind < BEHIND:
+            self._moments.asleep.happens()
+            began = time.monotonic()
             if self.bell.wait(self.nap()):
+                behind = behind + 1 if time.monotonic() - began < AT_ONCE else 0
                 self.look(rung=True)
-                self._has_looked = self.may_rest
+                if not (self.sleeps_on and self.may_rest):
+                    self._has_looked = self.may_rest
+                    return True
+            elif not self.stopping and self.unasked():
                 return True
-            if not self.stopping and self.unasked():
-                return True
-        return False
+        return not self.stopping

@@ -1,7 +1,6 @@
 """The claim of a batch: made before anybody looks which keys are stored (see ``reading.claims``).
 
-It goes with the first questions that the batch asks, and is committed when they are answered. So
-does the word that we are awake: from then on what we write ourselves rings for nobody.
+It goes with the first questions that the batch asks, and is committed when they are answered.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import psycopg
 
 from .. import stores
 from ..exceptions import Fenced
-from ..following.doorbell import Doorbell
 from ..postgres import Asked
 from ..round_trip import Answer, RoundTrip, answers, together
 from .shard import OwnedShard
@@ -27,18 +25,10 @@ class Claim:
         desk: the worker's own connection, in autocommit.
         place: the shard and its cursor.
         until: the batch's snapshot: what is claimed.
-        bell: has woken us; None where nobody need be told that we are awake.
     """
 
-    def __init__(
-        self,
-        desk: psycopg.Connection[Any],
-        place: OwnedShard,
-        until: str,
-        bell: Doorbell | None = None,
-    ) -> None:
+    def __init__(self, desk: psycopg.Connection[Any], place: OwnedShard, until: str) -> None:
         self._desk = desk
-        self._bell = bell
         self._is_made = False
         self.place = place
         self.until = until
@@ -63,8 +53,6 @@ class Claim:
         if claimed.rowcount == 0:
             raise Fenced(self.place.shard)
         self._is_made = True
-        if self._bell is not None:
-            self._bell.is_awake()
         return [answer.fetchall() for answer in given]
 
     def _claimed(self, trip: RoundTrip) -> Answer:
@@ -74,7 +62,5 @@ class Claim:
             # transactions that its stamps name: after a crash they would be given a second time.
             trip.execute("SET LOCAL synchronous_commit = on")
         claimed = trip.execute(_CLAIM, [self.until, self.place.shard, self.place.epoch])
-        if self._bell is not None:
-            trip.execute(*self._bell.awake_query)
         trip.execute("COMMIT")
         return claimed

@@ -18,9 +18,18 @@ from ..following.process import close_thread
 if TYPE_CHECKING:
     from .near_follower import NearFollower
 
+# After a nudge it is awake for so long, in seconds.
+NUDGED = 0.2
+
 
 class NearLoop(Loop):
-    """The loop of the near store's follower: a look copies what was written."""
+    """The loop of the near store's follower: a look copies what was written.
+
+    It gets up at the first ring, and lingers: a ring tells of a change whose values are only being
+    computed, and whoever stores them nudges.
+    """
+
+    sleeps_on = False
 
     def __init__(
         self,
@@ -42,6 +51,11 @@ class NearLoop(Loop):
         copied = self._follower.look(self._file)
         self._follower.announce()
         return copied
+
+    @property
+    def linger(self) -> float:
+        """Long enough for the next nudge of a load that never pauses."""
+        return max(settings.LINGER, NUDGED)
 
     def nap(self) -> float:
         """Often enough to renew the lease."""

@@ -19,7 +19,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from .. import clock, stores
 from ..conf import settings
 from ..exceptions import StoreUnreachable
-from ..following.doorbell import Doorbell
 from ..log.reader import ANY_UNSEEN, FETCH, FIRST, FIRST_UNSEEN, MORE_UNSEEN, unseen
 from ..log.snapshot import NOTHING
 from ..postgres import Asked, is_locked, is_passing
@@ -87,7 +86,6 @@ def batch(
     breathe: Callable[..., None] = lambda seconds=0.0: None,
     stored: Callable[[Sequence[str]], None] = lambda keys: None,
     losses: Losses | None = None,
-    bell: Doorbell | None = None,
 ) -> tuple[OwnedShard, Outcome]:
     """Handle everything committed so far that the shard has not seen, and a page of its backlog.
 
@@ -99,7 +97,6 @@ def batch(
         breathe: gives a sign of life, if one is due; called again and again.
         stored: is told the keys of the entries that were just written.
         losses: of the connection, by key; from batch to batch.
-        bell: has woken us: from the claim on nobody need ring.
 
     Returns:
         the new place, and what was done.
@@ -114,7 +111,7 @@ def batch(
         until, at, rows = _open(connection, place.done)
         part = backlog_page.turn(place.backlog, place.turn)
         # Claimed before anybody looks which keys are stored: see prime.
-        claim = Claim(desk, place, until, bell)
+        claim = Claim(desk, place, until)
         session = BatchSession(claim, connection, at, breathe, part, stored, losses)
         aside = backlog.flood(connection, place.done, rows, FETCH, settings.MAX_CHANGES)
         session.at_last(*backlog.put_aside(place.shard, place.done, until, aside))

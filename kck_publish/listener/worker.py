@@ -79,6 +79,7 @@ class Worker:
         self.maintenance = Maintenance(desk, owned, watch)
         self._round = Round(desk, owned, self.due, self._seat_belt, partial(self._batch, owed=True))
         self._locked = False
+        self._has_left = False
         self._backlogs = Backlogs()
 
     def take_shards(self) -> Outcome:
@@ -96,6 +97,7 @@ class Worker:
             rung: somebody has said that there is something, so the first look is saved.
         """
         total = Outcome()
+        self._has_left = False
         busy, pause = True, 0.0
         while busy and rounds != 0 and not self._stopped.is_set():
             busy = False
@@ -107,7 +109,7 @@ class Worker:
                     busy = True
                     self._stopped.wait(pause)
                     start = time.monotonic()
-                    outcome = self._batch(place, rung=rung)
+                    outcome = self._batch(place)
                     took = time.monotonic() - start
                     least = settings.AWAKE_POLL
                     pause = 0.0 if outcome.cascaded else patience(outcome.changes, took, least)
@@ -115,6 +117,11 @@ class Worker:
             rung = False
             self.beat()
         return total
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether the last drain has left nothing that is known of, for which nobody rings."""
+        return not (self._has_left or self.has_backlog)
 
     @property
     def has_backlog(self) -> bool:
@@ -163,17 +170,14 @@ class Worker:
         """
         return self._round.finds_unrung(bell) or self.beat()
 
-    def _batch(
-        self, place: OwnedShard, eager: bool = False, owed: bool = False, rung: bool = False
-    ) -> Outcome:
-        start = time.monotonic()
-        self.due.forget_retry()
+    def _batch(self, place: OwnedShard, eager: bool = False, owed: bool = False) -> Outcome:
+        start, knew_retry = time.monotonic(), self.due.forget_retry()
         breathe = partial(self._life.breathe, None if self.bell is None else self.bell.id)
-        bell = self.bell if rung else None
+        had_left, self._has_left = self._has_left, True
         try:
             first = shard_batch.domains(self.desk, place, self._losses) if eager else None
             self.owned[place.shard], outcome = shard_batch.batch(
-                self.desk, place, first, owed, breathe, self._stored, self._losses, bell
+                self.desk, place, first, owed, breathe, self._stored, self._losses
             )
         except Fenced as fenced:
             logger.warning("%s", fenced)
@@ -187,6 +191,9 @@ class Worker:
             self._say_locked(place)
             return Outcome()
         self._locked = False
+        self._has_left = had_left or outcome.cascaded > 0 or outcome.failed > 0
+        if knew_retry and not outcome.failed:
+            self.due.keep_retry()
         logger.debug("batch of shard %d: %s", place.shard, outcome)
         self.maintenance.history.add(outcome.tallies)
         self._backlogs.note(self.owned[place.shard], outcome)

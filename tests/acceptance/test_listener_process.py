@@ -279,10 +279,10 @@ def writers(levels: list[str], stop: threading.Event) -> Iterator[list[Session]]
 def test_the_seat_belt_never_finds_anything(
     start: Start, item: Item, wait_until: Any, levels: list[str]
 ) -> None:
-    """Writers commit at every point of the listener's falling asleep, and it hears them all.
+    """Writers commit at every point of the listener's sleep, and it hears them all.
 
-    The listener lingers no time at all, so it is forever falling asleep; and its seat belt looks
-    often, so that it would find what nobody rang for.
+    The listener lingers no time at all, so it sleeps on, or falls asleep again; and its seat belt
+    looks often, so that it would find what nobody rang for.
     """
     ItemTotal.cached.get(group=2)
     listener = start(LINGER=0.001, POLL_INTERVAL=0.05).wait_ready()

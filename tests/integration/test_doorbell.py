@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -74,3 +76,28 @@ def test_a_change_that_nobody_rang_for_is_found_and_counted() -> None:
         finally:
             listener.stop()
             running.result()
+
+
+def test_our_own_ring_is_none_but_that_of_somebody_else_is(wait_until: Callable[..., Any]) -> None:
+    """What the desk has written the listener knows; both rings may come in one message."""
+    with another_session() as desk, another_session() as ear, another_session() as other:
+        bell = Doorbell(lambda: ear, desk, "here")
+        assert bell.prove()
+        channel = bell._channel()
+        with socket.socket(fileno=os.dup(ear.fileno())) as peeked:
+
+            def rings() -> int:
+                with suppress(BlockingIOError):
+                    return peeked.recv(65536, socket.MSG_PEEK | socket.MSG_DONTWAIT).count(
+                        channel.encode()
+                    )
+                return 0
+
+            for session in (desk, other):
+                session.execute("SELECT pg_notify(%s, '')", [channel])
+            wait_until(lambda: rings() == 2)
+            assert bell.wait(0)
+            desk.execute("SELECT pg_notify(%s, '')", [channel])
+            wait_until(lambda: rings() == 1)
+            assert not bell.wait(0)
+        bell.close()

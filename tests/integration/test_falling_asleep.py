@@ -63,7 +63,7 @@ class Desk:
     """
 
     def __init__(self, desk: Any, schedule: Schedule) -> None:
-        self._desk, self._schedule = desk, schedule
+        self._desk, self._schedule, self.info = desk, schedule, desk.info
 
     def execute(self, query: str, *arguments: Any) -> Any:
         name = query.strip().split("\n")[0][:40]
@@ -109,6 +109,7 @@ def sleeper(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator
             return wait(min(seconds, 0.001) if seconds < 1 else seconds)
 
         monkeypatch.setattr(bell, "wait", waited)
+        monkeypatch.setattr(bell, "pause", waited)
         yield loop
     connections["default"].close()
 

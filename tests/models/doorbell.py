@@ -6,8 +6,9 @@ the flag for, unless it goes back to a savepoint before the first: that takes th
 
 The listener drains, says that it sleeps (a transaction too: its number is taken in one step and its
 commit is another), ends a further transaction of its own, takes a snapshot, drains, polls until
-those in the snapshot have ended, and waits for a ring. As in PostgreSQL a snapshot lists the
-running transactions below its xmax only, and xmax follows the youngest transaction that has ended.
+those in the snapshot have ended, and waits for a ring. Then it gets up, or drains and sleeps on. As
+in PostgreSQL a snapshot lists the running transactions below its xmax only, and xmax follows the
+youngest transaction that has ended.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Design:
         writers: how many there are.
         own_transaction: the listener ends a further transaction before it takes the snapshot.
         snapshot: it waits for those in the snapshot at all.
+        hear_then_drain: when it sleeps on, it has heard the ring before it drains.
         look_then_drain: while it waits, it looks who has ended before it drains.
         stale: the writers above READ COMMITTED, which may read an old flag.
         stale_ring: and so always ring.
@@ -41,6 +43,7 @@ class Design:
     own_transaction: bool = True
     snapshot: bool = True
     look_then_drain: bool = True
+    hear_then_drain: bool = True
     stale: frozenset[int] = frozenset()
     stale_ring: bool = True
     undoing: frozenset[int] = frozenset()
@@ -161,7 +164,14 @@ def _listener(design: Design, state: State) -> Steps:
         case "drain asleep":
             yield "drain", moved(drained, "poll")
         case "poll" | "wait" if state.rung:
-            yield "ring", moved(replace(state, asleep=False, rung=False), "drain")
+            heard = replace(state, rung=False)
+            yield "ring, get up", moved(replace(heard, asleep=False), "drain")
+            if state.at == "wait" and design.hear_then_drain:
+                yield "ring, sleep on", moved(heard, "drain asleep")
+            elif state.at == "wait":
+                yield "ring, drain first", moved(drained, "hear")
+        case "hear":
+            yield "hear", moved(replace(state, rung=False), "poll")
         case "poll" if not state.pending:
             yield "wait for a ring", moved(state, "wait")
         case "poll" if design.look_then_drain:

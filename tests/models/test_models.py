@@ -34,6 +34,7 @@ def test_the_doorbell_loses_no_change(design: doorbell.Design) -> None:
         doorbell.Design(own_transaction=False),
         doorbell.Design(snapshot=False),
         doorbell.Design(look_then_drain=False),
+        doorbell.Design(hear_then_drain=False),
         doorbell.Design(stale=STALE, stale_ring=False),
         doorbell.Design(undoing=UNDOING, forgets=False),
     ],
