@@ -29,8 +29,6 @@ logger = logging.getLogger("kck_publish")
 CHANNEL = "SELECT 'kck_publish_' || 'kck_publish_listener'::regclass::oid"
 # How long a ring of our own may take to be heard, in seconds.
 PATIENCE = 5.0
-# Such a ring is not of a change.
-PROOF = "proof"
 
 # A word to writers above READ COMMITTED, which may not see who sleeps: nobody does (RING).
 _QUIET = """
@@ -54,6 +52,10 @@ class Doorbell:
         name: of the listener, for ``kck_status``.
         listen: False to only ever poll (through a pooler LISTEN is silently useless).
         kind: ``near`` for who follows the store and owns no shards.
+
+    Attributes:
+        others_rang: whether the last ring was not only that of our own desk, which mostly tells
+            others of what we have stored.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Doorbell:
         self._wake.setblocking(False)
         self._woken.setblocking(False)
         self._hears = False  # until it is proved
+        self.others_rang = False
         self._says_asleep = False
         self._ear: psycopg.Connection[Any] | None = None
         # With the ear, and without.
@@ -134,7 +137,7 @@ class Doorbell:
         return str(row[0])
 
     def _hears_itself(self) -> bool:
-        self._desk.execute("SELECT pg_notify(%s, %s)", [self._channel(), PROOF])
+        self._desk.execute("SELECT pg_notify(%s, '')", [self._channel()])
         end = time.monotonic() + PATIENCE
         self._hears = False
         while not self._hears and (left := end - time.monotonic()) > 0:
@@ -197,12 +200,11 @@ class Doorbell:
             selector.register(other, selectors.EVENT_READ)
 
     def _rung(self) -> bool:
-        """Whether somebody has rung, other than our own desk, which is told what it has left."""
         if self._ear is None:
             return False
-        ours = self._desk.info.backend_pid
-        rings = self._ear.notifies(timeout=0)
-        return any(ring.payload == PROOF or ring.pid != ours for ring in rings)
+        sessions = {ring.pid for ring in self._ear.notifies(timeout=0)}
+        self.others_rang = not sessions <= {self._desk.info.backend_pid}
+        return bool(sessions)
 
     def wake(self) -> None:
         """End a ``wait``; may be called from a signal handler, and after ``close``."""

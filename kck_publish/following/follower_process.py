@@ -133,7 +133,8 @@ class StreamLoop(Loop):
         return found
 
     def _handed_on(self) -> bool:
-        return any([stream.look() for stream in self._streams])
+        found = [stream.look() for stream in self._streams]
+        return any(found)
 
     def unasked(self) -> bool:
         """The seat belt: nobody rang, so there should be nothing."""

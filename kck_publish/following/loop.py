@@ -1,8 +1,8 @@
 """The loop of all followers: look, linger, fall asleep, wait for a ring, look, and sleep on.
 
 Asleep it has each change ring, one by one. Where they come faster than it looks it gets up, so that
-nobody need ring, and looks again and again. Rung for, timed out or connected again, a follower looks in the same way each time: what is stored
-is the truth, the ring only says when to look.
+nobody need ring, and looks again and again. Rung for, timed out or connected again, a follower
+looks in the same way each time: what is stored is the truth, the ring only says when to look.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Loop:
             began = time.monotonic()
             if self.bell.wait(self.nap()):
                 behind = behind + 1 if time.monotonic() - began < AT_ONCE else 0
-                self.look(rung=True)
+                self.look(rung=self.bell.others_rang)
                 if not (self.sleeps_on and self.may_rest):
                     self._has_looked = self.may_rest
                     return True

@@ -21,6 +21,10 @@ from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 
 pytestmark = pytest.mark.django_db(transaction=True)
+MOVE_ON = """
+UPDATE kck_publish_entry SET body = '{"count":1,"amount":77}', stamp = pg_current_snapshot(),
+       version = nextval('kck_publish_version') WHERE key = 'item_total/1'
+"""
 ONE_MORE = "UPDATE catalog_item SET amount = amount + 1"
 
 
@@ -132,7 +136,7 @@ def test_what_a_lock_has_kept_from_being_handled(
 def test_what_another_shard_of_the_same_listener_is_told(
     settings: Any, wait_until: Callable[..., Any]
 ) -> None:
-    """The listener's own ring says nothing new to it: it knows what it has told."""
+    """The listener gets up for the cascade."""
 
     class Doubled(Primer):
         """Made of a product that is amended, so that only the log tells of a change."""
@@ -157,6 +161,33 @@ def test_what_another_shard_of_the_same_listener_is_told(
                 wait_until(lambda w=wanted: (e := stored("on_doubled/1")) and e.body == w)
     finally:
         registry.unregister("on_doubled")
+
+
+def test_what_the_write_of_a_batch_has_found_moved(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., Any]
+) -> None:
+    """A value that was read has become another before the write: the listener rings for itself."""
+
+    class Seen(Primer):
+        """Reads a product that it does not declare."""
+
+        key = "on_seen"
+        parameters = (IntegerParameter("group"),)
+        depends_on = (Depends(Item, group="group", columns=["name"]),)
+
+        def compute(self, group: int) -> int:
+            return int(ItemTotal.cached.get(group=group)["amount"])
+
+    meanwhile = Meanwhile(monkeypatch)
+    meanwhile.before(BatchSession, "writing")
+    try:
+        Cache.get_instance().get("on_seen/1")
+        with listening(settings), another_session() as other:
+            meanwhile.does = lambda: other.execute(MOVE_ON)
+            sql("UPDATE catalog_item SET name = 'two'")
+            wait_until(lambda: (e := stored("on_seen/1")) and e.body == b"77")
+    finally:
+        registry.unregister("on_seen")
 
 
 def test_a_load_that_it_is_behind_of_gets_it_up(

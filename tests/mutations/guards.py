@@ -621,9 +621,16 @@ GUARDS = (
     _guard(
         "falling asleep",
         "a ring of others is heard, whoever else has rung with it",
-        "any(ring.payload == PROOF or ring.pid != ours for ring in rings)",
-        "all(ring.payload == PROOF or ring.pid != ours for ring in rings)",
-        f"{INNER}test_doorbell.py::test_our_own_ring_is_none_but_that_of_somebody_else_is",
+        "self.others_rang = not sessions <= {self._desk.info.backend_pid}",
+        "self.others_rang = self._desk.info.backend_pid not in sessions",
+        f"{INNER}test_doorbell.py::test_our_own_ring_is_told_from_that_of_somebody_else",
+    ),
+    _guard(
+        "falling asleep",
+        "the listener's own ring is looked for, too",
+        "        return bool(sessions)\n",
+        "        return self.others_rang\n",
+        f"{INNER}test_sleeping_on.py::test_what_the_write_of_a_batch_has_found_moved",
     ),
     _guard(
         "falling asleep",
