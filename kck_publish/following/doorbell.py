@@ -29,6 +29,8 @@ logger = logging.getLogger("kck_publish")
 CHANNEL = "SELECT 'kck_publish_' || 'kck_publish_listener'::regclass::oid"
 # How long a ring of our own may take to be heard, in seconds.
 PATIENCE = 5.0
+# Rings that nobody waits for are read this often, in seconds.
+FORGOTTEN = 1.0
 
 # A word to writers above READ COMMITTED, which may not see who sleeps: nobody does (RING).
 _QUIET = """
@@ -74,6 +76,7 @@ class Doorbell:
         self._woken.setblocking(False)
         self._hears = False  # until it is proved
         self.others_rang = False
+        self._heard = 0.0
         self._says_asleep = False
         self._ear: psycopg.Connection[Any] | None = None
         # With the ear, and without.
@@ -185,8 +188,15 @@ class Doorbell:
         return self._select(0, seconds) and self._rung()
 
     def pause(self, seconds: float) -> None:
-        """Wait as long, or until ``wake`` is called; rings are heard later."""
+        """Wait as long, or until ``wake`` is called, and then look: whoever rings need not wait.
+
+        Rings are let go by now and then. Unread they would fill the server's queue.
+        """
         self._select(1, seconds)
+        if time.monotonic() - self._heard > FORGOTTEN:
+            self._heard = time.monotonic()
+            while self._rung() and time.monotonic() - self._heard < FORGOTTEN:
+                pass
 
     def _select(self, which: int, seconds: float) -> bool:
         events = self._selectors[which].select(max(seconds, 0))

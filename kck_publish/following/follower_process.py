@@ -14,6 +14,7 @@ import psycopg
 from ..conf import settings
 from ..exceptions import StoreUnreachable
 from ..log import followers
+from ..log.snapshot import Snapshot
 from ..postgres import connect, describe, is_passing
 from .awaited_moments import Moments
 from .capture import CaptureWatch
@@ -131,6 +132,11 @@ class StreamLoop(Loop):
             cursor = self._desk.execute(_ALIVE, [self._moments.seat_belt.count, self.bell.id])
             see_listed(cursor.rowcount)
         return found
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether others were writing at the last look."""
+        return any(Snapshot.parse(stream.place.done).running for stream in self._streams)
 
     def _handed_on(self) -> bool:
         found = [stream.look() for stream in self._streams]

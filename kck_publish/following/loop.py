@@ -19,10 +19,14 @@ from .doorbell import Doorbell
 
 # Looks right after a change are this close together, in seconds; they widen to AWAKE_POLL.
 CLOSE_POLL = 0.001
-# After so many rings in a row, each of which had come by the end of the look before, it gets up.
-BEHIND = 8
+# After so many rings in a row of a busy load it gets up: each had come by the end of the look
+# before, or somebody else was writing at that look. Whoever rings holds a lock of the whole cluster
+# until the commit is on the disk, so several writers would wait for each other.
+BUSY = 8
 # A ring that is waited for no longer than this had come before, in seconds.
 AT_ONCE = 0.0003
+# Then it lingers, for the first of these after the last change, during the second; in seconds.
+LINGER_BUSY, BUSY_FOR = 0.2, 10.0
 # Seconds between two signs of life.
 BEAT = 1.0
 
@@ -48,6 +52,7 @@ class Loop:
         self._stopped = stopped
         self._moments = moments
         self._has_looked = False
+        self._busy_until = 0.0
 
     def look(self, rung: bool = False, once: bool = False) -> bool:
         """Handle what is new; whether there was anything.
@@ -67,9 +72,15 @@ class Loop:
         return False
 
     @property
+    def is_crowded(self) -> bool:
+        """Whether others were writing at the last look."""
+        return False
+
+    @property
     def linger(self) -> float:
         """How long it stays awake after the last change, in seconds."""
-        return settings.LINGER
+        is_busy = time.monotonic() < self._busy_until
+        return max(settings.LINGER, LINGER_BUSY) if is_busy else settings.LINGER
 
     def nap(self) -> float:
         """The time to wait for a ring, in seconds, before ``unasked``."""
@@ -112,10 +123,10 @@ class Loop:
         try:
             # One look: while the flag says asleep, everybody rings.
             while (is_quiet or not self.look(once=True)) and not self.stopping:
-                if not uncertain:
+                if not uncertain and (is_quiet or self.may_rest):
                     return self.wait_for_ring()
                 is_quiet = False
-                self.bell.pause(pause)
+                self.bell.wait(pause)
                 pause = min(pause * 1.5, settings.AWAKE_POLL * 4)
                 # First see who has ended, and then look: the other order loses a change.
                 uncertain &= self.bell.running()
@@ -127,18 +138,20 @@ class Loop:
         """Wait, look at once when somebody rings, and wait again; whether there may be more.
 
         While changes come one by one they ring: that is sooner than the next of many looks, and
-        costs less. It gets up when they come faster than it looks, or when a look leaves something.
+        costs less. It gets up when the load is busy, or when a look leaves something.
         """
-        behind = 0
-        while not self.stopping and behind < BEHIND:
+        busy = 0
+        while not self.stopping and busy < BUSY:
             self._moments.asleep.happens()
             began = time.monotonic()
             if self.bell.wait(self.nap()):
-                behind = behind + 1 if time.monotonic() - began < AT_ONCE else 0
+                at_once = time.monotonic() - began < AT_ONCE
                 self.look(rung=self.bell.others_rang)
+                busy = busy + 1 if at_once or self.is_crowded else 0
                 if not (self.sleeps_on and self.may_rest):
                     self._has_looked = self.may_rest
                     return True
             elif not self.stopping and self.unasked():
                 return True
+        self._busy_until = time.monotonic() + BUSY_FOR
         return not self.stopping

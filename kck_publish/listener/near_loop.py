@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ..conf import settings
 from ..following.awaited_moments import Moments
 from ..following.doorbell import Doorbell
-from ..following.loop import CLOSE_POLL, Loop
+from ..following.loop import CLOSE_POLL, LINGER_BUSY, Loop
 from ..following.process import close_thread
 
 if TYPE_CHECKING:
     from .near_follower import NearFollower
-
-# After a nudge it is awake for so long, in seconds.
-NUDGED = 0.2
 
 
 class NearLoop(Loop):
@@ -55,7 +52,7 @@ class NearLoop(Loop):
     @property
     def linger(self) -> float:
         """Long enough for the next nudge of a load that never pauses."""
-        return max(settings.LINGER, NUDGED)
+        return max(settings.LINGER, LINGER_BUSY)
 
     def nap(self) -> float:
         """Often enough to renew the lease."""

@@ -49,6 +49,11 @@ class ShardLoop(Loop):
         """Not without shards."""
         return bool(self.worker.owned)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether others were writing when the last batches began."""
+        return self.worker.is_crowded
+
     def nap(self) -> float:
         """Until the next sign of life, retry or tick, in seconds."""
         self._due = self.worker.due.next()
@@ -59,4 +64,4 @@ class ShardLoop(Loop):
     def unasked(self) -> bool:
         """Whether something is due or put aside, or the seat belt has found a change."""
         is_due = self._due is not None and self._due <= now()
-        return is_due or self.worker.unasked(self.bell) or self.worker.has_backlog
+        return is_due or self.worker.unasked(self.bell) or not self.worker.may_rest

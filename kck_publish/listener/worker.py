@@ -87,6 +87,7 @@ class Worker:
         total = Outcome()
         for place in self._assignment.balance(alone=self.bell is None):
             total.add(self._batch(place, eager=True, owed=True))
+            self.due.forget_retry()  # that of a new shard may be sooner
         return total
 
     def drain(self, rounds: int | None = None, rung: bool = False) -> Outcome:
@@ -122,6 +123,11 @@ class Worker:
     def may_rest(self) -> bool:
         """Whether the last drain has left nothing that is known of, for which nobody rings."""
         return not (self._has_left or self.has_backlog)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether others were writing when the last batches began."""
+        return any(Snapshot.parse(place.done).running for place in self.owned.values())
 
     @property
     def has_backlog(self) -> bool:

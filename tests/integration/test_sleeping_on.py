@@ -11,6 +11,7 @@ import pytest
 
 from kck_publish import Cache, Depends, IntegerParameter, Primer, Reprime, postgres
 from kck_publish.following import loop
+from kck_publish.following.doorbell import Doorbell
 from kck_publish.listener import shard_batch, shard_loop, signs_of_life
 from kck_publish.listener.listener import Listener
 from kck_publish.listener.session import BatchSession
@@ -21,6 +22,7 @@ from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 
 pytestmark = pytest.mark.django_db(transaction=True)
+IS_CROWDED = ShardLoop.is_crowded
 MOVE_ON = """
 UPDATE kck_publish_entry SET body = '{"count":1,"amount":77}', stamp = pg_current_snapshot(),
        version = nextval('kck_publish_version') WHERE key = 'item_total/1'
@@ -30,7 +32,8 @@ ONE_MORE = "UPDATE catalog_item SET amount = amount + 1"
 
 @pytest.fixture(autouse=True)
 def nothing_but_rings(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:
-    """No beat and no round finds what nobody has rung for."""
+    """No beat and no round finds what nobody has rung for; and no other test counts as a load."""
+    monkeypatch.setattr(ShardLoop, "is_crowded", False)
     for module in (loop, signs_of_life, shard_loop):
         monkeypatch.setattr(module, "BEAT", 3600.0)
     Item.objects.create(name="one", group=1, amount=0)
@@ -133,6 +136,49 @@ def test_what_a_lock_has_kept_from_being_handled(
         wait_until(lambda: is_total(1))
 
 
+def test_it_does_not_fall_asleep_on_what_a_lock_has_stopped(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., Any]
+) -> None:
+    """Of a change that came as it fell asleep."""
+    monkeypatch.setattr(postgres, "LOCK_TIMEOUT", "100ms")
+    settings.KCK_PUBLISH = {"LINGER": 0.000001, "POLL_INTERVAL": 3600.0}
+    listener = Listener("default", say=lambda line: None)
+    meanwhile, tried = Meanwhile(monkeypatch), threading.Event()
+    with another_session(autocommit=False) as other:
+
+        def lock_and_change() -> None:
+            sql(ONE_MORE)
+            other.execute("LOCK TABLE kck_publish_entry IN SHARE MODE")
+            after.does = tried.set
+
+        after = Meanwhile(monkeypatch)
+        after.after(ShardLoop, "look")
+        meanwhile.before(Doorbell, "asleep")
+        meanwhile.does = lock_and_change
+        following = Session(listener.run)
+        try:
+            assert tried.wait(60)
+            other.rollback()
+            wait_until(lambda: is_total(1))
+        finally:
+            listener.stop()
+            following.result()
+
+
+def test_writers_at_once_get_it_up(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., Any]
+) -> None:
+    """Each ring waits for the commit of the one before: the listener has it no more."""
+    monkeypatch.setattr(ShardLoop, "is_crowded", IS_CROWDED)
+    with listening(settings), another_session(autocommit=False) as other:
+        settings.KCK_PUBLISH = settings.KCK_PUBLISH | {"LINGER": 3600.0}
+        other.execute("SELECT pg_current_xact_id()")
+        for total in range(1, loop.BUSY + 1):
+            sql(ONE_MORE)
+            wait_until(lambda total=total: is_total(total))
+        wait_until(lambda: sql("SELECT asleep FROM kck_publish_listener") == [(False,)])
+
+
 def test_what_another_shard_of_the_same_listener_is_told(
     settings: Any, wait_until: Callable[..., Any]
 ) -> None:
@@ -194,7 +240,7 @@ def test_a_load_that_it_is_behind_of_gets_it_up(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then nobody rings, until there is no change for a while."""
-    monkeypatch.setattr(loop, "BEHIND", 3)
+    monkeypatch.setattr(loop, "BUSY", 3)
     up = "SELECT 1 FROM kck_publish_listener WHERE NOT asleep"
     seen = threading.Event()
     meanwhile = Meanwhile(monkeypatch)

@@ -368,8 +368,8 @@ GUARDS = (
     _guard(
         "round trips",
         "a connection whose answers nobody has read is closed",
-        "            connection.pgconn.finish()  #",
-        "            pass  #",
+        "                    pgconn.finish()  #",
+        "                    pass  #",
         f"{ROUND_TRIP}test_an_interrupted_wait_closes_the_connection",
     ),
     _guard(
@@ -635,9 +635,23 @@ GUARDS = (
     _guard(
         "falling asleep",
         "a load that it is behind of gets it up",
-        "while not self.stopping and behind < BEHIND:",
+        "while not self.stopping and busy < BUSY:",
         "while not self.stopping:",
         f"{INNER}test_sleeping_on.py::test_a_load_that_it_is_behind_of_gets_it_up",
+    ),
+    _guard(
+        "falling asleep",
+        "so do several writers at once, who wait for each other to ring",
+        "at_once or self.is_crowded else 0",
+        "at_once else 0",
+        f"{INNER}test_sleeping_on.py::test_writers_at_once_get_it_up",
+    ),
+    _guard(
+        "falling asleep",
+        "a batch that a lock has stopped is no reason to sleep",
+        "if not uncertain and (is_quiet or self.may_rest):",
+        "if not uncertain:",
+        f"{INNER}test_sleeping_on.py::test_it_does_not_fall_asleep_on_what_a_lock_has_stopped",
     ),
     _guard(
         "falling asleep",
@@ -703,7 +717,7 @@ GUARDS = (
     _guard(
         "failures",
         "a computing connection that an error has spoiled is recovered",
-        "cursor.execute(_BACK)",
+        "cursor.execute(BACK)",
         "pass",
         f"{INNER}test_refresh.py::test_a_database_error_spoils_no_other_key",
     ),
