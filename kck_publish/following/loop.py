@@ -19,9 +19,9 @@ from .doorbell import Doorbell
 
 # Looks right after a change are this close together, in seconds; they widen to AWAKE_POLL.
 CLOSE_POLL = 0.001
-# After so many rings in a row of a busy load it gets up: each had come by the end of the look
-# before, or somebody else was writing at that look. Whoever rings holds a lock of the whole cluster
-# until the commit is on the disk, so several writers would wait for each other.
+# After so many changes, or rings, in a row of a busy load it gets up: a ring had come by the end of
+# the look before, or somebody else was writing at that look. Whoever rings holds a lock of the
+# whole cluster until the commit is on the disk, so several writers would wait for each other.
 BUSY = 8
 # A ring that is waited for no longer than this had come before, in seconds.
 AT_ONCE = 0.0003
@@ -44,6 +44,8 @@ class Loop:
     first_pause = CLOSE_POLL
     # Whether the last look has left nothing that is known of.
     may_rest = True
+    # The number of changes at the last look, where it is known.
+    changes = 1
     # Whether it sleeps on after a ring that it has looked for.
     sleeps_on = True
 
@@ -147,7 +149,7 @@ class Loop:
             if self.bell.wait(self.nap()):
                 at_once = time.monotonic() - began < AT_ONCE
                 self.look(rung=self.bell.others_rang)
-                busy = busy + 1 if at_once or self.is_crowded else 0
+                busy = busy + max(1, self.changes) if at_once or self.is_crowded else 0
                 if not (self.sleeps_on and self.may_rest):
                     self._has_looked = self.may_rest
                     return True

@@ -28,7 +28,7 @@ class ShardLoop(Loop):
     def look(self, rung: bool = False, once: bool = False) -> bool:
         """Drain, or do one batch of what somebody has rung for; whether there may be more."""
         outcome = self.worker.drain(rounds=1 if once or rung else None, rung=rung)
-        self.may_rest = self.worker.may_rest
+        self.may_rest, self.changes = self.worker.may_rest, outcome.changes
         return outcome.changes > 0 or self.worker.has_backlog
 
     def peek(self) -> Sequence[Asked]:

@@ -642,8 +642,8 @@ GUARDS = (
     _guard(
         "falling asleep",
         "so do several writers at once, who wait for each other to ring",
-        "at_once or self.is_crowded else 0",
-        "at_once else 0",
+        "if at_once or self.is_crowded else 0",
+        "if at_once else 0",
         f"{INNER}test_sleeping_on.py::test_writers_at_once_get_it_up",
     ),
     _guard(
