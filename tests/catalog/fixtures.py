@@ -65,6 +65,19 @@ def lease_of(path: str) -> Lease:
 
 
 @contextmanager
+def listening() -> Iterator[Listener]:
+    """Within the block a listener follows, in a thread of its own; it has fallen asleep."""
+    listener = Listener("default", say=lambda line: None)
+    running = Session(listener.run)
+    try:
+        assert listener.moments.asleep.wait(120)
+        yield listener
+    finally:
+        listener.stop()
+        running.result()
+
+
+@contextmanager
 def followed(path: str) -> Iterator[None]:
     """Within the block a near store is followed; drained means that it holds all there is.
 

@@ -13,7 +13,7 @@ from kck_publish import stores
 from kck_publish.listener.listener import Listener
 from kck_publish.stores.cache_entries import entries_of
 from kck_publish.testing import assert_fresh
-from tests.catalog.fixtures import Session, computes, sql, stored
+from tests.catalog.fixtures import computes, listening, sql, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemNames, ItemTotal
 from tests.contracts.conftest import Server, redis_server, saved_redis
@@ -58,14 +58,8 @@ def redis(server: Server, transactional_db: None, settings: Any) -> Iterator[Any
 def listener(redis: Any) -> Iterator[Listener]:
     for group in (1, 2):
         Item.objects.create(name=f"item{group}", group=group, amount=5)
-    listener = Listener("default", say=lambda line: None)
-    running = Session(listener.run)
-    try:
-        assert listener.moments.asleep.wait(120)
+    with listening() as listener:
         yield listener
-    finally:
-        listener.stop()
-        running.result()
 
 
 def total(group: int = 1) -> Any:

@@ -13,8 +13,7 @@ import pytest
 from django.test import override_settings
 
 from kck_publish.following.doorbell import Doorbell
-from kck_publish.listener.listener import Listener
-from tests.catalog.fixtures import Session, another_session, sql
+from tests.catalog.fixtures import another_session, listening, sql
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,16 +65,9 @@ def test_a_listener_that_has_just_ended_may_be_told_to_stop() -> None:
 
 def test_a_change_that_nobody_rang_for_is_found_and_counted() -> None:
     """By the seat belt's look; it should never be, so that one that was has to be known of."""
-    listener = Listener("default", say=lambda line: None)
-    with override_settings(KCK_PUBLISH={"POLL_INTERVAL": 1.0}):
-        running = Session(listener.run)
-        try:
-            assert listener.moments.asleep.wait(120)
-            sql("INSERT INTO kck_publish_change (source, op) VALUES ('catalog_item', 'truncate')")
-            assert listener.moments.seat_belt.wait(120)
-        finally:
-            listener.stop()
-            running.result()
+    with override_settings(KCK_PUBLISH={"POLL_INTERVAL": 1.0}), listening() as listener:
+        sql("INSERT INTO kck_publish_change (source, op) VALUES ('catalog_item', 'truncate')")
+        assert listener.moments.seat_belt.wait(120)
 
 
 def test_our_own_ring_is_told_from_that_of_somebody_else(wait_until: Callable[..., Any]) -> None:

@@ -13,7 +13,7 @@ from django.db import transaction
 from kck_publish import Cache, VersionMismatch, postgres
 from kck_publish.listener.listener import Listener
 from kck_publish.testing import assert_fresh
-from tests.catalog.fixtures import Session, another_session, drain, settle, sql, stored
+from tests.catalog.fixtures import Session, another_session, drain, listening, settle, sql, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 
@@ -32,14 +32,8 @@ def items(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def running() -> Iterator[Listener]:
-    listener = Listener("default", say=lambda line: None)
-    session = Session(listener.run)
-    try:
-        assert listener.moments.asleep.wait(120)
+    with listening() as listener:
         yield listener
-    finally:
-        listener.stop()
-        session.result()
 
 
 def is_stored(group: int, amount: int) -> Callable[[], bool]:

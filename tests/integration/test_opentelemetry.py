@@ -18,8 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode, Tracer
 
 from kck_publish.contrib.opentelemetry import instrument, uninstrument
-from kck_publish.listener.listener import Listener
-from tests.catalog.fixtures import Session, drain, interfering, sql
+from tests.catalog.fixtures import drain, interfering, listening, sql
 from tests.catalog.models import Item
 from tests.catalog.primers import Fragile, ItemNames, ItemTotal
 from tests.trace_picture import draw
@@ -94,10 +93,7 @@ def test_a_write_is_followed_to_the_read(
 
     With KCK_SCREENSHOTS the spans are drawn there: docs/screenshots/trace.svg.
     """
-    listener = Listener("default", say=lambda line: None)
-    running = Session(listener.run)
-    try:
-        assert listener.moments.asleep.wait(120)
+    with listening():
         traced.exporter.clear()
         with traced.tracer.start_as_current_span("POST /items"), transaction.atomic():
             sql("UPDATE catalog_item SET amount = 6, name = 'new'")
@@ -106,9 +102,6 @@ def test_a_write_is_followed_to_the_read(
             assert ItemTotal.cached.get(group=1)["amount"] == 6
         with traced.tracer.start_as_current_span("GET /totals of another group"):
             ItemTotal.cached.get(group=2)
-    finally:
-        listener.stop()
-        running.result()
     (write,), (batch,) = traced.spans("POST /items"), traced.spans("kck_publish.batch")
     assert [link.context.span_id for link in batch.links] == [write.context.span_id]
     read, other = traced.spans("GET /totals")[0], traced.spans("GET /totals of another group")[0]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,11 +16,12 @@ from kck_publish.listener.listener import Listener
 from kck_publish.listener.session import BatchSession
 from kck_publish.listener.shard_loop import ShardLoop
 from kck_publish.products import registry
-from tests.catalog.fixtures import Session, another_session, sql, stored
+from tests.catalog.fixtures import Session, another_session, listening, sql, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 
 pytestmark = pytest.mark.django_db(transaction=True)
+NEVER = {"LINGER": 0.000001, "POLL_INTERVAL": 3600.0}
 IS_CROWDED = ShardLoop.is_crowded
 MOVE_ON = """
 UPDATE kck_publish_entry SET body = '{"count":1,"amount":77}', stamp = pg_current_snapshot(),
@@ -31,26 +31,16 @@ ONE_MORE = "UPDATE catalog_item SET amount = amount + 1"
 
 
 @pytest.fixture(autouse=True)
-def nothing_but_rings(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:
+def nothing_but_rings(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, transactional_db: None
+) -> None:
     """No beat and no round finds what nobody has rung for; and no other test counts as a load."""
+    settings.KCK_PUBLISH = NEVER
     monkeypatch.setattr(ShardLoop, "is_crowded", False)
     for module in (loop, signs_of_life, shard_loop):
         monkeypatch.setattr(module, "BEAT", 3600.0)
     Item.objects.create(name="one", group=1, amount=0)
     ItemTotal.cached.get(group=1)
-
-
-@contextmanager
-def listening(settings: Any, **more: Any) -> Iterator[Listener]:
-    settings.KCK_PUBLISH = {"LINGER": 0.000001, "POLL_INTERVAL": 3600.0, **more}
-    listener = Listener("default", say=lambda line: None)
-    following = Session(listener.run)
-    try:
-        assert listener.moments.asleep.wait(120)
-        yield listener
-    finally:
-        listener.stop()
-        following.result()
 
 
 def is_total(amount: int) -> bool:
@@ -111,7 +101,7 @@ def test_a_change_while_another_is_handled(
 ) -> None:
     meanwhile = Meanwhile(monkeypatch)
     getattr(meanwhile, when)(owner, name)
-    with listening(settings), another_session() as other:
+    with listening(), another_session() as other:
         for total in range(2, 12, 2):
             meanwhile.does = lambda: other.execute(ONE_MORE)
             sql(ONE_MORE)
@@ -127,7 +117,7 @@ def test_what_a_lock_has_kept_from_being_handled(
     tried = threading.Event()
     meanwhile = Meanwhile(monkeypatch)
     meanwhile.after(ShardLoop, "look")
-    with listening(settings), another_session(autocommit=False) as other:
+    with listening(), another_session(autocommit=False) as other:
         other.execute("LOCK TABLE kck_publish_entry IN SHARE MODE")
         meanwhile.does = tried.set
         sql(ONE_MORE)
@@ -141,7 +131,6 @@ def test_it_does_not_fall_asleep_on_what_a_lock_has_stopped(
 ) -> None:
     """Of a change that came as it fell asleep."""
     monkeypatch.setattr(postgres, "LOCK_TIMEOUT", "100ms")
-    settings.KCK_PUBLISH = {"LINGER": 0.000001, "POLL_INTERVAL": 3600.0}
     listener = Listener("default", say=lambda line: None)
     meanwhile, tried = Meanwhile(monkeypatch), threading.Event()
     with another_session(autocommit=False) as other:
@@ -170,8 +159,8 @@ def test_writers_at_once_get_it_up(
 ) -> None:
     """Each ring waits for the commit of the one before: the listener has it no more."""
     monkeypatch.setattr(ShardLoop, "is_crowded", IS_CROWDED)
-    with listening(settings), another_session(autocommit=False) as other:
-        settings.KCK_PUBLISH = settings.KCK_PUBLISH | {"LINGER": 3600.0}
+    with listening(), another_session(autocommit=False) as other:
+        settings.KCK_PUBLISH = NEVER | {"LINGER": 3600.0}
         other.execute("SELECT pg_current_xact_id()")
         for total in range(1, loop.BUSY + 1):
             sql(ONE_MORE)
@@ -200,7 +189,8 @@ def test_what_another_shard_of_the_same_listener_is_told(
     try:
         for shards in (1, 2, 3, 4, 5):
             Cache.get_instance().get("on_doubled/1")
-            with listening(settings, SHARDS=shards):
+            settings.KCK_PUBLISH = NEVER | {"SHARDS": shards}
+            with listening():
                 (amount,) = sql(f"{ONE_MORE} RETURNING amount")[0]
                 wait_until(lambda amount=amount: is_total(amount))
                 wanted = str(2 * amount).encode()
@@ -228,7 +218,7 @@ def test_what_the_write_of_a_batch_has_found_moved(
     meanwhile.before(BatchSession, "writing")
     try:
         Cache.get_instance().get("on_seen/1")
-        with listening(settings), another_session() as other:
+        with listening(), another_session() as other:
             meanwhile.does = lambda: other.execute(MOVE_ON)
             sql("UPDATE catalog_item SET name = 'two'")
             wait_until(lambda: (e := stored("on_seen/1")) and e.body == b"77")
@@ -244,8 +234,8 @@ def test_a_load_that_it_is_behind_of_gets_it_up(
     up = "SELECT 1 FROM kck_publish_listener WHERE NOT asleep"
     seen = threading.Event()
     meanwhile = Meanwhile(monkeypatch)
-    with listening(settings):
-        settings.KCK_PUBLISH = settings.KCK_PUBLISH | {"LINGER": 3600.0}
+    with listening():
+        settings.KCK_PUBLISH = NEVER | {"LINGER": 3600.0}
 
         def again() -> None:
             if sql(up):

@@ -19,7 +19,7 @@ from kck_publish.listener.listener import Listener
 from kck_publish.products import registry
 from kck_publish.reading.primed_together import UNWAITED
 from kck_publish.testing import assert_fresh, travel
-from tests.catalog.fixtures import Session, another_session, drain, sql, stored
+from tests.catalog.fixtures import Session, another_session, drain, listening, sql, stored
 from tests.catalog.models import Author, Item, Publisher
 from tests.turns import Turn, Turns, counted
 
@@ -86,12 +86,8 @@ def listener(turns: Turns, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
     """A listener in a thread of its own, without duties beside its batches, that lingers never."""
     settings.KCK_PUBLISH = {"LINGER": 0.000001, "POLL_INTERVAL": 3600.0}
     monkeypatch.setattr(signs_of_life, "BEAT", 3600.0)
-    listener = Listener("default", say=lambda line: None)
-    following = Session(listener.run)
-    assert listener.moments.asleep.wait(120)
-    yield listener
-    listener.stop()
-    following.result()
+    with listening() as listener:
+        yield listener
 
 
 def after(turns: Turns, listener: Listener, change: str, most: int = 0) -> list[Turn]:
