@@ -16,33 +16,21 @@ from django.db import connections
 from ..conf import settings
 from ..log.change import Change
 from ..log.consumers import CHANGES
-from ..log.reader import COLUMNS, LATE, LATE_HIDDEN, LATER, LATER_HIDDEN, Decoder, Row
+from ..log.reader import Decoder, Row, all_unseen, first_unseen
 from ..products import registry
 from ..products.depends import Depends
 from ..round_trip import answers
 from .stream import Stream, one_ahead
 
 _SOURCES = "source = ANY (%(sources)s)"
-# The statement's own snapshot sees just these rows. In the order of the index on xid, a short way,
-# as ``FIRST_UNSEEN`` is.
-_ARM = f"""
-(SELECT {COLUMNS} FROM kck_publish_change WHERE xid {{}} AND {_SOURCES}
-  ORDER BY kck_publish_change.xid LIMIT %(limit)s)
-"""
+# The statement's own snapshot sees just these rows.
 _FIRST = f"""
-SELECT pg_current_snapshot()::text, page.* FROM (SELECT) AS snapshot LEFT JOIN (
-{_ARM.format(LATER_HIDDEN)}
-UNION ALL
-{_ARM.format(LATE_HIDDEN)}
-) AS page ON true ORDER BY seq
+SELECT pg_current_snapshot()::text, page.* FROM (SELECT) AS snapshot
+  LEFT JOIN ({first_unseen("%(limit)s", _SOURCES)}) AS page ON true ORDER BY seq
 """
-_MORE = "AND seq > %(seq)s AND pg_visible_in_snapshot(xid, %(until)s::pg_snapshot)"
-_REST = f"""
-SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER} AND {_SOURCES} {_MORE}
- UNION ALL
-SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE} AND {_SOURCES} {_MORE}
- ORDER BY seq
-"""
+_REST = all_unseen(
+    f"{_SOURCES} AND seq > %(seq)s AND pg_visible_in_snapshot(xid, %(until)s::pg_snapshot)"
+)
 
 Handler = Callable[[list[Change]], object]
 

@@ -40,18 +40,35 @@ UNDRAINED = """
     AND seq > coalesce(nullif(current_setting('kck_publish.drained', true), ''), '0')::bigint
 """
 COLUMNS = "seq, xid::text::bigint, source, op, columns, old, new, origin, at, trace"
-_READ_UNSEEN = f"""
-SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER}
+
+
+def all_unseen(condition: str = "true") -> str:
+    """What reads all that a cursor has not seen, and that meets a condition, in order."""
+    return f"""
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER} AND {condition}
  UNION ALL
-SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE}
+SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE} AND {condition}
  ORDER BY seq
 """
-_READ_UNSEEN_OF_OTHERS = f"""
-SELECT {COLUMNS} FROM kck_publish_change WHERE {LATER} AND source <> ALL (%(without)s)
- UNION ALL
-SELECT {COLUMNS} FROM kck_publish_change WHERE {LATE} AND source <> ALL (%(without)s)
- ORDER BY seq
+
+
+def first_unseen(limit: str, condition: str = "true") -> str:
+    """What reads the first rows of it, if there are so few: ``limit`` from each arm.
+
+    What is in a SELECT of its own is unknown to the planner, so it makes one plan for all looks,
+    and not one for each; in the index's order, a short way, that plan is not a scan of the table.
+    """
+    arm = f"""
+(SELECT {COLUMNS} FROM kck_publish_change
+  WHERE xid {{}} AND {condition} ORDER BY kck_publish_change.xid LIMIT {limit})
 """
+    later = ">= (SELECT pg_snapshot_xmax(%(since)s::pg_snapshot))"
+    late = "= ANY ((SELECT kck_publish_running_v1(%(since)s::pg_snapshot))::xid8[])"
+    return f"{arm.format(later)} UNION ALL {arm.format(late)}"
+
+
+_READ_UNSEEN = all_unseen()
+_READ_UNSEEN_OF_OTHERS = all_unseen("source <> ALL (%(without)s)")
 _READ_UNDRAINED = f"SELECT {COLUMNS} FROM kck_publish_change WHERE {UNDRAINED} ORDER BY seq"
 # In the index's order, or the planner takes "xid >= ..." for a third of the table. And not from the
 # index's end: that may be a long way through rows that are trimmed and not yet vacuumed.
@@ -80,22 +97,8 @@ class Row(NamedTuple):
 
 # Where FIRST_UNSEEN gives more rows than FIRST, it is not all of them, nor the first.
 MORE_UNSEEN = f"{_READ_UNSEEN} LIMIT {FETCH + 1}"
-# What is in a SELECT of its own is unknown to the planner, so it makes one plan for all looks, and
-# not one for each; in the index's order, a short way, that plan is not a scan of the whole table.
-LATER_HIDDEN = ">= (SELECT pg_snapshot_xmax(%(since)s::pg_snapshot))"
-LATE_HIDDEN = "= ANY ((SELECT kck_publish_running_v1(%(since)s::pg_snapshot))::xid8[])"
 # A few changes come with the snapshot, for one wait; each arm gives one more than that.
-_ARM = f"""
-(SELECT {COLUMNS} FROM kck_publish_change
-  WHERE xid {{}} ORDER BY kck_publish_change.xid LIMIT {FIRST + 1})
-"""
-FIRST_UNSEEN = f"""
-SELECT * FROM (
-{_ARM.format(LATER_HIDDEN)}
-UNION ALL
-{_ARM.format(LATE_HIDDEN)}
-) unseen ORDER BY seq
-"""
+FIRST_UNSEEN = f"SELECT * FROM ({first_unseen(str(FIRST + 1))}) unseen ORDER BY seq"
 
 
 def unseen(
