@@ -30,7 +30,7 @@ CHANNEL = "SELECT 'kck_publish_' || 'kck_publish_listener'::regclass::oid"
 # How long a ring of our own may take to be heard, in seconds.
 PATIENCE = 5.0
 # Rings that nobody waits for are read this often, in seconds.
-FORGOTTEN = 1.0
+EMPTIED = 1.0
 
 # A word to writers above READ COMMITTED, which may not see who sleeps: nobody does (RING).
 _QUIET = """
@@ -76,11 +76,10 @@ class Doorbell:
         self._woken.setblocking(False)
         self._hears = False  # until it is proved
         self.others_rang = False
-        self._heard = 0.0
+        self._emptied = 0.0
         self._says_asleep = False
         self._ear: psycopg.Connection[Any] | None = None
-        # With the ear, and without.
-        self._selectors = selectors.DefaultSelector(), selectors.DefaultSelector()
+        self._hearing, self._deaf = selectors.DefaultSelector(), selectors.DefaultSelector()
         self.hear(self._woken)
         try:
             desk.execute(_RUNG if settings.RING else _QUIET)
@@ -129,10 +128,10 @@ class Doorbell:
             ear.close()
             raise
         if self._ear is not None:
-            self._selectors[0].unregister(self._ear.fileno())
+            self._hearing.unregister(self._ear.fileno())
             self._ear.close()
         self._ear = ear
-        self._selectors[0].register(ear.fileno(), selectors.EVENT_READ)
+        self._hearing.register(ear.fileno(), selectors.EVENT_READ)
 
     def _channel(self) -> str:
         row = self._desk.execute(CHANNEL).fetchone()
@@ -185,28 +184,28 @@ class Doorbell:
 
     def wait(self, seconds: float) -> bool:
         """Wait for a ring, or until ``wake`` is called; whether somebody rang."""
-        return self._select(0, seconds) and self._rung()
+        return self._select(self._hearing, seconds) and self._rung()
 
     def pause(self, seconds: float) -> None:
         """Wait as long, or until ``wake`` is called, and then look: whoever rings need not wait.
 
         Rings are let go by now and then. Unread they would fill the server's queue.
         """
-        self._select(1, seconds)
-        if time.monotonic() - self._heard > FORGOTTEN:
-            self._heard = time.monotonic()
-            while self._rung() and time.monotonic() - self._heard < FORGOTTEN:
+        self._select(self._deaf, seconds)
+        if time.monotonic() - self._emptied > EMPTIED:
+            self._emptied = time.monotonic()
+            while self._rung() and time.monotonic() - self._emptied < EMPTIED:
                 pass
 
-    def _select(self, which: int, seconds: float) -> bool:
-        events = self._selectors[which].select(max(seconds, 0))
+    def _select(self, selector: selectors.BaseSelector, seconds: float) -> bool:
+        events = selector.select(max(seconds, 0))
         if any(key.fileobj is self._woken for key, _ in events):
             self._woken.recv(4096)
         return bool(events)
 
     def hear(self, other: socket.socket) -> None:
         """End a wait also when there is something to read here; its reading is the caller's."""
-        for selector in self._selectors:
+        for selector in (self._hearing, self._deaf):
             selector.register(other, selectors.EVENT_READ)
 
     def _rung(self) -> bool:
@@ -232,7 +231,7 @@ class Doorbell:
     def _let_go(self) -> None:
         if self._ear is not None:
             self._ear.close()
-        for selector in self._selectors:
+        for selector in (self._hearing, self._deaf):
             selector.close()
         self._wake.close()
         self._woken.close()

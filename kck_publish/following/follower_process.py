@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ import psycopg
 from ..conf import settings
 from ..exceptions import StoreUnreachable
 from ..log import followers
-from ..log.snapshot import Snapshot
 from ..postgres import connect, describe, is_passing
 from .awaited_moments import Moments
 from .capture import CaptureWatch
@@ -134,9 +133,9 @@ class StreamLoop(Loop):
         return found
 
     @property
-    def is_crowded(self) -> bool:
-        """Whether others were writing at the last look."""
-        return any(Snapshot.parse(stream.place.done).running for stream in self._streams)
+    def seen(self) -> Iterable[str]:
+        """The place of each stream."""
+        return (stream.place.done for stream in self._streams)
 
     def _handed_on(self) -> bool:
         found = [stream.look() for stream in self._streams]

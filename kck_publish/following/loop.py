@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..conf import settings
+from ..log.snapshot import Snapshot
 from ..postgres import Asked
 from .awaited_moments import Moments
 from .doorbell import Doorbell
@@ -74,9 +75,14 @@ class Loop:
         return False
 
     @property
+    def seen(self) -> Iterable[str]:
+        """The snapshots up to which the last look has handled what there was."""
+        return ()
+
+    @property
     def is_crowded(self) -> bool:
         """Whether others were writing at the last look."""
-        return False
+        return any(Snapshot.parse(snapshot).running for snapshot in self.seen)
 
     @property
     def linger(self) -> float:

@@ -58,11 +58,6 @@ class DueTimes:
         """The next retry of what failed so far is then. (Who asks for one sooner rings.)"""
         self._retry, self._knows_retry = retry, True
 
-    def forget_retry(self) -> bool:
-        """A batch begins: other keys may fail. Whether the next retry was known."""
-        knew, self._knows_retry = self._knows_retry, False
-        return knew
-
-    def keep_retry(self) -> None:
-        """None has failed: the next retry is no sooner than it was."""
-        self._knows_retry = True
+    def forget_retry(self) -> None:
+        """Other keys may have failed: the next retry may be sooner than it was."""
+        self._knows_retry = False

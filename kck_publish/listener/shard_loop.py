@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,9 +50,9 @@ class ShardLoop(Loop):
         return bool(self.worker.owned)
 
     @property
-    def is_crowded(self) -> bool:
-        """Whether others were writing when the last batches began."""
-        return self.worker.is_crowded
+    def seen(self) -> Iterable[str]:
+        """The place of each shard."""
+        return (place.done for place in self.worker.owned.values())
 
     def nap(self) -> float:
         """Until the next sign of life, retry or tick, in seconds."""

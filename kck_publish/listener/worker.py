@@ -125,11 +125,6 @@ class Worker:
         return not (self._has_left or self.has_backlog)
 
     @property
-    def is_crowded(self) -> bool:
-        """Whether others were writing when the last batches began."""
-        return any(Snapshot.parse(place.done).running for place in self.owned.values())
-
-    @property
     def has_backlog(self) -> bool:
         """Whether anything that was put aside is still to be handled; for that nobody rings."""
         return any(place.backlog for place in self.owned.values())
@@ -177,7 +172,7 @@ class Worker:
         return self._round.finds_unrung(bell) or self.beat()
 
     def _batch(self, place: OwnedShard, eager: bool = False, owed: bool = False) -> Outcome:
-        start, knew_retry = time.monotonic(), self.due.forget_retry()
+        start = time.monotonic()
         breathe = partial(self._life.breathe, None if self.bell is None else self.bell.id)
         had_left, self._has_left = self._has_left, True
         try:
@@ -190,16 +185,18 @@ class Worker:
             shard.release(self.desk, place)
             del self.owned[place.shard]
             self._assignment.announce(signals.shard_left, place.shard, "its epoch has passed")
+            self.due.forget_retry()
             return self.take_shards()
         except (psycopg.errors.LockNotAvailable, OperationalError) as error:
             if not is_locked(error):
                 raise
             self._say_locked(place)
+            self.due.forget_retry()
             return Outcome()
         self._locked = False
         self._has_left = had_left or outcome.cascaded > 0 or outcome.failed > 0
-        if knew_retry and not outcome.failed:
-            self.due.keep_retry()
+        if outcome.failed:
+            self.due.forget_retry()
         logger.debug("batch of shard %d: %s", place.shard, outcome)
         self.maintenance.history.add(outcome.tallies)
         self._backlogs.note(self.owned[place.shard], outcome)
