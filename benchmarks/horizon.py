@@ -36,7 +36,6 @@ DELETE FROM kck_publish_change WHERE ctid = ANY (ARRAY(
 
 def main() -> None:
     """Measure and print."""
-    os.environ["KCK_BENCH_LINGER"] = "0.02"
     os.environ["KCK_BENCH_RETENTION"] = "0.5"
     with world(f"horizon: push after {CHANGES:,} changes, the horizon held", SETTINGS) as found:
         with found.connect() as writer, found.connect() as reader:

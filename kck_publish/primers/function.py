@@ -51,8 +51,8 @@ def primer(
     name, parameters = keys.parse_pattern(pattern)
     for attribute in attributes:
         if not hasattr(FunctionPrimer, attribute):
-            (close,) = difflib.get_close_matches(attribute, dir(Primer), n=1) or [""]
-            meant = f" Did you mean {close!r}?" if close else ""
+            close = difflib.get_close_matches(attribute, dir(Primer), n=1)
+            meant = f" Did you mean {close[0]!r}?" if close else ""
             raise InvalidPrimer(f"{name}: a Primer has no attribute {attribute!r}.{meant}")
 
     def declare(function: Callable[P, R]) -> type[FunctionPrimer[P, R]]:
