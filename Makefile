@@ -71,7 +71,7 @@ docs-serve: docs ## the site on http://127.0.0.1:8100
 release-check: .venv/.has-docs ## build the wheel and the sdist, check both, install and use the wheel
 	$(python) -m tests.release
 
-matrix: ## make test on the oldest and the newest Python, Django and PostgreSQL
+matrix: ## all tests on the oldest and the newest Python, Django and PostgreSQL
 	@TEST_ARGS='$(TEST_ARGS)' WORKERS='$(WORKERS)' .ci/matrix
 
 mutations: .venv/.has-test ## take out each guard of docs/guards.md: its test must fail (minutes)

@@ -15,7 +15,7 @@ import pytest
 from tests.acceptance.test_listener_process import ROOT, Process, drained
 from tests.catalog.fixtures import another_session, sql
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 LOCK = 77  # as in tests.clocked.primers, which only the processes may import
 KNOWN = {"DJANGO_SETTINGS_MODULE": "tests.acceptance.clocked_settings"}
 

@@ -18,7 +18,7 @@ from django.db import connection
 
 from tests.acceptance.test_listener_process import Process
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 ROOT = Path(__file__).parents[2]
 OLD, NEW = "old", "new"
 
@@ -85,7 +85,7 @@ def drained() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [1, 3])
 def test_two_versions_read_and_write_at_once(
     versions: Environments, listeners: list[Process], wait_until: Callable[..., Any], rounds: int
 ) -> None:

@@ -57,6 +57,7 @@ def test_it_says_that_no_listener_runs(
         assert any("DEV_LISTENER" in line for line in process.lines)
 
 
+@pytest.mark.long
 def test_it_listens_itself(
     process_environment: dict[str, str], wait_until: Callable[..., Any]
 ) -> None:

@@ -27,6 +27,8 @@ HOLDER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import embedded_postgres
+
+pytestmark = pytest.mark.long
 server = embedded_postgres.EmbeddedPostgres.start(settings={"fsync": "off"})
 print(server.socket_dir, server.port, flush=True)
 sys.stdin.read()

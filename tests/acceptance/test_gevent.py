@@ -15,6 +15,7 @@ from tests.catalog.primers import ItemTotal
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.long
 def test_requests_in_greenlets(process_environment: dict[str, str]) -> None:
     for group in range(10):
         Item.objects.create(name=str(group), group=group, amount=group)

@@ -71,6 +71,7 @@ def failing() -> dict[str, str]:
     return {key: error.partition("\n")[0].rpartition(".")[2] for key, error in rows}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "how",
     [
@@ -102,6 +103,7 @@ def test_it_is_cut_off_and_tried_again_and_the_others_go_on(
     assert "Traceback" not in said
 
 
+@pytest.mark.long
 def test_one_that_takes_long_within_its_limit_is_computed_once(
     start: Callable[..., Process], wait_until: Any
 ) -> None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PROCESSES, THREADS = 3, 50
 
 
+@pytest.mark.long
 def test_a_herd_computes_once(process_environment: dict[str, str]) -> None:
     Item.objects.create(name="one", group=1, amount=5)
     command = [sys.executable, "-W", "error", "-m", "tests.acceptance.herd", str(THREADS)]

@@ -177,6 +177,7 @@ def test_killed_and_replaced(start: Start, item: Item, wait_until: Any) -> None:
     assert all(stored(f"catalog.item/{row.pk}") for row in Item.objects.all())
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_of_a_load(start: Start, item: Item, wait_until: Any) -> None:
     """Augmented values are amended exactly once, whenever the listener dies."""
     stop = threading.Event()
@@ -275,6 +276,7 @@ def writers(levels: list[str], stop: threading.Event) -> Iterator[list[Session]]
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("levels", [LEVELS, ["READ COMMITTED"] * 2], ids=["each level", "default"])
 def test_the_seat_belt_never_finds_anything(
     start: Start, item: Item, wait_until: Any, levels: list[str]

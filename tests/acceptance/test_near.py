@@ -83,6 +83,7 @@ def test_what_is_committed_arrives(follow: Any, path: str, warm: Any, wait_until
     assert total() == 25
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_follower_that_is_gone_or_stands_still_is_not_trusted(
     follow: Any, path: str, warm: Any, wait_until: Any, number: signal.Signals
@@ -156,6 +157,7 @@ def test_without_the_database_the_copy_is_served_for_the_lease(
     wait_until(is_alone, what="the lease may be late")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", ["", "-lock", "-follower", "-ask"])
 def test_what_somebody_has_taken_away_is_made_anew(
     follow: Any, path: str, warm: Any, wait_until: Any, ending: str

@@ -87,6 +87,7 @@ class Stuttering(threading.Thread):
         self.join(10)
 
 
+@pytest.mark.long
 def test_a_browser_that_posts_and_at_once_gets(
     servers: list[int],
     start: Start,  # noqa: F811

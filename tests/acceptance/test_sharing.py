@@ -14,7 +14,7 @@ from tests.catalog.fixtures import sql
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 def owned() -> list[list[int]]:

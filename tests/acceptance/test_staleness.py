@@ -54,6 +54,7 @@ def amount() -> int:
     return int(ItemTotal.cached.get(group=1)["amount"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["gone", "paused"])
 def test_a_listener_that_is_gone_or_paused(
     start: Start,  # noqa: F811
@@ -189,6 +190,7 @@ def test_the_check_costs_one_query_for_those_who_ask(
     assert len(queries) == 1
 
 
+@pytest.mark.long
 def test_status_names_what_nobody_follows(
     start: Start,  # noqa: F811
     item: Item,

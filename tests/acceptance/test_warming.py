@@ -15,7 +15,7 @@ import pytest
 
 from tests.catalog.fixtures import sql
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 ROOT = Path(__file__).parents[2]
 NAMES = ["warming_above", "warming_below"]
 

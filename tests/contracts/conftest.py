@@ -26,7 +26,15 @@ from tests.optional import needs
 from tests.with_parent import with_parent
 
 ROOT = Path(__file__).parents[2]
-STORES = ("postgres", "locmem", "redis", "memcached", "postgres+near", "redis+near")
+STORES = (
+    "postgres",
+    "locmem",
+    "redis",
+    *(
+        pytest.param(store, marks=pytest.mark.long)
+        for store in ("memcached", "postgres+near", "redis+near")
+    ),
+)
 
 
 @dataclass

@@ -26,6 +26,7 @@ def test_drained_means_true(itself: Backend) -> None:
 
 
 # Sockets that pymemcache drops may be collected in any of the follower's threads.
+@pytest.mark.long
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in.*socket:pytest.PytestUnraisableExceptionWarning"
 )

@@ -20,7 +20,7 @@ from tests.dashboard.conftest import fail, minute
 from tests.integration.test_health import listening
 from tests.live.streams import serving
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 Wait = Callable[..., Any]
 
 

@@ -25,6 +25,8 @@ from tests.faults.conftest import (  # noqa: F401 - fixtures
 )
 from tests.faults.test_restored_dump import run
 
+pytestmark = pytest.mark.long
+
 TRIGGERS = [[], ["--disable-triggers"]]
 IDS = ["with triggers", "without"]
 

@@ -24,6 +24,8 @@ from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 from tests.faults.conftest import VERSION, listening, migrate, moved_to  # noqa: F401 - fixtures
 
+pytestmark = pytest.mark.long
+
 SETTINGS = {"wal_level": "logical", "fsync": "off", "max_prepared_transactions": "4"}
 ITEMS = (
     "CREATE TABLE catalog_item (id bigint PRIMARY KEY, name varchar(40), "

@@ -82,6 +82,7 @@ def migrate() -> str:
     return said.getvalue()
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "modules", [NoMigrations(), {"kck_publish": None}], ids=["no migrations", "not ours"]

@@ -17,6 +17,8 @@ from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 from tests.faults.conftest import VERSION, listening, migrate, moved_to  # noqa: F401 - fixtures
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def preparing() -> Iterator[EmbeddedPostgres]:

@@ -39,6 +39,7 @@ def shared(transactional_db: None) -> Iterator[None]:
     search_path.forget()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("wrong", "id"), [("secured", "E022"), ("shared", "E023")])
 def test_a_listener_does_not_start(
     wrong: str, id: str, request: pytest.FixtureRequest, process_environment: dict[str, str]

@@ -24,6 +24,8 @@ from tests.deployments import role_work
 from tests.deployments.roles import GRANTS, LISTENER, OWNER, WEB, Shop, django_as, shop
 from tests.faults.conftest import VERSION, listening  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.long
+
 GRID = {
     (role, name, right)
     for role, grants in ((WEB, WEB_GRANTS), (LISTENER, LISTENER_GRANTS))
@@ -213,7 +215,6 @@ def test_a_listener_does_not_start_without_a_grant(
 SELDOM = {(LISTENER, "kck_publish_generation", "UPDATE")}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("role", "name", "right"), sorted(GRID - SELDOM))
 def test_each_grant_is_needed(role: str, name: str, right: str, made: Shop) -> None:
     """Without it, something of what the role's processes do is refused by the server."""

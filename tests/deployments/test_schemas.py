@@ -29,7 +29,7 @@ from tests.catalog.primers import ItemTotal
 from tests.deployments.schemas import NAMES, schemas, within
 
 Listening = Callable[..., dict[str, Process]]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ def test_told_to_stop_it_gives_a_long_batch_up_between_two_keys(
         assert f"{number} y".encode() in entry.body
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_closed_terminal_does_not_end_it(start: Start, wait_until: Wait) -> None:
     """SIGHUP does no harm, and the line with ready is there at once, though piped (C13)."""

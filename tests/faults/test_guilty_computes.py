@@ -16,7 +16,7 @@ from tests.catalog.models import Author, Book, Item
 from tests.catalog.primers import ItemTotal
 
 cache = Cache.get_instance()
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 Wait = Callable[..., Any]
 LIMITS = ["idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout"]
 guilty: set[int] = set()

@@ -20,7 +20,7 @@ from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 
 __all__ = ["start"]  # a fixture
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 Wait = Callable[..., Any]
 WAITING = """
 SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'

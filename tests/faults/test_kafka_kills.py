@@ -23,7 +23,7 @@ from tests.kafka_app.models import Flight
 from tests.kafka_broker import Broker
 from tests.kafka_processes import Command, environment, rows, second_database
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 CHANGES = int(os.environ.get("KCK_TEST_KAFKA_CHANGES", "200"))
 KILLS = max(4, CHANGES // 5000)

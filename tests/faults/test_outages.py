@@ -27,6 +27,8 @@ from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 from tests.faults.proxy import Proxy
 
+pytestmark = pytest.mark.long
+
 __all__ = ["start"]  # a fixture
 Wait = Callable[..., Any]
 LOST, AGAIN = "The database is lost", "Connected again"

@@ -16,6 +16,8 @@ from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 from tests.faults.conftest import VERSION
 
+pytestmark = pytest.mark.long
+
 # Transaction numbers that a cluster is ahead of the other: more than a restore takes.
 AHEAD = "DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
 

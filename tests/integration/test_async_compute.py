@@ -181,6 +181,7 @@ def test_read_from_an_event_loop() -> None:
     assert sql("SELECT count(*) FROM kck_publish_entry WHERE product = 'later'") == [(3,)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("product", ["later_short", "later_stuck"])
 def test_it_is_cancelled_when_its_time_is_up(product: str) -> None:
     keys = [f"{product}/{n}" for n in (1, 2)]

@@ -302,6 +302,7 @@ def moving(transactional_db: None) -> Iterator[None]:
         install.remove("default")
 
 
+@pytest.mark.long
 def test_a_data_migration_after_a_column_is_gone(moving: None) -> None:
     """RemoveField, RenameField and then a write, in one migrate run; and back again."""
     old = Source((Parcel,), ("id", "name", "colour"), ("name", "colour"))
@@ -329,6 +330,7 @@ def test_a_data_migration_after_a_column_is_gone(moving: None) -> None:
             )
 
 
+@pytest.mark.long
 def test_a_migrate_that_failed_leaves_a_capture_that_works_and_is_found(moving: None) -> None:
     old = Source((Parcel,), ("id", "name", "colour"), ("name", "colour"))
     with declared(old):
@@ -353,6 +355,7 @@ def test_a_migrate_that_failed_leaves_a_capture_that_works_and_is_found(moving: 
         assert problems() == []
 
 
+@pytest.mark.long
 def test_only_the_tables_of_the_plan_become_coarse(moving: None) -> None:
     with declared(BOOK, Source((Parcel,), ("id", "name"), ("name",))):
         install.install("default", registry.sources())
@@ -363,6 +366,7 @@ def test_only_the_tables_of_the_plan_become_coarse(moving: None) -> None:
         }
 
 
+@pytest.mark.long
 def test_the_triggers_go_before_our_tables_do(moving: None) -> None:
     out = io.StringIO()
     with declared(BOOK):

@@ -151,6 +151,7 @@ def test_one_change_computes_each_once_and_all_in_one_batch(batches: list[Batch]
     assert_fresh(*NAMES)
 
 
+@pytest.mark.long
 def test_random_changes(batches: list[Batch], settings: Any) -> None:
     """10,000 of them, in transactions of 1 to 40, drained after each few of these."""
     settings.KCK_PUBLISH = {"MAX_BATCH": 50}

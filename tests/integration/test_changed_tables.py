@@ -132,6 +132,7 @@ UNSEEN = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("looks", [listener_looks, migrate_ends])
 @pytest.mark.parametrize("how", UNSEEN)
 def test_what_no_trigger_saw_is_announced(books: None, how: str, looks: Callable[[], None]) -> None:

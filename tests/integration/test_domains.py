@@ -189,6 +189,7 @@ def test_kck_prime_has_those_removed_that_have_left(capsys: Any) -> None:
     assert _boards() == ["board/1", "board/2"]
 
 
+@pytest.mark.long
 def test_a_large_domain_is_streamed() -> None:
     """Its keys are never all held."""
     count = 50_000

@@ -147,6 +147,7 @@ def forget_rings(bell: Doorbell, turn: int) -> None:
 ROUNDS = {"READ COMMITTED": 12, "REPEATABLE READ": 9, "SERIALIZABLE": 7}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", ROUNDS)
 def test_a_writer_is_seen_or_rings_wherever_it_commits(sleeper: Sleeper, level: str) -> None:
     bell, turns = sleeper.bell, 0

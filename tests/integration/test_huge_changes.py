@@ -186,6 +186,7 @@ def test_a_key_that_every_page_touches_is_computed_once(items: list[Item]) -> No
     assert_fresh()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("nth", range(1, 9))
 def test_a_crash_between_the_writes_repeats_and_harms_nothing(

@@ -372,6 +372,7 @@ def test_a_topic_made_anew_is_read_from_its_beginning(broker: Broker, wait_until
         wait_until(lambda: Price.objects.count() == 3)
 
 
+@pytest.mark.long
 def test_an_offset_that_is_not_there_any_more(settings: Any, wait_until: Any) -> None:
     """On librdkafka's mock cluster, which says so; Tansu waits for ever."""
     sql("INSERT INTO kck_publish_kafka_offset (consumer, topic, partition, next) "

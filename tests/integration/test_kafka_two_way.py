@@ -23,6 +23,7 @@ ROWS = int(os.environ.get("KCK_TEST_KAFKA_ROWS", "200"))
 ALL = "SELECT id, text, version, side FROM kafka_app_synced ORDER BY id"
 
 
+@pytest.mark.long
 def test_a_two_way_sync_comes_to_rest(
     postgres_server: PostgresServer, tmp_path: Path, wait_until: Any
 ) -> None:

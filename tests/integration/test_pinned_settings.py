@@ -110,6 +110,7 @@ def pinned(op: str) -> set[str]:
     return {setting.partition("=")[0].lower() for setting in settings} - {"search_path"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("type_name", "value", "image", "needed"), COLUMNS, ids=[column[0] for column in COLUMNS]
 )

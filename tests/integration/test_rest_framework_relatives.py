@@ -206,6 +206,7 @@ def answered(view: Any, method: str, headers: dict[str, str], **kwargs: Any) -> 
     return response.status_code, response.content, found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__)
 def test_a_view_answers_as_the_plain_one(view: Any, pk: int) -> None:
     ours = cached(view)

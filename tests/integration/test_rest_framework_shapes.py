@@ -100,6 +100,7 @@ def rows_of(view: type[Any], pks: list[Any], rf: Any) -> Iterator[tuple[Any, Any
     return ((pk, answer(view, "retrieve", rf.get("/"), pk=pk)) for pk in pks)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_shape_is_answered_as_by_the_plain_view(shape: Shape, rf: Any) -> None:
     model = shape.serializer.Meta.model

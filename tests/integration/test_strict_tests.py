@@ -44,6 +44,7 @@ def run(*arguments: str, database: str = "") -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.long
 def test_under_manage_py_test(postgres_server: PostgresServer) -> None:
     database = postgres_server.dsn_of(f"strict_{os.getpid()}")
     done = run("django", "test", "tests.relations.strict_tests", database=database)

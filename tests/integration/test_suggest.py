@@ -235,6 +235,7 @@ def test_each_shape_is_seen_through(load: Callable[[str], ModuleType]) -> None:
     assert sql("SELECT count(*) FROM kck_publish_entry") == [(0,)]
 
 
+@pytest.mark.long
 def test_what_is_written_is_strict_and_fresh(
     load: Callable[[str], ModuleType], settings: Any, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ from tests.relations.models import House
 __all__ = ["CommittingTest", "DrainedDataTest", "NoDatabaseTest", "PlainTest"]
 
 
+@pytest.mark.long
 def test_under_manage_py_test(postgres_server: PostgresServer) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "django", "test", "tests.relations.django_tests"],

@@ -129,6 +129,7 @@ def test_no_listener(items: list[Item], caplog: pytest.LogCaptureFixture) -> Non
     check("no listener", told(caplog))
 
 
+@pytest.mark.long
 def test_a_full_backlog(
     items: list[Item], caplog: pytest.LogCaptureFixture, wait_until: Callable[..., Any]
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_change(turns: Turns, listener: Listener) -> None:
     assert len(seen) == 7, seen
 
 
+@pytest.mark.long
 def test_a_row_is_read_once_for_all_its_lookups(turns: Turns, listener: Listener) -> None:
     """Under its pk; under its slug it is the same row, as that is unique."""
     Author.objects.create(slug="a", first="A", last="B")
@@ -193,6 +194,7 @@ def test_lookups_that_rows_exchange(turns: Turns) -> None:
             Author.cached.get(slug=slug)
 
 
+@pytest.mark.long
 def test_a_change_that_touches_nothing(turns: Turns, listener: Listener) -> None:
     """The log, claim and look, the cursor, and the end of the batch."""
     author = Author.objects.create(slug="a", first="A", last="B")

@@ -160,6 +160,7 @@ def test_an_operator_who_clears_the_store_leaves_no_page_without_a_value(
         assert stream.next().version > first.version
 
 
+@pytest.mark.long
 def test_a_slow_client_gets_the_newest_value_and_costs_one_event(
     port: int, authors: list[Author]
 ) -> None:

@@ -28,6 +28,7 @@ def test_the_doorbell_loses_no_change(design: doorbell.Design) -> None:
     assert found.ends
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "design",
     [

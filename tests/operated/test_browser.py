@@ -25,7 +25,7 @@ from tests.catalog.models import Item
 from tests.integration.test_commands import corrupt
 from tests.operated.serving import serving
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 cache = Cache.get_instance()
 WIDTHS = {"wide": (1280, 900), "narrow": (500, 900)}
 

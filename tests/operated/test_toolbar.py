@@ -19,7 +19,7 @@ from tests.catalog.fixtures import drain, followed
 from tests.catalog.models import Author, Book, Item
 from tests.catalog.primers import Stock
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 cache = Cache.get_instance()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROJECT = """
 import sys, django, pkgutil, importlib
 from django.conf import settings
@@ -27,6 +29,7 @@ assert not loaded, loaded
 """
 
 
+@pytest.mark.long
 def test_nothing_needs_the_admin() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROJECT], capture_output=True, text=True, timeout=120

@@ -126,6 +126,7 @@ def taken_back() -> Iterator[None]:
 
 
 # A row on the way goes together with those that lead to it.
+@pytest.mark.long
 @example([[("delete", Shop, {"pk": 1})]])
 @given(batches)
 @settings(max_examples=EXAMPLES)
