@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -41,9 +42,11 @@ class Guard:
         return [place(text) for text, _ in self.without]
 
 
-def sources() -> list[Path]:
-    """The files of the library's code."""
-    return sorted(path for kind in ("*.py", "*.sql") for path in CODE.rglob(kind))
+@cache
+def sources() -> dict[Path, str]:
+    """The files of the library's code, as they are before anything is taken out."""
+    paths = sorted(path for kind in ("*.py", "*.sql") for path in CODE.rglob(kind))
+    return {path: path.read_text() for path in paths}
 
 
 def check_syntax(path: Path, text: str) -> None:
@@ -58,7 +61,7 @@ def place(text: str) -> Path:
     Raises:
         LookupError: it is nowhere, or in several places: the table has to be adapted.
     """
-    found = [path for path in sources() for _ in range(path.read_text().count(text))]
+    found = [path for path, code in sources().items() for _ in range(code.count(text))]
     if len(found) != 1:
         names = [path.name for path in found]
         raise LookupError(f"found {len(found)} times ({names}), and not once:\n{text}")
