@@ -1,7 +1,7 @@
 """The captured columns of one table.
 
 Made by the registry from what is declared; read by ``record_change_sql`` to write the capture, and
-by ``log.reader`` to read it back.
+by ``log.decoder`` to read it back.
 """
 
 from __future__ import annotations

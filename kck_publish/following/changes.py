@@ -16,7 +16,8 @@ from django.db import connections
 from ..conf import settings
 from ..log.change import Change
 from ..log.consumers import CHANGES
-from ..log.reader import Decoder, Row, all_unseen, first_unseen
+from ..log.decoder import Decoder
+from ..log.reader import Row, all_unseen, first_unseen
 from ..products import registry
 from ..products.depends import Depends
 from ..round_trip import answers

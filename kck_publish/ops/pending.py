@@ -18,8 +18,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from ..clock import now
 from ..conf import settings
 from ..log import refreshes
+from ..log.decoder import Decoder
 from ..log.keys import product_of, shard_of
-from ..log.reader import Decoder, Row, undrained, unseen
+from ..log.reader import Row, undrained, unseen
 from ..log.snapshot import NOTHING, Snapshot
 from ..postgres import is_of_test
 from ..products.graph import Graph

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterable
 
 from .. import stores, tracing
-from ..log.reader import Decoder, Row
+from ..log.decoder import Decoder
+from ..log.reader import Row
 from ..products import registry
 from .carry_over import Echoes
 from .dependents import Dependents

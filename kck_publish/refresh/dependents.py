@@ -12,8 +12,9 @@ from typing import Any
 
 from ..exceptions import KeyParameterMismatch
 from ..log import refreshes
+from ..log.decoder import Decoder
 from ..log.keys import product_of
-from ..log.reader import Decoder, Row
+from ..log.reader import Row
 from ..products.depends import All, Change, Depends
 from ..products.domain import Membership
 from ..products.graph import Graph

@@ -11,7 +11,7 @@ from django.db import connection
 
 from kck_publish import Cache, DateTimeParameter, Depends, Primer
 from kck_publish.clock import now
-from kck_publish.log import reader
+from kck_publish.log import decoder
 from kck_publish.ops.explain import explain
 from kck_publish.products import registry
 from kck_publish.testing import assert_fresh, travel
@@ -37,7 +37,7 @@ def naive(settings: Any) -> Iterator[None]:
 def forget() -> None:
     """What follows from the settings, which no process changes while it runs."""
     connection.close()
-    reader._known.clear()  # how columns are read
+    decoder._known.clear()  # how columns are read
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from django.db import connections
 
 from ...capture import local_settings
 from ...conf import settings
-from ...log.reader import COLUMNS, Decoder, Row
+from ...log.decoder import Decoder
+from ...log.reader import COLUMNS, Row
 from ...ops.compare import one_snapshot
 from ...products import registry
 from ...refresh.dependents import Dependents
