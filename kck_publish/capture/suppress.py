@@ -59,6 +59,12 @@ class Block(ContextDecorator):
         await sync_to_async(_lift)()
 
     def __call__(self, function: Any) -> Any:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            # Its call writes nothing yet, and what writes later has no block around it.
+            raise TypeError(
+                f"{type(self).__name__} cannot decorate {function.__qualname__}, a generator: use "
+                "it as a context manager inside, around what writes."
+            )
         if not inspect.iscoroutinefunction(function):
             return super().__call__(function)
 

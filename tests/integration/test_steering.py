@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from contextlib import suppress as suppress_error
 from typing import Any
@@ -273,6 +273,22 @@ def test_a_decorator_without_parentheses(block: Any, expected: set[str]) -> None
         assert written() == expected
     write()
     assert logged() == {"item", "publisher"}
+
+
+def generated() -> Iterator[int]:
+    yield 1
+
+
+async def agenerated() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("block", [suppress(Item), suppress, unsuppress, origin("kafka")])
+@pytest.mark.parametrize("generator", [generated, agenerated])
+def test_a_generator_is_refused(block: Any, generator: Any) -> None:
+    """It writes when nothing of the decorator is in force any more."""
+    with pytest.raises(TypeError, match="as a context manager"):
+        block(generator)
 
 
 # Decorators (fault a)
