@@ -22,6 +22,7 @@ from ..models import FailedKey, History
 from ..ops.explain import explain
 from ..ops.show_value import may_be_shown
 from ..products import encoding, registry
+from ..reading import manual_values
 from ..stores import Address
 from .page import Page
 from .rights import may_operate, may_see_messages, may_see_value
@@ -86,7 +87,7 @@ class ExplainedKeys(Page):
         product = registry.find(key)
         if not may_see_value(request, product):
             raise PermissionDenied
-        fingerprint = product.fingerprint if product else encoding.fingerprint("hand")
+        fingerprint = product.fingerprint if product else manual_values.fingerprint()
         store = stores.current()
         with connections[store.alias].cursor() as cursor:
             entries = store.look(cursor, [Address(key, fingerprint)]).entries

@@ -20,6 +20,7 @@ from ..primers.product import PrimerProduct
 from ..products import encoding, registry
 from ..products.columns import fields_of, has_column
 from ..products.depends import Change, Depends
+from ..products.fingerprints import fingerprint_of
 from ..products.product import Computed, Parameters
 from . import conditions, stored_state
 from .base import Aggregate
@@ -117,7 +118,7 @@ class AggregateProduct(PrimerProduct):
         signatures = {name: aggregate.signature() for name, aggregate in self._aggregates.items()}
         where, mapping = sorted(self._declared.where.items()), sorted(self._source.mapping.items())
         parts = (repr(self._declared.version), repr(signatures), repr(where), repr(mapping))
-        return encoding.fingerprint("aggregate", self.name, *parts)
+        return fingerprint_of("aggregate", self.name, *parts)
 
     @property
     def augmentable(self) -> bool:

@@ -16,7 +16,7 @@ from .. import clock
 from ..log.keys import identify
 from ..postgres import Cursor
 from ..products.graph import Graph
-from ..reading.manual_values import FINGERPRINT
+from ..reading import manual_values
 from ..stores import HAND, READER, Address
 
 # So many rows are looked at for one page, and taken at once by who acts on all.
@@ -181,7 +181,7 @@ def _conditions(
     parameters: dict[str, Any] = {
         "product": match.product,
         "now": clock.now(),
-        "fingerprints": [*graph.fingerprints, FINGERPRINT],
+        "fingerprints": [*graph.fingerprints, manual_values.fingerprint()],
     }
     where, which = [], []
     start = match.text.removesuffix("*")

@@ -11,8 +11,9 @@ from django.db.models import Model
 
 from ..conf import settings
 from ..exceptions import InvalidPrimer, Reprime
-from ..products import encoding, keys
+from ..products import keys
 from ..products.depends import Change, Depends
+from ..products.fingerprints import fingerprint_of
 from ..products.options import OPTIONS, check_options
 from ..products.parameters import Parameter, check_parameters
 from ..products.product import Parameters, Product
@@ -64,7 +65,7 @@ class PrimerProduct(Product):
 
     @cached_property
     def fingerprint(self) -> str:
-        return encoding.fingerprint("primer", self.name, repr(self.sender.version))
+        return fingerprint_of("primer", self.name, repr(self.sender.version))
 
     @cached_property
     def augmentable(self) -> bool:

@@ -16,8 +16,8 @@ from django.db.models import QuerySet
 
 from ..conf import settings
 from ..stores import Address
-from . import encoding
 from .depends import Depends
+from .fingerprints import fingerprint_of
 from .path_rows import with_ways
 from .product import Parameters, Product
 
@@ -64,7 +64,7 @@ class DomainProduct(Product):
 
     @cached_property
     def fingerprint(self) -> str:
-        return encoding.fingerprint("domain", self.name, self.owner.fingerprint)
+        return fingerprint_of("domain", self.name, self.owner.fingerprint)
 
     def sees_rows(self, dependency: Depends) -> bool:
         return False

@@ -10,6 +10,7 @@ from ..aggregates import stored_state
 from ..exceptions import Reprime, Unserializable
 from ..log.change import Change
 from ..products import encoding
+from ..products.fingerprints import fingerprint_of
 from ..products.product import Computed, Parameters
 from .bounded import Bounded, Unmoved, bounded
 from .formed import FormedProduct
@@ -87,7 +88,7 @@ class QuerySetProduct(FormedProduct):
         state: Any = self.bounded and "bounded"
         state = state or (self.kept and (self.kept.kind, self.primer.reserve))
         version = repr((self.sender.version, self.one, self._values.names, state))
-        return encoding.fingerprint("queryset", self.name, version, signature)
+        return fingerprint_of("queryset", self.name, version, signature)
 
     def compute(self, parameters: Parameters) -> Any:
         """The value, from the rows.

@@ -211,7 +211,7 @@ class Cache:
         return product, product.parameters_of(key)
 
     def _address(self, product: Product | None, key: str) -> Address:
-        return Address(key, product.fingerprint if product else manual_values.FINGERPRINT)
+        return Address(key, product.fingerprint if product else manual_values.fingerprint())
 
     def _stored(self, product: Product | None, key: str) -> Stored | None:
         store = stores.current()

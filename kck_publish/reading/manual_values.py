@@ -10,15 +10,18 @@ from django.db import DatabaseError, connections
 from .. import stores
 from ..exceptions import StoreUnreachable
 from ..log.keys import product_of
-from ..products import compute, encoding
+from ..products import compute
+from ..products.fingerprints import fingerprint_of
 from ..stores import Address, Read, Stored
 from .freshness import expired, in_transaction
 from .read import note
 from .read_with_own_writes import Ask
 from .values import value_of
 
-# The fingerprint of values without a product: their format alone.
-FINGERPRINT = encoding.fingerprint("hand")
+
+def fingerprint() -> str:
+    """The fingerprint of values without a product: their format and the kind of store alone."""
+    return fingerprint_of("hand")
 
 
 def values_at(addresses: Sequence[Address], ask: Ask) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from django.db.models.sql import Query
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch
 from ..observed_queries.declarations import Declaration
-from ..products import encoding, keys, registry
+from ..products import keys, registry
 from ..products.depends import Change, Depends
+from ..products.fingerprints import fingerprint_of
 from ..products.parameters import check_parameters
 from ..products.product import Parameters, Product
 from ..products.run_async import finished
@@ -131,7 +132,7 @@ class MethodProduct(Product):
     @functools.cached_property
     def fingerprint(self) -> str:
         signature = str(inspect.signature(self.method.function))
-        return encoding.fingerprint("method", self.name, signature, repr(self.method.version))
+        return fingerprint_of("method", self.name, signature, repr(self.method.version))
 
     def prime_one(self, parameters: Parameters) -> Any:
         values = dict(parameters)

@@ -19,6 +19,7 @@ from django.db.models import Model
 from .. import conf
 from ..products import encoding
 from ..products.depends import Change, Depends
+from ..products.fingerprints import fingerprint_of
 from ..products.product import Computed, Parameters, Product
 from . import embedded, read_rows, read_together
 from .fields import field_parameter, lookup_field
@@ -70,7 +71,7 @@ class RowProduct(Product):
 
     @cached_property
     def fingerprint(self) -> str:
-        return encoding.fingerprint("row", self.model._meta.label_lower, self.codec.description)
+        return fingerprint_of("row", self.model._meta.label_lower, self.codec.description)
 
     @property
     def warm(self) -> bool:

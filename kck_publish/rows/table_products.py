@@ -15,6 +15,7 @@ from django.db.models import Model
 from ..conf import settings
 from ..products import encoding
 from ..products.depends import Change, Depends
+from ..products.fingerprints import fingerprint_of
 from ..products.product import Parameters, Product
 from ..reading.request_memo import Shared
 from . import embedded
@@ -94,7 +95,7 @@ class TableProduct(Product):
 
     @cached_property
     def fingerprint(self) -> str:
-        return encoding.fingerprint("table", self.name, self.codec.description)
+        return fingerprint_of("table", self.name, self.codec.description)
 
     @property
     def warm(self) -> bool:
@@ -137,7 +138,7 @@ class KeysProduct(Product):
 
     @cached_property
     def fingerprint(self) -> str:
-        return encoding.fingerprint("keys", self.name)
+        return fingerprint_of("keys", self.name)
 
     def prime_one(self, parameters: Parameters) -> list[str]:
         return [self.rows.key_of(each) for each in self.rows.members()]

@@ -16,6 +16,7 @@ from ...exceptions import InvalidPrimer
 from ...primers.product import PrimerProduct
 from ...products import encoding
 from ...products.depends import Depends
+from ...products.fingerprints import fingerprint_of
 from ...products.parameters import Parameter
 from ...products.product import Computed, Parameters
 from ...rows.fields import FieldParameter, pk_parameters
@@ -111,7 +112,7 @@ class SerializerProduct(PrimerProduct):
 
     @cached_property
     def fingerprint(self) -> str:
-        return encoding.fingerprint(
+        return fingerprint_of(
             "serializer",
             self.name,
             repr(cast("Any", self.sender).version),
