@@ -3,13 +3,15 @@
 Outside a transaction of the caller's, a value that lives outside the database is written while its
 row is locked, after a row has been committed for it: whoever is killed in between leaves a row that
 the listener looks at. Inside one it is written or removed after the commit; so is what a listener
-writes too, which would wait for the row until then.
+writes too, which would wait for the row until then. What waits for the commit counts already for
+what the same transaction asks next.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.db import connections, transaction
 
@@ -21,6 +23,7 @@ from ..log.snapshot import take
 from ..postgres import Cursor
 from ..products import registry
 from ..stores import Address, Outgoing, Store, Stored, edges
+from . import manual_values
 from .freshness import in_transaction
 
 logger = logging.getLogger("kck_publish")
@@ -46,12 +49,10 @@ def put(entry: Stored, check_version: int | None) -> Stored | None:
         return None
     with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
         if check_version is not None:  # as it is now: nothing is locked
-            there = store.look(cursor, [entry.address]).entries.get(entry.address.key)
-            _check(entry, check_version, None if there is None else there.version)
+            _check(entry, check_version, _version(store, cursor, entry.address))
         if store.transactional:
             entry = entry._replace(version=store.table.next_version(cursor))
-    put = _Put(entry, check_version)
-    transaction.on_commit(put.run, using=store.alias, robust=True)
+    _Put(entry, check_version).wait(store)
     return entry._replace(primed_at=clock.now())
 
 
@@ -97,12 +98,34 @@ def _check(entry: Stored, wanted: int, version: int | None) -> None:
         raise VersionMismatch(entry.address.key, wanted, version)
 
 
-class _Put:
-    """Stores an entry when the caller's transaction has committed."""
+class _AfterCommit:
+    """What is done to some keys when the caller's transaction has committed."""
+
+    version: int | None = None
+
+    def concerns(self, address: Address) -> bool:
+        """Whether it decides what is stored at an address."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Do it."""
+        raise NotImplementedError
+
+    def wait(self, store: Store) -> None:
+        """Have it done after the commit, or never where its savepoint is rolled back."""
+        transaction.on_commit(self.run, using=store.alias, robust=True)
+
+
+class _Put(_AfterCommit):
+    """Stores an entry."""
 
     def __init__(self, entry: Stored, check_version: int | None) -> None:
+        self.version = entry.version
         self._entry = entry
         self._check_version = check_version
+
+    def concerns(self, address: Address) -> bool:
+        return address == self._entry.address
 
     def run(self) -> None:
         """Store it; a version that has moved on meanwhile stays, and the log says so."""
@@ -117,14 +140,55 @@ class _Put:
                 store.tell_near(cursor, [self._entry.address.key])
 
 
+@dataclass(frozen=True)
+class _TakeAway(_AfterCommit):
+    """Removes an entry."""
+
+    address: Address
+
+    def concerns(self, address: Address) -> bool:
+        return address == self.address
+
+    def run(self) -> None:
+        take_all_away([self.address])
+
+
+@dataclass(frozen=True)
+class _Clear(_AfterCommit):
+    """Removes all entries, or all of one product."""
+
+    product: str | None
+
+    def concerns(self, address: Address) -> bool:
+        return self.product is None or product_of(address.key) == self.product
+
+    def run(self) -> None:
+        store = stores.current()
+        with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
+            if self.product is None and store.transactional:
+                store.table.clear(cursor, manual_values.fingerprint(), by_hand=False)
+            else:
+                store.clear(cursor, self.product)
+
+
+def _version(store: Store, cursor: Cursor, address: Address) -> int | None:
+    """The version that is stored; or will be, by what waits for the caller's commit."""
+    for _, act, *_ in reversed(connections[store.alias].run_on_commit):
+        waiting = getattr(act, "__self__", None)
+        if isinstance(waiting, _AfterCommit) and waiting.concerns(address):
+            return waiting.version
+    there = store.look(cursor, [address]).entries.get(address.key)
+    return None if there is None else there.version
+
+
 def take_away(address: Address) -> bool:
     """Remove what is stored there; whether there is something. Raises as ``take_all_away``."""
     store = stores.current()
     if not _is_after_commit(store, address.key):
         return take_all_away([address]) > 0
     with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
-        is_there = bool(store.look(cursor, [address]).entries)
-    transaction.on_commit(lambda: take_all_away([address]), using=store.alias, robust=True)
+        is_there = _version(store, cursor, address) is not None
+    _TakeAway(address).wait(store)
     return is_there
 
 
@@ -151,16 +215,15 @@ def take_all_away(addresses: Sequence[Address]) -> int:
 def clear(product: str | None) -> None:
     """Remove everything that is stored, or all of one product."""
     store = stores.current()
-    if _is_after_commit(store, product):
-        transaction.on_commit(lambda: _clear(product), using=store.alias, robust=True)
-    else:
-        _clear(product)
-
-
-def _clear(product: str | None) -> None:
-    store = stores.current()
-    with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
-        store.clear(cursor, product)
+    if not _is_after_commit(store, product):
+        with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
+            store.clear(cursor, product)
+        return
+    if product is None and store.transactional:
+        # What no primer makes is set at once, so it goes at once: what is set after this stays.
+        with stores.named_errors(store.alias), connections[store.alias].cursor() as cursor:
+            store.table.clear(cursor, manual_values.fingerprint(), by_hand=True)
+    _Clear(product).wait(store)
 
 
 def _tell(cursor: Cursor, keys: Sequence[str]) -> None:

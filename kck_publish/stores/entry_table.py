@@ -97,6 +97,14 @@ class EntryTable:
         """Remove all rows of a shard; those set by hand too, if ``by_hand``."""
         cursor.execute(sql.DROP, [shards, shard, by_hand])
 
+    def clear(self, cursor: Cursor, fingerprint: str, by_hand: bool) -> None:
+        """Remove the values that no primer makes; or, if not ``by_hand``, all others.
+
+        Args:
+            fingerprint: of the values that no primer makes.
+        """
+        cursor.execute(sql.CLEAR_BY_HAND, [fingerprint, by_hand])
+
     def remove_foreign(self, cursor: Cursor, addresses: Sequence[Address]) -> None:
         """Remove what other versions of the code hold of these keys."""
         cursor.execute(sql.REMOVE_FOREIGN, [digests(addresses), *identities(addresses)])

@@ -91,6 +91,7 @@ DROP = """
 DELETE FROM kck_publish_entry WHERE bucket %% %s = %s AND (%s OR by <> 'hand')
 """
 CLEAR = "DELETE FROM kck_publish_entry WHERE %s::text IS NULL OR product = %s"
+CLEAR_BY_HAND = "DELETE FROM kck_publish_entry WHERE (fingerprint = %s) = %s"
 TAKE_SOFT_EXPIRY = """
 UPDATE kck_publish_entry SET soft_expire = NULL
  WHERE soft_expire IS NOT NULL AND digest = %s AND fingerprint = %s
