@@ -33,9 +33,11 @@ class KckPublishConfig(AppConfig):
         from .exceptions import InvalidPrimer
         from .products import registry
         from .reading import watching
+        from .stores import flushed
 
         autodiscover_modules("primers", "followers", "kafka")
         migrate.connect(self, lambda: registry.sources())
+        flushed.connect(self)
         statements.connect()
         log_lines.connect()
         watching.connect(_watch)

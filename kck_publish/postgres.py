@@ -11,6 +11,7 @@ import psycopg
 from django.db import InterfaceError as DjangoInterfaceError
 from django.db import OperationalError as DjangoOperationalError
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 from psycopg.adapt import AdaptersMap
 from psycopg.pq import TransactionStatus
@@ -161,6 +162,11 @@ def autocommitting(alias: str) -> Iterator[None]:
 def is_of_test(block: object) -> bool:
     """Whether an atomic block is the one that Django's TestCase puts around a test."""
     return getattr(block, "_from_testcase", False)
+
+
+def is_in_test(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a connection is in the transaction that Django's TestCase puts around a test."""
+    return connection.in_atomic_block and any(map(is_of_test, connection.atomic_blocks))
 
 
 def is_read_only(error: BaseException) -> bool:

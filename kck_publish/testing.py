@@ -10,6 +10,7 @@ from django.db import connections
 
 from . import clock, stores
 from .conf import settings
+from .exceptions import ConfigurationError
 from .listener.listener import Listener
 from .ops.compare import same
 from .ops.difference import difference
@@ -29,8 +30,14 @@ def drain() -> Outcome:
 
     Raises:
         UndeclaredRead: the first one of the computes, where STRICT is not set.
+        ConfigurationError: in an ``atomic()`` of one's own, with values in a cache.
     """
     connection = connections[settings.DATABASE]
+    if connection.in_atomic_block and not stores.current().transactional:
+        raise ConfigurationError(
+            "drain() inside atomic() would leave in the cache what may be rolled back: call it "
+            "after the block, or test in a TestCase."
+        )
     with refusals() as refused:
         if connection.in_atomic_block:
             outcome = drain_transaction(connection)

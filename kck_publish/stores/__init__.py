@@ -14,10 +14,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from django.conf import settings as django_settings
+from django.db import connections
 
 from ..conf import settings
 from ..conf_defaults import Settings
 from ..exceptions import ConfigurationError
+from ..postgres import is_in_test
 from .cache_store import CacheStore
 from .entry_bytes import new_version
 from .entry_table import named_errors
@@ -62,12 +64,19 @@ __all__ = [
 
 def current() -> Store:
     """The store that ``KCK_PUBLISH["STORE"]`` names."""
-    return _store(settings.STORE, settings.DATABASE)
+    return _of_here(_store(settings.STORE, settings.DATABASE))
 
 
 def of(values: Settings) -> Store:
     """The store that these settings name."""
-    return _store(values.STORE, values.DATABASE)
+    return _of_here(_store(values.STORE, values.DATABASE))
+
+
+def _of_here(store: Store) -> Store:
+    """The table instead of a cache inside a TestCase: a cache is not rolled back with the test."""
+    if store.transactional or not is_in_test(connections[store.alias]):
+        return store
+    return _store("postgres", store.alias)
 
 
 @lru_cache(maxsize=8)

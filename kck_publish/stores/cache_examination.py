@@ -21,6 +21,7 @@ def examine(
     cache: str,
     entries: CacheEntries,
     drop: Callable[[Cursor], None],
+    level: int,
 ) -> bool:
     """See that the values are of this database's past; whether they were begun anew.
 
@@ -29,6 +30,7 @@ def examine(
         cache: the alias of the cache.
         entries: the values in it.
         drop: removes all entries, of whichever state.
+        level: at which the log is told that they were begun anew.
 
     Raises:
         StoreUnreachable: the cache cannot be asked.
@@ -42,7 +44,7 @@ def examine(
             return False
         cursor.execute(generation.LOCK)
         try:
-            return _begin_anew(desk, cursor, cache, entries, drop)
+            return _begin_anew(desk, cursor, cache, entries, drop, level)
         finally:
             cursor.execute(generation.UNLOCK)
 
@@ -53,6 +55,7 @@ def _begin_anew(
     cache: str,
     entries: CacheEntries,
     drop: Callable[[Cursor], None],
+    level: int,
 ) -> bool:
     """Give all values other names, unless another listener just has."""
     now, marker = generation.state(cursor, cache), entries.marker()
@@ -62,7 +65,8 @@ def _begin_anew(
         generation.keep_first(cursor, cache, now.cluster)
         entries.mark(generation.state(cursor, cache).marker(server))
         return False
-    logger.warning(
+    logger.log(
+        level,
         "The values in the cache %r may not be those of this database (%s): it is begun "
         "anew, and everything is primed again.",
         cache,

@@ -23,6 +23,7 @@ The two are written one after the other, and a process may be killed in between:
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -199,9 +200,9 @@ class CacheStore:
             self._entries.delete(chunk)
         self.table.drop(cursor, shard, shards, by_hand)
 
-    def examine(self, desk: psycopg.Connection[Any]) -> bool:
+    def examine(self, desk: psycopg.Connection[Any], level: int = logging.WARNING) -> bool:
         drop = partial(self.drop, shard=0, shards=1, by_hand=True)
-        return examine(desk, self._cache, self._entries, drop)
+        return examine(desk, self._cache, self._entries, drop, level)
 
     def foreign(self) -> Query:
         return generation.foreign(self._cache, self._entries.generation)

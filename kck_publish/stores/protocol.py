@@ -5,6 +5,7 @@ A store never expires a value by itself. The listener writes; readers only ``add
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -112,11 +113,12 @@ class Store(Protocol):
     def fence(self, fence: Fence) -> None:
         """From now on no worker of an earlier epoch may write."""
 
-    def examine(self, desk: psycopg.Connection[Any]) -> bool:
+    def examine(self, desk: psycopg.Connection[Any], level: int = logging.WARNING) -> bool:
         """See that the values are of this database's past, and not of another future of it.
 
         Args:
             desk: the listener's own connection, in autocommit.
+            level: at which the log is told that the store was begun anew.
 
         Returns:
             whether the store was begun anew: nothing of before is there any more.

@@ -6,6 +6,7 @@ session has written.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -139,7 +140,7 @@ class TableStore:
     def fence(self, fence: Fence) -> None:
         pass
 
-    def examine(self, desk: psycopg.Connection[Any]) -> bool:
+    def examine(self, desk: psycopg.Connection[Any], level: int = logging.WARNING) -> bool:
         return False  # values go where their database goes
 
     def foreign(self) -> Query:
