@@ -15,11 +15,11 @@ from django.core.wsgi import get_wsgi_application
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 
-from kck_publish import Cache, ConfigurationError, InvalidPrimer, ProductView, Public
+from kck_publish import Behind, Cache, ConfigurationError, InvalidPrimer, ProductView, Public
 from kck_publish.contrib.live import LiveView
 from kck_publish.products.options import Options, check_options
 from kck_publish.products.rights import allows
-from tests.catalog.fixtures import drain
+from tests.catalog.fixtures import drain, sql
 from tests.catalog.models import Author, Item
 from tests.catalog.primers import AuthorPage, ItemNames, Shelf
 from tests.live.conftest import page, rename
@@ -207,6 +207,20 @@ def test_without_asgi_there_are_no_streams_and_clients_ask_again(authors: list[A
     rename(authors[0], "eve")
     assert client.get(url, headers=headers).status_code == 200
     assert client.get("/watch/?key=shelf/1", headers=headers).status_code == 403
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_what_is_behind_is_told_as_it_is_stored(
+    authors: list[Author], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``when_behind`` concerns readers; a page that asks again would lose what it shows."""
+    monkeypatch.setattr(AuthorPage, "when_behind", "raise")
+    sql("UPDATE kck_publish_entry SET behind = true WHERE key = %s", page(authors[0]))
+    with pytest.raises(Behind):
+        AuthorPage.cached.get(author=authors[0].pk)
+    polled = Client().get(f"/watch/?key={page(authors[0])}", headers={"Accept": "application/json"})
+    (told,) = json.loads(polled.content)
+    assert (told["event"], told["value"]["name"]) == ("value", "ann L")
 
 
 @override_settings(ROOT_URLCONF=__name__)

@@ -37,13 +37,16 @@ def answer(request: HttpRequest, wanted: Wanted, allowed: Set[str]) -> HttpRespo
 
 def _event(wanted: Wanted, key: str) -> Event:
     product, _ = wanted.keys[key]
+    body = None
     try:
         body = bytes_of(product, key, answer_to(product, key))
-    except (ObjectDoesNotExist, MultipleObjectsReturned, NotPrimed, Behind):
+    except (ObjectDoesNotExist, MultipleObjectsReturned, NotPrimed):
         return Event(key, GONE, None)
+    except Behind:
+        pass  # what concerns readers; told is what is stored, as by a stream
     store, address = stores.current(), Address(key, product.fingerprint)
     with connections[store.alias].cursor() as cursor:
         entry = store.look(cursor, [address]).entries.get(key)
     if entry is None or entry.body is None:  # computed for this reader alone
-        return Event(key, VALUE, None, body)
+        return Event(key, GONE if body is None else VALUE, None, body)
     return Event(key, VALUE, entry.row or entry.version, entry.body)
