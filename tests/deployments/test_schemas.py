@@ -17,7 +17,7 @@ from psycopg.sql import SQL, Identifier
 from kck_publish import search_path
 from kck_publish.capture.install import install
 from kck_publish.diagnosis.registry import diagnose
-from kck_publish.following.doorbell import CHANNEL
+from kck_publish.following.ear import CHANNEL
 from kck_publish.listener.listener import Listener
 from kck_publish.products import registry
 from kck_publish.request import GlobalRequest

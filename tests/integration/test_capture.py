@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 import kck_publish.checks  # noqa: F401  (registers them)
 from kck_publish.capture.source import wrote_setting
-from kck_publish.following.doorbell import CHANNEL
+from kck_publish.following.ear import CHANNEL
 from tests.capture_app.capturing import Log, capturing, execute, source
 from tests.capture_app.models import (
     Author,

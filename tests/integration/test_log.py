@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from kck_publish import Cache
-from kck_publish.following.doorbell import CHANNEL
+from kck_publish.following.ear import CHANNEL
 from kck_publish.log.reader import FIRST
 from kck_publish.log.trim import Trimming
 from kck_publish.postgres import connect
