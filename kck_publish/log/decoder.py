@@ -108,12 +108,12 @@ class Decoder:
         connection, table = self._connection, model._meta.db_table
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)} LIMIT 0")
-            types = {column.name: column.type_code for column in cursor.description}
+            columns = {column.name: column for column in cursor.description}
         transformer = Transformer(connection.connection)
         loads: Loads = {}
         for field in model._meta.local_concrete_fields:
-            if field.column in types:
-                loader = transformer.get_loader(types[field.column], Format.TEXT)
+            if (column := columns.get(column_of(field))) is not None:
+                loader = transformer.get_loader(column.type_code, Format.TEXT)
                 expression = field.get_col(table)
                 converters = [
                     *connection.ops.get_db_converters(expression),
@@ -121,7 +121,7 @@ class Decoder:
                 ]
                 loads[column_of(field)] = (
                     field.attname,
-                    loader_of(loader, converters, expression, connection),
+                    loader_of(column, loader, converters, expression, connection),
                 )
         self._loads[model] = loads
         return loads

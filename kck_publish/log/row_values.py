@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import Error as PsycopgError
+from psycopg import postgres
 from psycopg.abc import Loader
 
 from .image import Image
@@ -72,18 +73,48 @@ def _unreadable_image(order: Order, values: Sequence[str | None]) -> Image:
 
 
 def loader_of(
-    loader: Loader, converters: Sequence[Any], expression: Any, connection: BaseDatabaseWrapper
+    column: Any,
+    loader: Loader,
+    converters: Sequence[Any],
+    expression: Any,
+    connection: BaseDatabaseWrapper,
 ) -> Load | None:
-    """How the text of a column is read as Django would; None where it is the value itself."""
-    name = type(loader).__name__
+    """How the text of a column is read as Django would; None where it is the value itself.
+
+    Args:
+        column: as the cursor describes it.
+        loader: psycopg's, for texts of its type.
+        converters: Django's, of the field.
+        expression: what these are given besides.
+        connection: the same.
+    """
+    name, sent = type(loader).__name__, _as_sent(column)
     if not converters and name in _PLAIN:
-        return _PLAIN[name]
+        return _PLAIN[name] or sent
     load = loader.load
 
     def loaded(text: str) -> Any:
-        value = load(text.encode())
+        value = load((text if sent is None else sent(text)).encode())
         for convert in converters:
             value = convert(value, expression, connection)
         return value
 
     return loaded
+
+
+def _as_sent(column: Any) -> Callable[[str], str] | None:
+    """What makes the text that PostgreSQL sends of the one that it has cast; None: they are one.
+
+    The log has what a cast to text gives. That is another text than the type's own of a boolean
+    (psycopg's loader in Python takes "true" for false), of an address, and of a character(n).
+    """
+    if column.type_code == _BOOLEAN:
+        return lambda text: text[0]
+    if column.type_code == _ADDRESS:
+        return lambda text: text.removesuffix("/128" if ":" in text else "/32")
+    if column.type_code == _PADDED and column.display_size:
+        return lambda text: text.ljust(column.display_size)
+    return None
+
+
+_BOOLEAN, _ADDRESS, _PADDED = (postgres.types[name].oid for name in ("bool", "inet", "bpchar"))
