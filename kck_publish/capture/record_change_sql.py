@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import partial
 
 from psycopg import sql
 
@@ -57,6 +58,7 @@ CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
 AS $kck_publish$
 DECLARE
     ignored text;
+    written bigint;
 BEGIN
     IF current_setting('kck_publish.suppress', true) = '*'
        OR strpos(current_setting('kck_publish.suppress', true), {suppressed}) > 0 THEN
@@ -109,14 +111,41 @@ INSERT INTO kck_publish_change (source, op, columns, old, origin)
 UPDATE = sql.SQL("""\
 INSERT INTO kck_publish_change (source, op, columns, old, new, origin)
     SELECT {source},
-           CASE WHEN kck_old.{key} IS NULL THEN 'insert' WHEN kck_new.{key} IS NULL THEN 'delete'
+           CASE WHEN kck_old.{key} IS NULL THEN set_config('kck_publish.moved', 'insert', true)
+                WHEN kck_new.{key} IS NULL THEN set_config('kck_publish.moved', 'delete', true)
                 ELSE 'update' END,
            {columns},
            CASE WHEN kck_old.{key} IS NOT NULL THEN {old} END,
            CASE WHEN kck_new.{key} IS NOT NULL THEN {new} END,
            {origin}
-    FROM kck_old FULL JOIN kck_new ON {same_key}
-    WHERE kck_old.{key} IS NULL OR kck_new.{key} IS NULL OR {changed};""")
+    FROM {old_rows} FULL JOIN {new_rows} ON {same_key}
+    WHERE kck_old.{key} IS NULL OR kck_new.{key} IS NULL OR {changed}{order};""")
+
+# Actions of foreign keys (SET NULL, SET DEFAULT, CASCADE) may change one row several times, and all
+# of that comes as one statement: joined by the key, each old version would meet each new one. So
+# what was written is taken back, and written again with each row's versions in their order. What is
+# wrong has two rows of the log at least, or one of a row whose key has changed. (That setting ends
+# with the function.) So who changes one row is asked nothing.
+UPDATES = sql.SQL("""\
+{joined}
+    GET DIAGNOSTICS written = ROW_COUNT;
+    IF written > 1 OR current_setting('kck_publish.moved', true) <> '' THEN
+        IF EXISTS (SELECT FROM kck_old GROUP BY {keys} HAVING count(*) > 1)
+           OR EXISTS (SELECT FROM kck_new GROUP BY {keys} HAVING count(*) > 1) THEN
+            DELETE FROM kck_publish_change WHERE seq IN (
+                SELECT seq FROM kck_publish_change WHERE xid = pg_current_xact_id()
+                ORDER BY seq DESC LIMIT written);
+            {by_version}
+        END IF;
+    END IF;""")
+
+# A transition table gives its rows in the order in which they were written.
+VERSIONS = sql.SQL("""\
+(SELECT *, row_number() OVER (PARTITION BY {keys} ORDER BY kck_place) AS kck_version
+           FROM (SELECT *, {rows} AS kck_row, row_number() OVER () AS kck_place FROM {rows}) AS its
+         ) AS {rows}""")
+
+WHOLE_ROWS = sql.SQL("kck_old.kck_row *<> kck_new.kck_row")
 
 TRUNCATE = sql.SQL("""\
 INSERT INTO kck_publish_change (source, op, origin)
@@ -151,21 +180,54 @@ def digest(text: str) -> str:
 
 def body(source: Source, op: str) -> sql.Composable:
     """The body of a trigger of the source on ``op``."""
-    columns = source.captured
-    key = source.primary_key
+    if op == "update":
+        return _updates(source)
     unseen = virtual_columns(source)
-    watched = watched_columns(source)
-    return {"insert": INSERT, "update": UPDATE, "delete": DELETE, "truncate": TRUNCATE}[op].format(
+    return {"insert": INSERT, "delete": DELETE, "truncate": TRUNCATE}[op].format(
         source=sql.Literal(source.table),
         origin=ORIGIN,
         if_any=sql.SQL(""),
-        columns=sql.SQL("{}::text[]").format(sql.Literal(list(columns))),
+        columns=_columns(source),
+        old=image("kck_old", source, unseen),
+        new=image("kck_new", source, unseen),
+    )
+
+
+def _updates(source: Source) -> sql.Composable:
+    key, unseen, watched = source.primary_key, virtual_columns(source), watched_columns(source)
+    keys = sql.SQL(", ").join(sql.SQL(quoted(column)) for column in key)
+    same, differ = same_key("kck_old", "kck_new", key), changed("kck_old", "kck_new", watched)
+    update = partial(
+        UPDATE.format,
+        source=sql.Literal(source.table),
+        origin=ORIGIN,
+        columns=_columns(source),
         old=image("kck_old", source, unseen),
         new=image("kck_new", source, unseen),
         key=sql.SQL(quoted(key[0])),
-        same_key=same_key("kck_old", "kck_new", key),
-        changed=changed("kck_old", "kck_new", watched),
     )
+    old, new = (VERSIONS.format(rows=sql.SQL(rows), keys=keys) for rows in ("kck_old", "kck_new"))
+    return UPDATES.format(
+        keys=keys,
+        joined=update(
+            old_rows=sql.SQL("kck_old"),
+            new_rows=sql.SQL("kck_new"),
+            same_key=same,
+            changed=differ,
+            order=sql.SQL(""),
+        ),
+        by_version=update(
+            old_rows=old,
+            new_rows=new,
+            same_key=sql.SQL("{} AND kck_old.kck_version = kck_new.kck_version").format(same),
+            changed=differ if watched is not None else WHOLE_ROWS,
+            order=sql.SQL(" ORDER BY COALESCE(kck_old.kck_version, kck_new.kck_version)"),
+        ),
+    )
+
+
+def _columns(source: Source) -> sql.Composable:
+    return sql.SQL("{}::text[]").format(sql.Literal(list(source.captured)))
 
 
 def either(by_row: sql.Composable, by_statement: sql.Composable) -> sql.Composable:

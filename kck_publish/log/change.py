@@ -25,7 +25,8 @@ class Change:
         new: the same, after.
         origin: what ``origin(...)`` said of the writer, or None.
         xid: the transaction that committed it, for the exactly-once rule.
-        seq: its number in the log; of two changes of one row the later one has the greater number.
+        seq: its number in the log; of two changes of one row the later one has the greater number,
+            unless a row trigger has made it: what a trigger writes is told before what fired it.
         at: when it was written, in the database's time.
         untold: the topics that ``contrib.kafka.suppress`` keeps it from.
     """

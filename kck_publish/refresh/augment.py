@@ -14,6 +14,7 @@ from ..products import time_limit
 from ..products.compute import Batch
 from ..products.product import Computed
 from ..stores import HAND, READER, Stored
+from . import change_order
 from .errors import describe
 from .tasks import Task
 
@@ -44,6 +45,8 @@ class Augment:
         if task.changes is None or not self._exact(entry, stamp, task):
             return None
         changes = [change for change in task.changes if not stamp.sees(change.xid)]
+        if len(changes) > 1 and not change_order.is_sure(changes):
+            return None
         try:
             start = time.perf_counter()
             value = self._amended(entry, task, changes)
