@@ -23,8 +23,8 @@ SELECT to_regclass('kck_publish_change') IS NOT NULL
 """
 
 # One row for each wanted trigger on its table and on each partition of it, however deep. Nothing
-# for a table that does not exist. Foreign tables cannot have such triggers, and of row triggers
-# only the partitions' own count. A subscription names the table, or partitions of it.
+# for a table that does not exist. Of row triggers only the partitions' own count. A subscription
+# names the table, or partitions of it. Views and foreign tables cannot have such triggers.
 FIND = """
 WITH RECURSIVE
 wanted (source, trigger, relation, columns) AS (
@@ -58,7 +58,7 @@ LEFT JOIN pg_trigger ON tgrelid = relid AND tgname = wanted.trigger
 CROSS JOIN LATERAL (
     SELECT subscribed.source IS NOT NULL AND wanted.trigger NOT LIKE 'kck_publish_truncate_%%'
 ) AS its (by_row)
-WHERE relkind <> 'f' AND NOT (relkind = 'p' AND by_row AND pg_trigger.oid IS NULL)
+WHERE NOT (relkind = 'p' AND by_row AND pg_trigger.oid IS NULL)
 ORDER BY wanted.source, relid <> root, relid::regclass::text, wanted.trigger
 """
 
@@ -112,7 +112,7 @@ class Found:
         table: the source's table, as Django names it.
         trigger: the trigger's name.
         relation: the table it is on, as PostgreSQL shows it.
-        is_table: False for a view, which cannot be captured.
+        is_table: False for a view or a foreign table, which cannot be captured.
         hash: the trigger's comment; "" when it has none, None when there is no trigger.
         fires: as PostgreSQL's tgenabled: "A" always, "O" and "R" for some sessions, "D" never.
         missing_columns: the columns that the source names and the table does not have, or has as

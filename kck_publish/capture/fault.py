@@ -43,6 +43,11 @@ _NO_COLUMN = (
     "has seen to it. Give the model the columns that the table has, and run `manage.py migrate`."
 )
 
+_NO_TABLE = (
+    "its changes are not captured, and `migrate` cannot help. Depend on the tables under it, or "
+    "set `refresh_every` for what is read of it."
+)
+
 _NO_ROW_TRIGGER = (
     "the changes that a subscription applies are not captured, as they fire row triggers alone. A "
     "running listener sees to it within POLL_INTERVAL; `manage.py migrate` does at once."
@@ -61,7 +66,7 @@ def fault_of(found: catalog.Found, hash: str) -> Fault | None:
         return Fault(found.relation, found.trigger, problem, why, cure)
 
     if not found.is_table:
-        return fault("missing", "this is no table, and only tables can be captured")
+        return fault("missing", "this is no table, and only tables can be captured", _NO_TABLE)
     if found.hash is None:
         return fault("missing")
     if not found.enabled:

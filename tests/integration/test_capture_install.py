@@ -259,6 +259,15 @@ def test_a_missing_table_or_column_and_a_view(log: type[Log]) -> None:
             assert "only tables can be captured" in str(
                 install.faults("default", registry.sources())[0]
             )
+            execute(
+                "DROP VIEW ghost; CREATE FOREIGN DATA WRAPPER far; "
+                "CREATE SERVER far FOREIGN DATA WRAPPER far"
+            )
+            execute("CREATE FOREIGN TABLE ghost (id int, gone int) SERVER far")
+            assert install.install("default", registry.sources()) == []
+            faults = list(map(str, install.faults("default", registry.sources())))
+            assert len(faults) == 4
+            assert all("`migrate` cannot help" in fault for fault in faults)
     finally:
         del apps.all_models["capture_app"]["ghost"]
         apps.clear_cache()
