@@ -146,12 +146,35 @@ def test_what_no_trigger_saw_is_announced(books: None, how: str, looks: Callable
     assert Log.ops() == []
 
 
+# A type of a column, and what makes it of the title.
+MADE_OF_MOOD = {
+    "enum": ("SELECT", "mood", "title::mood"),
+    "array": ("SELECT", "mood[]", "ARRAY[title::mood]"),
+    "domain": ("CREATE DOMAIN outer_type AS mood", "outer_type", "title::mood"),
+    "composite": (
+        "CREATE DOMAIN moods AS mood[]; CREATE TYPE outer_type AS (n int, m moods)",
+        "outer_type",
+        "ROW(1, ARRAY[title::mood])::outer_type",
+    ),
+    "range": (
+        "CREATE TYPE outer_type AS RANGE (subtype = mood)",
+        "outer_type",
+        "outer_type(title::mood, NULL)",
+    ),
+}
+
+
+@pytest.mark.parametrize("made_of", MADE_OF_MOOD.values(), ids=MADE_OF_MOOD)
 @pytest.mark.parametrize("looks", [listener_looks, migrate_ends])
-def test_a_label_of_an_enum_is_renamed(looks: Callable[[], None]) -> None:
+def test_a_label_of_an_enum_is_renamed(
+    looks: Callable[[], None], made_of: tuple[str, str, str]
+) -> None:
     """No row is rewritten, and each says something else (B7); a new label changes none."""
+    make, kind, value = made_of
     a_book()
     execute("CREATE TYPE mood AS ENUM ('One', 'Two')")
-    execute(trigger("ALTER COLUMN title TYPE mood USING title::mood"))
+    execute(make)
+    execute(trigger(f"ALTER COLUMN title TYPE {kind} USING {value}"))
     execute(STARTED)
     with capturing(BOOK):
         looks()
