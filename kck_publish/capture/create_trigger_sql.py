@@ -55,7 +55,8 @@ IF {by_row} AND is_partitioned THEN
             CONTINUE;
         END IF;
         EXECUTE {create} || relation || CASE WHEN {by_row} THEN ' FOR EACH ROW'
-            ELSE {for_each_statement} END || {execute};
+            ELSE {for_each_statement} END || {execute}
+            || CASE WHEN is_partitioned THEN '(''partitioned'')' ELSE '()' END;
         """)
 
 
@@ -78,7 +79,7 @@ def attach_sql(table: str, op: str, comment: str) -> str:
         drop=sql.Literal(f"DROP TRIGGER IF EXISTS {name} ON "),
         create=sql.Literal(f"CREATE OR REPLACE TRIGGER {name} AFTER {op.upper()} ON "),
         for_each_statement=sql.Literal(f" {TRANSITIONS[op]} FOR EACH STATEMENT"),
-        execute=sql.Literal(f" EXECUTE FUNCTION {name}()"),
+        execute=sql.Literal(f" EXECUTE FUNCTION {name}"),
     )
     commands = (
         ("ALTER TABLE ", f" ENABLE ALWAYS TRIGGER {name}"),

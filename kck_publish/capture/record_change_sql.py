@@ -59,6 +59,7 @@ AS $kck_publish$
 DECLARE
     ignored text;
     written bigint;
+    said text;
 BEGIN
     IF current_setting('kck_publish.suppress', true) = '*'
        OR strpos(current_setting('kck_publish.suppress', true), {suppressed}) > 0 THEN
@@ -126,6 +127,9 @@ INSERT INTO kck_publish_change (source, op, columns, old, new, origin)
 # what was written is taken back, and written again with each row's versions in their order. What is
 # wrong has two rows of the log at least, or one of a row whose key has changed. (That setting ends
 # with the function.) So who changes one row is asked nothing.
+#
+# A row that MERGE moves to another partition is in no transition table of a trigger that fires. So
+# a MERGE that updates a partitioned table (whose triggers have an argument) announces all of it.
 UPDATES = sql.SQL("""\
 {joined}
     GET DIAGNOSTICS written = ROW_COUNT;
@@ -136,6 +140,12 @@ UPDATES = sql.SQL("""\
                 SELECT seq FROM kck_publish_change WHERE xid = pg_current_xact_id()
                 ORDER BY seq DESC LIMIT written);
             {by_version}
+        END IF;
+    END IF;
+    IF TG_NARGS > 0 THEN
+        GET DIAGNOSTICS said = PG_CONTEXT;
+        IF concat(current_query(), said) ~* '\\mmerge\\s+into\\M' THEN
+            {whole}
         END IF;
     END IF;""")
 
@@ -223,6 +233,7 @@ def _updates(source: Source) -> sql.Composable:
             changed=differ if watched is not None else WHOLE_ROWS,
             order=sql.SQL(" ORDER BY COALESCE(kck_old.kck_version, kck_new.kck_version)"),
         ),
+        whole=TRUNCATE.format(source=sql.Literal(source.table), origin=ORIGIN, if_any=sql.SQL("")),
     )
 
 

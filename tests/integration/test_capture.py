@@ -304,6 +304,35 @@ def test_partitions_and_rows_that_move_between_them(db: None) -> None:
         assert log.ops("capture_app_reading") == ["truncate"]
 
 
+MOVE = """
+MERGE INTO capture_app_reading r USING (VALUES (1), (2)) v (id) ON r.id = v.id
+WHEN MATCHED AND r.id = 1 THEN UPDATE SET day = 11 WHEN MATCHED THEN UPDATE SET value = 9
+"""
+
+
+@pytest.mark.parametrize("how", ["statement", "function", "block"])
+def test_a_row_that_merge_moves_to_another_partition(db: None, how: str) -> None:
+    """PostgreSQL gives it to no transition table of a trigger that fires."""
+    execute(
+        "CREATE TABLE capture_app_reading (day int, id int, value int, PRIMARY KEY (day, id))"
+        " PARTITION BY RANGE (day);"
+        "CREATE TABLE r1 PARTITION OF capture_app_reading FOR VALUES FROM (0) TO (10);"
+        "CREATE TABLE r2 PARTITION OF capture_app_reading FOR VALUES FROM (10) TO (20)"
+    )
+    block = f"$$ BEGIN {MOVE}; END $$"
+    execute(f"CREATE FUNCTION move() RETURNS void LANGUAGE plpgsql AS {block}")
+    moves = {"statement": MOVE, "function": "SELECT move()", "block": f"DO {block}"}
+    with capturing(source(Reading, "value")) as log:
+        execute("INSERT INTO capture_app_reading VALUES (1, 1, 1), (2, 2, 2)")
+        log.clear()
+        execute(moves[how])
+        assert log.ops() == ["update", "truncate"]
+        execute("UPDATE capture_app_reading SET value = 5 /* merge */")
+        assert log.ops() == ["update", "update"]
+        execute("MERGE INTO r1 USING (VALUES (2)) v (n) ON id = n WHEN MATCHED THEN DELETE")
+        assert log.ops() == ["delete"]
+
+
 def test_nothing_is_logged_when_nothing_that_is_watched_changed(log: type[Log], book: Book) -> None:
     Book.objects.update(pages=F("pages") + 1)
     Book.objects.update(title=F("title"))
