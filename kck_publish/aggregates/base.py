@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
-from django.db.models import Model
+from django.db.models import Field, Model
 
 from ..public_names import public_in
 from . import conditions
@@ -49,6 +49,11 @@ class Aggregate:
 
     def prepare(self, model: type[Model]) -> None:
         """Find the columns, and refuse those that it cannot be exact about."""
+
+    @property
+    def compares(self) -> Iterable[Field[Any, Any]]:
+        """The columns of which it takes Python's word for what is equal, or less."""
+        return self.where.compares
 
     def empty(self) -> Any:
         """The state without any row."""
@@ -107,6 +112,10 @@ class OfColumn(Aggregate):
     def prepare(self, model: type[Model]) -> None:
         self.column = Column(model, self._name)
 
+    @property
+    def compares(self) -> Iterable[Field[Any, Any]]:
+        return [*super().compares, self.column.field]
+
 
 class Tallied(OfColumn):
     """An aggregate that is made of the values of one column and how often each comes."""
@@ -128,6 +137,10 @@ class Listed(Aggregate):
     columns: list[str]
     terms: list[Any]
     held: int | None
+
+    @property
+    def compares(self) -> Iterable[Field[Any, Any]]:
+        return [*super().compares, *(term.column.field for term in self.terms)]
 
     def listing(self, rows: Sequence[Sequence[Any]]) -> Any:
         """The state of the group's first rows: one more than are held, if there are so many."""

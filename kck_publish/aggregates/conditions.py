@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Model, Q
+from django.db.models import Field, Model, Q
 from django.utils import timezone
 
 from ..exceptions import InvalidPrimer
@@ -33,12 +33,16 @@ _ORDER = ("gt", "gte", "lt", "lte")
 class Where:
     """Conditions on a row.
 
+    Attributes:
+        compares: the columns that they are on.
+
     Raises:
         InvalidPrimer: for a condition that SQL and Python could see differently.
     """
 
     def __init__(self, model: type[Model], conditions: Mapping[str, Any]) -> None:
         self._tests: list[tuple[str, str, Any]] = []
+        self.compares: list[Field[Any, Any]] = []
         for lookup, value in conditions.items():
             name, test = split(lookup)
             if _is_unknown(model, lookup):
@@ -47,6 +51,7 @@ class Where:
             _check(column, test, value, lookup)
             value = list(value) if test == "in" else value
             self._tests.append((column.attname, test, value))
+            self.compares.append(column.field)
         self.q = Q(**{f"{attname}__{test}": value for attname, test, value in self._tests})
 
     def holds(self, image: Mapping[str, Any]) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Model
+from django.db.models import Field, Model
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch, Reprime
 from ..primers.product import PrimerProduct
@@ -123,6 +124,11 @@ class AggregateProduct(PrimerProduct):
     @property
     def augmentable(self) -> bool:
         return True
+
+    @property
+    def compares(self) -> Iterable[Field[Any, Any]]:
+        aggregates = self.plan.aggregates.values()
+        return [*self.plan.where.compares, *chain(*(each.compares for each in aggregates))]
 
     # Computing
 

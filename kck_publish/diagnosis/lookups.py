@@ -10,6 +10,7 @@ from django.db.models import Model
 from ..capture.row_sql import quoted
 from ..capture.source import column_of
 from ..products import registry
+from ..products.equality import inexact
 from .registry import Asks, Problem, diagnosis
 
 _INEXACT = """
@@ -26,7 +27,7 @@ SELECT a.attname, coalesce(c.collname, t.typname)
 
 @diagnosis("lookup columns", Asks.DATABASE)
 def inexact_columns(alias: str) -> Iterator[Problem]:
-    """A lookup by a column in which different texts are equal."""
+    """A lookup by, or a condition on, a column in which different texts are equal."""
     for model, names in _looked_up().items():
         with connections[alias].cursor() as cursor:
             cursor.execute(_INEXACT, [quoted(model._meta.db_table), sorted(names)])
@@ -34,10 +35,10 @@ def inexact_columns(alias: str) -> Iterator[Problem]:
         for column, why in rows:
             yield Problem(
                 "E026",
-                f"A product is looked up by {model._meta.db_table}.{column}, in which texts that "
-                f"differ are equal ({why}), while its field does not say so: rows are not rows.",
-                "Leave it out of cached_by, cached_lists and Depends(...), or give the column a "
-                "deterministic collation and the type text.",
+                f"A product is looked up by, or compares, {model._meta.db_table}.{column}, in "
+                f"which texts that differ are equal ({why}), while its field does not say so.",
+                "Leave it out of cached_by, cached_lists and Depends(...), and of conditions, or "
+                "give the column a deterministic collation and the type text.",
                 model,
             )
 
@@ -47,5 +48,9 @@ def _looked_up() -> dict[type[Model], set[str]]:
     for model, dependents in registry.graph().by_model.items():
         for _, dependency in dependents:
             for field in dependency.found_by if dependency.on is model else ():
+                found.setdefault(field.model, set()).add(column_of(field))
+    for product in registry.graph().products.values():
+        for field in product.compares:
+            if inexact(field) is None:  # else it knows, and does not compare them
                 found.setdefault(field.model, set()).add(column_of(field))
     return found

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
-from django.db.models import Model
+from django.db.models import Field, Model
 
 from ..observed_queries.declarations import Declaration
 from ..stores import Read
@@ -112,6 +112,11 @@ class Product(Options):
     def may_read(self) -> Iterable[Depends]:
         """The dependencies that name the tables which its compute may read."""
         return self.depends_on
+
+    @property
+    def compares(self) -> Iterable[Field[Any, Any]]:
+        """The columns whose values its amending compares in the place of the database."""
+        return ()
 
     def sees_rows(self, dependency: Depends) -> bool:
         """Whether the product's code is shown the rows themselves, so that all is captured."""

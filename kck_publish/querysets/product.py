@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any
+
+from django.db.models import Field
 
 from ..aggregates import stored_state
 from ..exceptions import Reprime, Unserializable
@@ -77,6 +80,10 @@ class QuerySetProduct(FormedProduct):
     def why_primed(self) -> str:
         behind = " (rows behind its slice change nothing)" if self.bounded else ""
         return self._kept[1] and f"{self._kept[1]}{behind}"
+
+    @property
+    def compares(self) -> Iterable[Field[Any, Any]]:
+        return chain(*(form.compares for form in self.forms))
 
     @property
     def augmentable(self) -> bool:
