@@ -46,9 +46,13 @@ class Gathering:
         return rows.filter(self._where.q).order_by()
 
     def members(self) -> Iterable[Parameters]:
-        """The parameters of every key that has a row."""
+        """The parameters of every key that has a row; a row with NULL is of no key."""
         rows = self.rows().values_list(*self._columns).distinct() if self._columns else [()]
-        return (dict(zip(self._mapping, values, strict=True)) for values in rows)
+        return (
+            dict(zip(self._mapping, values, strict=True))
+            for values in rows
+            if all(value is not None for value in values)
+        )
 
     def states(
         self, aggregates: Sequence[Aggregate], wanted: Sequence[Parameters]

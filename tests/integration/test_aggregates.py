@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ObjectDoesNotExist
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -135,6 +136,15 @@ def test_many_keys_take_as_many_queries_as_one() -> None:
         SampleLists().compute_many([{"group": 1}, {"group": None}, {"group": 3}])
     assert len(queries) == 5  # the count, and a list each
     assert sorted(one["group"] for one in SampleTallies().domain()) == [1, 2, 3]
+
+
+def test_a_row_with_null_is_of_no_key() -> None:
+    """Its key could not be named, and the whole domain could not be primed for it."""
+    sample(group=1)
+    sample(group=None)
+    assert [one["group"] for one in SampleTallies().domain()] == [1]
+    call_command("kck_prime", SampleTallies.key)
+    assert cache.is_set(cache.build_key(SampleTallies.key, group=1))
 
 
 def test_only_the_columns_read_are_captured() -> None:
