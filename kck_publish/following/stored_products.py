@@ -25,6 +25,7 @@ from ..log.keys import product_of
 from ..postgres import Cursor
 from ..products import registry
 from ..public_names import public_in
+from ..reading import manual_values
 from ..stores import Address, Stored
 from ..stores.near import journal
 from .loop import CLOSE_POLL
@@ -163,7 +164,8 @@ def as_stored(cursor: Cursor, keys: Sequence[str]) -> list[StoredProduct]:
     entries = store.look(cursor, addresses).entries
     # A reader's row may be there before its value is, in a store outside.
     missing = [address for address in addresses if address.key not in entries]
-    entries |= store.meanwhile(cursor, missing) if missing else {}
+    if missing and store.meanwhile(cursor, missing):
+        entries |= store.look(cursor, missing).entries  # with the versions of their rows
     return [as_product(address, entries.get(address.key)) for address in addresses]
 
 
@@ -181,4 +183,4 @@ def as_product(address: Address, entry: Stored | None) -> StoredProduct:
 def address_of(key: str) -> Address:
     """The address of a key's value for this code."""
     product = registry.find(key)
-    return Address(key, product.fingerprint if product else "")
+    return Address(key, product.fingerprint if product else manual_values.fingerprint())

@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from kck_publish import Cache, Follower, StoredProduct, VersionMismatch, stores
 from kck_publish.capture import own_request_writes
 from kck_publish.exceptions import Fenced, StoreUnreachable
+from kck_publish.following.stored_products import as_stored
 from kck_publish.listener import shard, shard_batch
 from kck_publish.listener.listener import Listener
 from kck_publish.log.snapshot import take
@@ -719,6 +720,36 @@ def test_a_follower_is_handed_what_is_written_and_removed(
     finally:
         follower.stop()
         running.result()
+
+
+def test_a_follower_is_told_the_version_of_a_row_whose_value_comes_later(
+    bare: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The value's own is a random number: no later one of the key would be greater."""
+    store = stores.current()
+    address = Address("item_total/1", registry.get("item_total").fingerprint)
+    meanwhile = type(store).meanwhile
+    with connection.cursor() as cursor:
+        announced = store.add(cursor, [Stored(address, b"{}", None, take(cursor), READER)])
+
+        def wait(*asked: Any) -> dict[str, Stored]:
+            store.deliver(announced)
+            return meanwhile(*asked)
+
+        monkeypatch.setattr(type(store), "meanwhile", wait)
+        (told,) = as_stored(cursor, [address.key])
+    ((version,),) = sql("SELECT version FROM kck_publish_entry WHERE key = %s", address.key)
+    assert (told.version, told.value) == (version, b"{}")
+
+
+def test_a_follower_is_handed_what_is_set_by_hand(backend: Backend) -> None:
+    cache.set("by/hand", [1])
+    with connection.cursor() as cursor:
+        (told,) = as_stored(cursor, ["by/hand"])
+        assert told.value == b"[1]"
+        cache.unset("by/hand")
+        (told,) = as_stored(cursor, ["by/hand"])
+        assert (told.value, told.version) == (None, None)
 
 
 @dropping

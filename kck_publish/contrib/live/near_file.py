@@ -109,9 +109,7 @@ class NearWatch:
             self._hold(key)
 
     def _hold(self, key: str) -> None:
-        address = address_of(key)
-        if address.fingerprint:
-            self._near.ask(*address)
+        self._near.ask(*address_of(key))
 
     def _is_due(self, key: str, at: float) -> bool:
         """Whether the file, true as of this moment, has what somebody waits for."""
