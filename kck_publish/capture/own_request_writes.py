@@ -189,8 +189,11 @@ class OwnWrites:
     def _replace_lost(self, alias: str, ended: bool = False) -> None:
         """A transaction that begins now stands for all of a session that cannot be asked any more.
 
+        Another thread's cannot be asked. What it writes in a transaction that goes on is committed
+        later, so as long as it is not idle a later one will have to stand for it.
+
         Args:
-            ended: whether the sessions of other threads cannot be asked either.
+            ended: whether no other thread goes on.
         """
         here, current = threading.get_ident(), connections[alias].connection
         mine = {
@@ -198,16 +201,23 @@ class OwnWrites:
             for key, one in self._sessions.items()
             if own_session_writes.alias_of(one.raw) == alias
         }
-        lost = {
-            key
-            for key, one in mine.items()
-            if one.raw.closed or (one.raw is not current and (ended or one.thread == here))
+        unasked = {
+            key: one for key, one in mine.items() if one.raw.closed or one.raw is not current
         }
-        self._sessions = {key: one for key, one in mine.items() if key not in lost}
-        if lost:
+        self._sessions = {
+            key: one
+            for key, one in mine.items()
+            if key not in unasked or not (ended or one.thread == here or _has_ended(one.raw))
+        }
+        if unasked:
             with connections[alias].cursor() as cursor:
                 cursor.execute(_LATER)
                 self._lost = [cursor.fetchone()[0]]
+
+
+def _has_ended(raw: Any) -> bool:
+    """Whether a session of psycopg's is in no transaction."""
+    return bool(raw.closed or raw.info.transaction_status == TransactionStatus.IDLE)
 
 
 _current: ContextVar[OwnWrites | None] = ContextVar("kck_publish_own_writes", default=None)

@@ -71,8 +71,20 @@ def in_a_thread(amount: int) -> None:
     Tag.objects.create(name="of another session")
 
 
+def in_a_thread_that_stays(amount: int) -> None:
+    """Of a pool, such as ``asyncio.to_thread`` uses."""
+    total()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(copy_context().run, write, amount).result()
+        try:
+            assert total() == amount
+        finally:
+            pool.submit(connections.close_all).result()
+
+
 HOW: dict[str, Callable[[int], None]] = {
-    one.__name__: one for one in (write, rolled_back, and_close, in_a_thread)
+    one.__name__: one
+    for one in (write, rolled_back, and_close, in_a_thread, in_a_thread_that_stays)
 }
 
 
@@ -247,7 +259,7 @@ def test_a_token_of_a_transaction_that_never_commits_does_not_last(busy: bool) -
     assert not tokens(client)
 
 
-@pytest.mark.parametrize("how", ["and_close", "in_a_thread"])
+@pytest.mark.parametrize("how", ["and_close", "in_a_thread", "in_a_thread_that_stays"])
 def test_a_session_that_cannot_be_asked_any_more(how: str) -> None:
     client = Client()
     post(client, 8, how)
