@@ -116,7 +116,7 @@ class _Turn:
     def join(cls, loop: asyncio.AbstractEventLoop, wanted: _Wanted) -> None:
         """Take part in a turn that has not begun to load, or begin one."""
         context, waiting = copy_context(), _waiting.setdefault(loop, [])
-        turn = next((other for other in waiting if other._context == context), None)
+        turn = next((other for other in waiting if _is_same(other._context, context)), None)
         if turn is None:
             turn = cls(loop, context)
             waiting.append(turn)
@@ -145,6 +145,14 @@ class _Turn:
         finally:
             for one in wanted:
                 one.settle()
+
+
+def _is_same(one: Context, other: Context) -> bool:
+    """Whether two contexts hold the same objects; equal ones may be two, or not comparable."""
+    nothing = object()
+    return len(one) == len(other) and all(
+        other.get(variable, nothing) is value for variable, value in one.items()
+    )
 
 
 def _load(wanted: Sequence[_Wanted]) -> list[str]:

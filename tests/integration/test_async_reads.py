@@ -84,6 +84,27 @@ def test_each_reader_has_its_own_object(authors: list[Author]) -> None:
     assert first is not second
 
 
+def test_what_contexts_hold_is_not_compared(authors: list[Author]) -> None:
+    """Arrays, and the frames made of them, raise; an empty list is equal to every other."""
+
+    class Array:
+        def __eq__(self, other: object) -> bool:
+            raise ValueError("the truth value of an array is ambiguous")
+
+        __hash__ = None  # type: ignore[assignment]
+
+    held: ContextVar[Any] = ContextVar("held")
+
+    async def own(author: Author) -> Author:
+        held.set(Array())
+        return await Author.cached.aget(pk=author.pk)
+
+    async def read() -> list[Author]:
+        return list(await asyncio.gather(*map(own, authors)))
+
+    assert async_to_sync(read)() == authors
+
+
 def test_what_fails_for_one_reader_harms_no_other(
     authors: list[Author], monkeypatch: pytest.MonkeyPatch
 ) -> None:
