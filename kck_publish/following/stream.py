@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -72,9 +73,14 @@ class Stream:
         self._moved = time.monotonic()
 
     def pass_over(self, until: str) -> None:
-        """There was nothing up to here: written down now and then, as a sign of life."""
+        """There was nothing up to here: written down now and then, as a sign of life.
+
+        What nobody wanted is not found later, by who has come to want it since.
+        """
         if time.monotonic() - self._moved > BEAT:
             self.move(until)
+        else:
+            self.place = replace(self.place, done=until)
 
     def _open(self) -> Place:
         with self.desk.cursor() as cursor:

@@ -26,8 +26,10 @@ from kck_publish import (
 )
 from kck_publish.capture.install import install
 from kck_publish.exceptions import Forgotten
+from kck_publish.following.stored_products import StoredStream
 from kck_publish.listener.maintenance.forget import Forgetting
 from kck_publish.log.trim import Trimming
+from kck_publish.postgres import connect
 from kck_publish.products import registry
 from kck_publish.status import status
 from tests.catalog.fixtures import Session, another_session, drain, sql
@@ -321,6 +323,28 @@ def test_products_come_as_they_are_stored(wait_until: Any) -> None:
         wait_until(lambda: follower.last and follower.last.value == b'{"count":1,"amount":6}')
         assert consumers() == [("products", "stored")]
     assert {one.key for one in follower.batches} == {"item_total/1"}
+
+
+def test_what_nobody_wanted_is_passed_over() -> None:
+    """A hub that is asked for a key would find its old writes, and say that nobody had rung."""
+    seen: list[str] = []
+    wanted: list[str] = []
+    with connect("default") as desk:
+        stream = StoredStream(
+            desk,
+            "passing",
+            lambda reason: None,
+            lambda batch: seen.extend(one.key for one in batch),
+            wanted,
+        )
+        assert total() == {"count": 0, "amount": 0}
+        assert not stream.look()
+        wanted.append("item_total")
+        assert not stream.look()
+        cache.refresh("item_total/1", queued=False)
+        cache.unset("item_total/1")
+        assert stream.look()
+    assert seen == ["item_total/1"]
 
 
 def test_what_a_reader_adds_comes_too(wait_until: Any) -> None:
