@@ -72,8 +72,19 @@ class FormedProduct(PrimerProduct):
 
     @cached_property
     def forms(self) -> Sequence[Form]:
-        """The forms that the query has: with parameters that are None, or not."""
-        return list(forms(self.name, self.parameters, self.primer.queryset))
+        """The forms that the query has: with parameters that are None, or not.
+
+        Raises:
+            InvalidPrimer: it cannot be followed, or the first row is asked of what has no rows.
+        """
+        found = list(forms(self.name, self.parameters, self.primer.queryset))
+        answer = found[0].run.answer
+        if self.one and not isinstance(answer, QuerySet | list):
+            raise InvalidPrimer(
+                f"{self.name}: one = True gives the first of the rows, and queryset() gives "
+                f"{type(answer).__name__}: leave `one` out, or return the queryset."
+            )
+        return found
 
     @cached_property
     def forms_known(self) -> KnownForms:

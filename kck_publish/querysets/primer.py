@@ -44,6 +44,13 @@ class QuerySetPrimer(Primer):
     def _announce(cls) -> None:
         if cls.queryset is QuerySetPrimer.queryset:
             raise InvalidPrimer(f"{cls.key}: write queryset(self, ...).")
+        declared: Any = cls
+        if not isinstance(declared.one, bool):
+            raise InvalidPrimer(f"{cls.key}: one is True or False, not {declared.one!r}.")
+        if cls.reserve is not None and (type(cls.reserve) is not int or cls.reserve < 0):
+            raise InvalidPrimer(
+                f"{cls.key}: reserve is a number of rows from 0 on, or None, not {cls.reserve!r}."
+            )
         cls._register(QuerySetProduct(cls()))
 
     @unwritten

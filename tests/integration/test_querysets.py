@@ -184,6 +184,25 @@ def test_what_cannot_be_followed_is_refused(queryset: Callable[..., Any], why: s
         registry.graph()
 
 
+@pytest.mark.parametrize(
+    ("queryset", "options", "why"),
+    [
+        (lambda a: S.filter(ware=a)[:2], {"reserve": -1}, "from 0 on"),
+        (lambda a: S.filter(ware=a)[:2], {"reserve": "3"}, "from 0 on"),
+        (lambda a: S.filter(ware=a)[:2], {"reserve": True}, "from 0 on"),
+        (lambda a: S.filter(ware=a), {"one": "yes"}, "True or False"),
+        (lambda a: S.filter(ware=a).count(), {"one": True}, "gives int: leave"),
+        (lambda a: S.filter(ware=a).first(), {"one": True}, "leave `one` out"),
+    ],
+)
+def test_options_that_would_give_other_rows_are_refused(
+    queryset: Callable[..., Any], options: dict[str, Any], why: str
+) -> None:
+    """A reserve below nothing takes rows from the slice itself."""
+    with pytest.raises(InvalidPrimer, match=why), product(queryset, **options):
+        registry.graph()
+
+
 def test_a_query_of_another_form_is_refused_when_it_comes() -> None:
     def rows(a: int) -> Any:
         found = S.filter(ware=a).prefetch_related("ware__labels")
