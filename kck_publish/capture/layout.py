@@ -11,6 +11,7 @@ so all of the source is announced:
   or is made of it (arrays, domains, ranges, composites)
 - a trigger was disabled, enabled, dropped or made anew
 - a partition with rows has come, or one has gone
+- the server has crashed, and a table is unlogged
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from .locks import alone
 from .source import Source
 
 # By source: of each table of its tree the file and the triggers, whose xmin changes when they do;
+# of an unlogged table, which a crash empties, when the server's statistics began, as they do then;
 # of each column its number and its type, and the expression that generates it; the labels of all
 # enums that the columns are made of, which are types of somebody's (from number 16384 on).
 _LOOK = """
@@ -39,7 +41,11 @@ WITH RECURSIVE tree (source, root, relid) AS (
     SELECT source, root, inhrelid FROM tree
     JOIN pg_inherits ON inhparent = relid AND NOT inhdetachpending
 ), found AS (
-    SELECT source, root, jsonb_object_agg(relid, jsonb_build_array(relfilenode, triggers)) AS tables
+    SELECT source, root, jsonb_object_agg(
+        relid, jsonb_build_array(relfilenode, triggers) || CASE relpersistence
+            WHEN 'u' THEN (SELECT jsonb_build_array(extract(epoch FROM stats_reset))
+                           FROM pg_stat_bgwriter)
+            ELSE '[]' END) AS tables
     FROM tree JOIN pg_class ON pg_class.oid = relid
     CROSS JOIN LATERAL (
         SELECT string_agg(concat(tgname, '=', pg_trigger.xmin), ' ' ORDER BY tgname)
