@@ -136,7 +136,7 @@ UPDATES = sql.SQL("""\
     IF written > 1 OR current_setting('kck_publish.moved', true) <> '' THEN
         IF EXISTS (SELECT FROM kck_old GROUP BY {keys} HAVING count(*) > 1)
            OR EXISTS (SELECT FROM kck_new GROUP BY {keys} HAVING count(*) > 1) THEN
-            DELETE FROM kck_publish_change WHERE seq IN (
+            DELETE FROM kck_publish_change WHERE xid = pg_current_xact_id() AND seq IN (
                 SELECT seq FROM kck_publish_change WHERE xid = pg_current_xact_id()
                 ORDER BY seq DESC LIMIT written);
             {by_version}
