@@ -144,7 +144,7 @@ UPDATES = sql.SQL("""\
     END IF;
     IF TG_NARGS > 0 THEN
         GET DIAGNOSTICS said = PG_CONTEXT;
-        IF concat(current_query(), said) ~* '\\mmerge\\s+into\\M' THEN
+        IF concat(current_query(), said) ~* '[[:<:]]merge[[:space:]]+into[[:>:]]' THEN
             {whole}
         END IF;
     END IF;""")

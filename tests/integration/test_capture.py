@@ -310,6 +310,10 @@ WHEN MATCHED AND r.id = 1 THEN UPDATE SET day = 11 WHEN MATCHED THEN UPDATE SET 
 """
 
 
+# An old one, with which a backslash in a string escapes what follows.
+SETTING = "SET LOCAL standard_conforming_strings = off"
+
+
 @pytest.mark.parametrize("how", ["statement", "function", "block"])
 def test_a_row_that_merge_moves_to_another_partition(db: None, how: str) -> None:
     """PostgreSQL gives it to no transition table of a trigger that fires."""
@@ -325,6 +329,7 @@ def test_a_row_that_merge_moves_to_another_partition(db: None, how: str) -> None
     with capturing(source(Reading, "value")) as log:
         execute("INSERT INTO capture_app_reading VALUES (1, 1, 1), (2, 2, 2)")
         log.clear()
+        execute(SETTING)
         execute(moves[how])
         assert log.ops() == ["update", "truncate"]
         execute("UPDATE capture_app_reading SET value = 5 /* merge */")
