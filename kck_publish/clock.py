@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from django.conf import settings
 from psycopg.types.datetime import TimestamptzLoader
 
 from .postgres import Cursor
@@ -18,13 +17,15 @@ def now() -> datetime:
 
 
 def aware(cursor: Cursor) -> Cursor:
-    """A cursor that tells times as ``now`` does, where USE_TZ has Django's tell naive ones.
+    """A cursor that tells times as ``now`` does.
+
+    Django's tell naive ones without USE_TZ, and with it take for granted that nobody has said
+    ``SET TIME ZONE``: a session that has tells times that are hours away.
 
     Args:
         cursor: any, before its statement.
     """
-    if not settings.USE_TZ:
-        cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
+    cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
     return cursor
 
 

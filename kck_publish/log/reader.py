@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .. import clock
 from ..postgres import Cursor
 
 # What a cursor has not seen: two arms, each a scan of the index on xid, and disjoint. The rows are
@@ -108,7 +109,7 @@ def unseen(
         return
     with connection.chunked_cursor() as cursor:
         query = _READ_UNSEEN_OF_OTHERS if without else _READ_UNSEEN
-        cursor.execute(query, {"since": since, "without": list(without)})
+        clock.aware(cursor).execute(query, {"since": since, "without": list(without)})
         while some := cursor.fetchmany(FETCH):
             yield from map(Row._make, some)
 
@@ -116,7 +117,7 @@ def unseen(
 def undrained(connection: BaseDatabaseWrapper) -> list[Row]:
     """The changes that a test's own transaction has written since it was last drained."""
     with connection.cursor() as cursor:
-        cursor.execute(_READ_UNDRAINED)
+        clock.aware(cursor).execute(_READ_UNDRAINED)
         return [*map(Row._make, cursor.fetchall())]
 
 

@@ -29,6 +29,7 @@ from typing import Any
 import psycopg
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .. import clock
 from ..log.reader import COLUMNS, LATE, LATER, Row
 from ..log.snapshot import Snapshot
 from ..products.graph import Graph
@@ -98,7 +99,7 @@ class Deferred:
         with connection.cursor() as cursor:
             xid = self.xid or Snapshot.parse(self.since).xmin
             place: list[Any] = [str(xid), self.seq, self.name, self.since, self.until, limit]
-            cursor.execute(_PAGE, place)
+            clock.aware(cursor).execute(_PAGE, place)
             return [*map(Row._make, cursor.fetchall())]
 
     def after_rows(self, rows: Sequence[Row], limit: int) -> Query:
@@ -144,7 +145,7 @@ def flood(
         return {}
     if len(first) > page:
         with connection.cursor() as cursor:
-            cursor.execute(_COUNT, {"since": since})
+            clock.aware(cursor).execute(_COUNT, {"since": since})
             counted = cursor.fetchall()
     else:
         counts = Counter(row[2] for row in first)

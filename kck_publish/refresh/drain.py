@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .. import clock
 from ..capture.source import wrote_setting
 from ..log.reader import Row, undrained
 from ..log.snapshot import NOTHING, take
@@ -56,7 +57,7 @@ class TestSession(Session):
         answers = []
         with self.cursor() as cursor:
             for query in queries:
-                cursor.execute(*query)
+                clock.aware(cursor).execute(*query)
                 answers.append(cursor.fetchall())
         return answers
 

@@ -39,6 +39,9 @@ class _Sendable(NamedTuple):
 class RoundTrip:
     """Statements that go together. It is a cursor as well, which waits for what is fetched from it.
 
+    Values are adapted as psycopg does: Django's loader of times is slow, and errs after a
+    ``SET TIME ZONE`` (see ``clock.aware``).
+
     In autocommit all of them are one transaction, but for those between BEGIN and COMMIT. If the
     block raises, none is sent, and what was sent for a fetch is rolled back.
 
@@ -51,12 +54,13 @@ class RoundTrip:
         psycopg.Error: of the first statement that fails, at the end of the block.
     """
 
+    adapters: AdaptersMap = psycopg.adapters
+
     def __init__(
         self, connection: psycopg.Connection[Any], prepares: bool = True, binary: bool = False
     ) -> None:
         self.connection = connection
         self._format = Format.BINARY if binary else Format.TEXT
-        self.adapters = AdaptersMap(connection.adapters)
         self._adapter: abc.Transformer = Transformer(self)
         self._prepared = Prepared(connection, prepares)
         self._waiting: list[_Sendable] = []

@@ -59,7 +59,7 @@ def fetch(connection: BaseDatabaseWrapper, query: str, parameters: Sequence[Any]
         reads: _Reads | None = kept.pop(_KEPT, None)  # so that no other thread has it
         raw = connection.connection
         if reads is None or not reads.fits(raw):
-            reads = _made(connection)
+            reads = _Reads(raw, prepares(connection))
         try:
             rows = reads.ask(query, parameters)
         except STALE:
@@ -93,9 +93,3 @@ def _fetched_by_cursor(
         clock.aware(cursor).execute(query, parameters)
         rows: list[Any] = cursor.fetchall()
         return rows
-
-
-def _made(connection: BaseDatabaseWrapper) -> _Reads:
-    reads = _Reads(connection.connection, prepares(connection))
-    clock.aware(reads)
-    return reads

@@ -15,7 +15,7 @@ from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.pq import TransactionStatus
 
-from .. import clock, search_path
+from .. import search_path
 from ..capture import local_settings, own_pooled_writes, statements
 from ..capture.statement_kind import may_write
 from ..postgres import Asked, Cursor, Parameters, Statement
@@ -160,5 +160,4 @@ def _round_trip(connection: BaseDatabaseWrapper) -> Iterator[_Noticed]:
     search_path.prepare(connection)  # a compute may have looked elsewhere meanwhile
     raw: psycopg.Connection[Any] = connection.connection
     with connection.wrap_database_errors, _Noticed(raw, prepares(connection)) as trip:
-        clock.aware(trip)
         yield trip

@@ -114,3 +114,20 @@ def test_a_failing_key_is_tried_again_in_time() -> None:
     with travel(HOUR):
         drain()
     assert Anything.cached.get(name="x") == 2
+
+
+@pytest.mark.parametrize("rows", [300, 2500])
+@pytest.mark.parametrize("most", [4, 100_000])
+def test_many_changes_have_aware_times_too(
+    by_moment: Any, settings: Any, rows: int, most: int
+) -> None:
+    """Those that come with the look, that are streamed, and that are put aside."""
+    settings.KCK_PUBLISH = {"MAX_CHANGES": most}
+    Sample.objects.bulk_create(Sample(kind="a", at=MOMENT) for _ in range(rows))
+    assert by_moment.cached.get(at=MOMENT) == ["a"] * rows
+    drain()
+    Sample.objects.update(kind="b")
+    drain()
+    with computes() as seen:
+        assert by_moment.cached.get(at=MOMENT) == ["b"] * rows
+    assert seen == []

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connections
 
+from ... import clock
 from ...capture import local_settings
 from ...conf import settings
 from ...log.decoder import Decoder
@@ -63,7 +64,7 @@ def written(prefix: str) -> Written:
     """What was written under a trace, as far as it is committed and not yet trimmed."""
     alias = settings.DATABASE
     with connections[alias].cursor() as cursor:
-        cursor.execute(_WRITTEN, [prefix])
+        clock.aware(cursor).execute(_WRITTEN, [prefix])
         rows = [Row._make(row) for row in cursor.fetchall()]
     return Written(_changes(rows), _touched(rows) if rows else [])
 
