@@ -5,12 +5,13 @@ A sum of a kind knows how to add and subtract a value, and how to be kept and sh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 
-from ..exceptions import Reprime
+from ..exceptions import Reprime, Unserializable
 
 # No numeric of PostgreSQL that a field can declare has more digits; and nothing is ever rounded.
 _EXACT = Context(prec=4000, Emax=999_999, Emin=-999_999, traps=[Inexact, InvalidOperation])
@@ -61,6 +62,9 @@ class Floats(Whole):
         super().__init__([0, 0])
 
     def plus(self, total: list[int], value: float, times: int) -> list[int]:
+        if not math.isfinite(value):
+            hint = "its sum is no number; leave such rows out by `where`."
+            raise Unserializable(f"a column of {value!r}", "float", hint)
         numerator, denominator = value.as_integer_ratio()
         power = denominator.bit_length() - 1
         most = max(total[1], power)

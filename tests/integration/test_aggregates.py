@@ -5,6 +5,7 @@ That an amended value is a computed one is held by ``tests/properties/test_aggre
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,7 +17,14 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from kck_publish import Cache, Depends, IntegerParameter, InvalidPrimer, signals
+from kck_publish import (
+    Cache,
+    Depends,
+    IntegerParameter,
+    InvalidPrimer,
+    Unserializable,
+    signals,
+)
 from kck_publish.aggregates import (
     Aggregate,
     AggregatePrimer,
@@ -304,3 +312,10 @@ def test_a_check_that_fails_proves_nothing(
 def test_a_wrong_share_is_refused(share: Any) -> None:
     with pytest.raises(InvalidPrimer, match="a share from 0 to 1"):
         type("Wrong", (ItemTotal,), {"key": "wrong", "check_augment": share})
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_float_that_no_sum_can_hold_is_named(value: float) -> None:
+    sample(ratio=value)
+    with pytest.raises(Unserializable, match="no number"):
+        SampleTallies.cached.get(group=1)
