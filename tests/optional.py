@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import NoReturn
 
 import pytest
 
@@ -18,9 +22,27 @@ def needs(program: str, package: str = "") -> str:
         program: its name, or its path where it is not on the PATH.
         package: the Debian package that brings it, where that has another name.
     """
-    if path := shutil.which(program):
-        return path
-    reason = f"{program} is not installed (apt-get install {package or program})"
+    return shutil.which(program) or _miss(program, package or program)
+
+
+def needs_import(module: str, environment: Mapping[str, str], package: str) -> None:
+    """See that a Python of its own, in this environment, can import a module.
+
+    Args:
+        package: the Debian package that brings what it needs.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {module}"],
+        env=dict(environment),
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        _miss(module, package)
+
+
+def _miss(name: str, package: str) -> NoReturn:
+    reason = f"{name} is not installed (apt-get install {package})"
     if os.environ.get("KCK_REQUIRE_ALL", "0") not in ("", "0"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
