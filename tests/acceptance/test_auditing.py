@@ -20,7 +20,7 @@ from tests.catalog.models import Item
 from tests.catalog.primers import ItemNames, ItemTotal
 from tests.integration.test_commands import status
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 # Keys a minute: so many that every key is looked at all the time.
 OFTEN = 60_000
 

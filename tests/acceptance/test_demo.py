@@ -21,6 +21,8 @@ import pytest
 from example_app import demo
 from example_app.demo_report import DemoError, FalseClaimError, Report, percentile, seconds, until
 
+pytestmark = pytest.mark.long
+
 if TYPE_CHECKING:
     from example_app.demo_stage import Stage
 

@@ -20,6 +20,8 @@ from example_app import embedded_postgres
 from example_app.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from tests.optional import needs
 
+pytestmark = pytest.mark.long
+
 Wait = Callable[..., Any]
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -27,8 +29,6 @@ HOLDER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import embedded_postgres
-
-pytestmark = pytest.mark.long
 server = embedded_postgres.EmbeddedPostgres.start(settings={"fsync": "off"})
 print(server.socket_dir, server.port, flush=True)
 sys.stdin.read()

@@ -226,6 +226,7 @@ def test_a_sleeping_listener_is_woken(start: Start, item: Item, wait_until: Any)
         wait_until(total(amount))
 
 
+@pytest.mark.long
 def test_two_listeners_share_the_work_once(start: Start, item: Item, wait_until: Any) -> None:
     """The second one waits for the first one's shard, and takes it when that one dies."""
     first = start(POLL_INTERVAL=0.1).wait_ready()

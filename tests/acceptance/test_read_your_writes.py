@@ -122,6 +122,7 @@ def test_a_browser_that_posts_and_at_once_gets(
     wait_until(lambda: not (mine.ask(servers[0]) - POSTS or mine.cookies))
 
 
+@pytest.mark.long
 def test_others_never_wait(servers: list[int], start: Start) -> None:  # noqa: F811
     """While the listener is stopped, who has written waits and computes; who has not is served."""
     Item.objects.create(name="one", group=1, amount=0)

@@ -94,6 +94,7 @@ def test_a_listener_that_is_gone_or_paused(
     assert "healthy    yes" in run("kck_status", "--check", "--max-lag", "1")
 
 
+@pytest.mark.long
 def test_a_slow_listener_is_behind(
     start: Start,  # noqa: F811
     item: Item,
@@ -171,6 +172,7 @@ def test_many_unhandled_changes_are_never_younger_than_they_are(
     assert 3600 <= lag() < 3700
 
 
+@pytest.mark.long
 def test_the_check_costs_one_query_for_those_who_ask(
     start: Start,  # noqa: F811
     item: Item,

@@ -29,10 +29,9 @@ ROOT = Path(__file__).parents[2]
 STORES = (
     "postgres",
     "locmem",
-    "redis",
     *(
         pytest.param(store, marks=pytest.mark.long)
-        for store in ("memcached", "postgres+near", "redis+near")
+        for store in ("redis", "memcached", "postgres+near", "redis+near")
     ),
 )
 

@@ -273,6 +273,7 @@ def test_a_missing_table_or_column_and_a_view(log: type[Log]) -> None:
         apps.clear_cache()
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_several_may_install_at_once() -> None:
     """As listeners do that start together."""

@@ -15,7 +15,7 @@ from kck_publish.rows.field_values import describe
 from tests.capture_app.capturing import Log, capturing, declared, execute, source
 from tests.capture_app.models import Author, Book, Reading
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 BOOK = source(Book, "author_id", "title")
 # Somebody may have stored something.
 STARTED = (
@@ -132,7 +132,6 @@ UNSEEN = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("looks", [listener_looks, migrate_ends])
 @pytest.mark.parametrize("how", UNSEEN)
 def test_what_no_trigger_saw_is_announced(books: None, how: str, looks: Callable[[], None]) -> None:

@@ -24,7 +24,7 @@ from example_app.replay import Flown, announcements, replay
 from kck_publish import suppress
 from kck_publish.testing import assert_fresh
 
-pytestmark = pytest.mark.urls("example_app.urls")
+pytestmark = [pytest.mark.urls("example_app.urls"), pytest.mark.long]
 DAY = date(2013, 1, 16)
 BOARD = "/board/JFK/2013-01-16"
 

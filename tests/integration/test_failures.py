@@ -77,6 +77,7 @@ def unwritable(how: str) -> Iterator[None]:
         sql("DROP FUNCTION refuse() CASCADE")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["refused", "locked"])
 def test_a_failure_that_cannot_be_recorded_stops_nothing(
     item: Item, how: str, caplog: pytest.LogCaptureFixture

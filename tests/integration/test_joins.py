@@ -101,6 +101,7 @@ def _change(dice: random.Random, step: int) -> None:
         sql("DELETE FROM catalog_itemtag WHERE tag_id = %s", tag.pk)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_random_changes_through_joins(seed: int) -> None:
     dice = random.Random(seed)

@@ -32,7 +32,7 @@ from tests.kafka_app.kafka import Orders, Prices, TheirTotals, VersionedPrices, 
 from tests.kafka_app.models import Flight, Price
 from tests.kafka_broker import Broker, mock_cluster, produce
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 @pytest.fixture(autouse=True)

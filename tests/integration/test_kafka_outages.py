@@ -16,7 +16,7 @@ from tests.kafka_app.kafka import Orders
 from tests.kafka_app.models import Flight
 from tests.kafka_broker import Broker
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 def test_the_relay_ends_while_what_was_refused_waits_for_the_broker(

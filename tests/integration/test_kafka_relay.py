@@ -26,7 +26,7 @@ from tests.catalog.primers import ItemTotal
 from tests.kafka_app.models import Flight
 from tests.kafka_broker import Broker
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 @contextmanager

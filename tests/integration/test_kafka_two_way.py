@@ -17,7 +17,7 @@ from tests.catalog.fixtures import sql
 from tests.kafka_broker import Broker
 from tests.kafka_processes import Command, environment, rows, second_database
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 ROWS = int(os.environ.get("KCK_TEST_KAFKA_ROWS", "200"))
 ALL = "SELECT id, text, version, side FROM kafka_app_synced ORDER BY id"

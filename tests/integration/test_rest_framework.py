@@ -136,6 +136,7 @@ def some_request(chance: random.Random, pks: list[int]) -> tuple[str, dict[str, 
     return path, headers
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("requests", [150, pytest.param(500, marks=pytest.mark.long)])
 def test_random_requests_are_answered_as_by_the_plain_view(
     over: str, client: APIClient, library: None, requests: int

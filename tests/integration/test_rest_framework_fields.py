@@ -86,6 +86,7 @@ def write_more(chance: random.Random) -> None:
         Offer.objects.create(shop_id=f"s{number % 3}", novel=novel)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("seed", "rounds"),
     [(0, 6), *(pytest.param(seed, 25, marks=pytest.mark.long) for seed in (0, 1, 2))],

@@ -169,6 +169,7 @@ def test_writers_at_once_get_it_up(
         wait_until(lambda: sql("SELECT asleep FROM kck_publish_listener") == [(False,)])
 
 
+@pytest.mark.long
 def test_what_another_shard_of_the_same_listener_is_told(
     settings: Any, wait_until: Callable[..., Any]
 ) -> None:

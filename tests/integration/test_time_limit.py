@@ -174,6 +174,7 @@ def test_a_refresh_that_hangs_fails_and_the_others_go_on(
     assert cache.entry("limited/2").value == 8
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", [pg_sleep, busy, reading], ids=lambda one: one.__name__)
 def test_a_pass_that_is_cut_off_is_done_one_by_one(how: Callable[[], None]) -> None:
     cache.get_many(["limited_pass/1", "limited_pass/2", "limited_pass/3"])
@@ -187,6 +188,7 @@ def test_a_pass_that_is_cut_off_is_done_one_by_one(how: Callable[[], None]) -> N
     assert [cache.entry(f"limited_pass/{n}").value for n in (1, 2, 3)] == [8, 5, 8]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", HANGS[:4], ids=lambda one: one.__name__)
 def test_a_reader_is_told(how: Callable[[], None]) -> None:
     hang[1] = how

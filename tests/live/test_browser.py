@@ -22,7 +22,7 @@ from tests.live.conftest import rename
 from tests.live.pages import CARD, STATIC, LiveCard
 from tests.live.streams import serving
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 @pytest.fixture

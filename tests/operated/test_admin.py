@@ -504,6 +504,7 @@ def test_listeners_and_shards(items: list[Item], operator: Client) -> None:
     assert "0 of 1" in shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "url",
     [

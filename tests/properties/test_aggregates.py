@@ -140,6 +140,7 @@ def _groups() -> Sequence[tuple[tuple[int, str], Any]]:
     ]
 
 
+@pytest.mark.long
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -115,6 +115,7 @@ amending = st.lists(
 )
 
 
+@pytest.mark.long
 @given(st.lists(kept_shapes(), min_size=6, max_size=8), amending)
 @settings(max_examples=EXAMPLES)
 def test_what_is_kept_is_true(made: list[Shape], history: list[list[Write]]) -> None:

@@ -54,6 +54,7 @@ def modules() -> set[str]:
     return {name.removesuffix(".__init__") for name in names}
 
 
+@pytest.mark.long
 def test_what_docstrings_name_exists() -> None:
     everywhere = set().union(*(defined(path) for path in FILES), FOREIGN)
     everywhere |= {name.split(".")[-1] for name in modules() if name.startswith("management")}

@@ -83,6 +83,7 @@ def test_blocks_compile(place: Path) -> None:
                 block.compiled()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", [*DOCUMENTS, *FOLDERS], ids=name_of)
 def test_blocks_run(place: Path, tmp_path: Path, empty_database: str) -> None:
     found = [block for path in pages_of(place) for block in blocks(path, name_of(path))]

@@ -116,6 +116,7 @@ def checked(checker: str, folder: Path, files: list[str], tmp_path: Path) -> Err
 CHECKERS = pytest.mark.parametrize("checker", ["mypy", "mypy without stubs", "pyright"])
 
 
+@pytest.mark.long
 @CHECKERS
 def test_right_uses_are_inferred_and_wrong_ones_are_errors(checker: str, tmp_path: Path) -> None:
     files = [f"shop/{name}.py" for name in ("models", "primers", "right", "wrong")]
@@ -151,6 +152,7 @@ AuthorPage.cached.get(auther=1)  # error
 """
 
 
+@pytest.mark.long
 @CHECKERS
 def test_the_examples_of_the_readme_are_inferred(checker: str, tmp_path: Path) -> None:
     """As written there; what is done in a shell is a module, with no types that are given."""
