@@ -24,7 +24,7 @@ from tests.dashboard.conftest import DATA, PAGES, fail, minute
 from tests.integration.test_health import listening
 from tests.without_database import no_database
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 def texts(html: str) -> str:

@@ -22,7 +22,7 @@ from tests.catalog.models import Author, Book
 from tests.live.conftest import page, rename
 from tests.live.streams import Stream, serving
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.catalog.primers import interfere
 from tests.live.conftest import page, rename
 from tests.live.streams import Stream, serving
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 cache = Cache.get_instance()
 
 

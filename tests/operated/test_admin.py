@@ -26,7 +26,7 @@ from tests.catalog.models import Author, Item
 from tests.catalog.primers import Fragile, ItemTotal
 from tests.integration.test_commands import breaking, corrupt
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 cache = Cache.get_instance()
 ADMIN = "/admin/kck_publish/"
 PRODUCTS, ENTRIES = f"{ADMIN}product/", f"{ADMIN}storedkey/"
