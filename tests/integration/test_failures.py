@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kck_publish import Behind, Cache, Retry
+from kck_publish.listener import shard_batch
 from kck_publish.listener.listener import Listener
 from kck_publish.testing import assert_fresh, travel
 from tests.catalog.fixtures import (
@@ -111,9 +112,14 @@ def test_a_failure_that_cannot_be_recorded_stops_nothing(
 
 @pytest.mark.parametrize(("how", "again"), [("locked", False), ("locked", True), ("refused", True)])
 def test_what_cannot_be_written_of_a_retry_is_not_retried_at_once(
-    item: Item, how: str, again: bool, wait_until: Callable[..., Any]
+    item: Item,
+    how: str,
+    again: bool,
+    wait_until: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else the listener would compute the key again and again, and do nothing else."""
+    monkeypatch.setattr(shard_batch, "UNWRITTEN", timedelta(hours=1))  # as long as a busy machine
     Item.objects.update(amount=9)
     with broken():
         drain()
