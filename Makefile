@@ -10,7 +10,7 @@ EXAMPLES ?= 40
 MUTATIONS ?= 1/4
 CORNER ?= 3.13+6.1+18
 # Killed processes, poolers, brokers and browsers take long, and are the same in each corner:
-# `make matrix` has them.
+# `make matrix` has them, and the long tests, there too.
 ONCE ?= $(addprefix --ignore=tests/,acceptance dashboard deployments faults live operated) \
 	--ignore-glob=tests/integration/test_kafka_*
 SOAK_CHANGES ?= 1000000
@@ -45,7 +45,7 @@ test: .venv/.has-test ## every promise, against a throw-away PostgreSQL (minutes
 test-all: .venv/.has-test ## what make test leaves out: long tests, other corner, some mutations
 	$(pytest) -m long $(TEST_ARGS)
 	$(if $(MUTATIONS),$(python) -m tests.mutations --jobs 2 --share $(MUTATIONS))
-	@KCK_TEST_EXAMPLES=$(EXAMPLES) MATRIX_ARGS='$(ONCE)' TEST_ARGS='$(TEST_ARGS)' \
+	@KCK_TEST_EXAMPLES=$(EXAMPLES) MATRIX_ARGS='-m not(long) $(ONCE)' TEST_ARGS='$(TEST_ARGS)' \
 		WORKERS='$(WORKERS)' .ci/matrix $(CORNER)
 
 soak: .venv/.has-test ## a million changes with faults at random, everything compared
