@@ -21,6 +21,8 @@ from .placeholders import translated
 from .prepared import STALE, Key, Prepared
 
 _IDLE = TransactionStatus.IDLE
+# A map of our own: what a cursor of ours is told must not be told to everybody's connections.
+_ADAPTERS = AdaptersMap(psycopg.adapters)
 # Fails: what has been sent already is rolled back.
 _SPOIL = "SELECT 1 / 0"
 # Comes last: before a BEGIN it would be a query of the transaction.
@@ -54,7 +56,7 @@ class RoundTrip:
         psycopg.Error: of the first statement that fails, at the end of the block.
     """
 
-    adapters: AdaptersMap = psycopg.adapters
+    adapters = _ADAPTERS
 
     def __init__(
         self, connection: psycopg.Connection[Any], prepares: bool = True, binary: bool = False
