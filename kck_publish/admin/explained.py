@@ -23,7 +23,6 @@ from ..ops.explain import explain
 from ..ops.show_value import may_be_shown
 from ..products import encoding, registry
 from ..reading import manual_values
-from ..stores import Address
 from .page import Page
 from .rights import may_operate, may_see_messages, may_see_value
 
@@ -87,10 +86,9 @@ class ExplainedKeys(Page):
         product = registry.find(key)
         if not may_see_value(request, product):
             raise PermissionDenied
-        fingerprint = product.fingerprint if product else manual_values.fingerprint()
         store = stores.current()
         with connections[store.alias].cursor() as cursor:
-            entries = store.look(cursor, [Address(key, fingerprint)]).entries
+            entries = store.look(cursor, [manual_values.address_of(product, key)]).entries
         if key not in entries:
             raise Http404(f"Nothing is stored under {key} by this code.")
         context = {"key": key, "title": key, "value": _text(product, entries[key])}

@@ -182,5 +182,4 @@ def as_product(address: Address, entry: Stored | None) -> StoredProduct:
 
 def address_of(key: str) -> Address:
     """The address of a key's value for this code."""
-    product = registry.find(key)
-    return Address(key, product.fingerprint if product else manual_values.fingerprint())
+    return manual_values.address_of(registry.find(key), key)

@@ -22,7 +22,7 @@ from ..log.decoder import Decoder
 from ..log.keys import product_of, shard_of
 from ..log.reader import Row, undrained, unseen
 from ..log.snapshot import NOTHING, Snapshot
-from ..postgres import is_of_test
+from ..postgres import is_in_test
 from ..products.graph import Graph
 from ..products.product import Parameters, Product
 from ..refresh.backlog import concerned
@@ -114,7 +114,7 @@ def _owner(shard: int, shards: int) -> Callable[[str], bool]:
 
 
 def _rows(connection: BaseDatabaseWrapper, done: str, pending: Pending) -> list[Row]:
-    if any(map(is_of_test, connection.atomic_blocks)):
+    if is_in_test(connection):
         return undrained(connection)
     with closing(unseen(connection, done)) as rows:  # type: ignore[type-var]
         first = list(islice(rows, MANY_ROWS + 1))

@@ -78,7 +78,7 @@ class Cache:
             with suppress(KeyParameterMismatch):
                 product, parameters = self._parse(key)
                 if product is None:
-                    by_hand.append(self._address(None, key))
+                    by_hand.append(manual_values.address_of(None, key))
                 else:
                     grouped.setdefault(product.name, {})[key] = parameters
         values = several(grouped, by_hand, prime_on_cache_miss)
@@ -130,7 +130,7 @@ class Cache:
             hard_expire = product.hard_expire if hard_expire is None else hard_expire
         stored = manual_write.put(
             Stored(
-                self._address(product, key),
+                manual_values.address_of(product, key),
                 body,
                 shape,
                 NOTHING,
@@ -151,7 +151,7 @@ class Cache:
         A product's key is removed after the commit of the caller's transaction, if there is one.
         """
         product, _ = self._parse(key)
-        return manual_write.take_away(self._address(product, key))
+        return manual_write.take_away(manual_values.address_of(product, key))
 
     def clear(self, product: str | None = None) -> None:
         """Remove everything that is stored, or all of one product; when, is as for ``unset``."""
@@ -210,20 +210,17 @@ class Cache:
             return None, {}
         return product, product.parameters_of(key)
 
-    def _address(self, product: Product | None, key: str) -> Address:
-        return Address(key, product.fingerprint if product else manual_values.fingerprint())
-
     def _stored(self, product: Product | None, key: str) -> Stored | None:
         store = stores.current()
         with stores.named_errors(store.alias), self._cursor() as cursor:
-            reading = store.look(cursor, [self._address(product, key)])
+            reading = store.look(cursor, [manual_values.address_of(product, key)])
         stored = reading.entries.get(key)
         return None if stored is None or expired(stored) else stored
 
     def _by_hand(self, key: str) -> Any:
         stored, scope = self._stored(None, key), compute.current()
         if scope is not None:
-            manual_values.note_read(scope, self._address(None, key), stored)
+            manual_values.note_read(scope, manual_values.address_of(None, key), stored)
         if stored is None:
             raise registry.unknown(key)
         return value_of(None, key, stored)

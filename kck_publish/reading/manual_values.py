@@ -12,6 +12,7 @@ from ..exceptions import StoreUnreachable
 from ..log.keys import product_of
 from ..products import compute
 from ..products.fingerprints import fingerprint_of
+from ..products.product import Product
 from ..stores import Address, Read, Stored
 from .freshness import expired, in_transaction
 from .read import note
@@ -22,6 +23,11 @@ from .values import value_of
 def fingerprint() -> str:
     """The fingerprint of values without a product: their format and the kind of store alone."""
     return fingerprint_of("hand")
+
+
+def address_of(product: Product | None, key: str) -> Address:
+    """The address of a key's value for this code, whether a product computes it or not."""
+    return Address(key, product.fingerprint if product else fingerprint())
 
 
 def values_at(addresses: Sequence[Address], ask: Ask) -> dict[str, Any]:

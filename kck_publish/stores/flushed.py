@@ -15,6 +15,7 @@ from django.db.models.signals import post_migrate
 
 from ..conf import settings
 from ..exceptions import ConfigurationError, StoreUnreachable
+from . import current
 
 
 def connect(sender: object) -> None:
@@ -28,8 +29,6 @@ def connect(sender: object) -> None:
 
 def _after(using: str, plan: object = None, **_: Any) -> None:
     """Begin anew what is of before a flush; ``migrate`` alone tells of a plan."""
-    from . import current
-
     connection = connections[using]
     if plan is not None or using != settings.DATABASE or not connection.get_autocommit():
         return
