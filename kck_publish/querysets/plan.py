@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from typing import Any
 
-from django.db.models import Field, QuerySet
-from django.db.models.expressions import Col
-from django.db.models.lookups import Lookup
-from django.db.models.sql.where import WhereNode
+from django.db.models import QuerySet
 
 from ..exceptions import InvalidPrimer
 from ..log.change import Change
@@ -134,16 +131,6 @@ class Form:
         """The query without its values."""
         return self.read[0].signature
 
-    @property
-    def compares(self) -> Iterator[Field[Any, Any]]:
-        """The columns on which Python looks whether conditions hold, and those of groups."""
-        notes = self.read[0]
-        parts = [asked.part for _, asked in notes.asked]
-        if notes.main is not None:
-            groups = notes.main.query.group_by
-            parts += [notes.main.query.where, *(groups if isinstance(groups, tuple) else ())]
-        return _columns_in(parts)
-
     @cached_property
     def dependencies(self) -> Sequence[Read]:
         """One for each table."""
@@ -246,16 +233,6 @@ def _map(
         table.params[one.name] = attname
         return True
     return False
-
-
-def _columns_in(parts: Iterable[Any]) -> Iterator[Field[Any, Any]]:
-    for part in parts:
-        if isinstance(part, WhereNode):
-            yield from _columns_in(part.children)
-        elif isinstance(part, Lookup) and part.lookup_name in ("exact", "in"):
-            yield from _columns_in([part.lhs])
-        elif isinstance(part, Col):
-            yield part.target
 
 
 def _is_exact(node: Node) -> bool:

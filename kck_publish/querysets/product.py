@@ -16,6 +16,7 @@ from ..products import encoding
 from ..products.fingerprints import fingerprint_of
 from ..products.product import Computed, Parameters
 from .bounded import Bounded, Unmoved, bounded
+from .compared_columns import compared_columns
 from .formed import FormedProduct
 from .keeping import keep, look_up
 from .kept import Kept, State
@@ -83,7 +84,7 @@ class QuerySetProduct(FormedProduct):
 
     @property
     def compares(self) -> Iterable[Field[Any, Any]]:
-        return chain(*(form.compares for form in self.forms))
+        return chain(*(compared_columns(form.read[0]) for form in self.forms))
 
     @property
     def augmentable(self) -> bool:
