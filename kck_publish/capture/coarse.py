@@ -10,7 +10,7 @@ from __future__ import annotations
 from django.db import connections
 
 from ..postgres import Cursor
-from . import catalog, record_change_sql
+from . import catalog, record_change_sql, trigger_function_sql
 from .catalog import Installed
 from .locks import alone
 
@@ -18,7 +18,7 @@ from .locks import alone
 def make_coarse(cursor: Cursor, trigger: Installed) -> None:
     """Replace the function of a trigger by its coarse form, which is told by the comment."""
     body = record_change_sql.coarse_body(trigger.table, trigger.op)
-    cursor.execute(record_change_sql.function_sql(trigger.table, trigger.op, body))
+    cursor.execute(trigger_function_sql.function_sql(trigger.table, trigger.op, body))
     cursor.execute(
         f"COMMENT ON TRIGGER {trigger.trigger} ON {trigger.relation}"
         f" IS '{record_change_sql.COARSE}'"

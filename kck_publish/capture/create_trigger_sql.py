@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from psycopg import sql
 
 from . import row_level
-from .record_change_sql import body, columns_of, either, function_sql, trigger_name
+from .record_change_sql import body, columns_of, either
 from .row_sql import quoted
 from .source import Source
+from .trigger_function_sql import function_sql, trigger_name
 
 TRANSITIONS = {
     "insert": "REFERENCING NEW TABLE AS kck_new",

@@ -25,6 +25,7 @@ from kck_publish.capture import (
     pgtrigger_adapter,
     pinned_settings,
     record_change_sql,
+    trigger_function_sql,
 )
 from kck_publish.capture.fault import Fault, fault_of
 from kck_publish.capture.locks import alone
@@ -141,7 +142,7 @@ def _cures(
             # One that is coarse is perhaps of older code, which knew no row triggers.
             if states[0].hash == record_change_sql.COARSE:
                 body = record_change_sql.coarse_body(table, trigger.op)
-                command = record_change_sql.function_sql(table, trigger.op, body) + command
+                command = trigger_function_sql.function_sql(table, trigger.op, body) + command
             yield _Cure(table, command, faulty)
         elif faulty:
             yield _Cure(table, trigger.compiled.install_sql, faulty)

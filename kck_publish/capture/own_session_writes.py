@@ -1,8 +1,8 @@
 """Which sessions may have written, and what of that the server has said already.
 
 A trigger leaves the number of a writing transaction in a setting of the session (see
-``record_change_sql``). The PostgreSQL store asks for it with each read, at no cost. A store that is
-read without asking PostgreSQL must not pay a round trip only to learn that nothing was written:
+``trigger_function_sql``). The PostgreSQL store asks for it with each read, at no cost. A store that
+is read without asking PostgreSQL must not pay a round trip only to learn that nothing was written:
 ``statements`` notes here each statement that may have written, and a session that has made none
 since it was last asked is not asked again.
 """

@@ -16,7 +16,7 @@ import pgtrigger
 from django.db import DEFAULT_DB_ALIAS, connections
 from pgtrigger import compiler, core, registry, runtime
 
-from kck_publish.capture import catalog, create_trigger_sql, layout, record_change_sql, row_sql
+from kck_publish.capture import catalog, create_trigger_sql, layout, row_sql, trigger_function_sql
 from kck_publish.capture.locks import alone
 from kck_publish.capture.source import Source
 
@@ -38,9 +38,9 @@ class CaptureSql(compiler.UpsertTriggerSql):
     def __init__(self, source: Source, op: str) -> None:
         self.kwargs: dict[str, str] = {}
         self.defaults: dict[str, str] = {}
-        self.pgid = record_change_sql.trigger_name(op, source.table)
+        self.pgid = trigger_function_sql.trigger_name(op, source.table)
         self.table = source.table
-        self.hash = record_change_sql.digest(create_trigger_sql.install_sql(source, op, ""))
+        self.hash = trigger_function_sql.digest(create_trigger_sql.install_sql(source, op, ""))
         self.data = create_trigger_sql.install_sql(source, op, self.hash)
 
 

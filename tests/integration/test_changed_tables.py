@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import ProgrammingError, models, transaction
 
-from kck_publish.capture import install, record_change_sql
+from kck_publish.capture import install, record_change_sql, trigger_function_sql
 from kck_publish.capture.source import Source, wrote_setting
 from kck_publish.products import registry
 from kck_publish.rows.field_values import describe
@@ -110,7 +110,7 @@ UNSEEN = {
     "all triggers off and on": f"{trigger('DISABLE TRIGGER ALL')}; {trigger('ENABLE TRIGGER ALL')}",
     "for ordinary sessions only": trigger("ENABLE TRIGGER USER"),
     "disabled and as before": "".join(
-        f"{trigger(f'{how} TRIGGER {record_change_sql.trigger_name(op, Book._meta.db_table)}')};"
+        f"{trigger(f'{how} TRIGGER {trigger_function_sql.trigger_name(op, Book._meta.db_table)}')};"
         for how in ("DISABLE", "ENABLE ALWAYS")
         for op in record_change_sql.OPS
     ),
@@ -121,7 +121,7 @@ UNSEEN = {
     "ALTER TABLE capture_app_book RENAME TO gone;"
     "ALTER TABLE other RENAME TO capture_app_book",
     "functions dropped": "".join(
-        f"DROP FUNCTION {record_change_sql.trigger_name(op, Book._meta.db_table)} CASCADE;"
+        f"DROP FUNCTION {trigger_function_sql.trigger_name(op, Book._meta.db_table)} CASCADE;"
         for op in record_change_sql.OPS
     ),
     "rows that are inherited": "CREATE TABLE more (LIKE capture_app_book INCLUDING ALL);"

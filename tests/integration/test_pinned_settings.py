@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import models
 
 from kck_publish.capture import install
-from kck_publish.capture.record_change_sql import trigger_name
+from kck_publish.capture.trigger_function_sql import trigger_name
 from kck_publish.products import registry
 from tests.capture_app.capturing import Log, capturing, execute, source
 
