@@ -1,11 +1,11 @@
 """The context's statements about its writes, as settings of the transaction that writes.
 
 The capture triggers read two settings: which tables are suppressed (see ``trigger_function_sql``),
-and the origin. The log itself reads a third, the traceparent of the writer (see migration 0004). They
-are set for one transaction only, right before a statement that may write: a session may be shared,
-by the tasks of an event loop or by the clients of a pooler, and outlives the block. What a rollback
-to a savepoint undoes, the next statement sets again, so nothing is remembered here but that the
-transaction holds settings at all.
+and the origin. The log itself reads a third, the traceparent of the writer (see migration 0004).
+They are set for one transaction only, right before a statement that may write: a session may be
+shared, by the tasks of an event loop or by the clients of a pooler, and outlives the block. What a
+rollback to a savepoint undoes, the next statement sets again, so nothing is remembered here but
+that the transaction holds settings at all.
 """
 
 from __future__ import annotations
