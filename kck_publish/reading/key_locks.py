@@ -12,6 +12,7 @@ from ..log.snapshot import CURRENT, NOTHING, without_own
 from ..products.product import Product
 from ..products.time_limit import LATE, seconds_of
 from ..stores import Address, Query
+from ..stores.arrays import numbers
 
 # Our own namespace of advisory locks (the two-integer form).
 _LOCKS = "'kck_publish_entry'::regclass::oid::int"
@@ -26,7 +27,7 @@ _LOCKED, _DEADLOCK = "55P03", "40P01"
 
 def try_query(keys: Sequence[str]) -> Query:
     """Locks those keys that nobody else computes, and tells the state before; see ``locked_in``."""
-    return _TRY, [[lock_of(key) for key in keys]]
+    return _TRY, [numbers(map(lock_of, keys))]
 
 
 def locked_in(keys: Sequence[str], rows: Sequence[Any]) -> tuple[list[str], str]:
@@ -51,7 +52,7 @@ def wait(product: Product, keys: Iterable[str], connection: BaseDatabaseWrapper)
             if seconds is not None:
                 timeout = max(1, round((seconds + LATE) * 1000))
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(timeout)])
-            cursor.execute(_WAIT, [sorted(lock_of(key) for key in keys)])
+            cursor.execute(_WAIT, [numbers(sorted(map(lock_of, keys)))])
             transaction.set_rollback(True, using=alias)
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") not in (_LOCKED, _DEADLOCK):

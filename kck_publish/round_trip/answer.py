@@ -10,6 +10,8 @@ from psycopg import abc
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
+_BAD = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
+
 
 class Answer:
     """The answer to one statement, to be had when the round trip has ended."""
@@ -52,5 +54,7 @@ def given(results: Sequence[PGresult]) -> Sequence[PGresult]:
 
 def first_failed(results: Iterable[PGresult]) -> PGresult | None:
     """The first of these that is an error, or follows one."""
-    bad = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
-    return next((result for result in results if result.status in bad), None)
+    for result in results:
+        if result.status in _BAD:
+            return result
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -115,9 +115,10 @@ class RoundTrip:
         types: tuple[int, ...] = ()
         formats: Any = None
         if statement.formats:
-            if isinstance(params, Mapping):
-                params = [params[name] for name in statement.names]
-            values = adapter.dump_sequence(params or (), statement.formats)
+            bound: Any = params
+            if statement.names:
+                bound = [bound[name] for name in statement.names]
+            values = adapter.dump_sequence(bound or (), statement.formats)
             types, formats = adapter.types or (), adapter.formats
         self._last = Answer(adapter)
         self._waiting.append(_Sendable((statement.text, types), values, formats, self._last))

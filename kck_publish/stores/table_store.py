@@ -47,7 +47,8 @@ class TableStore:
     ) -> Reading:
         condition, parameters = sql.wanted(addresses)
         connection = connections[self.alias]
-        connection.ensure_connection()
+        if connection.connection is None:
+            connection.ensure_connection()
         writer = own_session_writes.may_have_written(connection.connection)
         query = sql.read(len(wrote), condition, stamped or writer)
         rows = fetch(connection, query, [*wrote, *parameters])
