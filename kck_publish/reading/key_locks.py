@@ -8,10 +8,11 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from ..log.keys import identify
 from ..log.snapshot import CURRENT, NOTHING, without_own
 from ..products.product import Product
 from ..products.time_limit import LATE, seconds_of
-from ..stores import Address, Query
+from ..stores import Query
 from ..stores.arrays import numbers
 
 # Our own namespace of advisory locks (the two-integer form).
@@ -63,4 +64,4 @@ def wait(product: Product, keys: Iterable[str], connection: BaseDatabaseWrapper)
 
 def lock_of(key: str) -> int:
     """The key's advisory lock: 32 bits of its digest, signed."""
-    return int.from_bytes(Address(key, "").digest.bytes[:4], "big", signed=True)
+    return int.from_bytes(bytes.fromhex(identify(key)[:8]), "big", signed=True)

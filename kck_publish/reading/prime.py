@@ -214,7 +214,7 @@ def _flight(
 
 def _is_lost(connection: BaseDatabaseWrapper) -> bool:
     """Whether a query has failed in the transaction, so that nothing more can be asked in it."""
-    status = connection.connection.info.transaction_status
+    status = connection.connection.pgconn.transaction_status
     return bool(status == TransactionStatus.INERROR)
 
 

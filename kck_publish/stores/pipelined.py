@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from .. import search_path
 from ..capture import local_settings, own_pooled_writes, statements
@@ -26,6 +26,7 @@ from .types import Query
 THRESHOLD = "prepare_threshold"
 BEGIN = "BEGIN"
 REPEATABLE_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+_IS_SUPPORTED = psycopg.Pipeline.is_supported()  # by libpq
 
 
 def is_possible(connection: BaseDatabaseWrapper) -> bool:
@@ -35,10 +36,10 @@ def is_possible(connection: BaseDatabaseWrapper) -> bool:
         raw is not None
         and not connection.execute_wrappers
         and not connection.queries_logged
-        and raw.info.pipeline_status == psycopg.pq.PipelineStatus.OFF
+        and raw.pgconn.pipeline_status == PipelineStatus.OFF
         and own_pooled_writes.is_direct(raw)
         and not local_settings.concerns(raw)
-        and psycopg.Pipeline.is_supported()
+        and _IS_SUPPORTED
     )
 
 
@@ -51,7 +52,7 @@ def may_begin(connection: BaseDatabaseWrapper) -> bool:
     return (
         is_possible(connection)
         and not connection.savepoint_ids
-        and raw.info.transaction_status == TransactionStatus.IDLE
+        and raw.pgconn.transaction_status == TransactionStatus.IDLE
         and (raw.isolation_level, raw.read_only, raw.deferrable) == (None, None, None)
     )
 
@@ -63,7 +64,7 @@ def may_end(connection: BaseDatabaseWrapper) -> bool:
         and not connection.savepoint_ids
         and not connection.needs_rollback
         and connection.connection.autocommit
-        and connection.connection.info.transaction_status == TransactionStatus.INTRANS
+        and connection.connection.pgconn.transaction_status == TransactionStatus.INTRANS
     )
 
 
