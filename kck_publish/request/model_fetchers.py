@@ -38,11 +38,23 @@ def _clean(field: Field[Any, Any], value: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, Model):
-        value = value.pk
+        value = _of_row(field, value)
     try:
         return value_field(field).to_python(value)
     except ValidationError:
         raise KeyParameterMismatch(f"{value!r} is not a value of {field}", str(field)) from None
+
+
+def _of_row(field: Any, row: Model) -> Any:
+    """The value by which a field tells a row: its own, or the one that a foreign key points to."""
+    related = field.related_model
+    if related is not None and isinstance(row, related):
+        return getattr(row, field.target_field.attname)
+    is_own = field.primary_key and isinstance(row, field.model)
+    if not is_own and (related is not None or field.primary_key):
+        kind = field.model if related is None else related
+        raise KeyParameterMismatch(f"takes a {kind.__name__} or its key, not {row!r}", str(field))
+    return row.pk
 
 
 @public_in("kck_publish.request")

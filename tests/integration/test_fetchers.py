@@ -31,7 +31,7 @@ from kck_publish.request import (
     clear_request_caches,
 )
 from tests.catalog.fixtures import drain
-from tests.catalog.models import Author, Book, Edition, Item, Publisher, Seat
+from tests.catalog.models import Author, Book, Edition, Gadget, Item, Publisher, Seat
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -309,6 +309,28 @@ def test_rows_of_a_parent(rows: list[Author]) -> None:
         assert len(queries(lambda: editions.get_many([book, -1]))) == 1
         assert [row.copies for row in editions.get(book.pk)] == [1, 2]
         assert editions.get(-1) == []
+
+
+def test_a_parent_is_found_by_the_column_that_is_pointed_to() -> None:
+    """A row as the key of a foreign key with ``to_field``: not the rows of another parent."""
+    mine = Author.objects.create(slug="mine", first="A", last="B")
+    other = Author.objects.create(slug=str(mine.pk), first="C", last="D")
+    gadget = Gadget.objects.create(maker=mine, small=1)
+    Gadget.objects.create(maker=other, small=2)
+
+    class GadgetsOfMaker(AbstractChildModelByAttrFetcher):
+        model = Gadget
+        attr = "maker"
+
+    assert [row.pk for row in GadgetsOfMaker().get(mine)] == [gadget.pk]
+    assert [row.pk for row in GadgetsOfMaker().get("mine")] == [gadget.pk]
+
+
+@pytest.mark.parametrize("fetcher", [AuthorById, EditionsOfBook])
+def test_a_row_of_another_model_is_no_key(fetcher: type[DataFetcher]) -> None:
+    author = Author.objects.create(slug="mine", first="A", last="B")
+    with pytest.raises(KeyParameterMismatch, match="or its key, not <Item"):
+        fetcher().get(Item(pk=author.pk))
 
 
 def test_the_factory_gives_one_class_a_model() -> None:
