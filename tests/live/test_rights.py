@@ -210,6 +210,22 @@ def test_without_asgi_there_are_no_streams_and_clients_ask_again(authors: list[A
 
 
 @override_settings(ROOT_URLCONF=__name__)
+def test_what_is_too_large_to_store_is_told_anew_to_clients_that_ask_again(
+    authors: list[Author], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reader computes it, under no version: no tag made of versions tells it apart."""
+    Cache.get_instance().unset(page(authors[0]))
+    monkeypatch.setattr(AuthorPage, "max_bytes", 1)
+    client, url = Client(), f"/watch/?key={page(authors[0])}"
+    polled = client.get(url, headers={"Accept": "application/json"})
+    headers = {"Accept": "application/json", "If-None-Match": polled["ETag"]}
+    assert client.get(url, headers=headers).status_code == 304
+    rename(authors[0], "eve")
+    (told,) = json.loads(client.get(url, headers=headers).content)
+    assert (told["version"], told["value"]["name"]) == (None, "eve L")
+
+
+@override_settings(ROOT_URLCONF=__name__)
 def test_what_is_behind_is_told_as_it_is_stored(
     authors: list[Author], monkeypatch: pytest.MonkeyPatch
 ) -> None:

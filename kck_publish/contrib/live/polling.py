@@ -28,8 +28,8 @@ def answer(request: HttpRequest, wanted: Wanted, allowed: Set[str]) -> HttpRespo
     response = HttpResponse(body, content_type="application/json")
     response.headers["Cache-Control"] = "private, no-cache"
     tag = blake2b(digest_size=12)
-    for event in events:
-        tag.update(repr((event.key, event.identity)).encode())
+    for event in events:  # its version tells the value, where it has one
+        tag.update(event.json(event.version is None))
     found = conditional(request, response, f'"{tag.hexdigest()}"', None)
     assert isinstance(found, HttpResponse)
     return found
