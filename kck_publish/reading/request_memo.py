@@ -36,11 +36,15 @@ class Memo:
 
     Threads and tasks of the request share it. What is kept is kept under a *ticket*, taken before
     it was read: a write in between has raised the generation, and nothing is kept.
+
+    Attributes:
+        ended: the request is over; a task that goes on would read for ever what was true then.
     """
 
     def __init__(self, outer: Memo | None = None) -> None:
         self.outer = outer
         self.generation = 0
+        self.ended = False
         self._answers: dict[str, Any] = {}
         self._rows: dict[str, tuple[Any, Any]] = {}
         self._objects = RequestRows()
@@ -59,7 +63,9 @@ class Memo:
             here = threading.get_ident()
             if search_path.switches() and not self._is_of_schema():
                 return None
-            if self._off or any(thread != here for thread, _ in self._writing.values()):
+            if self.ended or self._off:
+                return None
+            if any(thread != here for thread, _ in self._writing.values()):
                 return None
             return self.generation
 

@@ -31,6 +31,19 @@ class Context(request_memo.Memo):
         self.request = request
         self.kept: dict[Hashable, Any] = {}
         self.bound: dict[Hashable, type[Any]] = {}
+        self._entered = 0
+
+    def begin(self) -> None:
+        """Somebody is in it."""
+        with self._lock:
+            self._entered += 1
+            self.ended = False
+
+    def end(self) -> None:
+        """One who was in it has left; when all have, nobody reads from it (see ``Memo.ended``)."""
+        with self._lock:
+            self._entered -= 1
+            self.ended = not self._entered
 
     def clear(self) -> None:
         """Forget all of it, by hand as it were."""
@@ -40,17 +53,19 @@ class Context(request_memo.Memo):
     @contextmanager
     def resumed(self) -> Iterator[None]:
         """Make it current again for a while."""
+        self.begin()
         token = request_memo.activate(self)
         try:
             yield
         finally:
             request_memo.restore(token)
+            self.end()
 
 
 def current() -> Context | None:
-    """The context that runs here, if any."""
+    """The context that runs here, if any: not that of a request which a task has outlived."""
     memo = request_memo.current()
-    return memo if isinstance(memo, Context) else None
+    return memo if isinstance(memo, Context) and not memo.ended else None
 
 
 @public_in("kck_publish.request")
@@ -81,13 +96,14 @@ class GlobalRequest:
 
     def __init__(self, request: HttpRequest | None = None) -> None:
         self.request = HttpRequest() if request is None else request
-        self._tokens: list[Token[request_memo.Memo | None]] = []
+        self._entered: list[tuple[Context, Token[request_memo.Memo | None]]] = []
 
     def __enter__(self) -> HttpRequest:
-        outer = request_memo.current()
-        if not (isinstance(outer, Context) and outer.request is self.request):
-            outer = Context(self.request, outer)
-        self._tokens.append(request_memo.activate(outer))
+        context = current()
+        if context is None or context.request is not self.request:
+            context = Context(self.request, request_memo.current())
+        context.begin()
+        self._entered.append((context, request_memo.activate(context)))
         return self.request
 
     def __exit__(
@@ -96,7 +112,9 @@ class GlobalRequest:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        request_memo.restore(self._tokens.pop())
+        context, token = self._entered.pop()
+        request_memo.restore(token)
+        context.end()
 
     async def __aenter__(self) -> HttpRequest:
         return self.__enter__()

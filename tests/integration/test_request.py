@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from asgiref.sync import iscoroutinefunction, sync_to_async
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.db import connection, transaction
 from django.db.models import Count, F
 from django.db.utils import ProgrammingError
@@ -25,6 +25,7 @@ from kck_publish import Cache
 from kck_publish.capture.statement_kind import may_write
 from kck_publish.reading import request_memo
 from kck_publish.request import (
+    DataFetcher,
     GlobalRequest,
     GlobalRequestMiddleware,
     cache_within_request,
@@ -36,6 +37,11 @@ from tests.catalog.models import Author, Item, Publisher
 from tests.catalog.primers import AuthorPage, ItemTotal
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class BySlug(DataFetcher):
+    def batch_load_dict(self, keys: list[str]) -> dict[str, str]:
+        return dict(Author.objects.filter(slug__in=keys).values_list("slug", "first"))
 
 
 class RollBack(Exception):  # noqa: N818
@@ -517,8 +523,6 @@ def test_the_middleware_under_asgi(author: Author) -> None:
             await client.get("/failing")
         assert get_request() is None
 
-    from asgiref.sync import async_to_sync
-
     async_to_sync(run)()
 
 
@@ -560,6 +564,38 @@ def test_contexts_nest_and_threads_have_their_own() -> None:
             assert get_request() is request
 
     asyncio.run(asynchronous())
+
+
+def test_a_task_that_outlives_its_request_remembers_nothing_of_it(author: Author) -> None:
+    """It would read for ever what was true then; so would its fetchers and cached functions."""
+    answered, changed = asyncio.Event(), asyncio.Event()
+
+    def rename() -> None:
+        with another_session() as other:
+            other.execute("UPDATE catalog_author SET first = 'U.'")
+        drain()
+
+    async def read() -> list[Any]:
+        row = await Author.cached.aget(pk=author.pk)
+        return [row.first, await BySlug.get_instance().aget("le-guin"), get_request() is None]
+
+    async def task() -> list[Any]:
+        before = await read()
+        answered.set()
+        await changed.wait()
+        with GlobalRequest():
+            assert (await read())[:2] == ["U.", "U."]
+        return [*before, *await read()]
+
+    async def run() -> list[Any]:
+        async with GlobalRequest():
+            running = asyncio.create_task(task())
+            await answered.wait()
+        await sync_to_async(rename)()
+        changed.set()
+        return await running
+
+    assert async_to_sync(run)() == ["Ursula", "Ursula", False, "U.", "U.", True]
 
 
 # Functions
