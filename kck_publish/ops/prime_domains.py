@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.models import QuerySet
 
 from .. import stores
@@ -44,6 +44,7 @@ class Warmed:
         failed: how many could not be stored.
         names: some of these, each with the error's name.
         left: keys that are stored and no members any more, which the listener was asked to remove.
+        broken: what ``domain()`` has raised.
     """
 
     product: str
@@ -51,6 +52,7 @@ class Warmed:
     primed: int = 0
     failed: int = 0
     left: int = 0
+    broken: Exception | None = None
     names: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -113,19 +115,14 @@ def here(product: Product, keys: Iterator[str], pace: Pace) -> Iterator[Portion]
 def prime_domain(
     product: Product, progress: Callable[[Warmed], None], primes: Primes = here
 ) -> Warmed:
-    """Prime what of a domain is not stored; have removed what has left an eager one.
-
-    Raises:
-        whatever ``domain()`` raises.
-    """
-    members = product.members() or ()
-    done = Warmed(product.name, total=_size(product, members))
+    """Prime what of a domain is not stored; have removed what has left an eager one."""
+    done = Warmed(product.name)
     seen: set[uuid.UUID] | None = set() if product.eager else None
     pace, count = Pace(), 0
 
     def missing() -> Generator[str, None, None]:
         nonlocal count
-        for keys in pages(product, members):
+        for keys in _domain(product, done):
             count += len(keys)
             if seen is not None:
                 seen.update(Address(key, "").digest for key in keys)
@@ -142,8 +139,8 @@ def prime_domain(
             done.primed += portion.keys - len(portion.failed)
             done.names += portion.failed[: NAMED - len(done.names)]
             progress(done)
-    done.total = count
-    if seen is not None:
+    done.total = count if done.broken is None else None
+    if seen is not None and done.broken is None:
         done.left = _ask_to_remove(product, seen)
     return done
 
@@ -166,6 +163,20 @@ def prime_keys(product: Product, keys: Sequence[str]) -> Portion:
     there = _present(product, new)  # not there: too large, or the store does not answer
     failed += [(key, "NotStored") for key in new if key not in there]
     return Portion(len(keys), failed, time.monotonic() - start)
+
+
+def _domain(product: Product, done: Warmed) -> Iterator[list[str]]:
+    """The keys of a domain, a page at a time, until it ends or fails."""
+    try:
+        members = product.members()
+        if members is None:
+            members = ()
+        done.total = _size(product, members)
+        yield from pages(product, members)
+    except OperationalError:  # the database's own
+        raise
+    except Exception as error:  # noqa: BLE001 - the user's: the other domains are primed
+        done.broken = error
 
 
 def _size(product: Product, members: Any) -> int | None:

@@ -95,6 +95,8 @@ class PrimerProduct(Product):
     def members(self) -> Iterable[Parameters] | None:
         if self._writes("domain"):
             members: Iterable[Parameters] = self.primer.domain()
+            if not isinstance(members, Iterable):  # nothing was returned, or it is async def
+                raise InvalidPrimer(f"{self.name}: domain() gives parameter dicts, not {members!r}")
             return members
         return None if self.parameters else [{}]  # without parameters there is one key
 

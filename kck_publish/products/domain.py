@@ -78,7 +78,8 @@ class DomainProduct(Product):
 
     def prime_one(self, parameters: Parameters) -> Mapping[str, Any]:
         count, total = 0, 0
-        for keys in pages(self.owner, self.owner.members() or ()):
+        members = self.owner.members()
+        for keys in pages(self.owner, () if members is None else members):
             count += len(keys)
             total += sum(Address(key, "").digest.int for key in keys)
         return {"members": count, "digest": f"{total % 2**128:032x}"}  # whatever their order

@@ -242,6 +242,34 @@ def test_prime_goes_on_behind_a_key_that_fails(shelves: list[str]) -> None:
     assert [stored(key) is not None for key in shelves] == [True, False, True]
 
 
+def forgotten(self: Any) -> Any:
+    """A ``return`` that was forgotten."""
+
+
+def halfway(self: Any) -> Any:
+    yield {"author": Author.objects.earliest("pk").pk}
+    raise Broken
+
+
+@pytest.mark.parametrize(
+    ("domain", "why"), [(forgotten, "gives parameter dicts, not None"), (halfway, "Broken")]
+)
+def test_prime_goes_on_behind_a_domain_that_fails(
+    shelves: list[str], monkeypatch: pytest.MonkeyPatch, domain: Any, why: str
+) -> None:
+    """The other domains are primed, and of an eager product nobody has left."""
+    monkeypatch.setattr(primers.Shelf, "domain", domain)
+    monkeypatch.setattr(primers.Shelf, "eager", True)
+    cache.get(shelves[2])
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.raises(CommandError, match="The domain of 1 products is not known"):
+        call_command("kck_prime", "shelf", "catalog.author", stderr=err, stdout=out)
+    assert "domain() of shelf failed" in err.getvalue()
+    assert why in err.getvalue()
+    assert stored(f"catalog.author/{Author.objects.get(slug='b').pk}") is not None
+    assert "to be removed" not in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

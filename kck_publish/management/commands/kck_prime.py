@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from contextlib import nullcontext
 from typing import Any
 
@@ -41,8 +42,11 @@ class Command(BaseCommand):
         except KckPublishError as error:
             raise CommandError(str(error)) from error
         failed = sum(result.failed for result in results)
-        if failed:
-            raise CommandError(f"{failed} keys could not be primed.")
+        broken = sum(result.broken is not None for result in results)
+        said = [f"{failed} keys could not be primed."] if failed else []
+        said += [f"The domain of {broken} products is not known."] if broken else []
+        if said:
+            raise CommandError(" ".join(said))
 
     def _prime(self, product: Product, primes: Primes) -> Warmed:
         start = time.monotonic()
@@ -65,6 +69,9 @@ class Command(BaseCommand):
             self.stderr.write(f"  {key}: {why}")
         if done.failed > len(done.names):
             self.stderr.write(f"  and {done.failed - len(done.names)} more")
+        if done.broken is not None:
+            trace = "".join(traceback.format_exception(done.broken)).rstrip()
+            self.stderr.write(f"  domain() of {product.name} failed: {trace}")
         return done
 
     def _line(self, done: Warmed) -> str:
