@@ -13,6 +13,8 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import path
 from rest_framework import pagination, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from benchmarks.api_primers import BookKeys
 from benchmarks.models import Book
@@ -54,7 +56,16 @@ class ListedBooks(CachedBooks):
         return found
 
 
+class ConstantBooks(PlainBooks):
+    """What the framework itself costs: it answers, and nothing is looked for."""
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The same answer always."""
+        return Response({"id": 7})
+
+
 urlpatterns = [
+    *_urls("constant-drf", ConstantBooks),
     *_urls("plain", PlainBooks),
     *_urls("cached", CachedBooks),
     *_urls("listed", ListedBooks),

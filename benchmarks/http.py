@@ -32,7 +32,7 @@ ROUNDS = int(os.environ.get("KCK_BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("KCK_BENCH_SECONDS", "3"))
 PATIENCE = 30.0
 CONSTANT, ORM = "a view of constant bytes", "the ORM computes"
-PLAIN = "plain DRF"
+PLAIN, CONSTANT_DRF = "plain DRF", "DRF, constant data"
 Figures = Mapping[str, list[float]]
 
 
@@ -118,11 +118,16 @@ def _measure(sites: Mapping[str, str]) -> None:
     for what, where, wanted in (("retrieve", "7/", 4.0), ("list of 100", "", 8.0)):
         urls = {PLAIN: f"{plain}/plain/{where}"}
         urls |= {f"kck_publish, {name}": f"{at}/cached/{where}" for name, at in sites.items()}
-        if not where:
+        if where:
+            urls[CONSTANT_DRF] = f"{plain}/constant-drf/{where}"
+        else:
             urls |= {f"{name}, the list a product": f"{at}/listed/" for name, at in sites.items()}
         figures = _compare(f"DRF, {what}", f"http-{what.replace(' ', '-')}", urls, PLAIN)
         for name in list(figures)[1:]:
             faster = ratio(figures[name], figures[PLAIN])
+            if name == CONSTANT_DRF:
+                print(f"   what DRF itself allows {short(faster)}: constant data, to plain DRF")
+                continue
             least = f">= {wanted:.0f}"
             target(f"{what}: {name}, to plain DRF", least, faster, met=faster >= wanted)
     print("   left out: drf-cached-instances, which no Django of today can import. With an old one")
