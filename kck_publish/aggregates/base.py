@@ -28,7 +28,7 @@ class Aggregate:
     """
 
     def __init__(self, *, where: Mapping[str, Any] | None = None) -> None:
-        self._conditions = dict(where or {})
+        self._conditions = conditions.written(where or {})
 
     def names(self) -> list[str]:
         """The columns that it reads, as they were written."""

@@ -62,6 +62,14 @@ class Where:
         )
 
 
+def written(conditions: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions with sets in an order: each process has another one, and so fingerprints."""
+    return {
+        lookup: sorted(value, key=repr) if isinstance(value, set | frozenset) else value
+        for lookup, value in conditions.items()
+    }
+
+
 def names(conditions: Mapping[str, Any]) -> list[str]:
     """The columns that conditions name."""
     return [split(lookup)[0] for lookup in conditions]

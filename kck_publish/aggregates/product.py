@@ -117,8 +117,11 @@ class AggregateProduct(PrimerProduct):
     def fingerprint(self) -> str:
         """A state is of use to the declaration alone that it was made by."""
         signatures = {name: aggregate.signature() for name, aggregate in self._aggregates.items()}
-        where, mapping = sorted(self._declared.where.items()), sorted(self._source.mapping.items())
-        parts = (repr(self._declared.version), repr(signatures), repr(where), repr(mapping))
+        where, mapping = (
+            sorted(conditions.written(self._declared.where).items()),
+            sorted(self._source.mapping.items()),
+        )
+        parts = (repr(self.version), repr(signatures), repr(where), repr(mapping))
         return fingerprint_of("aggregate", self.name, *parts)
 
     @property

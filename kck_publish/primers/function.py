@@ -13,6 +13,7 @@ from ..products import keys
 from ..products.depends import Depends
 from ..public_names import public_in
 from .base import Primer
+from .check_methods import check_method
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,6 +23,12 @@ class FunctionPrimer(Primer, Generic[P, R]):
     """What ``@primer`` makes of a function: a primer that computes as it does."""
 
     function: Callable[..., Any]
+
+    @classmethod
+    def _announce(cls) -> None:
+        names = [parameter.name for parameter in cls.parameters]
+        check_method(cls.key, cls, "function", (), names)
+        super()._announce()
 
     def compute(self, *args: P.args, **parameters: P.kwargs) -> R:
         value: R = type(self).function(*args, **parameters)
@@ -59,7 +66,7 @@ def primer(
         namespace = {
             "key": name,
             "parameters": parameters,
-            "depends_on": list(depends_on),
+            "depends_on": depends_on,
             "function": staticmethod(function),
             "__module__": function.__module__,
             "__qualname__": function.__qualname__,

@@ -14,12 +14,14 @@ from ..exceptions import InvalidPrimer, Reprime
 from ..products import keys
 from ..products.depends import Change, Depends
 from ..products.fingerprints import fingerprint_of
-from ..products.options import OPTIONS, check_options
+from ..products.options import OPTIONS, Options, check_options
 from ..products.parameters import Parameter, check_parameters
 from ..products.product import Parameters, Product
+from ..products.rights import is_field
 from ..products.run_async import finished
 from ..rows.fields import pk_parameters
 from ..rows.products import is_published
+from .check_methods import check_methods
 
 if TYPE_CHECKING:
     from .base import Primer
@@ -52,20 +54,43 @@ class PrimerProduct(Product):
 
     def _declare(self, name: str, parameters: Sequence[Parameter]) -> None:
         self.name = keys.check_name(name)
+        if not isinstance(parameters, Sequence):
+            raise InvalidPrimer(f"{self.name}: parameters takes a list, not {parameters!r}.")
         self.parameters = check_parameters(self.name, parameters)
+        sources = self._said("depends_on", ())
+        if isinstance(sources, str) or not isinstance(sources, Iterable):
+            raise InvalidPrimer(f"{self.name}: depends_on takes a list, not {sources!r}.")
         self.depends_on = [
-            source if isinstance(source, Depends) else Depends(source)
-            for source in self.sender.depends_on
+            source if isinstance(source, Depends) else Depends(source) for source in sources
         ]
         check_options(self.name, self)
+        if not isinstance(self.version, int | float | str | tuple):
+            # Another object would be told from itself by the next process.
+            raise InvalidPrimer(f"{self.name}: version is a number, not {self.version!r}.")
+        check_methods(self.name, self.sender, self._given)
 
     @property
     def options(self) -> type[Primer]:
         return self.sender
 
+    @property
+    def version(self) -> Any:
+        """The version that the primer says."""
+        return self._said("version", 1)
+
+    @property
+    def _given(self) -> Sequence[str] | None:
+        """The names of what compute is given; None where that is the row."""
+        return [parameter.name for parameter in self.parameters]
+
+    def _said(self, name: str, default: Any) -> Any:
+        """What the class says; the default where a field of the model has the name."""
+        value = getattr(self.sender, name)
+        return default if is_field(value) else value
+
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint_of("primer", self.name, repr(self.sender.version))
+        return fingerprint_of("primer", self.name, repr(self.version))
 
     @cached_property
     def augmentable(self) -> bool:
@@ -133,7 +158,8 @@ class _Option:
         self._name = name
 
     def __get__(self, product: PrimerProduct, owner: type) -> Any:
-        return getattr(product.sender, self._name)
+        value = getattr(product.sender, self._name)
+        return getattr(Options, self._name) if is_field(value) else value
 
 
 for _name in OPTIONS:
@@ -144,6 +170,7 @@ class ModelPrimerProduct(PrimerProduct):
     """The product of a model with Primer as a mixin: one value a row, computed by the row."""
 
     eager = False  # written rows are primed (see named_by), not the whole table
+    _given = None
 
     def __init__(self, model: type[Model]) -> None:
         self.model = model
@@ -181,6 +208,10 @@ class ModelPrimerProduct(PrimerProduct):
         names = [parameter.name for parameter in self.parameters]
         rows = self.model._default_manager.using(settings.DATABASE).values_list(*names)
         return (dict(zip(names, values, strict=True)) for values in rows.order_by("pk"))
+
+    @property
+    def options(self) -> Any:
+        return self  # which knows the fields whose names are those of options
 
     @property
     def warm(self) -> bool:

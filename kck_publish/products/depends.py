@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from inspect import iscoroutinefunction
 from typing import Any
 
 from django.db.models import Model
@@ -73,6 +74,13 @@ class Depends(DependedRows):
             raise InvalidPrimer(f"Depends({on!r}): a product has no columns; leave them out.")
         if isinstance(columns, str):
             raise InvalidPrimer(f"Depends({_name(on)}): columns takes a list of names.")
+        if not isinstance(reads, Iterable):
+            raise InvalidPrimer(f"Depends({_name(on)}): reads takes a list of models.")
+        for name, column in mapping.items():
+            if not isinstance(column, str):
+                raise InvalidPrimer(f"Depends({_name(on)}): {name} is a name, not {column!r}.")
+        if iscoroutinefunction(keys):
+            raise InvalidPrimer(f"Depends({_name(on)}): keys must not be async def.")
         self.keys = keys
         self.reads = tuple(reads)
         self.on: type[Model] | str = on if isinstance(on, str) else concrete(on)

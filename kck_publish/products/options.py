@@ -12,10 +12,19 @@ from .rights import Rule
 from .timetable import timetable
 
 _BEHIND = ("serve", "compute", "raise")
+_FLAGS = ("eager", "prime_on_cache_miss", "show_value")
+# Each with the shortest time that it may be.
+_SPANS = {
+    "soft_expire": timedelta(microseconds=1),
+    "hard_expire": timedelta(microseconds=1),
+    "max_lag": timedelta(0),
+    "live_interval": timedelta(0),
+}
 _KINDS: dict[str, tuple[type, ...]] = {
     "soft_expire": (timedelta, type(None)),
     "hard_expire": (timedelta, type(None)),
     "max_lag": (timedelta,),
+    "live_interval": (timedelta,),
     "retry": (Retry, type(None)),
 }
 
@@ -80,8 +89,10 @@ def _problems(options: Options | type[Options]) -> Iterator[str]:
         yield f"time_limit is a timedelta, not {limit!r}"
     for name, kinds in _KINDS.items():
         value: object = getattr(options, name)
-        if not isinstance(value, kinds) and not rights.is_field(value):
+        if not isinstance(value, kinds):
             yield f"{name} is a {kinds[0].__name__}, not {value!r}"
+        elif isinstance(value, timedelta) and value < _SPANS[name]:
+            yield f"{name} is no time in the past, not {value!r}"
     if options.refresh_every is not None:
         try:
             timetable(options.refresh_every, UTC)
@@ -89,16 +100,11 @@ def _problems(options: Options | type[Options]) -> Iterator[str]:
             yield f"refresh_every: {wrong}"
     if (wrong_rule := rights.problem(options.live)) is not None:
         yield wrong_rule
-    interval = options.live_interval
-    if not (rights.is_field(interval) or isinstance(interval, timedelta)) or (
-        isinstance(interval, timedelta) and interval < timedelta(0)
-    ):
-        yield f"live_interval is a timedelta, not {interval!r}"
     if (wrong_coding := content_codings.problem(options.content_encodings)) is not None:
         yield wrong_coding
-    shows: object = options.show_value
-    if not (rights.is_field(shows) or isinstance(shows, bool)):
-        yield f"show_value is True or False, not {shows!r}"
+    for name in _FLAGS:
+        if not isinstance(getattr(options, name), bool):
+            yield f"{name} is True or False, not {getattr(options, name)!r}"
     share = options.check_augment
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         yield f"check_augment is a share from 0 to 1, not {share!r}"

@@ -7,9 +7,14 @@ nothing is seen by nobody.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutinefunction, signature
 from typing import Any, TypeAlias, cast
 
+from django.db.models.fields.related_descriptors import (
+    ForwardManyToOneDescriptor,
+    ReverseManyToOneDescriptor,
+    ReverseOneToOneDescriptor,
+)
 from django.db.models.query_utils import DeferredAttribute
 from django.http import HttpRequest
 
@@ -27,9 +32,17 @@ Rule: TypeAlias = (
 )
 
 
+_FIELDS = (
+    DeferredAttribute,
+    ForwardManyToOneDescriptor,
+    ReverseManyToOneDescriptor,
+    ReverseOneToOneDescriptor,
+)
+
+
 def is_field(value: object) -> bool:
-    """Whether a model's field has the option's name: then the model says nothing."""
-    return isinstance(value, DeferredAttribute)
+    """Whether a model's field, or relation, has the option's name: then the model says nothing."""
+    return isinstance(value, _FIELDS)
 
 
 def problem(rule: object) -> str | None:
@@ -37,7 +50,9 @@ def problem(rule: object) -> str | None:
     if rule is None or rule is Public or is_field(rule):
         return None
     if callable(rule) and not isinstance(rule, type):  # an object of a class is true: all may see
-        return None
+        return _problem_of_call(rule)
+    if isinstance(rule, str) and rule.lower() == "public":
+        return f"live = {rule!r} is a permission that nobody has: from kck_publish import Public"
     if isinstance(rule, str) and rule:
         return None
     if isinstance(rule, list | tuple) and all(isinstance(name, str) and name for name in rule):
@@ -46,6 +61,19 @@ def problem(rule: object) -> str | None:
         "live is Public, a permission, a list of permissions, a callable(request, parameters), "
         f"or None (of a SerializerPrimer also REST framework's permissions), not {rule!r}"
     )
+
+
+def _problem_of_call(rule: Callable[..., Any]) -> str | None:
+    """Why a callable cannot tell who may see; None when it can, or when its form is not known."""
+    if iscoroutinefunction(rule):
+        return "live must not be async: a callable says True or False"
+    try:
+        signature(rule, follow_wrapped=False).bind(None, None)
+    except TypeError:
+        return f"live is called as (request, parameters), also in a class, and takes {rule!r}"
+    except ValueError:
+        pass
+    return None
 
 
 def says(rule: object) -> bool:

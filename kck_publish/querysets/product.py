@@ -95,7 +95,7 @@ class QuerySetProduct(FormedProduct):
         signature = " ".join(text for form in self.forms for text in form.signature)
         state: Any = self.bounded and "bounded"
         state = state or (self.kept and (self.kept.kind, self.primer.reserve))
-        version = repr((self.sender.version, self.one, self._values.names, state))
+        version = repr((self.version, self.one, self._values.names, state))
         return fingerprint_of("queryset", self.name, version, signature)
 
     def compute(self, parameters: Parameters) -> Any:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
+from django.db import models
 from django.test.utils import isolate_apps
 
-from kck_publish import CacheModel, InvalidPrimer, Primer, primer
+from kck_publish import (
+    AggregatePrimer,
+    CacheModel,
+    Depends,
+    IntegerParameter,
+    InvalidPrimer,
+    Primer,
+    primer,
+)
+from kck_publish.aggregates import Count
 from kck_publish.diagnosis.registry import diagnose
+from kck_publish.primers.product import ModelPrimerProduct
 from kck_publish.products import registry
+from kck_publish.products.options import OPTIONS, Options
 from kck_publish.rows.model import products_of
+from tests.catalog.models import Item
 
 
 @pytest.fixture
@@ -75,3 +90,108 @@ def test_an_option_of_the_short_form_that_there_is_not_is_refused() -> None:
     """In a class a name is the user's own; here it can only be meant for the library."""
     with pytest.raises(InvalidPrimer, match="Did you mean 'when_behind'"):
         primer("misspelt", when_behnd="raise")
+
+
+async def awaited(*args: Any, **parameters: Any) -> None:
+    """Of a primer only computes are awaited."""
+
+
+PAST = timedelta(seconds=-1)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"eager": "x"}, "eager is True or False, not 'x'"),
+        ({"prime_on_cache_miss": "no"}, "prime_on_cache_miss is True or False"),
+        ({"soft_expire": PAST}, "soft_expire is no time in the past"),
+        ({"hard_expire": timedelta(0)}, "hard_expire is no time in the past"),
+        ({"max_lag": PAST}, "max_lag is no time in the past"),
+        ({"live": "public"}, "from kck_publish import Public"),
+        ({"live": awaited}, "live must not be async"),
+        ({"live": lambda self, request, parameters: True}, r"called as \(request, parameters\)"),
+        ({"version": {1, 2}}, "version is a number"),
+        ({"depends_on": Item}, "depends_on takes a list"),
+        ({"depends_on": "item_total"}, "depends_on takes a list"),
+        ({"parameters": IntegerParameter("a")}, "parameters takes a list"),
+        ({"compute": lambda self: 1}, r"compute\(self\) is called as compute\(self, a\)"),
+        ({"compute": 1}, "compute is a method, not 1"),
+        ({"compute_many": lambda self: []}, r"called as compute_many\(self, parameters\)"),
+        ({"augment": lambda self, value, a: 1}, r"called as augment\(self, value, change, a\)"),
+        ({"domain": [{"a": 1}]}, "domain is a method"),
+        *(
+            ({name: awaited}, f"{name} is async def")
+            for name in ("augment", "domain", "pre_prime", "post_prime", "pre_set", "post_set")
+        ),
+    ],
+)
+def test_what_could_not_be_kept_is_refused_where_it_stands(options: Any, says: str) -> None:
+    """Else it would be ignored, fail at each key, or never be right."""
+    declared = {
+        "key": "unkept",
+        "parameters": [IntegerParameter("a")],
+        "compute": lambda self, a: a,
+    }
+    with pytest.raises(InvalidPrimer, match=f"unkept: .*{says}"):
+        type("Unkept", (Primer,), declared | {"compute": lambda self, a: a} | options)
+
+
+def test_a_function_that_does_not_take_its_keys_parameters_is_refused() -> None:
+    with pytest.raises(InvalidPrimer, match=r"called as function\(a\)"):
+        primer("unkept/<int:a>")(lambda b: b)
+    with pytest.raises(InvalidPrimer, match="depends_on takes a list"):
+        primer("unkept", depends_on=Item)(lambda: 1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"reads": Item}, {"a": 5}, {"keys": awaited}])
+def test_a_dependency_that_could_not_be_followed_is_refused_by_name(options: Any) -> None:
+    with pytest.raises(InvalidPrimer, match=r"Depends\(Item\): "):
+        Depends(Item, **options)
+
+
+@isolate_apps("tests.zoo")
+def test_fields_with_the_names_of_options_say_nothing() -> None:
+    """A version that was the field itself would be another one in each process."""
+
+    class Release(Primer, CacheModel):
+        version = models.IntegerField(default=1)
+        when_behind = models.TextField(default="")
+        max_lag: Any = models.IntegerField(default=0)
+        soft_expire: Any = models.IntegerField(default=0)
+        prime_on_cache_miss = models.BooleanField(default=False)
+        live: Any = models.ForeignKey("self", models.CASCADE, related_name="retry")
+        depends_on: Any = models.ManyToManyField("self")
+
+        def compute(self) -> int:
+            return 1
+
+        def domain(self, scheme: str) -> str:
+            return scheme
+
+    product: Any = ModelPrimerProduct(Release)
+    assert product.version == 1
+    assert product.options is product
+    for name in OPTIONS:
+        assert getattr(product, name) == getattr(Options, name)
+
+
+def test_a_set_among_conditions_has_one_fingerprint_in_all_processes() -> None:
+    """The order of a set is another one in each process: nothing would be shared."""
+
+    def fingerprint(among: set[int]) -> str:
+        namespace = {
+            "key": "among",
+            "parameters": [IntegerParameter("amount")],
+            "source": Depends(Item, amount="amount"),
+            "values": {"rows": Count(where={"group__in": among})},
+            "where": {"group__in": among},
+        }
+        try:
+            type("Among", (AggregatePrimer,), namespace)
+            return registry.get("among").fingerprint
+        finally:
+            registry.unregister("among")
+
+    one, other = {0, 8}, {8, 0}
+    assert list(one) != list(other)
+    assert fingerprint(one) == fingerprint(other)
