@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from django.db.models import Field, Model
 
+from ..exceptions import InvalidPrimer
 from ..public_names import public_in
 from . import conditions
 from .columns import Column
@@ -104,6 +105,8 @@ class OfColumn(Aggregate):
 
     def __init__(self, name: str, *, where: Mapping[str, Any] | None = None) -> None:
         super().__init__(where=where)
+        if not isinstance(name, str):
+            raise InvalidPrimer(f"{type(self).__name__} takes a column's name, not {name!r}.")
         self._name = name
 
     def names(self) -> list[str]:

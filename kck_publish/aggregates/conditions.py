@@ -63,7 +63,13 @@ class Where:
 
 
 def written(conditions: Mapping[str, Any]) -> dict[str, Any]:
-    """The conditions with sets in an order: each process has another one, and so fingerprints."""
+    """The conditions with sets in an order: each process has another one, and so fingerprints.
+
+    Raises:
+        InvalidPrimer: they are no dict.
+    """
+    if not isinstance(conditions, Mapping):
+        raise InvalidPrimer(f"where takes a dict of conditions, not {conditions!r}.")
     return {
         lookup: sorted(value, key=repr) if isinstance(value, set | frozenset) else value
         for lookup, value in conditions.items()

@@ -14,6 +14,7 @@ from ..products.depends import Depends
 from ..products.product import Parameters
 from ..products.value_types import DictValue
 from ..public_names import public_in
+from . import conditions
 from .base import Aggregate
 from .product import AggregateProduct
 
@@ -49,6 +50,15 @@ class AggregatePrimer(Primer, Generic[DictValue]):
     def _announce(cls) -> None:
         if not hasattr(cls, "source") or not cls.values:
             raise InvalidPrimer(f"{cls.key}: an AggregatePrimer needs `source` and `values`.")
+        values: object = cls.values
+        listed = list(values.values()) if isinstance(values, Mapping) else [values]
+        for value in listed:
+            if not isinstance(value, Aggregate):
+                raise InvalidPrimer(
+                    f"{cls.key}: `values` is a dict of aggregates from kck_publish, as "
+                    f'{{"rows": Count()}}; {value!r} is none.'
+                )
+        conditions.written(cls.where)
         written = [
             name for name in _DERIVED if getattr(cls, name) is not getattr(AggregatePrimer, name)
         ]

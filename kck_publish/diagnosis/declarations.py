@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from django.apps import apps
 
@@ -10,6 +11,9 @@ from ..capture.row_sql import virtual_columns
 from ..conf import problems
 from ..exceptions import InvalidPrimer
 from ..products import registry
+from ..products.options import OPTIONS, Options
+from ..products.rights import Public
+from ..retry_policy import Retry
 from ..rows.model import CacheModel
 from ..rows.publish import Hook, hook_of, unreadable
 from .registry import Asks, Problem, diagnosis
@@ -75,6 +79,34 @@ def taken_names(alias: str) -> Iterator[Problem]:
                 "rename it, or silence this check.",
                 model,
             )
+
+
+@diagnosis("options of rows", Asks.CODE)
+def unheard_options(alias: str) -> Iterator[Problem]:
+    """An option of a Primer on a CacheModel, whose rows do not obey it."""
+    for model in apps.get_models():
+        is_row = issubclass(model, CacheModel) and not issubclass(model, Options)
+        if not is_row or model._meta.proxy:
+            continue
+        unheard = [name for name in OPTIONS if _is_meant(name, getattr(model, name, None))]
+        if unheard:
+            yield Problem(
+                "W038",
+                f"{model._meta.label} says {', '.join(unheard)}, which are options of a Primer: "
+                "its rows, lists and cached methods do not obey them.",
+                "Declare a Primer of your own for what needs them, or take them out.",
+                model,
+            )
+
+
+def _is_meant(name: str, value: object) -> bool:
+    """Whether a value can only be meant for the library, and is no attribute of the project's."""
+    return (
+        isinstance(value, timedelta | Retry)
+        or value is Public
+        or (name == "when_behind" and value in ("serve", "compute", "raise"))
+        or (name == "prime_on_cache_miss" and isinstance(value, bool))
+    )
 
 
 @diagnosis("eager products", Asks.CODE)

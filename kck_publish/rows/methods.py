@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from asgiref.sync import sync_to_async
@@ -32,6 +33,7 @@ from .products import is_published
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+_COLLECTS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class CachedMethod(Generic[P, R]):
@@ -52,8 +54,16 @@ class CachedMethod(Generic[P, R]):
         self.depends_on = depends_on
         self.auto_publish = auto_publish
         self.version = version
+        if not callable(function) or isinstance(function, staticmethod | classmethod):
+            raise InvalidPrimer(f"cached_method is for methods of a row, not for {function!r}.")
+        if isinstance(depends_on, str) or not isinstance(depends_on, Iterable):
+            raise InvalidPrimer(
+                f"{function.__qualname__}: depends_on takes a list, not {depends_on!r}."
+            )
         functools.update_wrapper(cast("Any", self), function)
-        self.arguments = list(inspect.signature(function).parameters.values())[1:]
+        self.signature = inspect.signature(function)
+        self.row_name, *_ = [*self.signature.parameters, ""]
+        self.arguments = list(self.signature.parameters.values())[1:]
         required = [argument for argument in self.arguments if argument.default is argument.empty]
         if auto_publish and required:
             raise InvalidPrimer(
@@ -87,11 +97,17 @@ class CachedMethod(Generic[P, R]):
         label = published(model)._meta.label_lower
         return cast("MethodProduct", registry.get(f"{label}.{self.name}"))
 
+    def call(self, row: Model, values: Mapping[str, Any]) -> Any:
+        """What the method returns for a row and the arguments of a key, each by its name."""
+        given = {self.row_name: row, **values}
+        bound = inspect.BoundArguments(self.signature, OrderedDict(given))
+        return self.function(*bound.args, **bound.kwargs)
+
     def parameters(self, row: Model, args: Sequence[Any], options: Parameters) -> Parameters:
         """The key's parameters for a call."""
         product = self.product(type(row))
         try:
-            bound = inspect.signature(self.function).bind(row, *args, **options)
+            bound = self.signature.bind(row, *args, **options)
         except TypeError as error:
             raise KeyParameterMismatch(str(error), product.name) from None
         bound.apply_defaults()
@@ -131,14 +147,18 @@ class MethodProduct(Product):
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        signature = str(inspect.signature(self.method.function))
-        return fingerprint_of("method", self.name, signature, repr(self.method.version))
+        method = self.method
+        collects = any(argument.kind in _COLLECTS for argument in method.arguments)
+        called = ["as it is"] if collects else []  # what was stored before was called otherwise
+        return fingerprint_of(
+            "method", self.name, str(method.signature), repr(method.version), *called
+        )
 
     def prime_one(self, parameters: Parameters) -> Any:
         values = dict(parameters)
         lookup = {parameter.name: values.pop(parameter.name) for parameter in self.row_parameters}
         row = rows_of(self.model).get(**lookup)
-        return finished(self.method.function(row, **values))
+        return finished(self.method.call(row, values))
 
     def dependency_text(self, declaration: Declaration) -> str:
         return text_of(self.model, declaration, self._resolve)

@@ -18,6 +18,7 @@ from ..products.product import Product
 from ..public_names import public_in
 from . import read_together, relations
 from .cached import Cached
+from .check_options import check_options
 from .managers import look_at_proxy
 from .methods import MethodProduct, cached_methods, denormalized
 from .options import is_field, option
@@ -154,14 +155,15 @@ def products_of(model: type[CacheModel]) -> list[Product]:
     """The products that a model declares.
 
     Raises:
-        InvalidPrimer: when a lookup names a field that the model does not have, or when its
-            default manager cannot be followed.
+        InvalidPrimer: when a lookup names a field that the model does not have, when its default
+            manager cannot be followed, or for an option that cannot be kept.
     """
     if is_field(model, "cached"):
         raise InvalidPrimer(
             f"{model._meta.label} has a field called cached, which hides its rows' reader: call "
             'the field something else (db_column="cached" keeps its column).'
         )
+    check_options(model)
     found: dict[str, Product] = {}
     try:
         declared: list[Product] = model._row_products()

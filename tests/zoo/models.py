@@ -35,6 +35,10 @@ class Account(CacheModel):
     def initial(self) -> str:
         return self.name[:1]
 
+    @cached_method
+    def arguments(self, one: int, /, two: int, *more: int, last: int = 0, **named: int) -> Any:
+        return [one, two, more, last, named]
+
 
 class Admin(Account):
     """A proxy that hides rows."""

@@ -18,15 +18,19 @@ from kck_publish import (
     IntegerParameter,
     InvalidPrimer,
     Primer,
+    cached_method,
+    denormalized_field,
     primer,
 )
-from kck_publish.aggregates import Count
+from kck_publish.aggregates import Count, Sum
 from kck_publish.diagnosis.registry import diagnose
 from kck_publish.primers.product import ModelPrimerProduct
 from kck_publish.products import registry
 from kck_publish.products.options import OPTIONS, Options
 from kck_publish.rows.model import products_of
+from kck_publish.testing import assert_fresh, drain
 from tests.catalog.models import Item
+from tests.zoo.models import Account
 
 
 @pytest.fixture
@@ -195,3 +199,87 @@ def test_a_set_among_conditions_has_one_fingerprint_in_all_processes() -> None:
     one, other = {0, 8}, {8, 0}
     assert list(one) != list(other)
     assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.django_db
+def test_a_cached_method_is_given_its_arguments_as_it_takes_them() -> None:
+    """By position alone, by name alone, and as many as there are: at first, and as stored."""
+    account = Account.objects.create(name="a")
+    drain()
+    for _ in range(2):
+        assert account.arguments(1, 2) == [1, 2, (), 0, {}]
+        assert account.arguments(1, two=2, x=3) == [1, 2, (), 0, {"x": 3}]
+        assert account.arguments(1, 2, 3, 4, last=5, y=6) == [1, 2, (3, 4), 5, {"y": 6}]
+    Account.objects.update(admin=True)
+    drain()
+    assert_fresh()
+
+
+async def counted(self: Any) -> int:
+    return 1
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        ({"cached_by": "name"}, "cached_by is a list"),
+        ({"cached_lists": None}, "cached_lists is a list"),
+        ({"captured": "name"}, "captured is a list"),
+        ({"captured": ["naem"]}, "has no column 'naem'"),
+        ({"eager": "x"}, "eager is True or False"),
+        ({"number": denormalized_field("nope")(lambda self: 1)}, "names no field"),
+        ({"number": denormalized_field("name")(counted)}, "not async def"),
+    ],
+)
+@isolate_apps("tests.zoo")
+def test_what_rows_could_not_keep_is_refused(declared: Any, says: str) -> None:
+    namespace = {"__module__": __name__, "name": models.TextField()}
+    model = type("Rows", (CacheModel,), namespace | declared)
+    with pytest.raises(InvalidPrimer, match=f"zoo.Rows.*{says}"):
+        products_of(model)
+
+
+def test_a_method_that_is_none_is_refused() -> None:
+    wrong: Any
+    for wrong in (property(lambda self: 1), classmethod(lambda cls: 1)):
+        with pytest.raises(InvalidPrimer, match="cached_method is for methods of a row"):
+            cached_method(wrong)
+    wrong = Item
+    with pytest.raises(InvalidPrimer, match="depends_on takes a list"):
+        cached_method(depends_on=wrong)(lambda self: 1)
+
+
+def test_options_that_rows_do_not_obey_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a row nothing would be raised, whatever the lag."""
+    assert not list(diagnose("options of rows", "default"))
+    monkeypatch.setattr(Item, "when_behind", "raise", raising=False)
+    monkeypatch.setattr(Item, "max_lag", timedelta(seconds=1), raising=False)
+    monkeypatch.setattr(Item, "retry", "a text of the project's", raising=False)
+    (problem,) = [one for one in diagnose("options of rows", "default") if one.obj is Item]
+    assert "catalog.Item says when_behind, max_lag, which" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        ({"values": {"rows": models.Count("id")}}, "aggregates from kck_publish"),
+        ({"values": {"rows": Count}}, "aggregates from kck_publish"),
+        ({"values": [Count()]}, "aggregates from kck_publish"),
+        ({"where": models.Q(amount=1)}, "where takes a dict"),
+    ],
+)
+def test_what_is_django_s_is_no_aggregate(declared: Any, says: str) -> None:
+    """``from django.db.models import Sum`` is the import that comes first to mind."""
+    source = Depends(Item, group="group")
+    namespace = {"key": "wrong_aggregate", "source": source, "values": {"rows": Count()}}
+    parameters = {"parameters": [IntegerParameter("group")]}
+    with pytest.raises(InvalidPrimer, match=says):
+        type("Wrong", (AggregatePrimer,), namespace | parameters | declared)
+
+
+def test_an_aggregate_of_an_expression_is_refused() -> None:
+    wrong: Any = models.F("amount")
+    with pytest.raises(InvalidPrimer, match="Sum takes a column's name, not F"):
+        Sum(wrong)
+    with pytest.raises(InvalidPrimer, match="where takes a dict"):
+        Count(where=wrong)
