@@ -22,6 +22,7 @@ from ..products import encoding, registry
 from ..products.columns import fields_of, has_column
 from ..products.depends import Change, Depends
 from ..products.fingerprints import fingerprint_of
+from ..products.parameters import form_of
 from ..products.product import Computed, Parameters
 from . import conditions, stored_state
 from .base import Aggregate
@@ -122,7 +123,7 @@ class AggregateProduct(PrimerProduct):
             sorted(self._source.mapping.items()),
         )
         parts = (repr(self.version), repr(signatures), repr(where), repr(mapping))
-        return fingerprint_of("aggregate", self.name, *parts)
+        return fingerprint_of("aggregate", self.name, *parts, *form_of(self.parameters))
 
     @property
     def augmentable(self) -> bool:

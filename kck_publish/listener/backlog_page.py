@@ -73,8 +73,9 @@ def _take_keys(part: Deferred, limit: int, session: BatchSession, batch: Batch) 
                 cursor, product.name, product.fingerprint, part.digest, limit
             )
         for _, key in page:
-            if session.owns(key):
-                work.touch(product, key, product.parameters_of(key))
+            parameters = product.parameters_if_known(key) if session.owns(key) else None
+            if parameters is not None:
+                work.touch(product, key, parameters)
         if len(page) < limit:
             work.swept.append(product.name)
     work.changes += max(1, len(page))

@@ -15,7 +15,7 @@ from ..products import keys
 from ..products.depends import Change, Depends
 from ..products.fingerprints import fingerprint_of
 from ..products.options import OPTIONS, Options, check_options
-from ..products.parameters import Parameter, check_parameters
+from ..products.parameters import Parameter, check_parameters, form_of
 from ..products.product import Parameters, Product
 from ..products.rights import is_field
 from ..products.run_async import finished
@@ -90,7 +90,7 @@ class PrimerProduct(Product):
 
     @cached_property
     def fingerprint(self) -> str:
-        return fingerprint_of("primer", self.name, repr(self.version))
+        return fingerprint_of("primer", self.name, repr(self.version), *form_of(self.parameters))
 
     @cached_property
     def augmentable(self) -> bool:

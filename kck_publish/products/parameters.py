@@ -227,6 +227,11 @@ CONVERTERS: Mapping[str, type[Parameter]] = {
 }
 
 
+def form_of(parameters: Sequence[Parameter]) -> tuple[str, ...]:
+    """Tells the keys of these parameters from those of others, for the fingerprint."""
+    return tuple(f"{type(one).__qualname__} {one.name} {one.null}" for one in parameters)
+
+
 def check_parameters(product: str, parameters: Sequence[Parameter]) -> tuple[Parameter, ...]:
     """The parameters if all are Parameters with names of their own, else InvalidPrimer."""
     seen: set[str] = set()

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeAlias
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
 from django.db.models import Field, Model
 
+from ..exceptions import KeyParameterMismatch
 from ..observed_queries.declarations import Declaration
 from ..stores import Read
 from . import encoding, keys
@@ -194,6 +195,13 @@ class Product(Options):
                 if self.plain_key(value) == key:
                     return {self.parameters[0].name: value}
         return keys.parse(key, self.parameters)
+
+    def parameters_if_known(self, key: str) -> dict[str, Any] | None:
+        """The same; None where only an older form of the product has such a key."""
+        try:
+            return self.parameters_of(key)
+        except KeyParameterMismatch:
+            return None
 
     def dependency_text(self, declaration: Declaration) -> str:
         """What a user writes into its ``depends_on``."""

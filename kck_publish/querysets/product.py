@@ -14,6 +14,7 @@ from ..exceptions import Reprime, Unserializable
 from ..log.change import Change
 from ..products import encoding
 from ..products.fingerprints import fingerprint_of
+from ..products.parameters import form_of
 from ..products.product import Computed, Parameters
 from .bounded import Bounded, Unmoved, bounded
 from .compared_columns import compared_columns
@@ -96,7 +97,7 @@ class QuerySetProduct(FormedProduct):
         state: Any = self.bounded and "bounded"
         state = state or (self.kept and (self.kept.kind, self.primer.reserve))
         version = repr((self.version, self.one, self._values.names, state))
-        return fingerprint_of("queryset", self.name, version, signature)
+        return fingerprint_of("queryset", self.name, version, signature, *form_of(self.parameters))
 
     def compute(self, parameters: Parameters) -> Any:
         """The value, from the rows.

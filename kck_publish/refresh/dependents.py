@@ -10,7 +10,6 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from ..exceptions import KeyParameterMismatch
 from ..log import refreshes
 from ..log.decoder import Decoder
 from ..log.keys import product_of
@@ -98,10 +97,11 @@ class Dependents:
         product = self._graph.products.get(product_of(key))
         if product is None or not self._owns(key):
             return  # another version of the code knows it
-        try:
-            work.want(product, key, product.parameters_of(key), reason)
-        except KeyParameterMismatch:
+        parameters = product.parameters_if_known(key)
+        if parameters is None:
             logger.warning("A refresh was asked for of a key of an older form of %s.", product.name)
+            return
+        work.want(product, key, parameters, reason)
 
     def _resume(self, work: Work, row: Row) -> None:
         """A product is resumed of which all, or the domain, was touched while it was paused."""
@@ -139,10 +139,7 @@ class Dependents:
         self, name: str, key: str, origin: str | None = None, xid: int = 0
     ) -> Change:
         product = self._graph.products.get(name)
-        try:
-            parameters = product.parameters_of(key) if product else {}
-        except KeyParameterMismatch:
-            parameters = {}
+        parameters = (product.parameters_if_known(key) if product else None) or {}
         return Change("update", name, parameters, parameters, origin, xid)
 
     def _change(self, work: Work, change: Change) -> None:

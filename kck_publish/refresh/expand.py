@@ -76,7 +76,7 @@ class Spreading:
             for key in (self._domain(product) if product.eager else None) or ():
                 if self._session.owns(key):
                     parameters = product.parameters_of(key)
-                    if any(matches(parameters, pattern) for pattern in patterns):
+                    if _touched(parameters, patterns):
                         work.want(product, key, parameters, "domain")
 
     def _touch_read(self, work: Work, product: Product, patterns: Sequence[Parameters]) -> None:
@@ -85,8 +85,8 @@ class Spreading:
             read = edges.read_of(cursor, product.name)
         for key in read:
             if self._session.owns(key):
-                parameters = product.parameters_of(key)
-                if any(matches(parameters, pattern) for pattern in patterns):
+                parameters = product.parameters_if_known(key)
+                if parameters is not None and _touched(parameters, patterns):
                     work.touch(product, key, parameters)
 
     def _touch(self, work: Work, product: Product, patterns: Sequence[Parameters]) -> None:
@@ -95,8 +95,8 @@ class Spreading:
         for key in self._stored(product):
             if not self._session.owns(key):
                 continue
-            parameters = product.parameters_of(key)
-            if any(matches(parameters, pattern) for pattern in patterns):
+            parameters = product.parameters_if_known(key)
+            if parameters is not None and _touched(parameters, patterns):
                 touched[key] = parameters
             if not self._session.any_room(len(touched)):
                 self._session.defer(product.name)
@@ -157,3 +157,7 @@ class Spreading:
         with scope(product, self._batch):
             members = product.members()
             return None if members is None else {product.key_of(each) for each in members}
+
+
+def _touched(parameters: Parameters, patterns: Sequence[Parameters]) -> bool:
+    return any(matches(parameters, pattern) for pattern in patterns)

@@ -94,7 +94,10 @@ class Survey:
             key, product = entry.address.key, self._graph.products.get(entry.product)
             if product is None or product.fingerprint != entry.address.fingerprint:
                 continue
+            parameters = product.parameters_if_known(key)
+            if parameters is None:
+                continue
             if not Snapshot.parse(entry.stamp).includes(self._since):
-                work.want(product, key, product.parameters_of(key), "late")
+                work.want(product, key, parameters, "late")
             elif key not in work.tasks.get(entry.product, {}):
                 self.adopted.append(entry)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..exceptions import KeyParameterMismatch
 from ..log.keys import product_of
 from ..products.depends import Change
 from ..products.graph import Graph
@@ -42,9 +41,8 @@ class RecordedReaders:
             product = self._graph.products.get(product_of(key))
             if product is None or not self._owns(key):
                 continue
-            try:
-                parameters = product.parameters_of(key)
-            except KeyParameterMismatch:  # of an older form
+            parameters = product.parameters_if_known(key)
+            if parameters is None:
                 continue
             task = work.tasks[product.name].setdefault(key, Task(product, parameters, None))
             task.changes, task.news, task.at = None, True, task.at or work.at
