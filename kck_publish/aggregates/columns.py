@@ -13,11 +13,12 @@ from functools import cached_property, total_ordering
 from typing import Any
 from uuid import UUID
 
-from django.db import models
+from django.db import connections, models
 from django.db.models import F, Model
 from django.db.models.functions import Collate
 
-from ..exceptions import InvalidPrimer
+from ..conf import settings
+from ..exceptions import InvalidPrimer, Reprime
 from ..products.columns import fields_of, has_column
 from ..products.equal_numbers import plain_decimal, plain_float
 from ..products.paths import Tree
@@ -103,6 +104,26 @@ class Column:
         if self.kind == "decimal" and getattr(self.field, "decimal_places", None) is None:
             return plain_decimal
         return lambda value: value
+
+    @cached_property
+    def is_null(self) -> Callable[[Any], bool]:
+        """Whether what Python has of a value is a NULL. Raises Reprime where that is not told.
+
+        JSON's ``null`` is None for Python, too, and a field of one's own may read a NULL as "".
+        """
+        field: Any = value_field(self.field)
+        field = getattr(field, "output_field", field)  # of a GeneratedField
+        read = getattr(field, "from_db_value", None)
+        if read is None or type(field).__module__.startswith("django.contrib.postgres."):
+            return lambda value: value is None
+        null = read(None, field.get_col(None), connections[settings.DATABASE])
+
+        def known(value: Any) -> bool:
+            if value is None or value == null:
+                raise Reprime(f"a value of {self.label} may be NULL, or only look so to Python")
+            return False
+
+        return known
 
     def value_in(self, image: Any) -> Any:
         """The column's value in a row; None for NULL. Raises KeyError."""

@@ -16,6 +16,8 @@ from django.utils import timezone
 
 from ..exceptions import InvalidPrimer
 from ..products.columns import fields_of, has_column
+from ..products.read_back import has_own_form
+from ..rows.fields import value_field
 from .columns import OTHER, Column
 
 TESTS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -41,8 +43,9 @@ class Where:
     """
 
     def __init__(self, model: type[Model], conditions: Mapping[str, Any]) -> None:
-        self._tests: list[tuple[str, str, Any]] = []
+        self._tests: list[tuple[Column, str, Any]] = []
         self.compares: list[Field[Any, Any]] = []
+        asked: dict[str, Any] = {}
         for lookup, value in conditions.items():
             name, test = split(lookup)
             if _is_unknown(model, lookup):
@@ -50,15 +53,23 @@ class Where:
             column = Column(model, name)
             _check(column, test, value, lookup)
             value = list(value) if test == "in" else value
-            self._tests.append((column.attname, test, value))
+            asked[f"{column.attname}__{test}"] = value
+            self._tests.append((column, test, _as_rows_have_it(column, test, value)))
             self.compares.append(column.field)
-        self.q = Q(**{f"{attname}__{test}": value for attname, test, value in self._tests})
+        self.q = Q(**asked)
 
     def holds(self, image: Mapping[str, Any]) -> bool:
-        """Whether a row fulfils them all. Raises KeyError when the image lacks a column."""
+        """Whether a row fulfils them all.
+
+        Raises:
+            KeyError: the image lacks a column.
+            Reprime: Python cannot tell.
+        """
         return all(
-            (image[attname] is not None or test == "isnull") and TESTS[test](image[attname], value)
-            for attname, test, value in self._tests
+            column.is_null(image[column.attname]) is value
+            if test == "isnull"
+            else image[column.attname] is not None and TESTS[test](image[column.attname], value)
+            for column, test, value in self._tests
         )
 
 
@@ -74,6 +85,14 @@ def written(conditions: Mapping[str, Any]) -> dict[str, Any]:
         lookup: sorted(value, key=repr) if isinstance(value, set | frozenset) else value
         for lookup, value in conditions.items()
     }
+
+
+def _as_rows_have_it(column: Column, test: str, value: Any) -> Any:
+    """What a column is compared with, in the form in which its field asks for it."""
+    field = value_field(column.field)
+    if test == "isnull" or not has_own_form(field):
+        return value
+    return [*map(field.get_prep_value, value)] if test == "in" else field.get_prep_value(value)
 
 
 def names(conditions: Mapping[str, Any]) -> list[str]:

@@ -54,7 +54,7 @@ class Count(Scalar):
         return 0
 
     def change(self, state: int, image: Mapping[str, Any], sign: int) -> int:
-        if self.column is not None and image[self.column.attname] is None:
+        if self.column is not None and self.column.is_null(image[self.column.attname]):
             return state
         return state + sign
 

@@ -19,7 +19,7 @@ from ..exceptions import UnreadableValue
 from .change import Change
 from .image import Image
 from .reader import Row
-from .row_values import Loads, Order, image_of, loader_of
+from .row_values import Loads, Order, image_of, loader_of, null_loader_of
 
 logger = logging.getLogger("kck_publish")
 
@@ -91,14 +91,16 @@ class Decoder:
             return known[2]
         key = [field.attname for field in model._meta.pk_fields]
         shown = self._shown.get(model)
+        read = [
+            (place, *loads[column])
+            for place, column in enumerate(columns)
+            if column in loads  # else a column that this code does not know
+            and (shown is None or loads[column][0] in shown or loads[column][0] in key)
+        ]
         order = Order(
             len(columns),
-            [
-                (place, *loads[column])
-                for place, column in enumerate(columns)
-                if column in loads  # else a column that this code does not know
-                and (shown is None or loads[column][0] in shown or loads[column][0] in key)
-            ],
+            [(place, attname, load) for place, attname, load, _ in read],
+            [(place, attname, null) for place, attname, _, null in read if null is not None],
             key,
         )
         self._orders[model] = (loads, columns, order)
@@ -122,6 +124,7 @@ class Decoder:
                 loads[column_of(field)] = (
                     field.attname,
                     loader_of(column, loader, converters, expression, connection),
+                    null_loader_of(converters, expression, connection),
                 )
         self._loads[model] = loads
         return loads

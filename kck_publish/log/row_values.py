@@ -13,6 +13,7 @@ from psycopg.abc import Loader
 from .image import Image
 
 Load = Callable[[str], Any]
+LoadNull = Callable[[], Any]
 
 
 class Order(NamedTuple):
@@ -21,16 +22,18 @@ class Order(NamedTuple):
     Attributes:
         width: how many columns there are, with those that are left out.
         loads: by place and attname, how a text is read; None where it is the value itself.
+        nulls: by place and attname, how a NULL is read, where that gives another value than None.
         key: the attnames of the primary key.
     """
 
     width: int
     loads: list[tuple[int, str, Load | None]]
+    nulls: list[tuple[int, str, LoadNull]]
     key: list[str]
 
 
-# By column: the attname, and how its text is read.
-Loads = dict[str, tuple[str, Load | None]]
+# By column: the attname, and how its text, and a NULL, is read.
+Loads = dict[str, tuple[str, Load | None, LoadNull | None]]
 
 _UNREADABLE = (ValueError, OverflowError, PsycopgError)
 # What psycopg's loaders of these names do, without a detour over bytes.
@@ -55,6 +58,9 @@ def image_of(order: Order, values: Sequence[str | None] | None) -> dict[str, Any
             image[attname] = text if load is None or text is None else load(text)
     except _UNREADABLE:
         image = _unreadable_image(order, values)
+    for place, attname, load_null in order.nulls:
+        if values[place] is None:
+            image[attname] = load_null()
     key = order.key
     image["pk"] = image[key[0]] if len(key) == 1 else tuple([image[name] for name in key])
     return image
@@ -100,6 +106,23 @@ def loader_of(
         return value
 
     return loaded
+
+
+def null_loader_of(
+    converters: Sequence[Any], expression: Any, connection: BaseDatabaseWrapper
+) -> LoadNull | None:
+    """How a NULL is read, where Django's converters make something of it; else None."""
+
+    def loaded() -> Any:
+        value = None
+        for convert in converters:
+            value = convert(value, expression, connection)
+        return value
+
+    try:
+        return None if loaded() is None else loaded
+    except Exception:  # noqa: BLE001 - code of the field's, which may never have seen a NULL
+        return None
 
 
 def _as_sent(column: Any) -> Callable[[str], str] | None:

@@ -7,7 +7,8 @@ DateTimeField, whose day depends on a time zone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ from django.db.models import Field, IntegerField
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch
 from .parameters import CONVERTERS, Parameter, StringParameter
+from .read_back import has_several_texts, text_of
 
 # Of each kind of column a value; of text there is none that stands for all.
 _SAMPLES: Mapping[str, Any] = {
@@ -56,9 +58,7 @@ def check_fit(product: str, parameter: Parameter, field: Field[Any, Any]) -> Non
         InvalidPrimer: the parameter takes no value of the column. Of types of the project's own,
             and of text, that is not known.
     """
-    target: Any = field
-    while target.remote_field is not None and hasattr(target, "target_field"):
-        target = target.target_field
+    target = _target(field)
     kind = target.get_internal_type()
     sample = _SAMPLES.get("IntegerField" if isinstance(target, IntegerField) else kind)
     if sample is None or type(parameter) not in CONVERTERS.values():
@@ -71,3 +71,31 @@ def check_fit(product: str, parameter: Parameter, field: Field[Any, Any]) -> Non
             f"{kind}, whose values are none. Declare the parameter with the "
             "column's type, or say by keys= which keys a changed row touches."
         ) from None
+
+
+@dataclass(frozen=True)
+class ColumnText(StringParameter):
+    """A parameter of text that is mapped from columns: one text for each value of theirs."""
+
+    columns: tuple[Field[Any, Any], ...] = ()
+
+    def clean(self, value: Any) -> str:
+        text = super().clean(value)
+        texts = {text_of(column, text) for column in self.columns}
+        return texts.pop() if len(texts) == 1 else text
+
+
+def told_by(parameter: Parameter, columns: Iterable[Field[Any, Any]]) -> Parameter:
+    """The parameter as the columns have it that it is mapped from."""
+    targets = tuple(dict.fromkeys(map(_target, columns)))
+    several = bool(targets) and all(map(has_several_texts, targets))
+    if not several or type(parameter) is not StringParameter:
+        return parameter
+    return ColumnText(parameter.name, null=parameter.null, columns=targets)
+
+
+def _target(field: Any) -> Any:
+    """The column that a foreign key points to, or the column itself."""
+    while field.remote_field is not None and hasattr(field, "target_field"):
+        field = field.target_field
+    return field

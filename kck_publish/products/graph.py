@@ -13,7 +13,7 @@ from django.db.models import Model
 from ..capture import own_session_writes
 from ..capture.source import Source, column_of, wrote_setting
 from ..exceptions import DependencyCycle, InvalidPrimer
-from .column_fits import check_fit
+from .column_fits import check_fit, told_by
 from .depends import Depends, fields_of
 from .domain import Membership
 from .equality import check_exact
@@ -227,6 +227,18 @@ def connect(graph: Graph, product: Product, dependency: Depends) -> None:
     for model in dependency.models:
         dependency.wanted(model)  # as above
         graph.by_model[model].append((product, dependency))
+
+
+def fit_parameters(product: Product) -> None:
+    """Have parameters take a column's value in the one text that its rows tell their keys by."""
+    fitted = [
+        told_by(one, (column for each in product.depends_on for column in each.fields_of(one.name)))
+        for one in product.parameters
+    ]
+    if fitted != [*product.parameters]:
+        product.parameters = tuple(fitted)
+        for name in ("plain", "fingerprint"):
+            vars(product).pop(name, None)
 
 
 def _similar(name: str, names: Collection[str]) -> str:

@@ -16,7 +16,7 @@ from ..capture.source import Source
 from ..exceptions import DuplicateProduct, InvalidPrimer, UnknownProduct
 from ..log.keys import product_of
 from .depends import Depends
-from .graph import Graph, connect
+from .graph import Graph, connect, fit_parameters
 from .path_rows import with_ways
 from .product import Product
 
@@ -98,6 +98,7 @@ def graph() -> Graph:
                 product.depends_on = with_ways(product.depends_on)
                 for dependency in product.depends_on:
                     connect(built, product, dependency)
+                fit_parameters(product)
             _ = built.order  # a ring is refused here, where it can be named
             made = built
     return built

@@ -16,7 +16,7 @@ from django.db.models.sql.where import WhereNode
 
 from ..aggregates.columns import OTHER, Column
 from ..aggregates.conditions import TESTS
-from ..exceptions import UnreadableValue
+from ..exceptions import Reprime, UnreadableValue
 from ..products.equality import inexact
 from .joined import Table
 
@@ -70,7 +70,7 @@ class Asked:
         """Whether a row may fulfil it."""
         try:
             answer = self.check(image)
-        except (KeyError, TypeError, UnreadableValue):
+        except (KeyError, TypeError, UnreadableValue, Reprime):
             return True  # it lacks a column, or has what Python cannot compare
         return answer is True or answer == MAYBE
 
@@ -114,7 +114,7 @@ def _single(table: Table, field: Field[Any, Any], name: str, given: Any) -> Chec
     plain = test is not None and column.kind != OTHER
     plain = plain and inexact(field) is None
     if name == "isnull":
-        return lambda image: (image[field.attname] is None) is given
+        return lambda image: column.is_null(image[field.attname]) is given
     if name in ("gt", "gte", "lt", "lte") and column.kind == "text":
         plain = False
     if (

@@ -15,6 +15,7 @@ from django.db.models import CharField, Field, IntegerField, Model, TextField, U
 
 from ..products.equal_numbers import fits_numeric, plain_decimal, plain_float
 from ..products.parameters import Parameter
+from ..products.read_back import has_own_form, read_back
 
 # By how a field reads them: values that it gives back as they are.
 _PLAIN: Mapping[Any, type[Any]] = {
@@ -38,7 +39,7 @@ class FieldParameter(Parameter):
 
     @property
     def plain(self) -> type[Any] | None:
-        return _PLAIN.get(type(self.source).to_python)
+        return None if has_own_form(self.source) else _PLAIN.get(type(self.source).to_python)
 
     def clean(self, value: Any) -> Any:
         if isinstance(value, Model | list | tuple | dict | set) and self._is_text:
@@ -46,7 +47,7 @@ class FieldParameter(Parameter):
         if value == "" and not self._is_text:  # which DurationField takes for 0
             raise self.refuse(value)
         try:
-            cleaned = self.source.to_python(value)
+            cleaned = read_back(self.source, self.source.to_python(value))
             if self.source.get_internal_type() == "GenericIPAddressField":
                 validate_ipv46_address(cleaned)  # own validators are asked by forms, not by rows
                 if isinstance(value, str) and value != value.strip():
@@ -109,6 +110,11 @@ def lookup_field(model: type[Model], name: str) -> Field[Any, Any]:
 def field_parameter(field: Field[Any, Any], name: str = "", null: bool = False) -> FieldParameter:
     """The parameter that takes what a field takes, under its attname if not another name."""
     return FieldParameter(name or field.attname, null=null, source=value_field(field))
+
+
+def takes_null(field: Field[Any, Any]) -> bool:
+    """Whether rows may have None in a field: not where it reads a NULL as something else."""
+    return field.null and read_back(field, None) is None
 
 
 def pk_parameters(model: type[Model]) -> list[FieldParameter]:

@@ -11,6 +11,7 @@ from django.db.models import Field, Model, Q
 
 from ..chunks import chunks
 from ..products.product import Parameters
+from ..products.read_back import has_own_form
 from . import embedded
 from .managers import manager_of, rows_of
 from .prepared_query import PreparedLookup
@@ -74,7 +75,7 @@ class LookupQuery:
     def _where(self, parameters: Sequence[Parameters]) -> Q:
         if len(self._columns) == 1:
             ((name, field),) = self._columns.items()
-            if all(each[name] is not None for each in parameters):
+            if not has_own_form(field) and all(each[name] is not None for each in parameters):
                 return Q(**{f"{field.attname}__in": [each[name] for each in parameters]})
         return reduce(or_, map(self._equals, parameters), Q())
 

@@ -10,6 +10,7 @@ from django.db.models import Model
 from ..exceptions import KeyParameterMismatch, UndeclaredLookup
 from ..products import registry
 from ..products.product import Product
+from ..products.read_back import read_back
 from .fields import lookup_field
 from .managers import published
 
@@ -65,7 +66,7 @@ def parameters_of(
             field: Any = lookup_field(model, name)
             if isinstance(value, Model) and field.remote_field is not None:
                 value = target_of(field, value, product)
-            parameters[field.attname] = value
+            parameters[field.attname] = read_back(field, None) if value is None else value
     return parameters
 
 

@@ -53,6 +53,8 @@ class PreparedLookup:
         """
         alias = settings.DATABASE
         prepared = self._field.get_db_prep_value(value, connections[alias], prepared=False)
+        if prepared is None:  # a value of a field's own that is NULL in the database
+            return None
         compiled = self._compiled(alias, value, prepared)
         if compiled is None:
             return None

@@ -22,7 +22,7 @@ from ..products.depends import Change, Depends
 from ..products.fingerprints import fingerprint_of
 from ..products.product import Computed, Parameters, Product
 from . import embedded, read_rows, read_together
-from .fields import field_parameter, lookup_field
+from .fields import field_parameter, lookup_field, takes_null
 from .lookup_query import LookupQuery
 from .managers import rows_of
 from .options import option
@@ -50,7 +50,8 @@ class RowProduct(Product):
         self.attnames = tuple(field.attname for field in self.fields)
         single = by_pk and len(self.fields) == 1
         self.parameters = [
-            field_parameter(field, "pk" if single else "", null=field.null) for field in self.fields
+            field_parameter(field, "pk" if single else "", null=takes_null(field))
+            for field in self.fields
         ]
         self.name = model._meta.label_lower + self.suffix(() if by_pk else self.attnames)
         names = [parameter.name for parameter in self.parameters]

@@ -473,3 +473,50 @@ class Typed(CacheModel):
     cached_lists: ClassVar[Any] = [
         "day", "moment", "clock", "span", "price", "level", "big", "flag", "mark", "ip", "text",
     ]  # fmt: skip
+
+
+class Small(models.CharField):  # type: ignore[type-arg]
+    """Small letters in the database, whatever is saved or asked for."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        value = super().get_prep_value(value)
+        return value.lower() if isinstance(value, str) else value
+
+
+class Blank(models.CharField):  # type: ignore[type-arg]
+    """NULL in the database is "" in Python."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(value) or None
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return value or ""
+
+
+class Visible(models.Manager[Any]):
+    """Hides rows from whoever follows a relation, too."""
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().exclude(group=9)
+
+
+class Written(CacheModel):
+    """Whose values are another thing in the database than in Python."""
+
+    group = models.IntegerField(default=1)
+    email = Small(max_length=20, default="")
+    nick = Blank(max_length=20, null=True)
+    data = models.JSONField(null=True)
+    mark = models.UUIDField(null=True)
+    number = models.IntegerField(null=True)
+    day = models.DateField(null=True)
+    ip = models.GenericIPAddressField(null=True)
+    level = models.FloatField(null=True)
+    objects: Any = models.Manager()
+    visible = Visible()
+
+    cached_by: ClassVar[Any] = ["email"]
+    cached_lists: ClassVar[Any] = ["nick"]
+
+    class Meta:
+        base_manager_name = "visible"

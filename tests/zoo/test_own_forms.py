@@ -1,0 +1,156 @@
+"""Values that have another form in the database than in Python, or than they are asked for by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection, models
+
+from kck_publish import (
+    Depends,
+    IntegerParameter,
+    Primer,
+    QuerySetPrimer,
+    StringParameter,
+)
+from kck_publish.aggregates import AggregatePrimer, Count
+from kck_publish.products import registry
+from kck_publish.testing import assert_fresh
+from tests.catalog.fixtures import drain
+from tests.testbed import captures
+from tests.zoo.models import Written
+
+pytestmark = pytest.mark.django_db(transaction=True)
+JSON_NULL = models.Value(None, models.JSONField())
+COUNTED = {
+    "all": Count(),
+    "data": Count("data"),
+    "without": Count(where={"data__isnull": True}),
+    "nick": Count("nick"),
+    "anonymous": Count(where={"nick__isnull": True}),
+    "anns": Count(where={"email": "ANN"}),
+    "both": Count(where={"email__in": ["ANN", "Bob"]}),
+}
+
+
+@pytest.fixture
+def product() -> Iterator[Any]:
+    """``product(base, **body)``: declares one."""
+    names: list[str] = []
+
+    def declare(base: Any, **body: Any) -> Any:
+        names.append(f"written{len(names)}")
+        made = type(names[-1], (base,), {"key": names[-1], "__module__": __name__, **body})
+        captures.repair(connection)  # of the columns that it names
+        return made
+
+    yield declare
+    for name in names:
+        registry.unregister(name)
+
+
+def figures() -> dict[str, int]:
+    """What SQL counts."""
+    rows, null = Written.objects.filter(group=1), models.Q(data__isnull=True)
+    return {
+        "all": rows.count(),
+        "data": rows.exclude(null).count(),
+        "without": rows.filter(null).count(),
+        "nick": rows.exclude(nick__isnull=True).count(),
+        "anonymous": rows.filter(nick__isnull=True).count(),
+        "anns": rows.filter(email="ANN").count(),
+        "both": rows.filter(email__in=["ANN", "Bob"]).count(),
+    }
+
+
+def test_null_is_what_the_database_says(product: Any) -> None:
+    """JSON's null is no NULL, though both are None for Python; nor is every NULL a None."""
+    counted = product(
+        AggregatePrimer,
+        parameters=[IntegerParameter("group")],
+        source=Depends(Written, group="group"),
+        values=COUNTED,
+    )
+    shown = product(
+        QuerySetPrimer,
+        parameters=[IntegerParameter("group")],
+        queryset=lambda self, group: Written.objects.filter(
+            group=group, data__isnull=False
+        ).order_by("pk").values_list("pk", flat=True),
+    )  # fmt: skip
+    row = Written.objects.create(email="Ann", nick="", data={})
+    steps: list[Any] = [
+        {"data": JSON_NULL}, {"data": None}, {"data": JSON_NULL}, {"data": {"a": None}},
+        {"nick": "x"}, {"nick": ""}, {"nick": None}, {"email": "BOB"}, {"email": "Ann"},
+    ]  # fmt: skip
+    for step in steps:
+        assert counted.cached.get(group=1) == figures(), step
+        assert shown.cached.get(group=1) == list(shown().queryset(group=1)), step
+        Written.objects.filter(pk=row.pk).update(**step)
+        Written.objects.create(**{"email": "c", "data": JSON_NULL, "nick": ""} | step)
+        drain()
+        assert_fresh(counted.key, shown.key)
+    assert counted.cached.get(group=1) == figures()
+
+
+def test_rows_are_found_by_what_their_fields_make_of_a_value() -> None:
+    ann = Written.objects.create(email="Ann", nick="")
+    bob = Written.objects.create(email="bob", nick="Bob")
+    for _ in "computed", "stored":
+        assert Written.cached.get(email="ANN").pk == Written.cached.get(email="ann").pk == ann.pk
+        assert [row.pk for row in Written.cached.filter(nick="Bob")] == [bob.pk]
+        assert [row.pk for row in Written.cached.filter(nick="")] == [ann.pk]
+        assert [row.pk for row in Written.cached.filter(nick=None)] == [ann.pk]
+        drain()
+    Written.objects.filter(pk=bob.pk).update(nick="", email="ROB")
+    Written.objects.filter(pk=ann.pk).update(email="Eve")
+    drain()
+    assert [row.pk for row in Written.cached.filter(nick="")] == [ann.pk, bob.pk]
+    assert Written.cached.get(email="RoB").pk == bob.pk
+    with pytest.raises(Written.DoesNotExist):
+        Written.cached.get(email="ANN")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "texts"),
+    [
+        ("mark", UUID(int=10), [str(UUID(int=10)), UUID(int=10).hex.upper()]),
+        ("number", 7, ["7", "007"]),
+        ("day", date(2024, 1, 5), ["2024-01-05", "2024-1-5"]),
+        ("ip", "2001:db8::1", ["2001:db8::1", "2001:DB8:0::1"]),
+        ("email", "ann", ["ann", "ANN"]),
+        ("nick", "Ann", ["Ann"]),
+    ],
+)
+def test_a_key_is_the_text_of_the_rows(
+    product: Any, column: str, value: Any, texts: list[str]
+) -> None:
+    """What the database finds by several texts is one key, which the row's change touches."""
+
+    def rows(self: Any, text: str) -> Any:
+        return Written.objects.filter(**{column: text}).order_by("pk").values("pk", "group")
+
+    parameters = [StringParameter("text")]
+    primed = product(
+        Primer,
+        parameters=parameters,
+        depends_on=[Depends(Written, text=column, columns=["group"])],
+        compute=lambda self, text: list(rows(self, text)),
+    )
+    read = primed  # of addresses a queryset takes no text
+    if column != "ip":
+        read = product(QuerySetPrimer, parameters=parameters, queryset=rows)
+    Written.objects.create(**{column: value})
+    for group in range(3):
+        for text in texts:
+            expected = list(rows(None, text))
+            assert len(expected) == 1
+            assert read.cached.get(text=text) == primed.cached.get(text=text) == expected
+        Written.objects.update(group=group)
+        drain()
+    for text in "no such", "9" * 20, "9" * 9000:  # which no row has
+        assert registry.get(primed.key).key_of({"text": text}) == f"{primed.key}/{text}"
