@@ -75,10 +75,14 @@ class Floats(Whole):
         return [sum_ >> even, most - even]
 
     def shown(self, total: list[int]) -> float:
-        return total[0] / (1 << total[1])
+        return self.mean(total, 1)
 
     def mean(self, total: list[int], count: int) -> float:
-        return total[0] / (count << total[1])
+        try:
+            return total[0] / (count << total[1])
+        except OverflowError:
+            hint = "leave rows out by `where`, or use a DecimalField."
+            raise Unserializable("a sum beyond the largest float", "float", hint) from None
 
 
 BY_KIND: dict[str, Whole] = {

@@ -42,7 +42,7 @@ class Gathering:
 
     def rows(self) -> QuerySet[Any]:
         """All rows that count, in any key."""
-        rows = self._model._base_manager.using(settings.DATABASE)
+        rows: QuerySet[Any] = QuerySet(self._model, using=settings.DATABASE)
         return rows.filter(self._where.q).order_by()
 
     def members(self) -> Iterable[Parameters]:

@@ -11,8 +11,9 @@ from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
+from ..conf import settings
 from ..exceptions import InvalidPrimer, UnreadableValue
 from ..log.change import Change as Change
 from ..log.image import differs, only
@@ -189,7 +190,8 @@ class Depends(DependedRows):
         if change.source is self.on and not self.on._meta.parents:
             return None
         # One table of a multi-table row changed, and the column is in another one.
-        rows = self.on._base_manager.filter(pk=image["pk"]).values(*set(names.values()))
+        rows: Any = QuerySet(self.on, using=settings.DATABASE)
+        rows = rows.filter(pk=image["pk"]).values(*set(names.values()))
         if change.source is self.on and not rows:
             return None  # deleted, and what it depended by is not known
         return [{parameter: row[name] for parameter, name in names.items()} for row in rows]

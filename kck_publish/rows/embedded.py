@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import orjson
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import ForeignKey, Model
+from django.db.models import ForeignKey, Model, QuerySet
 
 from ..conf import settings
 from ..exceptions import InvalidPrimer
@@ -157,7 +157,7 @@ class Through(Looked):
         if not self._parameters:  # a product that has one key
             return [Touch(change, {}) for change in changes]
         leads = f"{self.path}__pk"
-        rows = self._model._base_manager.using(settings.DATABASE)
+        rows: QuerySet[Any] = QuerySet(self._model, using=settings.DATABASE)
         names = list(self._parameters)
         found = rows.filter(**{f"{leads}__in": list(touched)}).order_by()
         return [

@@ -16,8 +16,9 @@ from kck_publish import (
     Primer,
     QuerySetPrimer,
     StringParameter,
+    Unserializable,
 )
-from kck_publish.aggregates import AggregatePrimer, Count
+from kck_publish.aggregates import AggregatePrimer, Average, Count, Sum
 from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import drain
@@ -154,3 +155,26 @@ def test_a_key_is_the_text_of_the_rows(
         drain()
     for text in "no such", "9" * 20, "9" * 9000:  # which no row has
         assert registry.get(primed.key).key_of({"text": text}) == f"{primed.key}/{text}"
+
+
+def test_an_aggregate_counts_what_a_base_manager_hides(product: Any) -> None:
+    """A change tells of every row of the table, and nothing of managers."""
+    counted = product(AggregatePrimer, source=Depends(Written), values={"all": Count()})
+    Written.objects.create()
+    assert counted.cached.get() == {"all": 1}
+    Written.objects.create(group=9)
+    drain()
+    assert counted.cached.get() == {"all": 2}
+    assert_fresh(counted.key)
+
+
+@pytest.mark.parametrize("aggregate", [Sum, Average])
+def test_a_sum_beyond_the_largest_float_is_named(product: Any, aggregate: Any) -> None:
+    counted = product(AggregatePrimer, source=Depends(Written), values={"x": aggregate("level")})
+    Written.objects.create(level=1.7e308)
+    Written.objects.create(level=1.7e308)
+    if aggregate is Average:
+        assert counted.cached.get() == {"x": 1.7e308}
+        return
+    with pytest.raises(Unserializable, match="beyond the largest float"):
+        counted.cached.get()
