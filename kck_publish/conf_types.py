@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import timedelta
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
 from django.utils.module_loading import import_string
@@ -86,6 +87,8 @@ def callables(value: object) -> tuple[Callable[[], object], ...]:
             raise ValueError(f"a list of callables ({error})") from None
         if not callable(call):
             raise ValueError("a list of callables, or of their dotted paths")
+        if iscoroutinefunction(call):
+            raise ValueError("a list of callables that are not async: nobody awaits them")
         found.append(call)
     return tuple(found)
 

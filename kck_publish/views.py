@@ -15,6 +15,7 @@ from .primers.base import Primer
 from .products import registry, rights
 from .products.product import Product
 from .products.rights import Public, Rule
+from .products.run_async import is_async
 from .public_names import public_in
 from .reading.compressed import compressed, say_coding
 from .reading.http import Tagged, conditional, tagged
@@ -52,6 +53,8 @@ class ProductView(View):
         """
         if (initkwargs.get("primer") or cls.primer) is None:
             raise ConfigurationError(f"{cls.__name__}.as_view needs primer=: what it serves.")
+        if is_async(cls.has_permission):  # an answer that nobody awaits is true
+            raise ConfigurationError(f"{cls.__name__}.has_permission must not be async def.")
         said = cls.has_permission is not ProductView.has_permission
         said = said or bool(initkwargs.get("public", cls.public))
         served = initkwargs.get("primer") or cls.primer

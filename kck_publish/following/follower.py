@@ -14,6 +14,7 @@ from ..log.change import Change
 from ..log.consumers import SHARD
 from ..products import registry
 from ..products.depends import Depends
+from ..products.run_async import never_awaited
 from ..public_names import public_in
 from .changes import ChangeStream
 from .stored_products import StoredProduct, StoredStream
@@ -47,6 +48,7 @@ class Follower:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        cls._check()
         registry.follow(f"{cls.__module__}.{cls.__qualname__}", cls._wanted() or ())
 
     def changes(self, batch: list[Change]) -> None:
@@ -120,6 +122,25 @@ class Follower:
                 "nothing."
             )
         return streams
+
+    @classmethod
+    def _check(cls) -> None:
+        """Refuse what would follow nothing, or other things. Raises ConfigurationError."""
+        if not isinstance(cls.name, str):
+            raise ConfigurationError(f"{cls.__qualname__}.name is a text, not {cls.name!r}.")
+        if lost := never_awaited(cls):
+            raise ConfigurationError(
+                f"{cls.__qualname__}.{lost[0]} must not be async def: nobody awaits it, and what "
+                "it is handed would be lost."
+            )
+        for option, taken in (("sources", cls.sources), ("products", cls.products)):
+            if isinstance(taken, str) or not isinstance(taken, Collection | None):
+                raise ConfigurationError(f"{cls.__qualname__}.{option} takes a list.")
+        for product in cls.products or ():
+            if not isinstance(product, str):
+                raise ConfigurationError(
+                    f"{cls.__qualname__}.products takes names of products, not {product!r}."
+                )
 
     @classmethod
     def _wanted(cls) -> list[Depends] | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..exceptions import InvalidPrimer
 from ..products.rights import is_field
+from ..products.run_async import is_async
 
 # Each with the names of what it is given before the parameters, which are given by name.
 _OF_A_KEY: dict[str, tuple[str, ...]] = {
@@ -53,8 +54,7 @@ def check_method(
     function = getattr(said, "__func__", said)  # of a static or a class method
     if not inspect.isfunction(function):
         return
-    awaits = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    if awaits and name not in _AWAITED:
+    if is_async(function) and name not in _AWAITED:
         raise InvalidPrimer(
             f"{product}: {name} is async def; only compute and compute_many are awaited."
         )

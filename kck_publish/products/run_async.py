@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from inspect import isawaitable
+from inspect import getattr_static, isasyncgenfunction, isawaitable, iscoroutinefunction
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -18,6 +18,33 @@ from . import time_limit
 
 # How long a coroutine that is cancelled may take to end, in seconds, before it is left alone.
 FAREWELL = 5.0
+
+
+def is_async(function: object) -> bool:
+    """Whether calling it does nothing until somebody awaits what it gives."""
+    function = getattr(function, "__func__", function)  # of a static or a class method
+    return iscoroutinefunction(function) or isasyncgenfunction(function)
+
+
+def never_awaited(kind: type, prefix: str = "\0") -> list[str]:
+    """The methods of a user's class that are ``async def`` where the library's are not.
+
+    Args:
+        kind: a subclass of one of the library's classes, which calls its methods.
+        prefix: of the names that it calls besides.
+    """
+    called = {
+        name: method
+        for base in kind.__mro__
+        if base.__module__.startswith("kck_publish")
+        for name, method in vars(base).items()
+    }
+    return [
+        name
+        for name in dir(kind)
+        if (name.startswith(prefix) or (name in called and not is_async(called[name])))
+        and is_async(getattr_static(kind, name))
+    ]
 
 
 def finished(value: Any) -> Any:

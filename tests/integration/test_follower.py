@@ -399,6 +399,10 @@ def test_products_begin_anew_where_the_journal_was_lost(wait_until: Any) -> None
         wait_until(lambda: follower.resets == ["crashed", "truncated"])
 
 
+async def awaited(self: Any, batch: Any) -> None:
+    """Nobody awaits it, and the cursor would move on."""
+
+
 @pytest.mark.parametrize(
     ("declare", "problem"),
     [
@@ -406,6 +410,11 @@ def test_products_begin_anew_where_the_journal_was_lost(wait_until: Any) -> None
         (lambda: type("Shard", (Boxes,), {"name": "shard:0"}), "needs a name"),
         (lambda: type("Idle", (Follower,), {"name": "idle"}), "follows nothing"),
         (lambda: type("Keyed", (Boxes,), {"sources": [Depends(Box, box="pk")]}), "takes models"),
+        (lambda: type("Numbered", (Boxes,), {"name": 5}), "name is a text"),
+        (lambda: type("Lost", (Boxes,), {"changes": awaited}), "must not be async def"),
+        (lambda: type("Bare", (Boxes,), {"sources": Box}), "sources takes a list"),
+        (lambda: type("Part", (Boxes,), {"products": "item_total"}), "products takes a list"),
+        (lambda: type("Class", (Boxes,), {"products": [ItemTotal]}), "products takes names"),
         (lambda: type("Chained", (Boxes,), {"sources": [Depends("item_total")]}), "takes models"),
     ],
 )

@@ -11,9 +11,17 @@ from django.db.models import TimeField
 from psycopg import sql
 
 from kck_publish import InvalidPrimer
-from kck_publish.contrib.kafka import ChangeTopic, Message, TopicConsumer, bulk, registry
+from kck_publish.contrib.kafka import (
+    ChangeTopic,
+    Message,
+    ProductTopic,
+    TopicConsumer,
+    bulk,
+    registry,
+)
 from kck_publish.contrib.kafka.deserializers import json_or_text
 from kck_publish.contrib.kafka.failed_topics import dead_letter_topic, retry_topic, shown_in
+from tests.catalog.models import Author, Book, Gadget
 from tests.kafka_app.kafka import DebeziumPrices
 from tests.kafka_app.models import Edited
 
@@ -65,6 +73,46 @@ def test_a_column_that_there_is_not_is_refused_where_it_stands() -> None:
     with pytest.raises(InvalidPrimer, match="has no column 'nope'"):
         type("Columns", (ChangeTopic,), declared)
     assert "columns" not in registry.topics
+
+
+async def awaited(*args: Any) -> bool:
+    """Nobody awaits it: what it is handed is lost, and what it answers is true."""
+    return False
+
+
+@pytest.mark.parametrize(
+    ("kind", "declared", "says"),
+    [
+        (TopicConsumer, {"consume": awaited}, "consume must not be async"),
+        (DebeziumPrices, {"is_deletion": awaited}, "is_deletion must not be async"),
+        (DebeziumPrices, {"transform_amount": awaited}, "transform_amount must not be async"),
+        (DebeziumPrices, {"exclude_fields": "old_price"}, "exclude_fields takes a list"),
+        (TopicConsumer, {"batch": "5"}, "batch is a number"),
+        (TopicConsumer, {"blocking": "no"}, "blocking is True or False"),
+        (TopicConsumer, {"topic": "^("}, "topic is no regex"),
+        (ChangeTopic, {"model": Edited, "forward": "flights"}, "forward takes a list"),
+        (ChangeTopic, {"model": Edited, "ignore_origins": "a"}, "ignore_origins takes a list"),
+        (ChangeTopic, {"model": Edited, "envelope": ["plain"]}, "envelope is one of"),
+        (ProductTopic, {"products": [Edited]}, "products takes a list of products' names"),
+        (ProductTopic, {"products": Edited}, "products takes a list of products' names"),
+    ],
+)
+def test_what_would_lose_messages_or_take_others_is_refused(
+    kind: Any, declared: Any, says: str
+) -> None:
+    """A text in the place of a list is asked for its parts: "price" is in "old_price"."""
+    with pytest.raises(InvalidPrimer, match=says):
+        type("Wrong", (kind,), {"topic": "wrong", "group": "wrong"} | declared)
+    assert "wrong" not in registry.topics
+    assert not any(name.startswith("wrong:") for name in registry.consumers)
+
+
+def test_a_row_is_given_by_the_column_that_is_pointed_to() -> None:
+    """A transform may give an instance for a foreign key, also for one with ``to_field``."""
+    author = Author(pk=7, slug="seven")
+    consumer = DebeziumPrices()
+    assert consumer.to_python(Gadget._meta.get_field("maker"), author) == "seven"
+    assert consumer.to_python(Book._meta.get_field("author"), author) == 7
 
 
 def test_topics_of_failures_have_names_that_kafka_takes() -> None:

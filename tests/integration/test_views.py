@@ -136,6 +136,17 @@ def test_who_may_see_it_has_to_be_said() -> None:
         ProductView.as_view(public=True)
 
 
+def test_an_own_permission_that_nobody_awaits_is_refused() -> None:
+    """What it gives before it is awaited is true: everybody would see everything."""
+
+    class Later(ProductView):
+        async def has_permission(self) -> bool:  # type: ignore[override]
+            return False
+
+    with pytest.raises(ConfigurationError, match="must not be async"):
+        Later.as_view(primer=Shelf)
+
+
 def test_an_own_permission_decides(author: Author, client: Client) -> None:
     assert client.get(f"/own/{author.pk}/").status_code == 403
     allowed = client.get(f"/own/{author.pk}/", headers={"X-Author": str(author.pk)})

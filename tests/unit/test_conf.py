@@ -108,6 +108,7 @@ def test_paths() -> None:
         ("LINGER", float("inf"), "finite"),
         ("AWAKE_POLL", False, "a timedelta or a number"),
         ("DATABASE", "", "a non-empty string"),
+        ("BEFORE_BATCH", ["asyncio.sleep"], "not async: nobody awaits them"),
         ("MAX_VALUE_BYTES", 0, "None or an integer of at least 1"),
     ],
 )

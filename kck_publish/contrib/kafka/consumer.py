@@ -12,6 +12,7 @@ from django.db.models import Model
 
 from ...conf import settings
 from ...exceptions import ConfigurationError, InvalidPrimer
+from ...products.run_async import never_awaited
 from ...public_names import public_in
 from ...retry_policy import Retry
 from . import config, deserializers, registry
@@ -74,8 +75,20 @@ class TopicConsumer:
             raise InvalidPrimer(f'{registry.path(cls)}.start is "earliest" or "latest".')
         if not (cls.retry is None or isinstance(cls.retry, Retry)):
             raise InvalidPrimer(f"{registry.path(cls)}.retry is a Retry, not {cls.retry!r}.")
-        if cls.batch < 1:
-            raise InvalidPrimer(f"{registry.path(cls)}.batch is at least 1.")
+        if type(cls.batch) is not int or cls.batch < 1:
+            raise InvalidPrimer(f"{registry.path(cls)}.batch is a number, at least 1.")
+        for name in ("blocking", "own_messages", "supersedes"):
+            if not isinstance(getattr(cls, name), bool):
+                raise InvalidPrimer(f"{registry.path(cls)}.{name} is True or False.")
+        if lost := never_awaited(cls, "transform_"):
+            raise InvalidPrimer(
+                f"{registry.path(cls)}.{lost[0]} must not be async def: nobody awaits it, and "
+                "messages would be lost."
+            )
+        try:
+            re.compile(cls.topic if cls.topic.startswith("^") else "")
+        except re.error as error:
+            raise InvalidPrimer(f"{registry.path(cls)}.topic is no regex: {error}.") from None
 
     @classmethod
     def group_name(cls) -> str:

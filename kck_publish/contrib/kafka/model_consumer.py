@@ -45,6 +45,8 @@ class ModelTopicConsumer(TopicConsumer):
     @classmethod
     def check(cls) -> None:
         super().check()
+        if isinstance(cls.exclude_fields, str):  # of which any part would be excluded
+            raise InvalidPrimer(f"{registry.path(cls)}.exclude_fields takes a list of names.")
         if cls.get_model is not ModelTopicConsumer.get_model:
             return
         if not (isinstance(cls.model, type) and issubclass(cls.model, Model)):
@@ -120,9 +122,9 @@ class ModelTopicConsumer(TopicConsumer):
         Raises:
             ValidationError: it is no value of the field's.
         """
-        if given is None or isinstance(given, Model):
-            return getattr(given, "pk", None)
         target: Any = getattr(field, "target_field", field)
+        if given is None or isinstance(given, Model):
+            return getattr(given, target.attname if target is not field else "pk", None)
         return target.to_python(given)
 
 

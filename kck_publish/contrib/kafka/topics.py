@@ -63,7 +63,9 @@ class ProductTopic(Topic):
     def _declare(cls) -> None:
         from .relay_follower import ProductFollower
 
-        if isinstance(cls.products, str) or not cls.products:
+        names: object = cls.products
+        listed = isinstance(names, Collection) and not isinstance(names, str)
+        if not listed or not cls.products or not all(isinstance(one, str) for one in cls.products):
             raise InvalidPrimer(f"{registry.path(cls)}.products takes a list of products' names.")
         namespace = {
             "__module__": cls.__module__,
@@ -105,9 +107,12 @@ class ChangeTopic(Topic):
         model = getattr(cls, "model", None)
         if not (isinstance(model, type) and issubclass(model, Model)):
             raise InvalidPrimer(f"{registry.path(cls)}.model takes a model.")
-        if cls.envelope not in ENVELOPES:
+        if cls.envelope not in list(ENVELOPES):
             known = ", ".join(ENVELOPES)
             raise InvalidPrimer(f"{registry.path(cls)}.envelope is one of {known}.")
+        for name in ("forward", "ignore_origins"):
+            if isinstance(getattr(cls, name), str):  # of which any part would be meant
+                raise InvalidPrimer(f"{registry.path(cls)}.{name} takes a list of names.")
         source = Depends(model) if cls.columns is None else Depends(model, columns=cls.columns)
         for name in source.columns or ():
             fields_of(model, name)
