@@ -64,8 +64,8 @@ class PrimerProduct(Product):
             source if isinstance(source, Depends) else Depends(source) for source in sources
         ]
         check_options(self.name, self)
-        if not isinstance(self.version, int | float | str | tuple):
-            # Another object would be told from itself by the next process.
+        if isinstance(self.version, set | frozenset) or " at 0x" in repr(self.version):
+            # The next process would tell it from itself.
             raise InvalidPrimer(f"{self.name}: version is a number, not {self.version!r}.")
         check_methods(self.name, self.sender, self._given)
 

@@ -13,13 +13,6 @@ from .timetable import timetable
 
 _BEHIND = ("serve", "compute", "raise")
 _FLAGS = ("eager", "prime_on_cache_miss", "show_value")
-# Each with the shortest time that it may be.
-_SPANS = {
-    "soft_expire": timedelta(microseconds=1),
-    "hard_expire": timedelta(microseconds=1),
-    "max_lag": timedelta(0),
-    "live_interval": timedelta(0),
-}
 _KINDS: dict[str, tuple[type, ...]] = {
     "soft_expire": (timedelta, type(None)),
     "hard_expire": (timedelta, type(None)),
@@ -91,7 +84,7 @@ def _problems(options: Options | type[Options]) -> Iterator[str]:
         value: object = getattr(options, name)
         if not isinstance(value, kinds):
             yield f"{name} is a {kinds[0].__name__}, not {value!r}"
-        elif isinstance(value, timedelta) and value < _SPANS[name]:
+        elif isinstance(value, timedelta) and value < timedelta(0):
             yield f"{name} is no time in the past, not {value!r}"
     if options.refresh_every is not None:
         try:

@@ -109,7 +109,7 @@ PAST = timedelta(seconds=-1)
         ({"eager": "x"}, "eager is True or False, not 'x'"),
         ({"prime_on_cache_miss": "no"}, "prime_on_cache_miss is True or False"),
         ({"soft_expire": PAST}, "soft_expire is no time in the past"),
-        ({"hard_expire": timedelta(0)}, "hard_expire is no time in the past"),
+        ({"hard_expire": PAST}, "hard_expire is no time in the past"),
         ({"max_lag": PAST}, "max_lag is no time in the past"),
         ({"live": "public"}, "from kck_publish import Public"),
         ({"live": awaited}, "live must not be async"),
