@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kck_publish.contrib.live.events import VALUE, Event
+from kck_publish.contrib.live.events import GONE, VALUE, Event
 from kck_publish.contrib.live.mailbox import Mailbox
 from kck_publish.contrib.live.resumed_streams import Resumes
 from kck_publish.contrib.live.watchers import Board
@@ -172,3 +172,16 @@ class BoardMachine(RuleBasedStateMachine):
 
 BoardMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
 TestBoard = BoardMachine.TestCase
+
+
+def test_that_a_value_is_gone_is_told_again_to_who_comes_back() -> None:
+    """It was told under the version of the value, and may be what the client has missed."""
+    resumes, keys = Resumes(), ("a", "b")
+    cut_off = Mailbox(keys)
+    for event in (Event("a", VALUE, 1, b"1"), Event("a", GONE, 1)):
+        cut_off.put(event)
+        assert cut_off.take(0.0) is event
+    resumes.remember(cut_off)
+    back = Mailbox(keys, since=cut_off.last)
+    resumes.recall(back)
+    assert back.put(Event("a", GONE, 1))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 
+from .events import VALUE
 from .mailbox import Identity, Mailbox
 
 # How many are remembered.
@@ -30,7 +31,8 @@ class Resumes:
         if mailbox.last is None or len(mailbox.watched) < 2:
             return
         place = mailbox.watched, mailbox.last
-        sent = dict(mailbox.sent)
+        # That a value is gone is told under the version of the value: it may not have come.
+        sent = {key: what for key, what in mailbox.sent.items() if what[0] == VALUE}
         # Of two who had the same last event: only what both have.
         other = self._sent.pop(place, sent)
         self._sent[place] = {key: what for key, what in sent.items() if other.get(key) == what}

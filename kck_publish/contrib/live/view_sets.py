@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from hashlib import blake2b
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
@@ -102,6 +103,7 @@ class LiveMixin(GenericAPIView):
             products=products,
             since=request.headers.get("Last-Event-ID") or request.GET.get("since", ""),
             interval=self.live_interval,
+            reader=_reader(request, who),
             user=who,
             session=getattr(getattr(request, "session", None), "session_key", None),
             packed=accepted(request, ["gzip"]) is not None,
@@ -130,6 +132,16 @@ class LiveMixin(GenericAPIView):
 @public_in("kck_publish.contrib.live")
 class LiveViewSet(LiveMixin, ReadOnlyModelViewSet):
     """A view set that only reads, with streams."""
+
+
+def _reader(request: HttpRequest, who: object) -> bytes:
+    """A digest of who asks, and how: a view may know its readers by any header, as a token."""
+    headers = sorted(
+        (name, said)
+        for name, said in request.META.items()
+        if name.startswith("HTTP_") and name not in _NOT_FORWARDED
+    )
+    return blake2b(repr((who, headers)).encode(), digest_size=16).digest()
 
 
 def _plain(request: HttpRequest) -> HttpRequest:

@@ -31,6 +31,7 @@ class Asked:
         products: any of whose values may change the answer.
         since: the version that it has.
         interval: seconds that are left between two answers.
+        reader: what tells one reader from others, of all that the view may look at.
         user: and ``session``: see Client.
         packed: compressed by gzip.
     """
@@ -39,6 +40,7 @@ class Asked:
     products: frozenset[str]
     since: str
     interval: float
+    reader: bytes
     user: object
     session: str | None
     packed: bool
@@ -63,7 +65,7 @@ async def states(asked: Asked, again: Again) -> AsyncIterator[bytes]:
     hub = process_hub.join(watcher)
     try:
         yield encoding.join([hello()])
-        shown = _known.get((asked.key, asked.user, asked.since))
+        shown = _known.get((asked.key, asked.reader, asked.since))
         spoken, looked, checked = time.monotonic(), 0.0, 0.0
         while not watcher.closed:
             watcher.ready.clear()
@@ -118,10 +120,12 @@ def _version() -> int:
         return int(cursor.fetchone()[0])
 
 
-_known: OrderedDict[tuple[str, object, str], bytes] = OrderedDict()
+_known: OrderedDict[tuple[str, bytes, str], bytes | None] = OrderedDict()
 
 
 def _remember(asked: Asked, event: Event, state: bytes) -> None:
-    _known[asked.key, asked.user, str(event.version)] = state
+    place = asked.key, asked.reader, str(event.version)
+    # Of two answers under one version the second may not have come: then it is told again.
+    _known[place] = state if _known.pop(place, state) == state else None
     if len(_known) > MOST:
         _known.popitem(last=False)
