@@ -12,6 +12,7 @@ so all of the source is announced:
 - a trigger was disabled, enabled, dropped or made anew
 - a partition with rows has come, or one has gone
 - the server has crashed, and a table is unlogged
+- row level security has begun or ended, so that who refreshed values saw other rows
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from .source import Source
 
 # By source: of each table of its tree the file and the triggers, whose xmin changes when they do;
 # of an unlogged table, which a crash empties, when the server's statistics began, as they do then;
+# whether it is under row level security;
 # of each column its number and its type, and the expression that generates it; the labels of all
 # enums that the columns are made of, which are types of somebody's (from number 16384 on).
 _LOOK = """
@@ -45,7 +47,8 @@ WITH RECURSIVE tree (source, root, relid) AS (
         relid, jsonb_build_array(relfilenode, triggers) || CASE relpersistence
             WHEN 'u' THEN (SELECT jsonb_build_array(extract(epoch FROM stats_reset))
                            FROM pg_stat_bgwriter)
-            ELSE '[]' END) AS tables
+            ELSE '[]' END || CASE WHEN relrowsecurity
+            THEN jsonb_build_array('secured', relforcerowsecurity) ELSE '[]' END) AS tables
     FROM tree JOIN pg_class ON pg_class.oid = relid
     CROSS JOIN LATERAL (
         SELECT string_agg(concat(tgname, '=', pg_trigger.xmin), ' ' ORDER BY tgname)

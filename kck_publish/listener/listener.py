@@ -15,6 +15,7 @@ from django.db import connections
 from django.dispatch import Signal
 
 from .. import signals
+from ..capture.hidden_rows import see_all_rows
 from ..conf import settings
 from ..direct_connection import going_direct
 from ..exceptions import ConfigurationError, ShardOccupied, StoreMissing, StoreUnreachable
@@ -126,6 +127,7 @@ class Listener(Following):
                     raise StoreMissing(table, self.alias)
             if not self.announced:
                 self._refuse()
+            see_all_rows(self.alias, registry.sources())
             watch = CaptureWatch(self.alias)
             watch.look()
             schedule.plan()

@@ -229,3 +229,28 @@ def test_each_grant_is_needed(role: str, name: str, right: str, made: Shop) -> N
                 with contextlib.suppress(Exception):
                     step()
         assert name in denied
+
+
+def test_policies_that_begin_to_hide_rows_end_a_listener(
+    made: Shop,
+    listening: Callable[..., Process],  # noqa: F811
+    wait_until: Callable[..., object],
+) -> None:
+    """It would take them for deleted. What it has made of it until then is made anew."""
+    secured = "ALTER TABLE catalog_item {} ROW LEVEL SECURITY"
+    listener = listening(made.dsn(LISTENER)).wait_ready()
+    with django_as(made, WEB):
+        role_work.writes()
+        right = ItemTotal.cached.get(group=1)
+        wait_until(lambda: stored("item_total/1"))
+    try:
+        made.run(secured.format("ENABLE"))
+        with django_as(made, OWNER):
+            sql("UPDATE kck_publish_entry SET body = '{}' WHERE key = 'item_total/1'")
+        assert listener.wait() == 1
+        assert any("kck_publish.E038" in line and LISTENER in line for line in listener.lines)
+    finally:
+        made.run(secured.format("DISABLE"))
+    assert listening(made.dsn(LISTENER)).wait_ready()
+    with django_as(made, WEB):
+        wait_until(lambda: ItemTotal.cached.get(group=1) == right)
