@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import isawaitable, iscoroutinefunction, signature
 from typing import Any, TypeAlias, cast
 
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db.models.fields.related_descriptors import (
     ForwardManyToOneDescriptor,
     ReverseManyToOneDescriptor,
@@ -91,14 +92,18 @@ def allows(rule: object, request: HttpRequest, parameters: Mapping[str, Any]) ->
 
     Raises:
         ConfigurationError: a permission is asked for, and no middleware says who the user is.
-        what the product's own callable raises.
+        what the product's own callable raises, but for ObjectDoesNotExist and PermissionDenied,
+            which are a no.
     """
     if rule is Public:
         return True
     if not says(rule):
         return False
     if callable(rule):
-        allowed = rule(request, parameters)
+        try:
+            allowed = rule(request, parameters)
+        except (ObjectDoesNotExist, PermissionDenied):  # as of the row that it asks about
+            return False
         if isawaitable(allowed):  # which is true, whatever it would say
             raise ConfigurationError("A callable in live must not be async: it says True or False.")
         return bool(allowed)

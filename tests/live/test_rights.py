@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import logout
 from django.contrib.auth.models import Permission, User
 from django.core.wsgi import get_wsgi_application
+from django.http import Http404
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 
@@ -19,7 +20,7 @@ from kck_publish import Behind, Cache, ConfigurationError, InvalidPrimer, Produc
 from kck_publish.contrib.live import LiveView
 from kck_publish.products.options import Options, check_options
 from kck_publish.products.rights import allows
-from tests.catalog.fixtures import drain, sql
+from tests.catalog.fixtures import drain, interfering, sql
 from tests.catalog.models import Author, Item
 from tests.catalog.primers import AuthorPage, ItemNames, Shelf
 from tests.live.conftest import page, rename
@@ -223,6 +224,49 @@ def test_what_is_too_large_to_store_is_told_anew_to_clients_that_ask_again(
     rename(authors[0], "eve")
     (told,) = json.loads(client.get(url, headers=headers).content)
     assert (told["version"], told["value"]["name"]) == (None, "eve L")
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_a_key_that_fails_takes_no_other_with_it(authors: list[Author]) -> None:
+    """All fragments of a page, and all tabs of a browser, ask together."""
+    Cache.get_instance().clear()
+    ann, bob = map(page, authors)
+
+    def interfere(name: str, parameters: Any) -> None:
+        if parameters.get("author") == authors[0].pk:
+            raise ZeroDivisionError
+
+    headers = {"Accept": "application/json"}
+    with interfering(interfere):
+        polled = Client().get(f"/watch/?key={ann}&key={bob}", headers=headers)
+        with pytest.raises(ZeroDivisionError):
+            Client().get(f"/watch/?key={ann}", headers=headers)
+    assert [told["key"] for told in json.loads(polled.content)] == [bob]
+
+
+def test_a_rule_that_misses_its_row_denies_that_key_alone(
+    port: int, authors: list[Author], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule asks about a row, which is deleted: the other keys of the stream go on."""
+
+    def rule(request: Any, parameters: Any) -> bool:
+        if Author.objects.get(pk=parameters["author"]).first == "none":
+            raise Http404
+        return True
+
+    monkeypatch.setattr(AuthorPage, "live", staticmethod(rule))
+    with Stream(port, *map(page, authors)) as stream:
+        assert {stream.next().event, stream.next().event} == {"value"}
+        Author.objects.filter(pk=authors[0].pk).delete()
+        denied = stream.next(5)
+        assert (denied.event, denied.data["key"]) == ("denied", page(authors[0]))
+        rename(authors[1], "eve")
+        while (event := stream.next(5)).event != "value":
+            pass
+        assert event.value["name"] == "eve L"
+    assert Stream(port, page(authors[0])).status == 403
+    rename(authors[1], "none")
+    assert Stream(port, page(authors[1])).status == 403
 
 
 @override_settings(ROOT_URLCONF=__name__)

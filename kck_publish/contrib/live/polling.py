@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Set
 from hashlib import blake2b
 
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.http import HttpRequest, HttpResponse
 
 from ... import stores
@@ -18,12 +19,26 @@ from ...stores import Address
 from .events import DENIED, GONE, VALUE, Event
 from .parsing import Wanted
 
+logger = logging.getLogger("kck_publish")
+
 
 def answer(request: HttpRequest, wanted: Wanted, allowed: Set[str]) -> HttpResponse:
-    """The events of the keys as JSON: ``[{"event": "value", "key": ..., "version": ...}, ...]``."""
-    events = [
-        _event(wanted, key) if key in allowed else Event(key, DENIED, None) for key in wanted.keys
-    ]
+    """The events of the keys as JSON: ``[{"event": "value", "key": ..., "version": ...}, ...]``.
+
+    Raises:
+        DatabaseError, or what all of the keys' computes have raised.
+    """
+    events, failed = [], None
+    for key in wanted.keys:
+        try:
+            events.append(_event(wanted, key) if key in allowed else Event(key, DENIED, None))
+        except Exception as error:
+            if isinstance(error, DatabaseError) or len(wanted.keys) == 1:
+                raise
+            failed = error  # the compute's: as by a stream, nothing is told of this key
+            logger.warning("%s cannot be computed (%s).", key, type(error).__name__)
+    if failed is not None and not events:
+        raise failed
     body = b"[%s]" % b",".join(event.json(wanted.body) for event in events)
     response = HttpResponse(body, content_type="application/json")
     response.headers["Cache-Control"] = "private, no-cache"
