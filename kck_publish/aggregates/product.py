@@ -16,7 +16,7 @@ from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Field, Model
 
-from ..exceptions import InvalidPrimer, KeyParameterMismatch, Reprime
+from ..exceptions import InvalidPrimer, KeyParameterMismatch, Reprime, UnreadableValue
 from ..primers.product import PrimerProduct
 from ..products import encoding, registry
 from ..products.columns import fields_of, has_column
@@ -183,8 +183,8 @@ class AggregateProduct(PrimerProduct):
                                 value.states[index] = aggregate.change(
                                     value.states[index], image, sign
                                 )
-        except KeyError:
-            raise Reprime("the change lacks a column") from None
+        except (KeyError, UnreadableValue):
+            raise Reprime("the change lacks a column, or has what Python cannot hold") from None
         if value.rows < 0 or (not value.rows and self._declared.absent_when_empty):
             raise Reprime("no row is left")
         for index, aggregate in enumerate(plan.aggregates.values()):

@@ -11,7 +11,7 @@ from ..exceptions import UnreadableValue
 class Image(dict[str, Any]):
     """A row's values; one that Python cannot hold is not among them, and raises when it is asked.
 
-    PostgreSQL has dates that Python has not: infinity, and years before 1 or after 9999.
+    PostgreSQL has what Python has not: infinity, years before 1 or after 9999, and months.
 
     Attributes:
         unreadable: the text of such values, by attname.

@@ -135,9 +135,25 @@ def _as_sent(column: Any) -> Callable[[str], str] | None:
         return lambda text: text[0]
     if column.type_code == _ADDRESS:
         return lambda text: text.removesuffix("/128" if ":" in text else "/32")
+    if column.type_code == _INTERVAL:
+        return _without_months
     if column.type_code == _PADDED and column.display_size:
         return lambda text: text.ljust(column.display_size)
     return None
 
 
-_BOOLEAN, _ADDRESS, _PADDED = (postgres.types[name].oid for name in ("bool", "inet", "bpchar"))
+def _without_months(text: str) -> str:
+    """The text of an interval. A month is 30 days for Python, and a year 365; in PostgreSQL twelve
+    months are a year, and 360 days are its equal.
+
+    Raises:
+        ValueError: it has months, or years of them.
+    """
+    if "mon" in text or "year" in text:
+        raise ValueError("an interval of months")
+    return text
+
+
+_BOOLEAN, _ADDRESS, _PADDED, _INTERVAL = (
+    postgres.types[name].oid for name in ("bool", "inet", "bpchar", "interval")
+)

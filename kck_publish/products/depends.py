@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, cast
 
-from django.db.models import Model, QuerySet
+from django.db.models import DurationField, Model, QuerySet
 
 from ..conf import settings
 from ..exceptions import InvalidPrimer, UnreadableValue
@@ -182,8 +182,10 @@ class Depends(DependedRows):
         names = self._columns_of
         try:
             return [{parameter: image[name] for parameter, name in names.items()}]
-        except UnreadableValue:
-            return []  # no key has what Python cannot hold
+        except UnreadableValue as error:
+            field = fields_of(cast("type[Model]", self.on), error.column)[0]
+            # Months are 30 days to a lookup by these. No key has anything else.
+            return None if isinstance(field, DurationField) else []
         except KeyError:
             if isinstance(self.on, str):
                 raise

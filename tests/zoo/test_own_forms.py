@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +21,9 @@ from kck_publish import (
 from kck_publish.aggregates import AggregatePrimer, Average, Count, Sum
 from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
-from tests.catalog.fixtures import drain
+from tests.catalog.fixtures import drain, sql
 from tests.testbed import captures
-from tests.zoo.models import Written
+from tests.zoo.models import Typed, Written
 
 pytestmark = pytest.mark.django_db(transaction=True)
 JSON_NULL = models.Value(None, models.JSONField())
@@ -178,3 +178,19 @@ def test_a_sum_beyond_the_largest_float_is_named(product: Any, aggregate: Any) -
         return
     with pytest.raises(Unserializable, match="beyond the largest float"):
         counted.cached.get()
+
+
+def test_months_are_no_days(product: Any) -> None:
+    """PostgreSQL adds twelve of them to a year, and has a year equal 360 days; Python 365."""
+    spans = {"sum": Sum("span"), "long": Count(where={"span__gt": timedelta(360)})}
+    counted = product(AggregatePrimer, source=Depends(Typed), values=spans)
+    assert counted.cached.get() == {"sum": None, "long": 0}
+    for span in "1 day", "6 mons", "6 mons", "1 year", "1 mon", "-1 mon", "13 mons -5 days":
+        sql("INSERT INTO zoo_typed (span) VALUES (%s::interval)", span)
+        drain()
+        assert_fresh(counted.key)
+        found = Typed.objects.filter(span=timedelta(30)).values_list("pk", flat=True)
+        assert [row.pk for row in Typed.cached.filter(span=timedelta(30))] == [*found], span
+    sql("DELETE FROM zoo_typed WHERE span = interval '1 year'")
+    drain()
+    assert_fresh(counted.key)
