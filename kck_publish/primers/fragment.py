@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
+from inspect import getattr_static
 from typing import Any
 
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.template.loader_tags import ExtendsNode, IncludeNode
 
+from ..exceptions import InvalidPrimer
 from ..public_names import public_in
 from .base import Primer
+from .check_methods import check_method
 
 
 class TemplateVersion:
@@ -43,6 +46,18 @@ class FragmentPrimer(Primer):
 
     template_name: str
     version: Any = TemplateVersion()
+
+    @classmethod
+    def _announce(cls) -> None:
+        template: object = getattr(cls, "template_name", None)
+        renders = cls.compute is FragmentPrimer.compute
+        needed = renders or isinstance(getattr_static(cls, "version"), TemplateVersion)
+        if needed and not (isinstance(template, str) and template):
+            raise InvalidPrimer(f"{cls.key}: template_name is a template's name, not {template!r}.")
+        if renders and isinstance(cls.parameters, Sequence):  # else it is refused for that
+            names = [parameter.name for parameter in cls.parameters]
+            check_method(cls.key, cls, "context", (), names)
+        super()._announce()
 
     def context(self, *args: Any, **parameters: Any) -> Mapping[str, Any]:
         """``context(**parameters)``: what the template is given; the parameters as they are."""

@@ -495,6 +495,12 @@ class FileSerializer(declared.PlainWriterSerializer):
 def test_urls_without_a_host_are_refused() -> None:
     refused("scan begin with .*base_url", serializer_class=FileSerializer)
     refused("base_url", serializer_class=declared.LinkSerializer)
+    for url in ("api.example.org", 5):  # at which no request would ever be
+        refused("base_url begins with", serializer_class=FileSerializer, base_url=url)
+
+
+def test_a_model_by_its_name_is_refused() -> None:
+    refused("model takes a model", serializer_class=FileSerializer, model="rest_app.Novel")
 
 
 def test_a_serializer_that_asks_who_reads_is_refused() -> None:

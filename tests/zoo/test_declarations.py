@@ -15,6 +15,7 @@ from kck_publish import (
     AggregatePrimer,
     CacheModel,
     Depends,
+    FragmentPrimer,
     IntegerParameter,
     InvalidPrimer,
     Primer,
@@ -283,3 +284,27 @@ def test_an_aggregate_of_an_expression_is_refused() -> None:
         Sum(wrong)
     with pytest.raises(InvalidPrimer, match="where takes a dict"):
         Count(where=wrong)
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        ({}, "template_name is a template's name, not None"),
+        ({"template_name": ["a.html"]}, "template_name is a template's name"),
+        ({"template_name": "a.html", "context": lambda self, b: {}}, "called as context.self, a"),
+        ({"template_name": "a.html", "context": awaited}, "context is async def"),
+        ({"template_name": "a.html", "parameters": 5}, "parameters takes a list"),
+    ],
+)
+def test_a_fragment_that_could_not_be_rendered_is_refused(declared: Any, says: str) -> None:
+    parameters = {"key": "unrendered", "parameters": [IntegerParameter("a")]}
+    with pytest.raises(InvalidPrimer, match=f"unrendered: .*{says}"):
+        type("Unrendered", (FragmentPrimer,), parameters | declared)
+
+
+def test_a_fragment_with_a_compute_of_its_own_needs_no_template() -> None:
+    own = {"key": "unrendered", "version": 1, "compute": lambda self: "<p>"}
+    try:
+        assert type("Rendered", (FragmentPrimer,), own)
+    finally:
+        registry.unregister("unrendered")

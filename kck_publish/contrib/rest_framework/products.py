@@ -60,7 +60,14 @@ class SerializerProduct(PrimerProduct):
         serializer: Any = self.primer.serializer_class
         if not (isinstance(serializer, type) and issubclass(serializer, Serializer)):
             raise InvalidPrimer(f"{name}: serializer_class takes a Serializer, not {serializer!r}.")
+        url: object = self.primer.base_url
+        if url is not None and not (
+            isinstance(url, str) and url.startswith(("http://", "https://"))
+        ):  # no request would be at it
+            raise InvalidPrimer(f'{name}: base_url begins with "https://", and is not {url!r}.')
         model = self.primer.model or getattr(getattr(serializer, "Meta", None), "model", None)
+        if not (model is None or (isinstance(model, type) and issubclass(model, Model))):
+            raise InvalidPrimer(f"{name}: model takes a model, not {model!r}.")
         if model is None:
             raise InvalidPrimer(
                 f"{name}: {serializer.__name__} does not say of which model; set model."
