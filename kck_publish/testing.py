@@ -15,6 +15,7 @@ from .listener.listener import Listener
 from .ops.compare import same
 from .ops.difference import difference
 from .primers.base import Primer
+from .primers.product import name_of
 from .products import registry
 from .products.compute import compute
 from .products.undeclared_reads import refusals
@@ -59,7 +60,7 @@ def assert_fresh(*products: str | type[Primer]) -> None:
     """
     store, graph = stores.current(), registry.graph()
     stale = []
-    names = [product if isinstance(product, str) else product.key for product in products]
+    names = [product if isinstance(product, str) else name_of(product) for product in products]
     for name in names or list(graph.products):
         product = registry.get(name)
         with connections[store.alias].cursor() as cursor:

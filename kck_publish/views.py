@@ -12,6 +12,7 @@ from django.views.generic.base import View
 
 from .exceptions import Behind, ConfigurationError, KeyParameterMismatch, NotPrimed
 from .primers.base import Primer
+from .primers.product import name_of
 from .products import registry, rights
 from .products.product import Product
 from .products.rights import Public, Rule
@@ -111,7 +112,7 @@ class ProductView(View):
     def product(self) -> Product:
         """The product that is served. Raises UnknownProduct."""
         assert self.primer is not None
-        return registry.get(self.primer if isinstance(self.primer, str) else self.primer.key)
+        return registry.get(self.primer if isinstance(self.primer, str) else name_of(self.primer))
 
     def read(self, product: Product, parameters: dict[str, Any]) -> Tagged:
         """The bytes of the value for these parameters, with their validators.

@@ -166,6 +166,20 @@ for _name in OPTIONS:
     setattr(PrimerProduct, _name, _Option(_name))
 
 
+def name_of(primer: type[Any]) -> str:
+    """The name of the product that a primer declares, or a model with Primer as a mixin.
+
+    Raises:
+        InvalidPrimer: it declares none.
+    """
+    name = vars(primer).get("key") if issubclass(primer, Model) else getattr(primer, "key", None)
+    if not isinstance(name, str) and issubclass(primer, Model) and issubclass(primer, Options):
+        name = f"{primer._meta.label_lower}.product"
+    if not isinstance(name, str):
+        raise InvalidPrimer(f"{primer.__qualname__} is no primer: name a product.")
+    return name
+
+
 class ModelPrimerProduct(PrimerProduct):
     """The product of a model with Primer as a mixin: one value a row, computed by the row."""
 
@@ -175,10 +189,8 @@ class ModelPrimerProduct(PrimerProduct):
     def __init__(self, model: type[Model]) -> None:
         self.model = model
         self.sender = cast("type[Primer]", model)
-        name = vars(model).get("key")
-        name = name if isinstance(name, str) else f"{model._meta.label_lower}.product"
         parameters = pk_parameters(model)
-        self._declare(name, parameters)
+        self._declare(name_of(model), parameters)
         own = Depends.by(model, {parameter.name: parameter.name for parameter in parameters})
         self.depends_on = [own, *self.depends_on]
 

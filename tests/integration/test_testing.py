@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
+from django.test.utils import isolate_apps
 
 from example_app.embedded_postgres import PostgresServer
-from kck_publish import Cache
+from kck_publish import Cache, CacheModel, InvalidPrimer, Primer, ProductView
+from kck_publish.primers.product import name_of
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import reads, stored
+from tests.catalog.models import Author, Card
 from tests.catalog.primers import AuthorPage, ItemTotal
 from tests.relations.django_tests import (
     CommittingTest,
@@ -58,6 +62,21 @@ def test_the_fixture_with_commits(kck_drain: Callable[[], Any]) -> None:
     kck_drain()
     assert stored(f"relations.house/{House.objects.get().pk}") is not None
     assert House.cached.get(name="Ace").name == "Ace"
+
+
+@pytest.mark.django_db
+def test_a_model_with_the_mixin_is_a_primer_and_another_is_none() -> None:
+    """Its product has a name of its own, whether the model has a ``key`` or not."""
+    with isolate_apps("tests.catalog"):
+        keyless = type("Keyless", (Primer, CacheModel), {"__module__": "tests.catalog.models"})
+    assert name_of(keyless) == "catalog.keyless.product"
+    keyed = Card.objects.create(text="a")
+    view: Any = ProductView.as_view(primer=Card, public=True)
+    assert view(RequestFactory().get("/"), pk=keyed.pk).content == b'"A"'
+    assert_fresh(Card)
+    author: Any = Author
+    with pytest.raises(InvalidPrimer, match="Author is no primer"):
+        assert_fresh(author)
 
 
 @pytest.mark.django_db
