@@ -75,8 +75,16 @@ class TargetTasks:
             return
         task = work.tasks[product.name].get(key)
         if task is None:
+            parameters = product.parameters_if_known(key)
+            if parameters is None:
+                logger.error(
+                    "A parameter of %s writes a text that it does not read: all of it is primed.",
+                    product.name,
+                )
+                work.whole[product.name] = [{}]
+                return
             changes: list[Change] | None = [] if product.augmentable else None
-            task = Task(product, product.parameters_of(key), changes, news=False, at=work.at)
+            task = Task(product, parameters, changes, news=False, at=work.at)
             work.tasks[product.name][key] = task
         task.news = task.news or not (self.echoed and self._echoes.told(*self.echoed, key))
         task.xids.add(change.xid)

@@ -9,9 +9,19 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_ipv46_address
-from django.db.models import CharField, Field, IntegerField, Model, TextField, UUIDField
+from django.db.models import (
+    CharField,
+    Field,
+    FileField,
+    IntegerField,
+    Model,
+    TextField,
+    UUIDField,
+)
+from django.utils.timezone import is_naive
 
 from ..products.equal_numbers import fits_numeric, plain_decimal, plain_float
 from ..products.parameters import Parameter
@@ -38,8 +48,13 @@ class FieldParameter(Parameter):
         return f"a value of {self.source}"
 
     @property
+    def _field(self) -> Field[Any, Any]:
+        """The field that reads the values: of a generated column, that of its expression."""
+        return getattr(self.source, "output_field", self.source)
+
+    @property
     def plain(self) -> type[Any] | None:
-        return None if has_own_form(self.source) else _PLAIN.get(type(self.source).to_python)
+        return None if has_own_form(self._field) else _PLAIN.get(type(self._field).to_python)
 
     def clean(self, value: Any) -> Any:
         if isinstance(value, Model | list | tuple | dict | set) and self._is_text:
@@ -47,8 +62,8 @@ class FieldParameter(Parameter):
         if value == "" and not self._is_text:  # which DurationField takes for 0
             raise self.refuse(value)
         try:
-            cleaned = read_back(self.source, self.source.to_python(value))
-            if self.source.get_internal_type() == "GenericIPAddressField":
+            cleaned = read_back(self._field, self._field.to_python(value))
+            if self._field.get_internal_type() == "GenericIPAddressField":
                 validate_ipv46_address(cleaned)  # own validators are asked by forms, not by rows
                 if isinstance(value, str) and value != value.strip():
                     raise self.refuse(value)  # as the database does
@@ -64,6 +79,8 @@ class FieldParameter(Parameter):
             cleaned = plain_decimal(cleaned)
         if isinstance(cleaned, float):
             cleaned = plain_float(cleaned)
+        if isinstance(cleaned, datetime.datetime) and settings.USE_TZ and is_naive(cleaned):
+            cleaned = self._field.get_prep_value(cleaned)  # warns, and takes it as the ORM does
         if isinstance(cleaned, datetime.datetime) and cleaned.utcoffset() is not None:
             try:
                 cleaned = cleaned.astimezone(datetime.UTC)
@@ -80,7 +97,7 @@ class FieldParameter(Parameter):
 
     @property
     def _is_text(self) -> bool:
-        return isinstance(self.source, CharField | TextField)
+        return isinstance(self._field, CharField | TextField | FileField)
 
     def to_text(self, value: Any) -> str:
         if isinstance(value, datetime.datetime | datetime.date | datetime.time):
@@ -92,7 +109,7 @@ class FieldParameter(Parameter):
         return str(value)
 
     def from_text(self, text: str) -> Any:
-        if self.source.get_internal_type() == "BinaryField":
+        if self._field.get_internal_type() == "BinaryField":
             return bytes.fromhex(text)
         return self.clean(text)
 
@@ -114,7 +131,7 @@ def field_parameter(field: Field[Any, Any], name: str = "", null: bool = False) 
 
 def takes_null(field: Field[Any, Any]) -> bool:
     """Whether rows may have None in a field: not where it reads a NULL as something else."""
-    return field.null and read_back(field, None) is None
+    return (field.null or field.generated) and read_back(field, None) is None
 
 
 def pk_parameters(model: type[Model]) -> list[FieldParameter]:

@@ -520,3 +520,22 @@ class Written(CacheModel):
 
     class Meta:
         base_manager_name = "visible"
+
+
+class Derived(CacheModel):
+    """A generated column, and a file, by which rows are listed."""
+
+    level = models.FloatField(null=True)
+    double = models.GeneratedField(
+        expression=models.F("level") * 2, output_field=models.FloatField(), db_persist=True
+    )
+    file = models.FileField(default="")
+    objects: Any = models.Manager()
+
+    cached_lists: ClassVar[Any] = ["double", "file"]
+
+
+class Loose(CachedTable):
+    """A whole table with a column of JSON."""
+
+    data = models.JSONField(null=True)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import starmap
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.postgres.fields import ArrayField, DateRangeField
 from django.db import connection, models
+from django.db.models.functions import Upper
+from django.test.utils import isolate_apps, override_settings
 
 from kck_publish import (
+    CacheModel,
     Depends,
     IntegerParameter,
+    InvalidPrimer,
     Primer,
     QuerySetPrimer,
     StringParameter,
@@ -20,10 +28,12 @@ from kck_publish import (
 )
 from kck_publish.aggregates import AggregatePrimer, Average, Count, Sum
 from kck_publish.products import registry
+from kck_publish.products.graph import Graph, connect
+from kck_publish.rows.model import products_of
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import drain, sql
 from tests.testbed import captures
-from tests.zoo.models import Typed, Written
+from tests.zoo.models import Derived, Loose, Typed, Written
 
 pytestmark = pytest.mark.django_db(transaction=True)
 JSON_NULL = models.Value(None, models.JSONField())
@@ -194,3 +204,93 @@ def test_months_are_no_days(product: Any) -> None:
     sql("DELETE FROM zoo_typed WHERE span = interval '1 year'")
     drain()
     assert_fresh(counted.key)
+
+
+LISTS: list[dict[str, Any]] = [
+    *({"double": value} for value in (2, "2.0", None, 6)),
+    {"file": ""},
+]
+
+
+def test_lists_by_a_generated_column_and_by_a_file() -> None:
+    rows = [Derived.objects.create(level=level) for level in (1.0, None)]
+    for _ in "computed", "stored", "changed":
+        for lookup in (
+            {"double": 2},
+            {"double": "2.0"},
+            {"double": None},
+            {"double": 6},
+            {"file": ""},
+        ):
+            found = Derived.cached.filter(**lookup)
+            assert found == list(Derived.objects.filter(**lookup).order_by("pk")), lookup
+        drain()
+        Derived.objects.filter(pk=rows[0].pk).update(level=3)
+    assert_fresh()
+
+
+@pytest.mark.filterwarnings("ignore:DateTimeField")
+@override_settings(TIME_ZONE="Europe/Berlin")
+def test_a_naive_time_is_that_of_the_project() -> None:
+    """As the ORM takes it, which warns."""
+    row = Typed.objects.create(moment=datetime(2024, 3, 31, 1, tzinfo=UTC))
+    for naive in datetime(2024, 3, 31, 3), "2024-03-31 03:00:00":
+        assert [*Typed.objects.filter(moment=naive)] == [row]
+        assert Typed.cached.filter(moment=naive) == [row]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        models.JSONField(),
+        ArrayField(models.IntegerField()),
+        DateRangeField(),
+        models.GeneratedField(
+            expression=Upper("id"), output_field=models.JSONField(), db_persist=True
+        ),
+    ],
+)
+@pytest.mark.parametrize("declared", ["cached_by", "cached_lists", "parameter"])
+@isolate_apps("tests.zoo")
+def test_a_column_whose_values_have_no_text_is_no_lookup(field: Any, declared: str) -> None:
+    """Each change of a row would stop the listener."""
+    body = {"__module__": Derived.__module__, "value": field, "Meta": type("Meta", (), {})}
+    model: Any = type("Held", (CacheModel,), {**body, declared: ["value"]})
+    products: list[Any] = products_of(model)
+    if declared == "parameter":
+        by_text = Primer.__new__(Primer)
+        by_text.name, by_text.parameters = "by_text", [StringParameter("text")]  # type: ignore[attr-defined]
+        by_text.depends_on = [Depends(model, text="value")]
+        products = [by_text]
+    pairs = [(each, dependency) for each in products for dependency in each.depends_on]
+    with pytest.raises(InvalidPrimer, match="no text tells its values apart"):
+        deque(starmap(partial(connect, Graph({})), pairs))
+
+
+def test_nor_is_json_of_a_whole_table() -> None:
+    """1, 1.0 and True are one to Python, and so are NULL and JSON's null."""
+    with pytest.raises(InvalidPrimer, match="no text"):
+        Loose.cached.filter(data=1)
+
+
+class Unread(StringParameter):
+    """Writes what it does not read."""
+
+    def from_text(self, text: str) -> str:
+        raise self.refuse(text)
+
+
+def test_a_parameter_that_does_not_read_what_it_writes_stops_nothing(
+    product: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = product(
+        Primer,
+        parameters=[Unread("email")],
+        depends_on=[Depends(Written, email="email")],
+        compute=lambda self, email: 1,
+        eager=True,
+        domain=lambda self: [],
+    )
+    Written.objects.create(email="a")
+    drain()
+    assert f"A parameter of {odd.key} writes a text" in caplog.text
