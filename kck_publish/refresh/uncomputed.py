@@ -61,7 +61,7 @@ class Uncomputed:
 
 def _reached(entry: Stored, task: Task) -> bool:
     """Whether the value already includes all that touched it."""
-    if not task.xids or task.reason != "change" or entry.by == HAND or entry.behind:
+    if not task.xids or task.reason != "change" or entry.by == HAND or entry.behind or entry.torn:
         return False
     stamp = Snapshot.parse(entry.stamp)
     return all(stamp.sees(xid) for xid in task.xids)

@@ -72,7 +72,7 @@ def _absent(
     assert computed.absent is not None
     shape = product.absence_shape(computed.absent)
     what = "removed" if before is not None else ""
-    if before is not None and before.body is None and before.shape == shape:
+    if before is not None and before.body is None and before.shape == shape and not before.torn:
         return Act.ADOPT, "", before, Left(True, before.version, computed.saw)
     if shape is not None and entry is not None:
         # Too many rows: said, so that the key is found when but one of them is left.
@@ -98,7 +98,10 @@ def _over(before: Stored | None, entry: Stored) -> Stored:
 
 
 def _same(before: Stored, entry: Stored) -> bool:
-    # One that stands on other products is written, so that its readers know of them.
+    # One that stands on other products is written, so that its readers know of them; so is one
+    # whose row is of an earlier value, so that followers know of it.
+    if before.torn:
+        return False
     return (before.body, before.shape, before.over) == (entry.body, entry.shape, entry.over)
 
 

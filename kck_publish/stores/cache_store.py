@@ -36,7 +36,7 @@ from django.db import connections
 from .. import search_path
 from ..capture import own_session_writes
 from ..exceptions import StoreUnreachable
-from ..log.snapshot import NOTHING, take
+from ..log.snapshot import NOTHING, Snapshot, take
 from ..postgres import Cursor
 from . import generation, index_sql
 from .cache_entries import CacheEntries, chunks, entries_of
@@ -241,7 +241,15 @@ def _bare(entry: Stored) -> Stored:
 def _under(value: Stored, by: str, stamp: str, version: int, behind: bool) -> Stored:
     """The value with what its row says: whether a reader's was adopted, and is it behind."""
     adopted = value.by == READER and by == LISTENER and stamp == value.stamp
-    return value._replace(by=LISTENER if adopted else value.by, behind=behind, row=version)
+    torn = value.by == LISTENER and stamp != value.stamp and _is_later(value, stamp)
+    by = LISTENER if adopted else value.by
+    return value._replace(by=by, behind=behind, row=version, torn=torn)
+
+
+def _is_later(value: Stored, stamp: str) -> bool:
+    """Whether a value is of a later state than its row; one that expires is renewed without it."""
+    expires = value.soft_expire is not None or value.hard_expire is not None
+    return not expires and Snapshot.parse(value.stamp).includes(Snapshot.parse(stamp))
 
 
 def _lost(address: Address, by: str, stamp: str, version: int, behind: bool) -> Stored:

@@ -22,8 +22,8 @@ from .cursor import fetch
 from .entry_table import EntryTable
 from .types import Address, Fence, Outgoing, Query, Read, Reading, Stored
 
-# The fields that a reader does not ask for: reason, seconds, row, reads.
-_UNASKED = ("", 0.0, 0, ())
+# The fields that a reader does not ask for: reason, seconds, row, reads, torn.
+_UNASKED = ("", 0.0, 0, (), False)
 
 
 class TableStore:

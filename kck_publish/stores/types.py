@@ -75,6 +75,7 @@ class Stored(NamedTuple):
     seconds: float = 0.0
     row: int = 0  # the version of its row in the table, where that is another one
     reads: Sequence[Read] = ()  # the keys that ``over`` stands for; known to who has computed it
+    torn: bool = False  # its row is that of an earlier value: a batch was cut off between the two
 
     @property
     def product(self) -> str:

@@ -512,6 +512,23 @@ def test_a_batch_that_is_cut_off_is_repeated_and_augments_once(
     assert cache.is_set("catalog.author:slug/new")
 
 
+@pytest.mark.parametrize("adopted", [True, False], ids=["adopted", "a reader's"])
+def test_followers_are_told_what_a_batch_that_was_cut_off_had_written(adopted: bool) -> None:
+    """Outside the value is there before its row; the batch that is repeated finds it unchanged."""
+    total()
+    if adopted:
+        drain()
+    (before,) = sql("SELECT version FROM kck_publish_entry WHERE key = 'item_total/1'")
+    change(7)
+    with dying(1), pytest.raises(Crash):
+        drain()
+    connection.close()
+    drain()
+    assert total() == 7
+    (after,) = sql("SELECT version FROM kck_publish_entry WHERE key = 'item_total/1'")
+    assert after > before
+
+
 @pytest.mark.parametrize("repeated", [True, False], ids=["repeated", "not yet repeated"])
 def test_an_eager_key_of_a_batch_that_was_cut_off_has_its_row(
     external: Backend, repeated: bool
