@@ -228,7 +228,13 @@ CONVERTERS: Mapping[str, type[Parameter]] = {
 
 
 def form_of(parameters: Sequence[Parameter]) -> tuple[str, ...]:
-    """Tells the keys of these parameters from those of others, for the fingerprint."""
+    """Tells the keys of several parameters from those of others, for the fingerprint.
+
+    Their order is told by nothing else. Of one there is no order, and another one has another
+    compute, whose author gives the product a version: what 0.1.0 has stored is served on.
+    """
+    if len(parameters) < 2:
+        return ()
     return tuple(f"{type(one).__qualname__} {one.name} {one.null}" for one in parameters)
 
 
