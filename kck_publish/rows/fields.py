@@ -7,6 +7,7 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -47,14 +48,18 @@ class FieldParameter(Parameter):
     def takes(self) -> str:  # type: ignore[override]
         return f"a value of {self.source}"
 
-    @property
+    @cached_property
     def _field(self) -> Field[Any, Any]:
         """The field that reads the values: of a generated column, that of its expression."""
         return getattr(self.source, "output_field", self.source)
 
+    @cached_property
+    def _has_own_form(self) -> bool:
+        return has_own_form(self._field)
+
     @property
     def plain(self) -> type[Any] | None:
-        return None if has_own_form(self._field) else _PLAIN.get(type(self._field).to_python)
+        return None if self._has_own_form else _PLAIN.get(type(self._field).to_python)
 
     def clean(self, value: Any) -> Any:
         if isinstance(value, Model | list | tuple | dict | set) and self._is_text:
@@ -62,7 +67,9 @@ class FieldParameter(Parameter):
         if value == "" and not self._is_text:  # which DurationField takes for 0
             raise self.refuse(value)
         try:
-            cleaned = read_back(self._field, self._field.to_python(value))
+            cleaned = self._field.to_python(value)
+            if self._has_own_form:
+                cleaned = read_back(self._field, cleaned)
             if self._field.get_internal_type() == "GenericIPAddressField":
                 validate_ipv46_address(cleaned)  # own validators are asked by forms, not by rows
                 if isinstance(value, str) and value != value.strip():
