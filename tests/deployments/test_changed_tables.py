@@ -14,7 +14,7 @@ from tests.catalog.fixtures import another_session, stored
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 @pytest.fixture
