@@ -19,10 +19,9 @@ from django.db.models.functions import Collate
 
 from ..conf import settings
 from ..exceptions import InvalidPrimer, Reprime
-from ..products.columns import fields_of, has_column
+from ..products.columns import fields_of, has_column, value_field
 from ..products.equal_numbers import plain_decimal, plain_float
 from ..products.paths import Tree
-from ..rows.fields import value_field
 
 # By class of field, the first that fits: its kind, and the types of its values.
 _KINDS: Sequence[tuple[type[models.Field[Any, Any]], str, tuple[type, ...]]] = (

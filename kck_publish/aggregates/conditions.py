@@ -15,9 +15,8 @@ from django.db.models import Field, Model, Q
 from django.utils import timezone
 
 from ..exceptions import InvalidPrimer
-from ..products.columns import fields_of, has_column
+from ..products.columns import fields_of, has_column, value_field
 from ..products.read_back import has_own_form
-from ..rows.fields import value_field
 from .columns import OTHER, Column
 
 TESTS: Mapping[str, Callable[[Any, Any], bool]] = {

@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db.models import Field, IntegerField
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch
+from .columns import value_field
 from .parameters import CONVERTERS, Parameter, StringParameter
 from .read_back import has_several_texts, text_of
 
@@ -62,7 +63,7 @@ def check_fit(product: str, parameter: Parameter, field: Field[Any, Any]) -> Non
         InvalidPrimer: the parameter takes no value of the column. Of types of the project's own,
             and of text, that is not known.
     """
-    target = _target(field)
+    target = value_field(field)
     kind = target.get_internal_type()
     if type(parameter).__module__.split(".")[0] == "kck_publish":  # one's own may write a text
         check_text(product, target)
@@ -108,15 +109,8 @@ class ColumnText(StringParameter):
 
 def told_by(parameter: Parameter, columns: Iterable[Field[Any, Any]]) -> Parameter:
     """The parameter as the columns have it that it is mapped from."""
-    targets = tuple(dict.fromkeys(map(_target, columns)))
+    targets = tuple(dict.fromkeys(map(value_field, columns)))
     several = bool(targets) and all(map(has_several_texts, targets))
     if not several or type(parameter) is not StringParameter:
         return parameter
     return ColumnText(parameter.name, null=parameter.null, columns=targets)
-
-
-def _target(field: Any) -> Any:
-    """The column that a foreign key points to, or the column itself."""
-    while field.remote_field is not None and hasattr(field, "target_field"):
-        field = field.target_field
-    return field

@@ -40,3 +40,10 @@ def fields_of(model: type[Model], name: str) -> tuple[Field[Any, Any], ...]:
 def concrete(model: type[Model]) -> type[Model]:
     """The model that has the table of a proxy."""
     return model._meta.concrete_model or model
+
+
+def value_field(field: Field[Any, Any]) -> Field[Any, Any]:
+    """The field whose values a field holds: a foreign key's target, through all that follow."""
+    while field.remote_field is not None and hasattr(field, "target_field"):
+        field = field.target_field
+    return field

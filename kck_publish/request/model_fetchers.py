@@ -15,8 +15,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Field, Model, QuerySet
 
 from ..exceptions import FetcherError, KeyParameterMismatch, UndeclaredLookup
+from ..products.columns import value_field
 from ..public_names import public_in
-from ..rows.fields import lookup_field, value_field
+from ..rows.fields import lookup_field
 from ..rows.reader import RowReader
 from . import context as request_context
 from .fetcher import DataFetcher

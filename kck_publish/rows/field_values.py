@@ -24,8 +24,8 @@ from django.db.models import Field, FileField
 from ..conf import settings
 from ..exceptions import Unserializable
 from ..products import encoding
+from ..products.columns import value_field
 from . import range_values
-from .fields import value_field
 
 # In the repr of what has none of its own: another one in each process.
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")

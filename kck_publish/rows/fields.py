@@ -24,6 +24,7 @@ from django.db.models import (
 )
 from django.utils.timezone import is_naive
 
+from ..products.columns import value_field
 from ..products.equal_numbers import fits_numeric, plain_decimal, plain_float
 from ..products.parameters import Parameter
 from ..products.read_back import has_own_form, read_back
@@ -145,10 +146,3 @@ def pk_parameters(model: type[Model]) -> list[FieldParameter]:
     """The parameters of a row's primary key: ``pk``, or its fields when it is composite."""
     fields = list(model._meta.pk_fields)
     return [field_parameter(field, "pk" if len(fields) == 1 else "") for field in fields]
-
-
-def value_field(field: Field[Any, Any]) -> Field[Any, Any]:
-    """The field whose values a field holds: a foreign key's target, through all that follow."""
-    while field.remote_field is not None and hasattr(field, "target_field"):
-        field = field.target_field
-    return field

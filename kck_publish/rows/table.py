@@ -11,13 +11,14 @@ from django.db.models import Model
 from ..exceptions import InvalidPrimer, KeyParameterMismatch, UndeclaredLookup
 from ..products import registry
 from ..products.column_fits import check_text
+from ..products.columns import value_field
 from ..products.equality import check_exact
 from ..products.product import Product
 from ..public_names import public_in
 from ..reading.read import answer_to
 from ..reading.values import value_of
 from .cached import Cached
-from .fields import field_parameter, lookup_field, value_field
+from .fields import field_parameter, lookup_field
 from .lookups import pk_of, target_of
 from .managers import published
 from .model import CacheModel
@@ -173,9 +174,8 @@ class TableReader(RowReader[M]):
             known = ["pk", *(field.attname for field in self.model._meta.concrete_fields)]
             raise UndeclaredLookup(self.model, [name], known) from None
         check_exact(field, f"{self.model._meta.label}.cached")
-        if (
-            value_field(field).get_internal_type() == "JSONField"
-        ):  # 1, 1.0 and True are one in Python
+        if value_field(field).get_internal_type() == "JSONField":
+            # 1, 1.0 and True are one in Python.
             check_text(f"{self.model._meta.label}.cached", field)
         return [field]
 
