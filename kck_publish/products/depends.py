@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from inspect import iscoroutinefunction
 from typing import Any, cast
 
 from django.db.models import DurationField, Model, QuerySet
@@ -23,6 +22,7 @@ from .columns import fields_of as fields_of
 from .depended_rows import DependedRows
 from .join_walk import OldRows
 from .paths import Node, Tree
+from .run_async import is_async
 from .touched_keys import ALL as ALL
 from .touched_keys import All as All
 from .touched_keys import Touch as Touch
@@ -80,7 +80,7 @@ class Depends(DependedRows):
         for name, column in mapping.items():
             if not isinstance(column, str):
                 raise InvalidPrimer(f"Depends({_name(on)}): {name} is a name, not {column!r}.")
-        if iscoroutinefunction(keys):
+        if is_async(keys):
             raise InvalidPrimer(f"Depends({_name(on)}): keys must not be async def.")
         self.keys = keys
         self.reads = tuple(reads)

@@ -7,7 +7,7 @@ nothing is seen by nobody.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import isawaitable, iscoroutinefunction, signature
+from inspect import isawaitable, signature
 from typing import Any, TypeAlias, cast
 
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
@@ -21,6 +21,7 @@ from django.http import HttpRequest
 
 from ..exceptions import ConfigurationError
 from ..public_names import public_in
+from .run_async import is_async
 
 
 @public_in("kck_publish")
@@ -66,7 +67,7 @@ def problem(rule: object) -> str | None:
 
 def _problem_of_call(rule: Callable[..., Any]) -> str | None:
     """Why a callable cannot tell who may see; None when it can, or when its form is not known."""
-    if iscoroutinefunction(rule):
+    if is_async(rule):
         return "live must not be async: a callable says True or False"
     try:
         signature(rule, follow_wrapped=False).bind(None, None)

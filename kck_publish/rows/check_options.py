@@ -10,6 +10,7 @@ from django.db.models import Model
 
 from ..exceptions import InvalidPrimer
 from ..products.columns import fields_of
+from ..products.run_async import is_async
 from .methods import denormalized
 from .options import option
 
@@ -45,5 +46,5 @@ def _check_denormalized(model: type[Model], field: str, method: str) -> None:
     if not getattr(found, "concrete", False):
         raise InvalidPrimer(f"{where} names no field of the model that has a column.")
     function = inspect.getattr_static(model, method)
-    if inspect.iscoroutinefunction(function):
+    if is_async(function):
         raise InvalidPrimer(f"{where} is for a method that save() can call: not async def.")

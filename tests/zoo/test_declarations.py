@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -101,6 +101,11 @@ async def awaited(*args: Any, **parameters: Any) -> None:
     """Of a primer only computes are awaited."""
 
 
+async def yielded(*args: Any, **parameters: Any) -> AsyncIterator[None]:
+    """Called, it does as little as a coroutine."""
+    yield None
+
+
 PAST = timedelta(seconds=-1)
 
 
@@ -114,6 +119,7 @@ PAST = timedelta(seconds=-1)
         ({"max_lag": PAST}, "max_lag is no time in the past"),
         ({"live": "public"}, "from kck_publish import Public"),
         ({"live": awaited}, "live must not be async"),
+        ({"live": yielded}, "live must not be async"),
         ({"live": lambda self, request, parameters: True}, r"called as \(request, parameters\)"),
         ({"version": {1, 2}}, "version is a number"),
         ({"depends_on": Item}, "depends_on takes a list"),
@@ -148,7 +154,9 @@ def test_a_function_that_does_not_take_its_keys_parameters_is_refused() -> None:
         primer("unkept", depends_on=Item)(lambda: 1)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("options", [{"reads": Item}, {"a": 5}, {"keys": awaited}])
+@pytest.mark.parametrize(
+    "options", [{"reads": Item}, {"a": 5}, {"keys": awaited}, {"keys": yielded}]
+)
 def test_a_dependency_that_could_not_be_followed_is_refused_by_name(options: Any) -> None:
     with pytest.raises(InvalidPrimer, match=r"Depends\(Item\): "):
         Depends(Item, **options)
@@ -230,6 +238,7 @@ async def counted(self: Any) -> int:
         ({"eager": "x"}, "eager is True or False"),
         ({"number": denormalized_field("nope")(lambda self: 1)}, "names no field"),
         ({"number": denormalized_field("name")(counted)}, "not async def"),
+        ({"number": denormalized_field("name")(yielded)}, "not async def"),
     ],
 )
 @isolate_apps("tests.zoo")
