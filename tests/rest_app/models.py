@@ -106,6 +106,24 @@ class Prize(models.Model):
         ordering = (models.F("name").desc(), "-pk")
 
 
+class OfNamedWriters(models.Manager[Any]):
+    """Which related rows are listed is decided by another table."""
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset().exclude(writer__name="")
+
+
+class Blurb(models.Model):
+    novel = models.ForeignKey(Novel, on_delete=models.CASCADE, related_name="blurbs")
+    writer = models.ForeignKey(Writer, on_delete=models.CASCADE, related_name="+")
+    text = models.TextField()
+
+    objects = OfNamedWriters()
+
+    class Meta:
+        ordering = ("pk",)
+
+
 class Comic(Novel):
     """Half of the row is in the parent's table."""
 

@@ -4,8 +4,9 @@
     views.py       from kck_publish.contrib.rest_framework import CachedViewMixin
 
 A SerializerPrimer makes a serializer a product: ``fields`` finds what its fields read,
-``dependencies`` makes dependencies and prefetches of that, ``products`` computes and keeps the
-renderer's bytes, ``live_permissions`` asks the framework's permissions for streams.
+``dependencies`` makes dependencies and prefetches of that, and ``row_reads`` of what chooses the
+rows; ``products`` computes and keeps the renderer's bytes, ``live_permissions`` asks the
+framework's permissions for streams.
 CachedViewMixin asks ``serving`` which product answers a request, and ``querysets`` (with
 ``annotations``) whether the product reproduces the view's rows; ``retrieving`` and ``listing`` find
 the keys, ``responses`` sends their bytes, ``preconditions`` refuses writes for older answers. Needs

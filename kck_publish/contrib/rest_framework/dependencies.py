@@ -115,6 +115,14 @@ class ReadColumns:
         self._column(path, last)
         return True
 
+    def chosen_by_managers(self) -> Iterator[Prefetch[str]]:
+        """The related rows that a manager of the project's own lists, as it chooses them."""
+        for path in self._loaded:
+            manager = path[-1].model._default_manager
+            if path[-1].many and type(manager).get_queryset is not Manager.get_queryset:
+                lookup = "__".join(relation.accessor for relation in path)
+                yield Prefetch(lookup, manager.all())
+
     def rows(self, queryset: QuerySet[Model]) -> QuerySet[Model]:
         """The queryset with all that is read loaded in as few queries as there are tables."""
         for path in self._loaded:

@@ -12,7 +12,6 @@ from django.utils import timezone, translation
 
 from ...conf import settings
 from ...primers.base import Primer
-from ...products import registry
 from ...products.product import Computed, Parameters
 from ...products.value_types import DictValue
 from ...public_names import public_in
@@ -50,15 +49,17 @@ class SerializerPrimer(Primer, Generic[DictValue]):
     per_user: ClassVar[bool] = False
     base_url: ClassVar[str | None] = None
     live: Any = None
+    _product: ClassVar[SerializerProduct]
 
     @classmethod
     def _announce(cls) -> None:
-        cls._register(SerializerProduct(cls()))
+        cls._product = SerializerProduct(cls())
+        cls._register(cls._product)
 
     @property
     def product(self) -> SerializerProduct:
         """The product that this declares."""
-        return cast("SerializerProduct", registry.get(self.key))
+        return self._product
 
     def get_queryset(self) -> QuerySet[Any]:
         """The rows that are serialized: all of the model. Give annotations here."""
@@ -76,7 +77,9 @@ class SerializerPrimer(Primer, Generic[DictValue]):
         names = [parameter.name for parameter in product.row_parameters]
         keys = [tuple(each[name] for name in names) for each in parameters]
         wanted = [key[0] if len(names) == 1 else key for key in dict.fromkeys(keys)]
-        queryset = product.field_reads.columns.rows(self.get_queryset().using(settings.DATABASE))
+        given = self.get_queryset().using(settings.DATABASE)
+        product.row_reads.check(given)
+        queryset = product.field_reads.columns.rows(given)
         rows = {
             tuple(getattr(row, name) for name in names): row
             for row in queryset.filter(pk__in=wanted)

@@ -14,7 +14,7 @@ from rest_framework.serializers import Serializer
 
 from ...exceptions import InvalidPrimer
 from ...primers.product import PrimerProduct
-from ...products import encoding
+from ...products import encoding, registry
 from ...products.depends import Depends
 from ...products.fingerprints import fingerprint_of
 from ...products.parameters import Parameter
@@ -24,6 +24,7 @@ from .context import ProductContext, ProductRequest
 from .fields import FieldReads
 from .live_permissions import rule_of
 from .rendering import parse, render, settings_of_form
+from .row_reads import RowReads
 
 if TYPE_CHECKING:
     from .primers import SerializerPrimer
@@ -55,6 +56,15 @@ class SerializerProduct(PrimerProduct):
         if self.primer.per_user:
             dependencies.append(Depends(get_user_model(), user="pk"))
         self.depends_on = [*dependencies, *self.depends_on]
+        registry.later(self._read_rows)
+
+    @cached_property
+    def row_reads(self) -> RowReads:
+        """What decides which rows are serialized. Raises InvalidPrimer."""
+        return RowReads(self)
+
+    def _read_rows(self) -> None:
+        self.depends_on = [*self.depends_on, *self.row_reads.dependencies]
 
     def _model_of(self, name: str) -> type[Model]:
         serializer: Any = self.primer.serializer_class
