@@ -247,9 +247,8 @@ def _under(value: Stored, by: str, stamp: str, version: int, behind: bool) -> St
 
 
 def _is_later(value: Stored, stamp: str) -> bool:
-    """Whether a value is of a later state than its row; one that expires is renewed without it."""
-    expires = value.soft_expire is not None or value.hard_expire is not None
-    return not expires and Snapshot.parse(value.stamp).includes(Snapshot.parse(stamp))
+    """Whether a value is of a later state than its row."""
+    return Snapshot.parse(value.stamp).includes(Snapshot.parse(stamp))
 
 
 def _lost(address: Address, by: str, stamp: str, version: int, behind: bool) -> Stored:

@@ -17,7 +17,7 @@ from .. import clock
 from ..exceptions import StoreMissing
 from ..postgres import Cursor
 from . import table_sql as sql
-from .arrays import digests, identities, ordered
+from .arrays import array, digests, identities, ordered
 from .types import HAND, Address, Query, Stored
 
 
@@ -57,6 +57,7 @@ class EntryTable:
             sql.RENEW,
             [
                 *identities([entry.address for entry in renewed]),
+                array([entry.stamp for entry in renewed]),
                 [entry.soft_expire for entry in renewed],
                 [entry.hard_expire for entry in renewed],
             ],

@@ -122,11 +122,12 @@ UPDATE kck_publish_entry SET behind = false, by = CASE by WHEN 'hand' THEN by EL
  WHERE (by = 'reader' OR behind)
    AND {AMONG}
 """
+# The stamp as well: outside, the value has it, and another one than its row's is of a torn batch.
 RENEW = """
 UPDATE kck_publish_entry e SET soft_expire = n.soft_expire, hard_expire = n.hard_expire,
-    primed_at = clock_timestamp(), by = 'listener', behind = false
-  FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[])
-    AS n (digest, fingerprint, soft_expire, hard_expire)
+    stamp = n.stamp, primed_at = clock_timestamp(), by = 'listener', behind = false
+  FROM unnest(%s::uuid[], %s::text[], %s::pg_snapshot[], %s::timestamptz[], %s::timestamptz[])
+    AS n (digest, fingerprint, stamp, soft_expire, hard_expire)
  WHERE e.digest = n.digest AND e.fingerprint = n.fingerprint
 """
 REMOVE_FOREIGN_OF = "DELETE FROM kck_publish_entry WHERE product = %s AND fingerprint <> %s"

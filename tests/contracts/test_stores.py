@@ -512,21 +512,46 @@ def test_a_batch_that_is_cut_off_is_repeated_and_augments_once(
     assert cache.is_set("catalog.author:slug/new")
 
 
+def version_of(key: str) -> int:
+    """That of the row, which tells followers of another value."""
+    ((version,),) = sql("SELECT version FROM kck_publish_entry WHERE key = %s", key)
+    return int(version)
+
+
+def test_the_row_of_a_value_that_is_renewed_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ItemTotal, "hard_expire", timedelta(days=1))
+    total()
+    drain()
+    before = version_of("item_total/1")
+    for _ in "renewed", "again":
+        Item.objects.filter(name="one").delete()
+        Item.objects.create(name="one", group=1, amount=5)
+        drain()
+        cache.refresh("item_total/1")
+        drain()
+    assert version_of("item_total/1") == before
+    assert_fresh()
+
+
+@pytest.mark.parametrize("expiry", ["soft_expire", "hard_expire", "version"])
 @pytest.mark.parametrize("adopted", [True, False], ids=["adopted", "a reader's"])
-def test_followers_are_told_what_a_batch_that_was_cut_off_had_written(adopted: bool) -> None:
+def test_followers_are_told_what_a_batch_that_was_cut_off_had_written(
+    adopted: bool, expiry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Outside the value is there before its row; the batch that is repeated finds it unchanged."""
+    if expiry != "version":
+        monkeypatch.setattr(ItemTotal, expiry, timedelta(days=1))
     total()
     if adopted:
         drain()
-    (before,) = sql("SELECT version FROM kck_publish_entry WHERE key = 'item_total/1'")
+    before = version_of("item_total/1")
     change(7)
     with dying(1), pytest.raises(Crash):
         drain()
     connection.close()
     drain()
     assert total() == 7
-    (after,) = sql("SELECT version FROM kck_publish_entry WHERE key = 'item_total/1'")
-    assert after > before
+    assert version_of("item_total/1") > before
 
 
 @pytest.mark.parametrize("repeated", [True, False], ids=["repeated", "not yet repeated"])
