@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.conf import settings as django_settings
@@ -157,6 +158,21 @@ def test_what_cannot_be_read_is_refused(port: int, settings: Any) -> None:
     ):
         with Stream(port, query=query) as stream:
             assert (stream.status, bool(stream.text)) == (status, True), query
+
+
+def test_a_key_of_another_release_is_gone_and_hides_no_other(
+    port: int, authors: list[Author]
+) -> None:
+    keys = ["old_card/1", "author_page/x", page(authors[0])]
+    with Stream(port, *keys) as stream:
+        told = {(found := stream.next()).data["key"]: found.event for _ in keys}
+        assert told == dict(zip(keys, ("gone", "gone", "value"), strict=True))
+    with Stream(port, *keys[:2]) as stream:
+        assert stream.status == 404
+    with override_settings(ROOT_URLCONF=__name__):
+        url = "/watch/?" + urlencode({"key": keys}, doseq=True)
+        polled = Client().get(url, headers={"Accept": "application/json"})
+    assert {each["key"]: each["event"] for each in json.loads(polled.content)} == told
 
 
 def test_streams_are_limited_by_process_and_by_user(

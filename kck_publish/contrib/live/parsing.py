@@ -32,12 +32,15 @@ class Wanted:
 
     Attributes:
         keys: the product and the typed parameters of each.
+        unknown: keys that this code does not know, beside those: tabs of a browser share a stream,
+            and a page of another release may be open in one.
         known: the versions that it has, by key.
         since: the version of its last event, of whichever key.
         body: whether it wants the values, and not only their versions.
     """
 
     keys: Mapping[str, tuple[Product, Mapping[str, Any]]]
+    unknown: Sequence[str] = ()
     known: Mapping[str, int] = field(default_factory=dict)
     since: int | None = None
     body: bool = True
@@ -47,8 +50,8 @@ def parse(request: HttpRequest) -> Wanted:
     """What a request asks for.
 
     Raises:
-        RefusedError: 400 of what cannot be read, 404 of a product that there is not, 413 of too
-            many keys.
+        RefusedError: 400 of what cannot be read, 404 where there is none of the products, 413 of
+            too many keys.
     """
     query = request.GET
     if unknown := sorted(set(query) - _KNOWN):
@@ -65,15 +68,24 @@ def parse(request: HttpRequest) -> Wanted:
     if query.get("body", "1") not in ("0", "1"):
         raise RefusedError(400, "body is 0 (versions only) or 1.")
     known, since = _resumed(query, request.headers.get("Last-Event-ID"), names)
-    return Wanted(dict(map(_parsed, names)), known, since, query.get("body", "1") == "1")
+    keys: dict[str, tuple[Product, Mapping[str, Any]]] = {}
+    refused: dict[str, RefusedError] = {}
+    for name in names:
+        try:
+            keys[name] = _parsed(name)
+        except RefusedError as error:
+            refused[name] = error
+    if not keys:
+        raise refused[names[0]]
+    return Wanted(keys, tuple(refused), known, since, query.get("body", "1") == "1")
 
 
-def _parsed(key: str) -> tuple[str, tuple[Product, Mapping[str, Any]]]:
+def _parsed(key: str) -> tuple[Product, Mapping[str, Any]]:
     product = registry.find(key) if "\0" not in key else None
     if product is None:
         raise RefusedError(404, f"Nobody computes {key!r}.")
     try:
-        return key, (product, product.parameters_of(key))
+        return product, product.parameters_of(key)
     except KeyParameterMismatch as error:
         raise RefusedError(400, f"{key!r}: {error}") from None
 

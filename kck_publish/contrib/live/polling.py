@@ -28,7 +28,7 @@ def answer(request: HttpRequest, wanted: Wanted, allowed: Set[str]) -> HttpRespo
     Raises:
         DatabaseError, or what all of the keys' computes have raised.
     """
-    events, failed = [], None
+    events, failed = [Event(key, GONE, None) for key in wanted.unknown], None
     for key in wanted.keys:
         try:
             events.append(_event(wanted, key) if key in allowed else Event(key, DENIED, None))
@@ -37,7 +37,7 @@ def answer(request: HttpRequest, wanted: Wanted, allowed: Set[str]) -> HttpRespo
                 raise
             failed = error  # the compute's: as by a stream, nothing is told of this key
             logger.warning("%s cannot be computed (%s).", key, type(error).__name__)
-    if failed is not None and not events:
+    if failed is not None and len(events) == len(wanted.unknown):
         raise failed
     body = b"[%s]" % b",".join(event.json(wanted.body) for event in events)
     response = HttpResponse(body, content_type="application/json")

@@ -20,6 +20,7 @@ from ...conf import settings
 from ...reading.compressed import accepted
 from . import access, limits, workers
 from .client import Client
+from .events import GONE, Event
 from .parsing import RefusedError, Wanted, parse
 from .polling import answer
 from .session_end import watch_logouts
@@ -114,6 +115,7 @@ class LiveView(View):
 
         packed = accepted(request, ["gzip"]) is not None
         first = [denied(key) for key in wanted.keys if key not in allowed]
+        first += [Event(key, GONE, None).brief for key in wanted.unknown]
         response = StreamingHttpResponse(
             events(client, check, wanted.body, packed, first),
             content_type="text/event-stream",

@@ -1,0 +1,168 @@
+"""The element in a real Chromium, as tabs are hidden, rights change, and releases differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kck_publish.contrib.live import process_hub
+from tests.browser import browsing
+from tests.catalog.models import Author
+from tests.live.conftest import rename
+from tests.live.pages import LiveCard
+from tests.live.test_browser import card, names
+
+__all__ = ["card"]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.long,
+    pytest.mark.usefixtures("card"),
+]
+
+HIDDEN = """
+const hidden = arguments[0];
+Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+document.dispatchEvent(new Event("visibilitychange"));
+"""
+
+
+class Rights:
+    """Who may see which cards."""
+
+    def __init__(self, authors: list[Author]) -> None:
+        self.seen = {author.pk for author in authors}
+
+    def __call__(self, request: Any, parameters: Any) -> bool:
+        return parameters["author"] in self.seen
+
+
+@pytest.fixture
+def rights(authors: list[Author], monkeypatch: pytest.MonkeyPatch) -> Rights:
+    rights = Rights(authors)
+    monkeypatch.setattr(LiveCard, "live", staticmethod(rights))
+    return rights
+
+
+def hide(driver: Any, hidden: bool = True) -> None:
+    driver.execute_script(HIDDEN, hidden)
+
+
+def streams() -> int:
+    hub = process_hub.running()
+    return 0 if hub is None else hub.count
+
+
+def address(port: int, *authors: Author) -> str:
+    return f"http://127.0.0.1:{port}/show/?authors={','.join(str(each.pk) for each in authors)}"
+
+
+def test_a_right_that_comes_back_shows_the_value_again(
+    port: int, authors: list[Author], rights: Rights, wait_until: Any
+) -> None:
+    with browsing() as driver:
+        driver.get(address(port, *authors))
+        wait_until(lambda: streams() == 1)
+        rights.seen.remove(authors[0].pk)
+        wait_until(lambda: names(driver) == ["bob"])
+        rights.seen.add(authors[0].pk)
+        hide(driver)
+        wait_until(lambda: streams() == 0)
+        hide(driver, False)
+        wait_until(lambda: names(driver) == ["ann", "bob", "ann"])
+
+
+def test_a_page_that_may_see_nothing_any_more_is_empty(
+    port: int, authors: list[Author], rights: Rights, wait_until: Any
+) -> None:
+    with browsing() as driver:
+        driver.get(address(port, *authors))
+        wait_until(lambda: streams() == 1)
+        hide(driver)
+        wait_until(lambda: streams() == 0)
+        rights.seen.clear()
+        hide(driver, False)
+        wait_until(lambda: names(driver) == [])
+
+
+def test_a_tab_that_is_hidden_again_and_again_follows_when_it_is_seen(
+    port: int, authors: list[Author], wait_until: Any
+) -> None:
+    with browsing() as driver:
+        driver.get(address(port, authors[0]))
+        wait_until(lambda: streams() == 1)
+        driver.execute_script(
+            "window.errors = []; addEventListener('error', (event) => errors.push(event.message))"
+        )
+        for hidden in (True, True, False) * 3:
+            hide(driver, hidden)
+        rename(authors[0], "eve")
+        wait_until(lambda: names(driver) == ["eve", "eve"])
+        assert driver.execute_script("return errors") == []
+
+
+def test_a_tab_of_an_older_version_is_told_by_the_stream_of_a_newer_one(
+    port: int, authors: list[Author], wait_until: Any
+) -> None:
+    with browsing() as driver:
+        driver.get(address(port, authors[0]))
+        wait_until(lambda: streams() == 1)
+        hide(driver)
+        wait_until(lambda: streams() == 0)
+        rename(authors[0], "eve")
+        driver.switch_to.new_window("window")
+        driver.get(address(port, authors[0]))
+        wait_until(lambda: streams() == 1)
+        driver.switch_to.window(driver.window_handles[0])
+        assert names(driver) == ["ann", "ann"]
+        hide(driver, False)
+        wait_until(lambda: names(driver) == ["eve", "eve"])
+
+
+def test_more_keys_than_a_stream_takes_are_several_streams(
+    port: int, settings: Any, authors: list[Author], wait_until: Any
+) -> None:
+    settings.KCK_PUBLISH = {**settings.KCK_PUBLISH, "LIVE_KEYS": 2}
+    third = Author.objects.create(slug="cyd", first="cyd", last="L")
+    with browsing() as driver:
+        driver.get(address(port, *authors, third))
+        rename(authors[0], "eve")
+        rename(third, "dan")
+        wait_until(lambda: names(driver) == ["eve", "bob", "dan", "eve"])
+        assert streams() == 2
+
+
+def test_a_page_of_another_release_hides_no_news_of_this_one(
+    port: int, authors: list[Author], wait_until: Any
+) -> None:
+    with browsing() as driver:
+        driver.get(address(port, *authors))
+        driver.execute_script(
+            "document.body.insertAdjacentHTML('beforeend', "
+            """'<kck-live key="old_card/1" version="5" src="/live/">old</kck-live>')"""
+        )
+        rename(authors[0], "eve")
+        wait_until(lambda: names(driver) == ["eve", "bob", "eve"])
+
+
+def test_an_element_within_an_element_keeps_its_key_and_its_newer_value(
+    port: int, authors: list[Author], wait_until: Any
+) -> None:
+    made = """
+        const [ann, bob, later] = arguments, list = document.querySelector("kck-live");
+        const inner = ([key, version, name]) =>
+          `<kck-live key="live_card/${key}" version="${version}" src="/live/">` +
+          `<h2>${name}</h2></kck-live>`;
+        const put = (...all) => list.take(
+          { event: "value", version: list.version + 1e12, value: all.map(inner).join("") });
+        put([ann, 5, "ann"], [bob, later + 1, "newer"]);
+        const [, second] = list.querySelectorAll("kck-live");
+        put([bob, later, "older"]);
+        const left = [...list.querySelectorAll("kck-live")];
+        return [left.length, left[0] == second, left[0].key, left[0].textContent];
+    """
+    with browsing() as driver:
+        driver.get(address(port, *authors))
+        pks = [author.pk for author in authors]
+        found = driver.execute_script(made, *pks, 2**52)
+        assert found == [1, True, f"live_card/{pks[1]}", "newer"]
