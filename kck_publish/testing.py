@@ -81,7 +81,13 @@ def assert_fresh(*products: str | type[Primer]) -> None:
 
 @contextmanager
 def travel(by: timedelta) -> Iterator[None]:
-    """Move the library's clock (retries, expiry, schedules, lag) within the block."""
+    """Move the library's clock (retries, expiry, schedules, lag) within the block.
+
+    Raises:
+        ConfigurationError: it is not moved by a timedelta.
+    """
+    if not isinstance(by, timedelta):
+        raise ConfigurationError(f"travel() takes a timedelta, not {by!r}.")
     clock.move(by)
     try:
         yield

@@ -123,6 +123,9 @@ class Product(Options):
         """Whether the product's code is shown the rows themselves, so that all is captured."""
         return self.augmentable or callable(dependency.keys)
 
+    def check_set(self, value: Any) -> None:
+        """Refuse a value set by hand that the product does not keep. Raises Unserializable."""
+
     def encode(self, value: Any) -> encoding.Encoded:
         """The bytes to store. Raises Unserializable."""
         return encoding.encode(value)

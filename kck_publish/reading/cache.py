@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from django.db import connections
 
 from .. import clock, stores
-from ..exceptions import KeyParameterMismatch, NotPrimed
+from ..exceptions import ConfigurationError, KeyParameterMismatch, NotPrimed
 from ..log import keys, refreshes
 from ..log.snapshot import NOTHING
 from ..postgres import Cursor
@@ -71,7 +71,9 @@ class Cache:
         One round trip for what is stored, of however many products. A key that is unknown, or
         fails, spoils nothing for the others.
         """
-        asked = list(dict.fromkeys(keys))
+        if isinstance(keys, str) or not isinstance(keys, Iterable):
+            raise KeyParameterMismatch(f"get_many takes a list of keys, not {keys!r}")
+        asked = list(dict.fromkeys(key for key in keys if isinstance(key, str)))
         grouped: dict[str, dict[str, Parameters]] = {}
         by_hand: list[Address] = []
         for key in asked:
@@ -118,10 +120,16 @@ class Cache:
 
         Raises:
             VersionMismatch: the entry has moved on, or is gone.
-            Unserializable: the value cannot be stored.
+            Unserializable: the value cannot be stored, or is no row where rows are.
             TooLarge: it has more bytes than may be stored.
+            ConfigurationError: an expiry is no timedelta.
         """
         product, parameters = self._parse(key)
+        for name, expiry in {"soft_expire": soft_expire, "hard_expire": hard_expire}.items():
+            if not isinstance(expiry, timedelta | None):
+                raise ConfigurationError(f"{name} takes a timedelta, not {expiry!r}.")
+        if product is not None:
+            product.check_set(value)
         body, shape = product.encode(value) if product else encoding.encode(value)
         check_size(key, body, product.max_bytes if product else None)
         if product is not None:
@@ -154,8 +162,12 @@ class Cache:
         return manual_write.take_away(manual_values.address_of(product, key))
 
     def clear(self, product: str | None = None) -> None:
-        """Remove everything that is stored, or all of one product; when, is as for ``unset``."""
-        manual_write.clear(product)
+        """Remove everything that is stored, or all of one product; when, is as for ``unset``.
+
+        Args:
+            product: its name.
+        """
+        manual_write.clear(None if product is None else _text(product, "a product's name"))
 
     def is_set(self, key: str) -> bool:
         """Whether something is stored under the key. Never primes."""
@@ -184,7 +196,7 @@ class Cache:
 
     def is_refreshing(self, key: str) -> bool:
         """Whether a refresh has been asked for that is not yet done."""
-        address = Address(key, "")
+        address = Address(_text(key), "")
         with self._cursor() as cursor:
             return refreshes.pending(cursor, key, address.bucket)
 
@@ -195,17 +207,15 @@ class Cache:
             UnknownProduct: nobody computes it.
             KeyParameterMismatch: the parameters do not fit.
         """
-        return registry.get(product).key_of(parameters)
+        return registry.get(_text(product, "a product's name")).key_of(parameters)
 
     def parse_key(self, key: str) -> tuple[str, dict[str, Any]]:
         """A key's product and typed parameters; the inverse of ``build_key``."""
-        product = registry.get(keys.product_of(key))
+        product = registry.get(keys.product_of(_text(key)))
         return product.name, product.parameters_of(key)
 
     def _parse(self, key: str) -> tuple[Product | None, Parameters]:
-        if not isinstance(key, str) or not key or "\0" in key:
-            raise KeyParameterMismatch(f"a key is a text that is not empty, not {key!r}")
-        product = registry.find(key)
+        product = registry.find(_text(key))
         if product is None:
             return None, {}
         return product, product.parameters_of(key)
@@ -227,3 +237,10 @@ class Cache:
 
     def _cursor(self) -> Cursor:
         return connections[stores.current().alias].cursor()
+
+
+def _text(given: Any, what: str = "a key") -> str:
+    """What names something stored. Raises KeyParameterMismatch."""
+    if not isinstance(given, str) or not given or "\0" in given:
+        raise KeyParameterMismatch(f"{what} is a text that is not empty, not {given!r}")
+    return given

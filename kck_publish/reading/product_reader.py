@@ -7,6 +7,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from django.core.exceptions import ObjectDoesNotExist
 
+from ..exceptions import KeyParameterMismatch
 from ..products import registry
 from ..products.product import Product, UnparsedKeys
 from . import async_reads, watching
@@ -95,7 +96,7 @@ class ProductReader(Generic[P, R_co]):
     def get_many(self, parameters: Iterable[Mapping[str, Any]], default: Any = None) -> list[Any]:
         """The values of several keys, as asked; ``default`` where there is none."""
         product = self.product
-        keys = [product.key_of(each) for each in parameters]
+        keys = _keys(product, parameters)
         found = answers(product, UnparsedKeys(product, keys), strict=False)
         return _values(product, keys, found, default)
 
@@ -138,7 +139,7 @@ class ProductReader(Generic[P, R_co]):
     ) -> list[Any]:
         """``get_many`` for asynchronous code, as ``aget``."""
         product = self.product
-        keys = [product.key_of(each) for each in parameters]
+        keys = _keys(product, parameters)
         values: list[Any] = await async_reads.read(
             product, keys, lambda found: _values(product, keys, found, default), strict=False
         )
@@ -157,6 +158,15 @@ class ProductReader(Generic[P, R_co]):
         async for body, shape in watching.bodies(product, product.key_of(parameters)):
             value: R_co = product.decode(body, shape)
             yield value
+
+
+def _keys(product: Product, parameters: Iterable[Mapping[str, Any]]) -> list[str]:
+    try:
+        return [product.key_of(each) for each in parameters]
+    except (AttributeError, TypeError) as error:
+        raise KeyParameterMismatch(
+            f"a list of dicts of parameters is taken, not {parameters!r}.", product.name
+        ) from error
 
 
 def _values(product: Product, keys: Iterable[str], found: Answers, default: Any) -> list[Any]:

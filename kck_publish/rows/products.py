@@ -7,7 +7,7 @@ log, the refresh and the store know no special case for rows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from django.db import router
 from django.db.models import Model
 
 from .. import conf
+from ..exceptions import Unserializable
 from ..products import encoding
 from ..products.depends import Change, Depends
 from ..products.fingerprints import fingerprint_of
@@ -90,6 +91,9 @@ class RowProduct(Product):
     def _names_its_rows(self) -> bool:
         """Whether a written row is published by it: an overriding publish() says what is."""
         return self.published and not publishes_itself(self.model)
+
+    def check_set(self, value: Any) -> None:
+        check_rows(self.model, [value])
 
     def encode(self, value: Any) -> encoding.Encoded:
         return encoding.Encoded(self.codec.dump(value))
@@ -214,6 +218,9 @@ class ListProduct(RowProduct):
     def suffix(self, attnames: Sequence[str]) -> str:
         return "[" + ",".join(attnames) + "]"
 
+    def check_set(self, value: Any) -> None:
+        check_rows(self.model, value)
+
     def encode(self, value: Any) -> encoding.Encoded:
         return encoding.Encoded(orjson.dumps([self.codec.values(row) for row in value]))
 
@@ -234,3 +241,12 @@ def is_published(model: type[Model]) -> bool:
     The rows of a proxy are kept up once somebody has read them.
     """
     return not model._meta.proxy and bool(option(model, "eager"))
+
+
+def check_rows(model: type[Model], rows: Any) -> None:
+    """Refuse what is no list of a model's rows. Raises Unserializable."""
+    listed = isinstance(rows, Iterable) and not isinstance(rows, str | bytes | Mapping)
+    for row in rows if listed else [rows]:
+        if not isinstance(row, model._meta.concrete_model or model):
+            kept = f"a row of {model._meta.label}, or a list of them, is kept here"
+            raise Unserializable("$", type(row).__name__, kept)

@@ -13,6 +13,7 @@ import orjson
 from django.db.models import Model
 
 from ..conf import settings
+from ..exceptions import Unserializable
 from ..products import encoding
 from ..products.depends import Change, Depends
 from ..products.fingerprints import fingerprint_of
@@ -20,7 +21,7 @@ from ..products.product import Parameters, Product
 from ..reading.request_memo import Shared
 from . import embedded
 from .managers import columns_of, rows_of
-from .products import RowProduct, is_published
+from .products import RowProduct, check_rows, is_published
 
 # JSON values that are equal when what they stand for is.
 _PLAIN = (int, str, bool)
@@ -112,6 +113,9 @@ class TableProduct(Product):
         paths = embedded.paths_of(self.embedded)
         return list(rows.select_related(*paths) if paths else rows)
 
+    def check_set(self, value: Any) -> None:
+        check_rows(self.model, value)
+
     def encode(self, value: Sequence[Model]) -> encoding.Encoded:
         return encoding.Encoded(orjson.dumps([self.codec.values(row) for row in value]))
 
@@ -139,6 +143,9 @@ class KeysProduct(Product):
     @cached_property
     def fingerprint(self) -> str:
         return fingerprint_of("keys", self.name)
+
+    def check_set(self, value: Any) -> None:
+        raise Unserializable("$", type(value).__name__, "the keys of all rows are kept here")
 
     def prime_one(self, parameters: Parameters) -> list[str]:
         return [self.rows.key_of(each) for each in self.rows.members()]

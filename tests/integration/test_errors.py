@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from django.test import override_settings
 from kck_publish import (
     Behind,
     Cache,
+    ConfigurationError,
     DependencyCycle,
     Depends,
     DuplicateProduct,
@@ -32,8 +34,8 @@ from kck_publish import (
     primer,
 )
 from kck_publish.products import registry
-from kck_publish.testing import drain
-from tests.catalog.models import Author
+from kck_publish.testing import drain, travel
+from tests.catalog.models import Author, Book
 from tests.catalog.primers import AuthorPage, interfere
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +111,55 @@ def test_what_cannot_be_stored_is_named_by_its_path() -> None:
         says(error, "object")
     with pytest.raises(Unserializable):
         Cache.get_instance().set("any/key", {1.5: 1})
+
+
+CACHE: Any = Cache.get_instance()
+MANY: Any = AuthorPage.cached.get_many
+MOVED: Any = travel
+DAY = timedelta(days=1)
+WRONG: list[tuple[Callable[..., Any], type[KckPublishError], str]] = [
+    (lambda: CACHE.clear(AuthorPage), KeyParameterMismatch, "a product's name is a text"),
+    (lambda: CACHE.clear("a\0"), KeyParameterMismatch, "a product's name is a text"),
+    (lambda: CACHE.build_key(AuthorPage, author=1), KeyParameterMismatch, "name is a text"),
+    (lambda: CACHE.parse_key(5), KeyParameterMismatch, "a key is a text"),
+    (lambda: CACHE.is_refreshing(5), KeyParameterMismatch, "a key is a text"),
+    (lambda: CACHE.is_refreshing("a\0"), KeyParameterMismatch, "a key is a text"),
+    (lambda: CACHE.get_many("author_page/1"), KeyParameterMismatch, "a list of keys, not 'author"),
+    (lambda: CACHE.get_many(None), KeyParameterMismatch, "a list of keys"),
+    (lambda: MANY("text"), KeyParameterMismatch, "a list of dicts"),
+    (lambda: MANY([5]), KeyParameterMismatch, "a list of dicts"),
+    (lambda: MANY(5), KeyParameterMismatch, "a list of dicts"),
+    (
+        lambda: CACHE.set("any/key", 1, soft_expire=5),
+        ConfigurationError,
+        "soft_expire takes a time",
+    ),
+    (
+        lambda: CACHE.set("any/key", 1, hard_expire="5"),
+        ConfigurationError,
+        "hard_expire takes a ti",
+    ),
+    (lambda: MOVED(5).__enter__(), ConfigurationError, "takes a timedelta, not 5"),
+    (lambda: CACHE.set("catalog.author/1", 5), Unserializable, "a row of catalog.Author"),
+    (lambda: CACHE.set("catalog.author/1", Book(pk=1)), Unserializable, "a row of catalog.Author"),
+    (lambda: CACHE.set("catalog.author/1", None), Unserializable, "a row of catalog.Author"),
+    (lambda: CACHE.set("catalog.author[last]/x", 5), Unserializable, "or a list of them"),
+    (lambda: CACHE.set("catalog.author[last]/x", [5]), Unserializable, "or a list of them"),
+    (lambda: CACHE.set("catalog.author[]", 5), Unserializable, "the keys of all rows"),
+    (lambda: CACHE.set("relations.country[]", 5), Unserializable, "a row of relations.Country"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(WRONG)))
+def test_arguments_of_another_kind_are_named(number: int) -> None:
+    call, kind, text = WRONG[number]
+    with pytest.raises(kind, match=text):
+        call()
+
+
+def test_keys_that_are_none_spoil_nothing_for_others() -> None:
+    CACHE.set("any/key", 1, hard_expire=DAY)
+    assert CACHE.get_many([5, [], "any/key"]) == {"any/key": 1}
 
 
 def test_a_ring_of_products_is_refused_and_named() -> None:
