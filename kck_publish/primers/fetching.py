@@ -6,8 +6,8 @@ a time of change), and the source may answer that its data is unchanged.
 
 from __future__ import annotations
 
+import math
 import string
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic
@@ -43,24 +43,29 @@ class Fetched(Generic[AnyValue]):
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_limited(source: Any, most: int, where: str, deadline: float | None = None) -> bytes:
-    """Everything, but no more than so much, and no longer than so long."""
+def read_limited(source: Any, most: int, where: str) -> bytes:
+    """Everything, but no more than so much."""
     take = getattr(source, "read1", source.read)
     data = bytearray()
     while chunk := take(_CHUNK):
         data += chunk
         if len(data) > most:
             raise FetchFailed(where, f"more than {most} bytes")
-        if deadline is not None and time.monotonic() > deadline:
-            raise FetchFailed(where, "too slow")
     if getattr(source, "length", None):
         raise FetchFailed(where, "an answer that was cut off")
     return bytes(data)
 
 
-def check_limits(name: str, timeout: float, max_bytes: int) -> None:
-    if not timeout > 0 or not max_bytes > 0:
-        raise InvalidPrimer(f"{name}: timeout and max_bytes are greater than zero.")
+def check_limits(name: str, timeout: object, max_bytes: object) -> None:
+    for limit in (timeout, max_bytes):
+        if (
+            isinstance(limit, bool)
+            or not isinstance(limit, int | float)
+            or not 0 < limit < math.inf
+        ):
+            raise InvalidPrimer(
+                f"{name}: timeout (in seconds) and max_bytes are numbers greater than zero."
+            )
 
 
 def placeholders(text: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPMessage
@@ -12,10 +13,14 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
 
 from django.core.exceptions import ObjectDoesNotExist
+from django.utils.crypto import salted_hmac
 
 from ..exceptions import FetchFailed, InvalidPrimer
 from ..public_names import public_in
+from .deadline import InTimeHTTPHandler, InTimeHTTPSHandler
 from .fetching import UNCHANGED, Fetched, Unchanged, check_limits, placeholders, read_limited
+
+_CONDITIONS = {"etag": "If-None-Match", "modified": "If-Modified-Since"}
 
 
 @public_in("kck_publish")
@@ -29,11 +34,11 @@ class HttpSource:
         headers: sent with each request, or a callable that returns them (a token that changes).
             Never logged, and not sent to another host when the server redirects.
         timeout: seconds for the whole fetch. A listener waits for it.
-        max_bytes: a longer answer is a failure.
+        max_bytes: a longer answer is a failure; where it is compressed, of either form.
         gone: statuses that say that there is no such product.
 
     Raises:
-        InvalidPrimer: for another scheme, or a limit that is not positive.
+        InvalidPrimer: for another scheme, or an option of the wrong kind.
     """
 
     url: str
@@ -52,6 +57,13 @@ class HttpSource:
             raise InvalidPrimer("HttpSource: give credentials in headers, not in the URL.")
         check_limits("HttpSource", self.timeout, self.max_bytes)
         placeholders(self.url)
+        try:
+            callable(self.headers) or dict(self.headers)
+            object.__setattr__(self, "gone", tuple(self.gone))
+        except (TypeError, ValueError):
+            raise InvalidPrimer("HttpSource: headers is a dict, gone a list of statuses.") from None
+        if not all(isinstance(status, int) for status in self.gone):
+            raise InvalidPrimer("HttpSource: the statuses in gone are numbers.")
 
     @property
     def names(self) -> set[str]:
@@ -68,27 +80,33 @@ class HttpSource:
             parameters: what fills the URL, as text.
 
         Raises:
-            FetchFailed: no answer, another status than 200, too long, too slow; a parameter would
-                lead out of the path.
+            FetchFailed: no answer, another status than 200, too long, too slow, in a coding that
+                is not known; a parameter would lead out of the path.
             ObjectDoesNotExist: a status in ``gone``.
         """
         _check_path(self.url, parameters)
         headers = dict(self.headers() if callable(self.headers) else self.headers)
-        for name, header in (("etag", "If-None-Match"), ("modified", "If-Modified-Since")):
-            if isinstance(said := state.get(name), str):
-                headers[header] = said
-        deadline = time.monotonic() + self.timeout
         where = urlsplit(self.url).netloc
         try:
             escaped = {name: quote(value, safe="") for name, value in parameters.items()}
             url = self.url.format_map(escaped)
-            asked = request.Request(url, headers=headers)
-            with _opener().open(asked, timeout=self.timeout) as answer:
-                data = read_limited(answer, self.max_bytes, where, deadline)
+            asked_for = self._identity(url)
+            conditions = {
+                header: state[name]
+                for name, header in _CONDITIONS.items()
+                if name in state and state.get("of") == asked_for
+            }
+            asked = request.Request(url, headers={**headers, **conditions})
+            opener = _opener(time.monotonic() + self.timeout)
+            with opener.open(asked, timeout=self.timeout) as answer:
+                if answer.status != 200:
+                    raise FetchFailed(where, f"status {answer.status}")
+                data = read_limited(answer, self.max_bytes, where)
+                data = _plain(data, answer.headers["Content-Encoding"], self.max_bytes, where)
                 said = {"etag": answer.headers["ETag"], "modified": answer.headers["Last-Modified"]}
         except HTTPError as error:
             with error:
-                if error.code == 304 and state:
+                if error.code == 304 and conditions:
                     return UNCHANGED
                 if error.code in self.gone:
                     raise ObjectDoesNotExist(f"{where} answers {error.code}.") from None
@@ -97,11 +115,24 @@ class HttpSource:
             reason = error.reason if isinstance(error, URLError) else error
             name = "unreachable" if isinstance(reason, str) else type(reason).__name__
             raise FetchFailed(where, name) from None
-        return Fetched(data, {name: value for name, value in said.items() if value is not None})
+        known = {name: value for name, value in said.items() if value is not None}
+        return Fetched(data, {**known, "of": asked_for} if known else {})
+
+    def _identity(self, url: str) -> str:
+        """Tells what was asked for from what a later declaration asks for, and no secret in it."""
+        headers = None if callable(self.headers) else sorted(self.headers.items())
+        return salted_hmac("kck_publish.HttpSource", repr((url, headers))).hexdigest()
 
 
 class _Redirects(request.HTTPRedirectHandler):
-    """Follows redirects to no weaker scheme; another host gets no headers."""
+    """Follows redirects to no weaker scheme; another host gets no headers.
+
+    Args:
+        deadline: by ``time.monotonic``, for all of them together.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
 
     def redirect_request(
         self,
@@ -116,26 +147,50 @@ class _Redirects(request.HTTPRedirectHandler):
         if new.scheme not in ("https", old.scheme):
             fp.close()
             raise FetchFailed(old.netloc, f"a redirect to {new.scheme}")
+        req.timeout = max(self._deadline - time.monotonic(), 0.001)
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         if following is not None and old.netloc != new.netloc:
             following.headers.clear()
         return following
 
 
-def _opener() -> request.OpenerDirector:
+def _opener(deadline: float) -> request.OpenerDirector:
     """An opener of http and https alone: urllib's own also opens ftp, data and files."""
     opener = request.OpenerDirector()
     handlers: list[request.BaseHandler] = [
         request.ProxyHandler(),
-        request.HTTPHandler(),
-        request.HTTPSHandler(),
-        _Redirects(),
+        InTimeHTTPHandler(deadline),
+        InTimeHTTPSHandler(deadline),
+        _Redirects(deadline),
         request.HTTPDefaultErrorHandler(),
         request.HTTPErrorProcessor(),
     ]
     for handler in handlers:
         opener.add_handler(handler)
     return opener
+
+
+def _plain(data: bytes, coding: str | None, most: int, where: str) -> bytes:
+    """An answer out of its content coding: some servers compress whatever was asked for.
+
+    Raises:
+        FetchFailed: it is in another coding than gzip or deflate, too long, or cut off.
+    """
+    name = (coding or "identity").strip().lower()
+    if name == "identity":
+        return data
+    if name not in ("gzip", "x-gzip", "deflate"):
+        raise FetchFailed(where, f"an answer in the coding {name[:20]}")
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # its head tells which
+    try:
+        plain = inflate.decompress(data, most + 1)
+    except zlib.error:
+        raise FetchFailed(where, f"an answer that is no {name}") from None
+    if len(plain) > most:
+        raise FetchFailed(where, f"more than {most} bytes")
+    if not inflate.eof:
+        raise FetchFailed(where, "an answer that was cut off")
+    return plain
 
 
 def _check_path(url: str, parameters: Mapping[str, str]) -> None:

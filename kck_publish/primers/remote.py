@@ -8,6 +8,7 @@ in between, the worst is one fetch more; a value is never held for the source's 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
@@ -80,7 +81,7 @@ class RemotePrimer(Primer, Generic[AnyValue]):
 
     def read(self, data: bytes, *args: Any, **parameters: Any) -> AnyValue:
         """``read(data, **parameters)``: the value, of the source's bytes. JSON, if not written."""
-        value: AnyValue = orjson.loads(data)
+        value: AnyValue = json.loads(data)
         return value
 
     def fetch(

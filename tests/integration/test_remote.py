@@ -11,6 +11,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 from urllib.parse import quote
 
 import pytest
@@ -252,7 +253,7 @@ def cut_off(asked: Asked) -> None:
         (lambda asked: asked.say(302, Location="file:///etc/passwd"), "status 302"),
         (lambda asked: asked.say(302, Location="/again"), "status 302"),
         (lambda asked: None, "RemoteDisconnected"),
-        (drip, "too slow|TimeoutError"),
+        (drip, "TimeoutError"),
         (cut_off, "cut off"),
     ],
 )
@@ -288,7 +289,7 @@ def test_credentials_do_not_follow_to_another_host(servers: list[Server]) -> Non
     )
     source = HttpSource(first.url + "/{way}", headers=lambda: {"Authorization": "secret"})
     assert source.fetch({}, {"way": "same"}) == Fetched(b"2")
-    assert source.fetch({"etag": '"x"'}, {"way": "other"}) == Fetched(b"1", {"etag": '"1"'})
+    assert source.fetch({"etag": '"x"'}, {"way": "other"}) == Fetched(b"1", ANY)
     assert [headers.get("Authorization") for _, headers in first.asked] == ["secret"] * 3
     ((path, headers),) = second.asked
     assert path == "/there"
@@ -362,9 +363,10 @@ def test_a_file(declare: Any, tmp_path: Path) -> None:
         source=FileSource(tmp_path / "rates-{currency}.json", max_bytes=10),
         read=read,
     )
-    assert Remote.cached.get(currency="eur") == 1
-    refresh("remote/eur")
-    assert reads == [b"1"]
+    with travel(timedelta(minutes=1)):  # else it might be written again in the same tick
+        assert Remote.cached.get(currency="eur") == 1
+        refresh("remote/eur")
+        assert reads == [b"1"]
     path.write_text("2")
     os.utime(path, ns=(1, 1))
     refresh("remote/eur")
