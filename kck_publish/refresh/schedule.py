@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -22,18 +22,19 @@ from ..log import refreshes
 from ..postgres import Cursor
 from ..products import registry
 from ..products.product import Product
-from ..products.timetable import Timetable, timetable
+from ..products.timetable import LONGEST_SPREAD, Timetable, timetable
 from .errors import describe
 from .paused_products import UNPAUSED
 
 logger = logging.getLogger(__name__)
 
-_KNOWN = "SELECT product, every FROM kck_publish_schedule WHERE product = ANY (%s)"
+_KNOWN = "SELECT product, every, due_at FROM kck_publish_schedule WHERE product = ANY (%s)"
 # Another listener may have planned it a moment ago; a declaration that has changed is planned anew.
+# So is what was planned by a clock that has been put back since: it might not come for years.
 _PLAN = """
 INSERT INTO kck_publish_schedule AS s (product, every, due_at) VALUES (%s, %s, %s)
 ON CONFLICT (product) DO UPDATE SET every = excluded.every, due_at = excluded.due_at
- WHERE s.every <> excluded.every
+ WHERE s.every <> excluded.every OR s.due_at > excluded.due_at + interval '1 minute'
 """
 # What no code declares any more, a long time after it would have been due.
 _FORGET = """
@@ -63,18 +64,20 @@ SELECT product, every, due_at, last_at FROM kck_publish_schedule
 
 
 def plan() -> None:
-    """Give each product that has no time yet, or another timetable than before, its first tick."""
+    """Give each product its first tick that has none yet, or one that is not by its timetable."""
     names = [product.name for product in _scheduled()]
     if not names:
         return
     # From the real time on: a test that travels finds the ticks due that it travels past.
     now = clock.now() - clock.moved()
     with connections[settings.DATABASE].cursor() as cursor:
-        cursor.execute(_KNOWN, [names])
-        known = dict(cursor.fetchall())
+        clock.aware(cursor).execute(_KNOWN, [names])
+        known = {name: (every, due) for name, every, due in cursor.fetchall()}
         for product in _scheduled():
             table = timetable_of(product)
-            if known.get(product.name) != str(table):
+            latest = table.first(product.name, clock.now()) + timedelta(seconds=LONGEST_SPREAD)
+            every, due = known.get(product.name, (None, latest))
+            if every != str(table) or due > latest:
                 first = table.first(product.name, now)
                 cursor.execute(_PLAN, [product.name, str(table), first])
         cursor.execute(_FORGET, [names, now])

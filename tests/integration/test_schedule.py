@@ -118,6 +118,20 @@ def test_a_changed_declaration_is_planned_anew(declared: dict[str, Any]) -> None
     assert "timed_single" not in seen
 
 
+@pytest.mark.parametrize("every", [HOUR, "0 * * * *"])
+def test_a_clock_that_was_far_ahead_is_not_waited_for(declared: dict[str, Any], every: Any) -> None:
+    declared["single"].refresh_every = every
+    drain()
+    with travel(timedelta(days=3650)):
+        drain()
+    with travel(2 * HOUR):
+        with computes() as seen:
+            drain()
+            drain()
+        assert seen.count("timed_single") == 1
+        assert due("timed_single") <= now() + HOUR + timedelta(minutes=1)
+
+
 def test_what_no_code_declares_is_forgotten(declared: dict[str, Any]) -> None:
     sql(
         "INSERT INTO kck_publish_schedule VALUES ('gone', '1', now() - interval '31 days', null), "
