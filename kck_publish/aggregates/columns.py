@@ -59,8 +59,14 @@ class Column:
         self.label = f"{model._meta.label}.{name}"
 
     @cached_property
-    def _kind(self) -> tuple[str, tuple[type, ...]]:
+    def _values(self) -> Any:
+        """The field of its values: of a foreign key, of a GeneratedField another one."""
         field = value_field(self.field)
+        return getattr(field, "output_field", field)
+
+    @cached_property
+    def _kind(self) -> tuple[str, tuple[type, ...]]:
+        field = self._values
         if hasattr(field, "from_db_value"):  # what Python sees is not what SQL compares
             return OTHER, ()
         for base, kind, types in _KINDS:
@@ -100,7 +106,7 @@ class Column:
         """Makes equal values look alike: -0.0 is 0.0, and 1.50 is 1.5 where no scale is fixed."""
         if self.kind == "float":
             return plain_float
-        if self.kind == "decimal" and getattr(self.field, "decimal_places", None) is None:
+        if self.kind == "decimal" and getattr(self._values, "decimal_places", None) is None:
             return plain_decimal
         return lambda value: value
 
@@ -110,8 +116,7 @@ class Column:
 
         JSON's ``null`` is None for Python, too, and a field of one's own may read a NULL as "".
         """
-        field: Any = value_field(self.field)
-        field = getattr(field, "output_field", field)  # of a GeneratedField
+        field = self._values
         read = getattr(field, "from_db_value", None)
         if read is None or type(field).__module__.startswith("django.contrib.postgres."):
             return lambda value: value is None

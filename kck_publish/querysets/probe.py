@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,8 @@ _TEXTS: Sequence[Callable[[int], str]] = (
     str,
     lambda n: str(UUID(int=n)),
     lambda n: (date(1990, 1, 1) + timedelta(n % 9000)).isoformat(),
+    lambda n: str(IPv4Address(n)),
+    lambda n: (datetime(1990, 1, 1) + timedelta(seconds=n)).time().isoformat(),
 )
 
 
@@ -87,7 +90,11 @@ def runs(
                 }
                 for number in range(RUNS)
             ]
-            return [run(name, queryset, each) for each in [*given, given[0]]]
+            made = [run(name, queryset, each) for each in [*given, given[0]]]
+            for query in (query for each in made for query in each.queries):
+                # Some values are looked at when they are sent.
+                query.get_compiler(settings.DATABASE, elide_empty=False).as_sql()
+            return made
         except (ValueError, TypeError, ValidationError, ObjectDoesNotExist) as error:
             why = error
     raise InvalidPrimer(

@@ -62,7 +62,9 @@ class Table(Shared):
             return stored is value
         if type(stored) in _PLAIN and type(value) in _PLAIN:
             return bool(stored == value)
-        return bool(getattr(self._row(number), attname) == value)
+        found = getattr(self._row(number), attname)
+        # Not a number is equal to itself in the database.
+        return bool(found == value or (found != found and value != value))
 
     def _row(self, number: int) -> Model:
         row = self._rows[number]

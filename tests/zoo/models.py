@@ -536,6 +536,7 @@ class Derived(CacheModel):
 
 
 class Loose(CachedTable):
-    """A whole table with a column of JSON."""
+    """A whole table with a column of JSON, and one that holds more than numbers."""
 
     data = models.JSONField(null=True)
+    level = models.FloatField(null=True)

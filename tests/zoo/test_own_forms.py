@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from itertools import starmap
 from typing import Any
@@ -26,7 +27,7 @@ from kck_publish import (
     StringParameter,
     Unserializable,
 )
-from kck_publish.aggregates import AggregatePrimer, Average, Count, Sum
+from kck_publish.aggregates import AggregatePrimer, Average, Count, Max, Sum
 from kck_publish.products import registry
 from kck_publish.products.graph import Graph, connect
 from kck_publish.rows.model import products_of
@@ -227,6 +228,49 @@ def test_lists_by_a_generated_column_and_by_a_file() -> None:
         drain()
         Derived.objects.filter(pk=rows[0].pk).update(level=3)
     assert_fresh()
+
+
+def test_figures_of_a_generated_column(product: Any) -> None:
+    """They are kept up by changes, as those of a column of its type."""
+    twice = {"double__gt": 2.0}
+    figures = {"sum": Sum("double"), "most": Max("double"), "many": Count(where=twice)}
+    counted = product(AggregatePrimer, source=Depends(Derived), values=figures)
+    kept = product(
+        QuerySetPrimer,
+        queryset=lambda self: Derived.objects.filter(double__gt=2.0).count(),
+    )
+    for level in (1.0, 2.5, None):
+        Derived.objects.create(level=level)
+        drain()
+        assert (counted.cached.get() and kept.cached.get()) is not None
+        drain()
+    Derived.objects.create(level=4.0)
+    assert drain().augmented == 2
+    Derived.objects.filter(level=4.0).update(level=-1)
+    drain()
+    assert counted.cached.get() == {"sum": 5.0, "most": 5.0, "many": 1}
+    assert_fresh(counted.key, kept.key)
+
+
+def test_a_parameter_of_text_may_be_an_address(product: Any) -> None:
+    found = product(
+        QuerySetPrimer,
+        parameters=[StringParameter("ip")],
+        queryset=lambda self, ip: Typed.objects.filter(ip=ip).values_list("pk", flat=True),
+    )
+    for _ in "none", "one":
+        rows = list(Typed.objects.values_list("pk", flat=True))
+        assert [found.cached.get(ip=ip) for ip in ("::1", "::0001")] == [rows, rows]
+        Typed.objects.create(ip="::1")
+        drain()
+
+
+def test_not_a_number_is_one_value_of_a_whole_table() -> None:
+    row = Loose.objects.create(level=float("nan"))
+    Loose.objects.create(level=1.0)
+    drain()
+    assert Loose.cached.filter(level=float("nan")) == [row]
+    assert Loose.cached.get(level=Decimal("NaN")) == row
 
 
 @pytest.mark.filterwarnings("ignore:DateTimeField")
