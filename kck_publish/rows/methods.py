@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, ov
 from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.db.models import ForeignKey, ManyToManyField, Model
+from django.db.models.fields.reverse_related import ForeignObjectRel
 from django.db.models.sql import Query
 
 from ..exceptions import InvalidPrimer, KeyParameterMismatch
@@ -185,7 +186,7 @@ class MethodProduct(Product):
         if len(self.row_parameters) != 1:
             raise InvalidPrimer(f"{where}: the primary key is composite; give a Depends.")
         (pk,) = self.row_parameters
-        if "__" in field_name:
+        if "__" in field_name or isinstance(field, ForeignObjectRel):
             return self._at_the_end_of(where, model, field_name)
         if isinstance(field, ManyToManyField):
             through: Any = field.remote_field.through

@@ -106,6 +106,10 @@ class Ledger(CacheModel):
     account = models.ForeignKey(Account, models.CASCADE)
     objects: Any = models.Manager()
 
+    @cached_method(depends_on=["Account.ledger"])
+    def owner(self) -> str:
+        return self.account.name
+
 
 class Undeleted(models.Manager[Any]):
     """Hides what is deleted, by several columns and functions of them."""

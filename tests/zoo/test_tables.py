@@ -11,7 +11,7 @@ from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import drain
 from tests.kinds.alike import differences
-from tests.zoo.models import Full, Item, Slim, Tag, Tagged
+from tests.zoo.models import Account, Full, Item, Ledger, Slim, Tag, Tagged
 from tests.zoo.primers import Kinds, Names, Sizes, TagCounts
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,3 +97,18 @@ def test_a_model_over_the_table_of_a_many_to_many_field() -> None:
         check()
         act()
     check()
+
+
+def test_a_method_depends_on_the_rows_that_its_row_points_to() -> None:
+    """Named by the relation in their direction, which is a path of one step."""
+    account = Account.objects.create(name="a")
+    ledger = Ledger.objects.create(account=account)
+    assert ledger.owner() == "a"
+    drain()
+    Account.objects.filter(pk=account.pk).update(name="b")
+    drain()
+    assert Ledger.objects.get().owner() == "b"
+    Ledger.objects.update(account=Account.objects.create(name="c"))
+    drain()
+    assert Ledger.objects.get().owner() == "c"
+    assert_fresh()
