@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import psycopg
+from django.db import connections
 
 from ..clock import now
 from ..conf import settings
@@ -14,6 +16,9 @@ from ..postgres import Asked
 from ..products import registry
 from ..refresh import failures, schedule
 from .shard import OwnedShard
+
+# A clock that is set right by less is not noticed, in seconds.
+NOTICED = 60.0
 
 
 class DueTimes:
@@ -27,7 +32,9 @@ class DueTimes:
     def __init__(self, desk: psycopg.Connection[Any], owned: Mapping[int, OwnedShard]) -> None:
         self._desk = desk
         self._owned = owned
-        self._tick = schedule.tick()
+        self._tick: datetime | None = None
+        self._offset = _offset()
+        self._plan()
         self._retry: datetime | None = None
         self._knows_retry = False
 
@@ -38,6 +45,18 @@ class DueTimes:
 
     def tick(self) -> None:
         """Ask for what the timetables want by now."""
+        before, self._offset = self._offset, _offset()
+        if self._offset < before - NOTICED:
+            self._plan()
+        else:
+            self._tick = schedule.tick()
+
+    def _plan(self) -> None:
+        """Plan anew what a clock that was ahead has put off: it might not come for years."""
+        schedule.plan()
+        with connections[settings.DATABASE].cursor() as cursor:
+            failures.hasten(cursor)
+        self._knows_retry = False
         self._tick = schedule.tick()
 
     def next(self) -> datetime | None:
@@ -61,3 +80,8 @@ class DueTimes:
     def forget_retry(self) -> None:
         """Other keys may have failed: the next retry may be sooner than it was."""
         self._knows_retry = False
+
+
+def _offset() -> float:
+    """The clock beside one that nobody sets."""
+    return now().timestamp() - time.monotonic()

@@ -25,7 +25,6 @@ from ..following.loop import Loop
 from ..following.process import Following
 from ..postgres import autocommitting, connect, is_passing, is_read_only, unlimited
 from ..products import registry
-from ..refresh import schedule
 from ..refresh.lost_connections import Losses
 from ..refresh.outcome import Outcome
 from .heartbeat import Heartbeat
@@ -130,7 +129,6 @@ class Listener(Following):
             see_all_rows(self.alias, registry.sources())
             watch = CaptureWatch(self.alias)
             watch.look()
-            schedule.plan()
             worker = Worker(
                 desk,
                 self.owned,

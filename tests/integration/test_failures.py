@@ -216,3 +216,12 @@ def test_delays_grow_are_capped_and_differ() -> None:
     assert len({policy.wait(1) for _ in range(20)}) > 1
     even = Retry(delay=timedelta(seconds=10), backoff=False)
     assert all(10 <= even.wait(attempt).total_seconds() <= 12 for attempt in range(1, 9))
+
+
+def test_a_retry_that_a_clock_far_ahead_has_put_off_is_not_waited_for(item: Item) -> None:
+    item.amount = 7
+    item.save()
+    with travel(timedelta(days=3650)), broken():
+        drain()
+    drain()
+    assert_fresh()

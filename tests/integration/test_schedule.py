@@ -19,7 +19,7 @@ from kck_publish.refresh import schedule
 from kck_publish.status import status
 from kck_publish.testing import drain as drain_here
 from kck_publish.testing import travel
-from tests.catalog.fixtures import Session, computes, drain, interfering, sql
+from tests.catalog.fixtures import Session, computes, drain, interfering, listening, sql
 from tests.catalog.primers import Anything, note
 
 cache = Cache.get_instance()
@@ -130,6 +130,16 @@ def test_a_clock_that_was_far_ahead_is_not_waited_for(declared: dict[str, Any], 
             drain()
         assert seen.count("timed_single") == 1
         assert due("timed_single") <= now() + HOUR + timedelta(minutes=1)
+
+
+def test_nor_is_one_that_is_put_right_while_a_listener_runs(
+    declared: dict[str, Any], settings: Any, wait_until: Any
+) -> None:
+    settings.KCK_PUBLISH = {"POLL_INTERVAL": 0.5}
+    with listening():
+        with travel(timedelta(days=3650)):
+            wait_until(lambda: due("timed_single") > datetime.now(UTC) + timedelta(days=3649))
+        wait_until(lambda: due("timed_single") <= datetime.now(UTC) + HOUR)
 
 
 def test_what_no_code_declares_is_forgotten(declared: dict[str, Any]) -> None:
