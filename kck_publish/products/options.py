@@ -62,6 +62,11 @@ class Options:
     content_encodings: tuple[str, ...] = ()
     show_value: bool = True
 
+    @classmethod
+    def lag_outside(cls) -> float:
+        """By how many seconds it is behind what is no listener's task, where that is known."""
+        return 0.0
+
 
 OPTIONS = tuple(Options.__annotations__)
 

@@ -68,8 +68,9 @@ class Serving:
             self._ask_once(stored)
         if self._product.when_behind != "serve" and (reason := self._behind(stored)):
             if self._product.when_behind == "raise":
-                lag = None if self._store.is_behind(stored) else self._lag(stored)
-                raise Behind(stored.address.key, lag, reason)
+                lag = max(self._lag(stored), self._product.options.lag_outside())
+                known = None if self._store.is_behind(stored) else lag
+                raise Behind(stored.address.key, known, reason)
             return Verdict.COMPUTE
         return Verdict.SERVE
 
@@ -78,6 +79,8 @@ class Serving:
             return "its refresh fails, or is paused"
         if self._lag(stored) > self._product.max_lag.total_seconds():
             return "the listener is behind"
+        if self._product.options.lag_outside() > self._product.max_lag.total_seconds():
+            return "what it comes from is behind"
         return ""
 
     def _lag(self, stored: Stored) -> float:

@@ -164,7 +164,7 @@ class NearLookup:
             return None
         if self.options.when_behind != "serve":
             behind = self.options.max_lag - clock.moved()
-            if near.lag > behind.total_seconds():
+            if max(near.lag, self.options.lag_outside()) > behind.total_seconds():
                 return None
         if self.name not in own_session_writes.here.quiet and not _is_quiet(self.product, near):
             return None

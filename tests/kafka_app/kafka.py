@@ -17,7 +17,7 @@ from kck_publish.contrib.kafka import (
     TopicConsumer,
     TopicProduct,
 )
-from tests.kafka_app.models import Flight, Price, Seen, Synced
+from tests.kafka_app.models import Flight, Price, Reading, Seen, Synced
 
 
 class Totals(ProductTopic):
@@ -111,6 +111,32 @@ class RemoteTotals(TopicProduct):
     topic = "totals"
     key = "remote_total"
     parameters = (IntegerParameter("group"),)
+
+
+class ReadingRows(ChangeTopic):
+    topic = "reading_rows"
+    model = Reading
+    partitions = 1
+    replication = 1
+
+
+class Readings(ModelTopicConsumer):
+    """By columns of which one may be NULL."""
+
+    topic = "readings"
+    group = "meter"
+    model = Reading
+
+    def get_lookup_kwargs(self, key: Any, value: Any) -> dict[str, Any]:
+        return {"place": value["place"], "sensor": value["sensor"]}
+
+
+class KeylessReadings(ModelTopicConsumer):
+    """By the key, which no message has."""
+
+    topic = "keyless_readings"
+    group = "meter"
+    model = Reading
 
 
 class Mirror(ModelTopicConsumer):

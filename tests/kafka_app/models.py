@@ -48,3 +48,16 @@ class Edited(models.Model):
     text = models.TextField(default="")
     made_at = models.DateTimeField(auto_now_add=True)
     edited_at = models.DateTimeField(auto_now=True)
+
+
+class Reading(models.Model):
+    """What JSON cannot say of a row; found by columns of which one may be NULL."""
+
+    place = models.TextField(null=True)
+    sensor = models.TextField(default="")
+    value = models.FloatField(default=0)
+    count = models.DecimalField(max_digits=40, decimal_places=0, default=0)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("place", "sensor"), name="one_reading"),)

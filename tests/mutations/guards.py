@@ -1053,7 +1053,7 @@ GUARDS = (
     _guard(
         "reading the near store",
         "so is all when the listener may be behind",
-        "if near.lag > behind.total_seconds():",
+        "if max(near.lag, self.options.lag_outside()) > behind.total_seconds():",
         "if False:",
         f"{NEAR}.py::test_what_is_behind_is_judged_by_the_store",
     ),

@@ -6,6 +6,8 @@ extra ``schema-registry``, and ``KCK_PUBLISH["KAFKA"]["schema_registry"] = {"url
 
 from __future__ import annotations
 
+import json as exact
+import re
 import threading
 from typing import Any
 
@@ -16,11 +18,18 @@ from ...public_names import public_in
 from . import config
 from .message import Message
 
+# What may be a number past 64 bits, of which orjson makes a float.
+_LONG = re.compile(rb"\d{19}")
+
+
+def _loads(data: bytes) -> Any:
+    return exact.loads(data) if _LONG.search(data) else orjson.loads(data)
+
 
 @public_in("kck_publish.contrib.kafka")
 def json(message: Message, data: bytes | None) -> Any:
     """JSON; None for nothing."""
-    return None if data is None else orjson.loads(data)
+    return None if data is None else _loads(data)
 
 
 @public_in("kck_publish.contrib.kafka")
@@ -32,11 +41,15 @@ def json_or_text(message: Message, data: bytes | None) -> Any:
     if data is None:
         return None
     try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError:
+        value = _loads(data)
+    except ValueError:
         return data.decode()
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return data.decode() if is_number and orjson.dumps(value) != data else value
+    try:
+        as_written = not is_number or orjson.dumps(value) == data
+    except TypeError:  # past 64 bits
+        as_written = False
+    return value if as_written else data.decode()
 
 
 @public_in("kck_publish.contrib.kafka")

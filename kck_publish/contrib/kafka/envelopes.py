@@ -7,9 +7,11 @@ the columns, with a null after a delete. Times are ISO 8601, decimals are text, 
 
 from __future__ import annotations
 
+import json
+import math
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 
@@ -24,6 +26,7 @@ from .outgoing import Outgoing
 
 Row = Mapping[str, Any] | None
 Told = dict[str, bytes]
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _DEBEZIUM_OPS = {"insert": "c", "update": "u", "delete": "d", "truncate": "t"}
 
 
@@ -148,10 +151,15 @@ ENVELOPES: dict[str, Envelope] = {
 
 def dumps(value: Any) -> bytes:
     """JSON of whatever a row may hold."""
-    return orjson.dumps(value, _default, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(value, _default, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a number past 64 bits, or what lies deep
+        return json.dumps(value, default=_default, separators=(",", ":")).encode()
 
 
 def _default(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
     if isinstance(value, bytes | bytearray | memoryview):
         return b64encode(bytes(value)).decode()
     if isinstance(value, timedelta):
@@ -162,14 +170,21 @@ def _default(value: Any) -> Any:
 
 
 def _row(image: Row) -> dict[str, Any] | None:
-    """A row's values; what Python cannot hold is told as PostgreSQL says it."""
+    """A row's values; what Python, or JSON, cannot hold is told as PostgreSQL says it."""
     if image is None:
         return None
-    told = dict(image)
+    told = {name: _finite(value) for name, value in image.items()}
     del told["pk"]
     if isinstance(image, Image):
         told |= image.unreadable
     return told
+
+
+def _finite(value: Any) -> Any:
+    """The value, or what stands for a number that JSON does not have."""
+    if type(value) is float and not math.isfinite(value):
+        return _NOT_FINITE[str(value)]
+    return [_finite(each) for each in value] if type(value) is list else value
 
 
 def _columns(model: type[Model], row: dict[str, Any] | None) -> dict[str, Any] | None:

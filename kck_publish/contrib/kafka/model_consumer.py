@@ -102,7 +102,10 @@ class ModelTopicConsumer(TopicConsumer):
         """Which row it tells of."""
         key, value = unwrap(message)
         model = self.get_model(key, value)
-        return Incoming(message, model, _named(model, self.get_lookup_kwargs(key, value)), None, {})
+        lookup = _named(model, self.get_lookup_kwargs(key, value))
+        if set(lookup.values()) <= {None}:
+            raise ValueError("Nothing tells which row it is of: see get_lookup_kwargs.")
+        return Incoming(message, model, lookup, None, {})
 
     def _fields(self, model: type[Model], key: Any, value: Any) -> Iterator[tuple[str, Any]]:
         if not isinstance(value, Mapping):

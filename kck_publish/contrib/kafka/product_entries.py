@@ -26,6 +26,23 @@ from .versions import KEEP, KNOWN
 _FORGET = """
 DELETE FROM kck_publish_kafka_version WHERE consumer = %s AND topic = %s AND digest = ANY (%s)
 """
+_NAME = """
+SELECT version FROM kck_publish_kafka_version WHERE consumer = %s AND topic = %s AND digest = %s
+"""
+_FIRST = """
+INSERT INTO kck_publish_kafka_version (consumer, topic, digest, version) VALUES (%s, %s, %s, %s)
+ON CONFLICT DO NOTHING
+"""
+_NO_KEY = Message("", 0, 0, None, None).digest  # which no product has
+
+
+def first_name(cursor: Cursor, group: str, topic: str, name: str) -> str:
+    """The name that a group has seen first in a topic: this one, if there was none before."""
+    cursor.execute(_NAME, [group, topic, _NO_KEY])
+    if (row := cursor.fetchone()) is not None:
+        return str(orjson.loads(row[0]))
+    cursor.execute(_FIRST, [group, topic, _NO_KEY, orjson.dumps(name).decode()])
+    return name if cursor.rowcount else first_name(cursor, group, topic, name)
 
 
 def write(product: Product, group: str, entries: Sequence[tuple[str, Message]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from asgiref.sync import sync_to_async
 from django.db import connections
 
 from ... import clock, stores
@@ -15,9 +16,16 @@ from ...primers.base import Primer
 from ...products import registry as products
 from ...public_names import public_in
 from ...reading.product_reader import ProductReader
-from . import offsets, product_entries, relay_status
+from . import headers, offsets, product_entries, relay_status
 from .consumer import TopicConsumer
 from .message import Message
+
+# What says how, and when, a product is computed.
+_MEANINGLESS = (
+    "augment", "check_augment", "compute", "compute_many", "depends_on", "domain", "eager",
+    "hard_expire", "post_prime", "post_set", "pre_prime", "pre_set", "prime_on_cache_miss",
+    "refresh_every", "soft_expire",
+)  # fmt: skip
 
 
 @public_in("kck_publish.contrib.kafka")
@@ -29,7 +37,11 @@ class TopicProduct(Primer):
         key, parameters: as here; the parameters are those of the other service's product.
         product: the other service's name of it, where its topic has several.
         when_behind: ``"serve"``, or ``"raise"`` once the consumer is behind by ``max_lag``.
+        retry: what is done when a message fails; as of any consumer.
         group: under which its offsets are kept.
+
+    Raises:
+        InvalidPrimer: it says how it is computed, or when: it never is, here.
     """
 
     topic: ClassVar[str] = ""
@@ -42,6 +54,13 @@ class TopicProduct(Primer):
     def _announce(cls) -> None:
         if not isinstance(cls.topic, str) or not cls.topic:
             raise InvalidPrimer(f"{cls.key}: topic takes the name of a product topic.")
+        if not (isinstance(cls.product, str) and isinstance(cls.group, str)):
+            raise InvalidPrimer(f"{cls.key}: product and group are names.")
+        for name in _MEANINGLESS:
+            if (getattr(cls, name) or None) != (getattr(TopicProduct, name) or None):
+                raise InvalidPrimer(
+                    f"{cls.key}: another service computes it, so {name} has no meaning here."
+                )
         if cls.when_behind == "compute":
             raise InvalidPrimer(f"{cls.key}: nothing computes it: when_behind is serve or raise.")
         super()._announce()
@@ -50,11 +69,18 @@ class TopicProduct(Primer):
             "__qualname__": cls.__qualname__,
             "topic": cls.topic,
             "group": cls.group or f"product:{cls.key}",
+            "retry": cls.retry,
             "declared": cls,
         }
         cls.consumer = type(cls.__name__, (ProductConsumer,), namespace)
         reader: Any = TopicProductReader(cls)
         cls.cached = reader
+
+    @classmethod
+    def lag_outside(cls) -> float:
+        reader = cls.cached
+        assert isinstance(reader, TopicProductReader)
+        return reader.known_lag.total_seconds()
 
     def compute(self, **parameters: Any) -> Any:
         """What is stored: there is nothing here to compute it from."""
@@ -80,20 +106,35 @@ class ProductConsumer(TopicConsumer):
 
     def consume_many(self, messages: Sequence[Message]) -> None:
         declared = self.declared
-        wanted = [
-            message
-            for message in messages
-            if message.raw_key is not None
-            and (not declared.product or _split(message)[0] == declared.product)
-        ]
         product = products.get(declared.key)
         entries = []
+        wanted = [message for message in messages if message.raw_key is not None]
+        theirs = declared.product or self._first(wanted)
         for message in wanted:
-            _, slash, rest = _split(message)
+            name, slash, rest = _split(message)
+            if name != theirs:
+                if declared.product:
+                    continue
+                raise ValueError(
+                    f"Topic {self.topic} has several products, {theirs} and {name}: "
+                    f"{declared.key} would be now the one and now the other. Set product."
+                )
             key = f"{declared.key}{slash}{rest}"
             product.parameters_of(key)  # raises KeyParameterMismatch
+            if message.raw_value is not None:
+                shape = message.header(headers.SHAPE)
+                # Raises Undecodable.
+                product.decode(message.raw_value, None if shape is None else shape.encode())
             entries.append((key, message))
         product_entries.write(product, self.group_name(), entries)
+
+    def _first(self, messages: Sequence[Message]) -> str:
+        """The product of the first message that this group has ever seen."""
+        if not messages:
+            return ""
+        name = _split(messages[0])[0]
+        with connections[settings.DATABASE].cursor() as cursor:
+            return product_entries.first_name(cursor, self.group_name(), self.topic, name)
 
 
 def read_again(consumers: Iterable[type[TopicConsumer]]) -> None:
@@ -143,14 +184,34 @@ class TopicProductReader(ProductReader[..., Any]):
         self._check()
         return super().get_many(parameters, default)
 
-    def _check(self) -> None:
-        if self._declared.when_behind != "raise":
-            return
+    async def aget(self, *args: Any, **parameters: Any) -> Any:
+        await sync_to_async(self._check)()
+        return await super().aget(*args, **parameters)
+
+    async def aget_bytes(self, *args: Any, **parameters: Any) -> bytes:
+        await sync_to_async(self._check)()
+        return await super().aget_bytes(*args, **parameters)
+
+    async def aget_many(
+        self, parameters: Iterable[Mapping[str, Any]], default: Any = None
+    ) -> list[Any]:
+        await sync_to_async(self._check)()
+        return await super().aget_many(parameters, default)
+
+    @property
+    def known_lag(self) -> timedelta:
+        """``lag``, as it was some moments ago at the most."""
         now = clock.now().timestamp()
         if not 0 <= now - self._looked < relay_status.KNOWN_FOR:
             self._looked, self._lag = now, self.lag
-        if self._lag > self._declared.max_lag:
-            raise Behind(self._declared.key, self._lag.total_seconds(), "its topic's consumer")
+        return self._lag
+
+    def _check(self) -> None:
+        """Also of what is not stored: it may only not have come yet."""
+        if self._declared.when_behind != "raise":
+            return
+        if (lag := self.known_lag) > self._declared.max_lag:
+            raise Behind(self._declared.key, lag.total_seconds(), "its topic's consumer")
 
 
 def _split(message: Message) -> tuple[str, str, str]:

@@ -30,8 +30,12 @@ def apply(consumer: ModelTopicConsumer, model: type[Model], incoming: Sequence[I
     newest = _newest(consumer, versioning, incoming)
     lookups = {tuple(one.lookup) for one in newest}
     if len(lookups) == 1 and is_plain(model) and (key := bulk.unique(model, *lookups)):
-        # A deletion that tells its version is compared with the row's.
-        alone = [one for one in newest if one.fields is None and versioning.compares(one)]
+        # A deletion that tells its version is compared with the row's; a NULL conflicts with none.
+        alone = [
+            one
+            for one in newest
+            if (one.fields is None and versioning.compares(one)) or None in one.lookup.values()
+        ]
         bulk.write(model, key, [one for one in newest if one not in alone], versioning.columns)
         newest = alone
     for one in newest:
