@@ -73,10 +73,6 @@ def test_of_a_listener(transactional_db: None, wait_until: Callable[..., Any]) -
             wait_until(lambda: ask(port, "/ready")[0] == 200)
             status, told = ask(port, "/live")
             assert (status, told["ready"], told["shards"]) == (200, True, [0])
-            start = time.perf_counter()
-            for _ in range(20):
-                ask(port, "/ready")
-            assert (time.perf_counter() - start) / 20 < 0.05
             sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -164,19 +160,17 @@ def web(**headers: str) -> HttpRequest:
     return RequestFactory().get("/health/", headers=headers)
 
 
-def test_of_the_web(transactional_db: None, wait_until: Callable[..., Any]) -> None:
+def test_of_the_web(
+    transactional_db: None, wait_until: Callable[..., Any], django_assert_num_queries: Any
+) -> None:
     """A web process whose reads are answered is up, though no listener runs."""
     answer = health(web())
     assert (answer.status_code, json.loads(answer.content)) == (200, {"status": "behind"})
     listener = Listener("default", say=lambda line: None)
     with listening(listener):
         wait_until(lambda: listener.heartbeat.is_ready)
-        took = []
-        for _ in range(10):
-            start = time.perf_counter()
+        with django_assert_num_queries(2):
             assert json.loads(health(web()).content) == {"status": "ok"}
-            took.append(time.perf_counter() - start)
-        assert min(took) < 0.05
     sql("ALTER TABLE kck_publish_listener RENAME TO elsewhere")
     try:
         answer = health(web())
