@@ -42,6 +42,9 @@ class Doorbell(Ear):
         name: of the listener, for ``kck_status``.
         listen: False to only ever poll (through a pooler LISTEN is silently useless).
         kind: ``near`` for who follows the store and owns no shards.
+
+    Attributes:
+        says_asleep: whether writers have been told to ring.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Doorbell(Ear):
     ) -> None:
         super().__init__(connect, desk)
         self.name = name
-        self._says_asleep = False
+        self.says_asleep = False
         try:
             desk.execute(_RUNG if settings.RING else _QUIET)
             if listen and settings.RING:
@@ -85,7 +88,7 @@ class Doorbell(Ear):
             the numbers of the transactions, and the rows of what was asked.
         """
         self._rung()  # whoever has rung so far has committed, and is looked for
-        self._says_asleep = True
+        self.says_asleep = True
         with together(self._desk) as trip:
             self._flag(trip, True)
             _alone(trip, "SELECT pg_current_xact_id()")
@@ -95,10 +98,10 @@ class Doorbell(Ear):
 
     def awake(self) -> None:
         """Have nobody ring any more: the log is looked at all the time."""
-        if self._says_asleep:
+        if self.says_asleep:
             with together(self._desk) as trip:
                 self._flag(trip, False)
-            self._says_asleep = False
+            self.says_asleep = False
 
     def _flag(self, trip: RoundTrip, asleep: bool) -> None:
         _alone(trip, _FLAG, [asleep, self.id, asleep])

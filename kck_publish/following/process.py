@@ -96,6 +96,11 @@ class Following:
         self._stopped.set()
         self.wake()
 
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it waits for a ring; another thread may ask."""
+        return (loop := self._loop) is not None and loop.bell.says_asleep
+
     def wake(self) -> None:
         """Look at once, if it follows; another thread may call it."""
         if (loop := self._loop) is not None:

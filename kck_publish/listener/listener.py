@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from django.db import connections
@@ -29,6 +29,7 @@ from ..refresh.lost_connections import Losses
 from ..refresh.outcome import Outcome
 from .heartbeat import Heartbeat
 from .round import prove
+from .session import Tell
 from .shard import OwnedShard
 from .shard_loop import ShardLoop
 from .worker import Worker
@@ -49,7 +50,7 @@ class Listener(Following):
         poll: never LISTEN, only look.
         most: how many shards to own at the most; None for all that are free.
         say: prints a line for the operator.
-        stored: is told the keys of the entries that were just written.
+        stored: is told of the entries that were just changed.
         refuse: raises, once the database is reached for the first time, if it must not be followed.
 
     Attributes:
@@ -64,7 +65,7 @@ class Listener(Following):
         poll: bool = False,
         most: int | None = None,
         say: Callable[[str], None] = print,
-        stored: Callable[[Sequence[str]], None] = lambda keys: None,
+        stored: Tell = lambda keys, written: None,
         refuse: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()

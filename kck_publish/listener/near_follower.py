@@ -6,6 +6,10 @@ One a host, in ``kck_listen`` or as ``kck_listen --near-only``; a second one wai
 is gone. It alone writes the file, one thing after the other, so no value can overtake another: what
 is copied is read after the look that named it, and what is written later is named by a later look.
 The lease is renewed as of the moment before a look whose keys are all copied.
+
+What the listener of the same process has stored is copied by the listener itself, ahead of that
+look: what is held, and is of an earlier version. Between two looks alone, since a look that has
+read an earlier value would put it back.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -33,6 +37,7 @@ from ..stores.near import journal
 from ..stores.near.format import Lease, clock, door_of
 from ..stores.near.hold_requests import DAMAGED
 from ..stores.row_versions import advance_versions
+from ..stores.types import Written
 from . import near_connection, near_consumer, near_lmdb
 from .near_copy import Copying
 from .near_loop import NearLoop
@@ -74,21 +79,42 @@ class NearFollower(Following):
         self._alias = alias
         self._poll = poll
         self.following = threading.Event()
+        # Held while the file is written: a look, from its question on, and what is ahead of it.
+        self._writing = threading.Lock()
         self._nudged = False
         self._hinted: deque[str] = deque(maxlen=FILL)
         self._beaten = self._renewed = self._damaged = 0.0
         self.copying = Copying()
         self._rings = Rings()
 
-    def nudge(self, keys: Iterable[str] = ()) -> None:
-        """Look at once: something has just been stored. May be called from another thread.
+    def keep(self, keys: Sequence[str], written: Written) -> None:
+        """Something has just been stored by this process: may be called from another thread.
+
+        What is held of it is copied at once, unless a look is under way. The next look finds it
+        all the same, and puts right whatever has changed meanwhile.
 
         Args:
             keys: whose entries they are, which then are fetched with the look itself.
+            written: gives those that were written.
         """
-        self._nudged = True
         self._hinted.extend(keys)
-        self.wake()
+        self._nudged = True
+        if not self._copied_at_once(keys, written) or self.is_asleep:
+            self.wake()
+
+    def _copied_at_once(self, keys: Sequence[str], written: Written) -> bool:
+        if not self._writing.acquire(blocking=False):
+            return False
+        try:
+            if not self.following.is_set() or not (entries := written()):
+                return False
+            is_done = self._near.file.put_newer(entries, keys)
+            self._rings.ring()
+            return bool(is_done)
+        except near_lmdb.error_class():
+            return False  # the look meets it, too, and begins anew
+        finally:
+            self._writing.release()
 
     @contextmanager
     def connected(self) -> Iterator[Loop]:
@@ -103,7 +129,8 @@ class NearFollower(Following):
                 self._consumer = consumer or self._begun(file)
                 yield NearLoop(self, file, self._near.bell, self._stopped, self.moments)
             finally:
-                self.following.clear()
+                with self._writing:
+                    self.following.clear()
 
     def passes(self, error: Exception) -> bool:
         """Readers ask the store meanwhile."""
@@ -137,14 +164,14 @@ class NearFollower(Following):
 
     def look(self, file: Any) -> bool:
         """Copy what was written since the last look; whether there was anything."""
-        try:
-            return self._look(file)
-        except Forgotten:
-            self._consumer = self._begun(file)
-            return True
-        except near_lmdb.error_class() as error:
-            self._broken(file, error)
-            return True
+        with self._writing:
+            try:
+                return self._look(file)
+            except Forgotten:
+                self._consumer = self._begun(file)
+            except near_lmdb.error_class() as error:
+                self._broken(file, error)
+        return True
 
     def _look(self, file: Any) -> bool:
         asked = self._rings.heard(self._path, requests_at(self._near.door, FILL))

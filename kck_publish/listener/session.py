@@ -25,12 +25,14 @@ from ..refresh.failures import Failure, Try
 from ..refresh.lost_connections import Losses
 from ..refresh.session import Session
 from ..round_trip import together
-from ..stores import Address, Query, edges
+from ..stores import Address, Query, Written, edges
 from .claim import Claim
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+# Is told the keys whose entries were changed, and what gives those that were written.
+Tell = Callable[[Sequence[str], Written], None]
 
 # Fails, and with it the transaction that it ends, when the cursor is not where we have read it.
 _MOVE = """
@@ -58,7 +60,7 @@ class BatchSession(Session):
         at: when its snapshot was taken.
         breathe: gives a sign of life, if one is due.
         part: of the backlog, of which the batch takes a page along.
-        stored: is told the keys of the entries that were just written.
+        stored: is told of the entries that were just changed.
         losses: of the connection, by key.
     """
 
@@ -69,7 +71,7 @@ class BatchSession(Session):
         at: datetime,
         breathe: Callable[..., None],
         part: Deferred | None,
-        stored: Callable[[Sequence[str]], None],
+        stored: Tell,
         losses: Losses | None,
     ) -> None:
         place = claim.place
@@ -88,8 +90,8 @@ class BatchSession(Session):
     def breathe(self, seconds: float = 0.0) -> None:
         self._breathe(seconds)
 
-    def stored(self, keys: Sequence[str]) -> None:
-        self._tell_stored(keys)
+    def stored(self, keys: Sequence[str], written: Written) -> None:
+        self._tell_stored(keys, written)
 
     def cursor(self) -> Cursor:
         return self._claim.desk.cursor()

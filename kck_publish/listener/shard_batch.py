@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ from ..round_trip import answers
 from ..stores import Address, pipelined
 from . import backlog_page
 from .claim import Claim
-from .session import BatchSession
+from .session import BatchSession, Tell
 from .shard import OwnedShard, owner
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def batch(
     first: Work | None = None,
     owed: bool = False,
     breathe: Callable[..., None] = lambda seconds=0.0: None,
-    stored: Callable[[Sequence[str]], None] = lambda keys: None,
+    stored: Tell = lambda keys, written: None,
     losses: Losses | None = None,
 ) -> tuple[OwnedShard, Outcome]:
     """Handle everything committed so far that the shard has not seen, and a page of its backlog.
@@ -95,7 +95,7 @@ def batch(
         first: work to do beside what the log says.
         owed: whether to try again what is owed.
         breathe: gives a sign of life, if one is due; called again and again.
-        stored: is told the keys of the entries that were just written.
+        stored: is told of the entries that were just changed.
         losses: of the connection, by key; from batch to batch.
 
     Returns:

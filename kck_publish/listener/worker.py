@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,6 +30,7 @@ from .heartbeat import Heartbeat
 from .maintenance import Maintenance
 from .pause_between_batches import patience
 from .round import Round
+from .session import Tell
 from .shard import OwnedShard
 from .signs_of_life import SignsOfLife
 from .unhandled import unhandled
@@ -47,7 +47,7 @@ class Worker:
         most: how many to own at the most; None for all that are free.
         stopped: set when it is to end.
         moments: what others may wait for.
-        stored: is told the keys of the entries that were just written.
+        stored: is told of the entries that were just changed.
         watch: looks at the capture.
         losses: of the connection, by key.
         heartbeat: beats while it works.
@@ -60,7 +60,7 @@ class Worker:
         most: int | None,
         stopped: threading.Event,
         moments: Moments,
-        stored: Callable[[Sequence[str]], None],
+        stored: Tell,
         watch: CaptureWatch,
         losses: Losses,
         heartbeat: Heartbeat,

@@ -15,7 +15,7 @@ from ..log.reader import Row, undrained
 from ..log.snapshot import NOTHING, take
 from ..postgres import Cursor
 from ..products import registry
-from ..stores import Address, Query
+from ..stores import Address, Query, Written
 from . import failures, schedule
 from .batch import Batch
 from .carry_over import Echoes
@@ -64,7 +64,7 @@ class TestSession(Session):
     def breathe(self, seconds: float = 0.0) -> None:
         """Nobody else waits for a test's shard."""
 
-    def stored(self, keys: Sequence[str]) -> None:
+    def stored(self, keys: Sequence[str], written: Written) -> None:
         """Nobody follows what is not committed."""
 
     @contextmanager

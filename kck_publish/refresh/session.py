@@ -21,7 +21,7 @@ from ..log.keys import shard_of
 from ..postgres import Cursor
 from ..products import registry
 from ..products.product import Product
-from ..stores import Address, Fence, Query, edges
+from ..stores import Address, Fence, Query, Written, edges
 from . import failures
 from .compute_transaction import ComputeTransaction
 from .failures import Failure, Try
@@ -125,8 +125,12 @@ class Session(ABC):
         """Give a sign of life, if one is due; there may be none for so long."""
 
     @abstractmethod
-    def stored(self, keys: Sequence[str]) -> None:
-        """The entries of these keys have just been written: for who follows the store."""
+    def stored(self, keys: Sequence[str], written: Written) -> None:
+        """The entries of these keys have just been changed: for who follows the store.
+
+        Args:
+            written: gives those of them that were written.
+        """
 
     def locked(self, addresses: Sequence[Address]) -> set[str]:
         """The keys of those of these addresses whose rows somebody else has locked."""

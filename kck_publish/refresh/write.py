@@ -8,7 +8,7 @@ from ..log import refreshes
 from ..log.keys import product_of
 from ..postgres import Cursor
 from ..products.graph import Graph
-from ..stores import Address, Outgoing, Store, Stored, edges
+from ..stores import UNTOLD, Address, Outgoing, Store, Stored, Written, edges
 from . import failures
 from .outcome import Act, Fate
 from .paused_products import Postponing
@@ -105,13 +105,13 @@ class Writer:
         chunk = Chunk(fates, names)
         self._send(chunk)
         with self._session.writing(last) as cursor:
-            self._store_chunk(cursor, chunk)
+            written = self._store_chunk(cursor, chunk)
             cascaded = self._tell(cursor, chunk, any_edges)
             if chunk.marked:
                 failures.mark_behind(cursor, chunk.marked)
             self._postponing.write(cursor, self._session.shard, self._session.shards)
         self._postponing.written()
-        self._session.stored(chunk.changed)
+        self._session.stored(chunk.changed, written)
         return cascaded
 
     def _send(self, chunk: Chunk) -> None:
@@ -130,10 +130,11 @@ class Writer:
                 ),
             )
 
-    def _store_chunk(self, cursor: Cursor, chunk: Chunk) -> None:
+    def _store_chunk(self, cursor: Cursor, chunk: Chunk) -> Written:
         store = self._store
+        written = UNTOLD
         if writes := chunk.entries[Act.WRITE]:
-            store.write(cursor, writes)
+            written = store.write(cursor, writes)
         if chunk.removals:
             store.remove(cursor, chunk.removals, self._until)
         if adopted := chunk.entries[Act.ADOPT]:
@@ -144,6 +145,7 @@ class Writer:
             store.table.remove_foreign(cursor, chunk.touched + chunk.removals)
         for name, fingerprint in chunk.swept:
             store.table.remove_foreign_of(cursor, name, fingerprint)
+        return written
 
     def _tell(self, cursor: Cursor, chunk: Chunk, any_edges: bool) -> int:
         """Tell those that depend on what has changed: through the log, or along what they read."""

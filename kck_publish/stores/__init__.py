@@ -31,6 +31,7 @@ from .types import (
     HAND,
     LISTENER,
     READER,
+    UNTOLD,
     Address,
     Fence,
     Outgoing,
@@ -38,6 +39,7 @@ from .types import (
     Read,
     Reading,
     Stored,
+    Written,
 )
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "HAND",
     "LISTENER",
     "READER",
+    "UNTOLD",
     "Address",
     "Fence",
     "Outgoing",
@@ -54,6 +57,7 @@ __all__ = [
     "Reading",
     "Store",
     "Stored",
+    "Written",
     "current",
     "named_errors",
     "new_version",

@@ -44,7 +44,19 @@ from .cache_examination import examine
 from .cache_values import REMEMBERED
 from .entry_table import EntryTable
 from .near import journal
-from .types import LISTENER, READER, Address, Fence, Outgoing, Query, Read, Reading, Stored
+from .types import (
+    LISTENER,
+    READER,
+    UNTOLD,
+    Address,
+    Fence,
+    Outgoing,
+    Query,
+    Read,
+    Reading,
+    Stored,
+    Written,
+)
 
 # How long a reader waits for a value whose row another has just committed, in seconds.
 _SOON, _STEP = 0.1, 0.002
@@ -171,8 +183,9 @@ class CacheStore:
     def fence(self, fence: Fence) -> None:
         self._entries.fence(fence)
 
-    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
+    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> Written:
         self.table.write(cursor, map(_bare, entries))
+        return UNTOLD
 
     def adopt(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         cursor.execute(*index_sql.adopt(entries))

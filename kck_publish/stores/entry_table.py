@@ -46,9 +46,14 @@ class EntryTable:
         statement, parameters = sql.written(sql.ADD, entries)
         cursor.execute(statement, [*parameters, *sql.room()])
 
-    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
-        """Insert or overwrite these rows; each gets a new version."""
-        cursor.execute(*sql.written(sql.WRITE, entries))
+    def write(self, cursor: Cursor, entries: Iterable[Stored], tells: bool = False) -> object:
+        """Insert or overwrite these rows; each gets a new version.
+
+        Args:
+            tells: whether the answer tells key, version and time of each.
+        """
+        statement = sql.WRITE_AND_TELL if tells else sql.WRITE
+        return cursor.execute(*sql.written(statement, entries))
 
     def renew(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
         """Move the expiries of rows whose values hold as they are."""

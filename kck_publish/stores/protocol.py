@@ -13,7 +13,7 @@ import psycopg
 
 from ..postgres import Cursor
 from .entry_table import EntryTable
-from .types import Address, Fence, Outgoing, Query, Read, Reading, Stored
+from .types import Address, Fence, Outgoing, Query, Read, Reading, Stored, Written
 
 
 class Store(Protocol):
@@ -127,7 +127,7 @@ class Store(Protocol):
             StoreUnreachable: it cannot be asked.
         """
 
-    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
+    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> Written:
         """Keep these, overwriting; each gets a new version."""
 
     def adopt(self, cursor: Cursor, entries: Sequence[Stored]) -> None:

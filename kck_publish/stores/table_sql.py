@@ -82,10 +82,13 @@ ON CONFLICT (digest, fingerprint) DO UPDATE SET body = excluded.body, shape = ex
     hard_expire = excluded.hard_expire, behind = excluded.behind, reason = excluded.reason,
     seconds = excluded.seconds, over = excluded.over"""
 
+WRITE_AND_TELL = f"{WRITE} RETURNING key, version, primed_at"
 WRITE_LATER = f"""{WRITE}
  WHERE kck_publish_age_v1(kck_publish_entry.stamp) <= kck_publish_age_v1(excluded.stamp)
 """
-_OF_ONE_ROW = {each: each.replace(_ROWS, _ROW) for each in (ADD, WRITE, WRITE_LATER)}
+_OF_ONE_ROW = {
+    each: each.replace(_ROWS, _ROW) for each in (ADD, WRITE, WRITE_AND_TELL, WRITE_LATER)
+}
 REMOVE = f"DELETE FROM kck_publish_entry WHERE {AMONG}"
 DROP = """
 DELETE FROM kck_publish_entry WHERE bucket %% %s = %s AND (%s OR by <> 'hand')

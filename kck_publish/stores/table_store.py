@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -16,14 +17,18 @@ from django.db import connections
 from .. import clock
 from ..capture import own_session_writes
 from ..postgres import Cursor
+from ..round_trip import Answer
 from . import table_sql as sql
 from .arrays import identities
 from .cursor import fetch
 from .entry_table import EntryTable
-from .types import Address, Fence, Outgoing, Query, Read, Reading, Stored
+from .types import Address, Fence, Outgoing, Query, Read, Reading, Stored, Written
 
 # The fields that a reader does not ask for: reason, seconds, row, reads, torn.
 _UNASKED = ("", 0.0, 0, (), False)
+
+# Of a write of more entries than this, the versions are not told.
+TOLD = 200
 
 
 class TableStore:
@@ -107,8 +112,10 @@ class TableStore:
     def write_newer(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         cursor.execute(*sql.written(sql.WRITE_LATER, entries))
 
-    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> None:
-        self.table.write(cursor, entries)
+    def write(self, cursor: Cursor, entries: Iterable[Stored]) -> Written:
+        entries = list(entries)
+        answer = self.table.write(cursor, entries, tells=len(entries) <= TOLD)
+        return partial(_written, answer, entries)
 
     def adopt(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
         cursor.execute(sql.ADOPT, identities([entry.address for entry in entries]))
@@ -155,3 +162,12 @@ class TableStore:
 
     def tell_near(self, cursor: Cursor, keys: Iterable[str]) -> None:
         pass
+
+
+def _written(answer: object, entries: Sequence[Stored]) -> Sequence[Stored]:
+    """The entries with what the table has said of them; Django's cursors keep no answers."""
+    by_key = {entry.address.key: entry for entry in entries}
+    return [
+        by_key[key]._replace(version=version, primed_at=primed_at)
+        for key, version, primed_at in (answer.fetchall() if isinstance(answer, Answer) else ())
+    ]

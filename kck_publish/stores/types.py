@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -81,6 +81,12 @@ class Stored(NamedTuple):
     def product(self) -> str:
         """The name of the product that it is of."""
         return keys.product_of(self.address.key)
+
+
+# Gives entries as they were stored, with their versions, once the transaction has ended; none where
+# that is not told.
+Written = Callable[[], Sequence[Stored]]
+UNTOLD: Written = tuple
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -19,10 +19,11 @@ from kck_publish.following.capture import CaptureWatch
 from kck_publish.listener.listener import Listener
 from kck_publish.listener.near_follower import NearFollower
 from kck_publish.listener.near_loop import following
+from kck_publish.listener.session import Tell
 from kck_publish.log.snapshot import take
 from kck_publish.products import registry
 from kck_publish.refresh.outcome import Outcome
-from kck_publish.stores import Address, Stored
+from kck_publish.stores import Address, Stored, Written
 from kck_publish.stores.near import reader as near_reader
 from kck_publish.stores.near.format import LEASE, Lease, read_lease
 from tests.catalog import primers
@@ -37,10 +38,19 @@ def drain() -> Outcome:
     with pytest.MonkeyPatch.context() as patch:
         if captures.are_repaired(connections["default"]):
             patch.setattr(CaptureWatch, "look", lambda self: None)
-        outcome = Listener("default").once()
+        outcome = Listener("default", stored=_tell).once()
     settle()
     connections["default"].close()
     return outcome
+
+
+# Who is told what a ``drain`` has stored, as the near store is in the listener's process.
+told: list[Tell] = []
+
+
+def _tell(keys: Sequence[str], written: Written) -> None:
+    for tell in told:
+        tell(keys, written)
 
 
 # What ``drain`` waits for besides.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -18,16 +18,18 @@ from kck_publish import Behind, Cache, ConfigurationError, KeyParameterMismatch
 from kck_publish.listener.near_copy import Copying
 from kck_publish.listener.near_follower import NearFollower
 from kck_publish.listener.near_loop import following
+from kck_publish.log.snapshot import take
 from kck_publish.postgres import Cursor
 from kck_publish.products import registry
 from kck_publish.reading.counts import counts
 from kck_publish.reading.http import etag_of, tagged
 from kck_publish.request import GlobalRequest
+from kck_publish.stores import UNTOLD, Stored, Written
 from kck_publish.stores.near import journal
 from kck_publish.stores.near import reader as near_reader
 from kck_publish.stores.near.format import clock
 from tests.catalog import primers
-from tests.catalog.fixtures import another_session, drain, lease_of, sql
+from tests.catalog.fixtures import another_session, drain, lease_of, sql, told
 from tests.catalog.models import Item
 from tests.catalog.primers import ItemTotal
 
@@ -274,7 +276,7 @@ class paused:  # noqa: N801 - a context manager
             follower._lease, deadline = lease, clock() + 20
             while (reader.get(KEY, ""), reader._lease.until)[1] < until:
                 follower._renewed = 0.0
-                follower.nudge()
+                follower.keep((), UNTOLD)
                 assert clock() < deadline
                 time.sleep(0.01)
         self.gate, self.there = threading.Event(), threading.Event()
@@ -287,7 +289,7 @@ class paused:  # noqa: N801 - a context manager
 
     def __enter__(self) -> paused:
         self.follower.look = self._wait  # type: ignore[method-assign]
-        self.follower.nudge()
+        self.follower.keep((), UNTOLD)
         assert self.there.wait(10)
         return self
 
@@ -310,6 +312,116 @@ def test_a_compute_never_reads_the_copy(item: Item, held: Any, follower: NearFol
         finally:
             primers.interfere.clear()
         assert seen == [6]
+
+
+@pytest.fixture
+def telling(follower: NearFollower) -> Iterator[None]:
+    """The listener is in the follower's process, and tells it what it has stored."""
+    told.append(follower.keep)
+    yield
+    told.remove(follower.keep)
+
+
+def entry_of(path: str) -> Any:
+    """All that the near store has for the key."""
+    product = registry.find(KEY)
+    assert product is not None
+    return near_reader.reader(path).get(KEY, product.fingerprint)
+
+
+@pytest.mark.usefixtures("telling")
+def test_what_the_listener_stores_is_there_before_the_look(
+    item: Item,
+    held: Any,
+    path: str,
+    follower: NearFollower,
+    wait_until: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Just as the look will copy it; of what is not held, and of what is removed, nothing is."""
+    with paused(follower, 20):
+        with another_session() as other:
+            other.execute("UPDATE catalog_item SET amount = 6")
+            other.execute("INSERT INTO catalog_item (name, \"group\", amount) VALUES ('b', 2, 1)")
+        ItemTotal.cached.get(group=2)
+        drain()
+        assert held() == b'{"count":1,"amount":6}'
+        assert not held("item_total/2")
+        copied = entry_of(path)
+    looks = follower.copying.copy
+    seen = threading.Event()
+
+    def copy(*args: Any) -> None:
+        looks(*args)
+        seen.set()
+
+    monkeypatch.setattr(follower.copying, "copy", copy)
+    follower.keep((), UNTOLD)
+    wait_until(lambda: seen.is_set() or near_reader.reader(path).includes(now()))
+    assert entry_of(path) == copied
+
+
+def now() -> str:
+    with connection.cursor() as cursor:
+        return take(cursor)
+
+
+def test_an_earlier_value_is_not_copied_over_a_later_one(
+    item: Item, held: Any, follower: NearFollower
+) -> None:
+    """As when a look has copied what somebody has stored since."""
+    seen: list[tuple[Sequence[str], Sequence[Stored]]] = []
+
+    def tell(keys: Sequence[str], written: Written) -> None:
+        seen.append((keys, written()))
+
+    told.append(tell)
+    try:
+        with paused(follower, 20):
+            for amount in (6, 7):
+                sql(f"UPDATE catalog_item SET amount = {amount}")
+                drain()
+            earlier, later = (one for one in seen if one[0])
+            for keys, entries in (later, earlier):
+                follower.keep(keys, lambda entries=entries: entries)  # type: ignore[misc]
+            assert held() == b'{"count":1,"amount":7}'
+    finally:
+        told.remove(tell)
+
+
+def test_nothing_is_copied_in_the_middle_of_a_look(
+    path: str, held: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look has read an earlier value, and would put it back."""
+    follower = NearFollower("default")
+    look = follower.copying.copy
+    product = registry.find(KEY)
+    assert product is not None
+    Item.objects.create(name="one", group=1, amount=5)
+    assert total() == 5
+
+    def copy(*args: Any) -> None:
+        sql("UPDATE catalog_item SET amount = 7")
+        drain()
+        assert held() == b'{"count":1,"amount":5}'
+        look(*args)
+
+    with follower.connected() as loop:
+        file = follower._near.file
+        follower.look(file)
+        near_reader.reader(path).ask(KEY, product.fingerprint)
+        loop.look()
+        assert follower.following.is_set()
+        sql("UPDATE catalog_item SET amount = 6")
+        drain()
+        monkeypatch.setattr(follower.copying, "copy", copy)
+        told.append(follower.keep)
+        try:
+            loop.look()
+            assert held() == b'{"count":1,"amount":7}'
+        finally:
+            told.remove(follower.keep)
+    near_reader.reader(path).close()
 
 
 def test_what_is_hinted_at_comes_with_the_look(path: str, held: Any) -> None:
@@ -336,16 +448,16 @@ def test_what_is_hinted_at_comes_with_the_look(path: str, held: Any) -> None:
         assert fetched == [KEY]
         sql("UPDATE catalog_item SET amount = 77")
         drain()
-        follower.nudge(["item_total/none", KEY])
+        follower.keep(["item_total/none", KEY], UNTOLD)
         assert follower.look(file)
         assert held() not in (before, b"")
         assert fetched == [KEY]  # not again
         sql("UPDATE catalog_item SET amount = 78")
-        follower.nudge([KEY])  # nothing was written: what is held stays
+        follower.keep([KEY], UNTOLD)  # nothing was written: what is held stays
         assert not follower.look(file)
         drain()
         Cache.get_instance().unset(KEY)
-        follower.nudge([KEY])
+        follower.keep([KEY], UNTOLD)
         assert follower.look(file)
         assert held() == b""
     near_reader.reader(path).close()

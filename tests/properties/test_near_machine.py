@@ -20,7 +20,7 @@ from kck_publish.log.snapshot import take
 from kck_publish.products import registry
 from kck_publish.products.compute import compute
 from kck_publish.stores.near import reader as near_reader
-from tests.catalog.fixtures import stored
+from tests.catalog.fixtures import stored, told
 from tests.properties.test_drain_machine import EXAMPLES, Drains, keys, run_histories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,7 +71,11 @@ def run_near_histories(examples: int = EXAMPLES) -> None:
     follower = NearFollower("default")
     with following(follower):
         assert follower.following.wait(20)
-        run_histories(NearDrains, examples)
+        told.append(follower.keep)  # as in the listener's process: it copies ahead of the follower
+        try:
+            run_histories(NearDrains, examples)
+        finally:
+            told.remove(follower.keep)
     near_reader.reader(str(ours.NEAR)).close()
 
 

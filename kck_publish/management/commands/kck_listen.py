@@ -83,7 +83,7 @@ class Command(BaseCommand):
             poll=options["poll"],
             most=options["shards"],
             say=self._say,
-            stored=near.nudge if near else lambda keys: None,
+            stored=near.keep if near else lambda keys, written: None,
             refuse=_refuse,
         )
         try:

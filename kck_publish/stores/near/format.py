@@ -170,6 +170,12 @@ def is_absent(data: bytes) -> bool:
     return head is not None and head.kind == ABSENT
 
 
+def version_in(data: bytes) -> int:
+    """The version of the entry that these are the bytes of; -1 when they are damaged."""
+    head = head_of(bytes(data[_FIRST.size :]))
+    return -1 if head is None else head.version
+
+
 def unpack(key: str, fingerprint: str, data: bytes, body: bytes | None) -> Stored | None:
     """The entry; None when the bytes are damaged."""
     entry = unframe(Address(key, fingerprint), data[_FIRST.size :])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import lmdb
@@ -20,6 +20,7 @@ from .format import (
     name_of,
     pack,
     stem_of,
+    version_in,
     write_lease,
     write_owner,
 )
@@ -132,7 +133,7 @@ class NearFile:
         writes: dict[bytes, tuple[bytes, bytes | None]] = {}
         large: list[Stored] = []
         for address, (entry, data, body) in packed.items():
-            if len(data) + len(body or b"") > self._size // LARGEST:
+            if self._is_large(data, body):
                 large.append(entry)
             else:
                 writes[name_of(*address)] = data, body
@@ -155,6 +156,42 @@ class NearFile:
 
         self._write(work)
         self._file.owner = owner or self._file.owner
+        self._count(writes, removals)
+        return large
+
+    def put_newer(self, entries: Iterable[Stored], changed: Sequence[str]) -> bool:
+        """Copy those that are held in an earlier version, ahead of the look that finds them.
+
+        Args:
+            changed: the keys that were written or removed.
+
+        Returns:
+            whether all of it is done: that look will find nothing else.
+        """
+        packed = {name_of(*entry.address): (entry.version, *pack(entry)) for entry in entries}
+        newer: dict[bytes, tuple[bytes, bytes | None]] = {}
+
+        def work(txn: Any) -> None:
+            for name, (version, data, body) in packed.items():
+                held = txn.get(name)
+                if held is not None and version_in(held) < version:
+                    newer[name] = data, body
+                    _replace(txn, name, data, body)
+            self._log.add(txn, changed)
+
+        if any(self._is_large(data, body) for _, data, body in packed.values()):
+            return False
+        self._write(work)
+        self._count(newer)
+        return len(packed) == len(changed)
+
+    def _is_large(self, data: bytes, body: bytes | None) -> bool:
+        return len(data) + len(body or b"") > self._size // LARGEST
+
+    def _count(
+        self, writes: Mapping[bytes, tuple[bytes, bytes | None]], removals: Iterable[bytes] = ()
+    ) -> None:
+        """Keep count of what is used, and let something go where it is too much."""
         sizes = {
             name: size_of(name, len(data)) + size_of_body(name, body)
             for name, (data, body) in writes.items()
@@ -163,7 +200,6 @@ class NearFile:
         self._usage.replace(sizes, removals, absent)
         if self._usage.used > self._usage.most:
             self.shrink(self._usage.most * LESS)
-        return large
 
     def _parts(self, entries: Iterable[Stored]) -> list[list[Stored]]:
         """One write: the pages that it replaces can be used again only later."""
