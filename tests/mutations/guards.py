@@ -1296,8 +1296,8 @@ GUARDS = (
     _guard(
         "products from querysets",
         "a query that finds nothing has a text to compare",
-        "query.get_compiler(settings.DATABASE, elide_empty=False)",
-        "query.get_compiler(settings.DATABASE)",
+        "sql, given = query.get_compiler(settings.DATABASE, elide_empty=False)",
+        "sql, given = query.get_compiler(settings.DATABASE)",
         f"{QUERYSETS}::test_a_query_that_finds_nothing[rows]",
     ),
     _guard(
