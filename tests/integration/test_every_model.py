@@ -10,7 +10,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 
-from kck_publish import UndeclaredLookup
+from kck_publish import Depends, InvalidPrimer, UndeclaredLookup
 from kck_publish.capture.install import install
 from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
@@ -148,6 +148,12 @@ def test_a_swapped_model_publishes_nothing_and_its_stand_in_does() -> None:
     drain()
     assert Badge.cached.filter(member=person) == [badge]
     assert Person.cached.get(email="a@b.example") == badge.member
+
+
+def test_a_dependency_on_a_swapped_model_is_refused() -> None:
+    """It has no table: no change would ever come of it."""
+    with pytest.raises(InvalidPrimer, match="swapped for kinds.Person"):
+        Depends(Member, pk="pk")
 
 
 def test_deferred_fields_are_whole_again() -> None:
