@@ -65,8 +65,8 @@ class Depends(DependedRows):
             raise InvalidPrimer(f"Depends takes a model or a product's name, not {on!r}.")
         if not isinstance(on, str) and on._meta.swapped:
             raise InvalidPrimer(
-                f"Depends({_name(on)}): {on._meta.label} is swapped for {on._meta.swapped}, and has "
-                "no table that changes: name that model (get_user_model(), for users)."
+                f"Depends({_name(on)}): {on._meta.label} is swapped for {on._meta.swapped}, and "
+                "has no table that changes: name that model (get_user_model(), for users)."
             )
         if keys is not None and mapping:
             raise InvalidPrimer(

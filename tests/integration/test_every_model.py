@@ -152,7 +152,7 @@ def test_a_swapped_model_publishes_nothing_and_its_stand_in_does() -> None:
 
 def test_a_dependency_on_a_swapped_model_is_refused() -> None:
     """It has no table: no change would ever come of it."""
-    with pytest.raises(InvalidPrimer, match="swapped for kinds.Person"):
+    with pytest.raises(InvalidPrimer, match=r"swapped for kinds\.Person"):
         Depends(Member, pk="pk")
 
 
