@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import signals
 
 from kck_publish import Retry
-from kck_publish.contrib.kafka import registry
+from kck_publish.contrib.kafka import registry, relay_status
 from kck_publish.contrib.kafka.consume import Consume
 from kck_publish.contrib.kafka.exactly_once import Handling
 from kck_publish.contrib.kafka.message import Message
@@ -453,6 +454,17 @@ def test_lag_and_dead_letters_are_in_the_status(broker: Broker, wait_until: Any)
         {"group": "shop", "topic": "orders", "state": "dead", "number": 1, **shown}
     ]
     assert not status().healthy
+
+
+def test_what_blocks_from_the_first_message_on_is_late(broker: Broker, wait_until: Any) -> None:
+    failing.add("1")
+    broker.make("orders", 1)
+    broker.produce("orders", *orders("1", "2"))
+    with consuming("Orders"):
+        wait_until(lambda: failures() == [("blocking", 1, 0)])
+        with connection.cursor() as cursor:
+            wait_until(lambda: relay_status.lag(cursor, "shop", "orders") > timedelta(0))
+        wait_until(lambda: status().kafka["partitions"][0]["lag_seconds"] > 0)
 
 
 def test_a_topic_named_like_a_retry_topic_is_a_topic() -> None:

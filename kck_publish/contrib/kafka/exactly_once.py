@@ -130,7 +130,7 @@ class Handling:
             due_at = self._record(where, message, error, attempts, self._consumer.blocking)
             if due_at is not None and self._consumer.blocking:
                 # Raises Moved where it was handled after all, such as before a hook of the commit.
-                offsets.move(cursor, where, first, message.offset, 0, None)
+                offsets.move(cursor, where, first, message.offset, 0, message.timestamp)
                 return Handled(message.offset, due_at)
             offsets.move(cursor, where, first, message.offset + 1, 0, message.timestamp)
         return Handled(message.offset + 1)
