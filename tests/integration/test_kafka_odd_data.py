@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -51,6 +52,32 @@ def test_a_message_that_names_no_row_is_a_dead_letter(broker: Broker, wait_until
         wait_until(lambda: place("keyless_readings") == 3)
     assert failures() == [("dead", 1, offset) for offset in range(3)]
     assert set(errors()) == {"builtins.ValueError"}
+
+
+def change(**columns: Any) -> tuple[bytes, bytes]:
+    """As Debezium tells of a row."""
+    event = {"before": None, "after": {"id": 1, **columns}, "op": "u", "source": {}}
+    return b'{"id": 1}', json.dumps(event).encode()
+
+
+def test_debezium_tells_json_as_text_and_leaves_out_large_values(
+    broker: Broker, wait_until: Any
+) -> None:
+    """What an update has not changed, and lies in a TOAST table, is a placeholder."""
+    large = "__debezium_unavailable_value"
+    broker.make("debezium_readings", 1)
+    first = change(sensor="a", details='{"n": [1, "2"]}', raw="AAE=", took=1_500_000)
+    packed = b64encode(large.encode()).decode()
+    with consuming("DebeziumReadings"):
+        for number, message in enumerate(
+            [first, change(sensor=large, details=large, raw=packed, value=2.5)], start=1
+        ):
+            broker.produce("debezium_readings", message)
+            wait_until(lambda number=number: place("debezium_readings") == number)
+    assert failures() == []
+    row = Reading.objects.get()
+    assert (row.sensor, row.details, bytes(row.raw)) == ("a", {"n": [1, "2"]}, b"\x00\x01")
+    assert (row.took, row.value) == (timedelta(seconds=1.5), 2.5)
 
 
 def test_integers_past_64_bits_are_not_rounded(broker: Broker, wait_until: Any) -> None:

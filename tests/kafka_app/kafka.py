@@ -131,6 +131,12 @@ class Readings(ModelTopicConsumer):
         return {"place": value["place"], "sensor": value["sensor"]}
 
 
+class DebeziumReadings(DebeziumModelTopicConsumer):
+    topic = "debezium_readings"
+    group = "meter"
+    model = Reading
+
+
 class KeylessReadings(ModelTopicConsumer):
     """By the key, which no message has."""
 

@@ -58,6 +58,8 @@ class Reading(models.Model):
     value = models.FloatField(default=0)
     count = models.DecimalField(max_digits=40, decimal_places=0, default=0)
     details = models.JSONField(default=dict)
+    raw = models.BinaryField(default=b"")
+    took = models.DurationField(null=True)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("place", "sensor"), name="one_reading"),)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db.models import DateField, DateTimeField, Model, TimeField
+from django.db.models import (
+    DateField,
+    DateTimeField,
+    DurationField,
+    JSONField,
+    Model,
+    TimeField,
+)
 
 from ...exceptions import InvalidPrimer
 from ...public_names import public_in
@@ -31,10 +41,13 @@ class DebeziumModelTopicConsumer(ModelTopicConsumer):
         time_unit: of times that are numbers: ``"milliseconds"`` or ``"microseconds"``, as the
             connector's time precision mode says. None: told by their size, which mistakes
             microseconds between 1966 and 1973, and before 00:01:27 of a day, for milliseconds.
+        unavailable: what stands for a large value that an update has not changed (the connector's
+            unavailable value placeholder): such a column of the row is left as it is.
     """
 
     reroute_model_map: ClassVar[Mapping[str, type[Model]] | None] = None
     time_unit: ClassVar[str | None] = None
+    unavailable: ClassVar[str] = "__debezium_unavailable_value"
 
     @classmethod
     def check(cls) -> None:
@@ -78,7 +91,18 @@ class DebeziumModelTopicConsumer(ModelTopicConsumer):
                 raise ValueError(f"The key has no column {field.column}.")
         return found
 
+    def is_told(self, given: Any) -> bool:
+        if isinstance(given, list) and len(given) == 1:  # of an array
+            given = given[0]
+        packed = b64encode(self.unavailable.encode()).decode()  # of bytes
+        return not isinstance(given, str) or given not in (self.unavailable, packed)
+
     def to_python(self, field: Any, given: Any) -> Any:
+        if isinstance(field, JSONField) and isinstance(given, str):
+            with suppress(ValueError):  # as a ChangeTopic tells a text
+                return json.loads(given)
+        if isinstance(field, DurationField) and isinstance(given, int):
+            return timedelta(microseconds=given)
         if isinstance(given, int) and not isinstance(given, bool):
             if isinstance(field, DateTimeField):
                 return _moment(given, self._per_second(abs(given) < _MICROSECONDS))

@@ -111,13 +111,17 @@ class ModelTopicConsumer(TopicConsumer):
         if not isinstance(value, Mapping):
             raise ValueError(f"A value of {type(value).__name__} has no fields.")
         for name, given in value.items():
-            if name in self.exclude_fields:
+            if name in self.exclude_fields or not self.is_told(given):
                 continue
             transform = getattr(self, f"transform_{name}", None)
             if transform is not None:
                 name, given = transform(key, value)
             if (field := field_of(model, name)) is not None:
                 yield field.attname, self.to_python(field, given)
+
+    def is_told(self, given: Any) -> bool:
+        """Whether a message tells this value of a field, and not only that there is one."""
+        return True
 
     def to_python(self, field: AnyField, given: Any) -> Any:
         """The value of a field that a message gives.
