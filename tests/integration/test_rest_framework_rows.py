@@ -14,10 +14,10 @@ from django.db.models import Count, Exists, F, Func, OuterRef, Prefetch, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 from django.utils import timezone
-from rest_framework import serializers
+from rest_framework import serializers, viewsets
 
 from kck_publish import Depends, InvalidPrimer
-from kck_publish.contrib.rest_framework import SerializerPrimer
+from kck_publish.contrib.rest_framework import CachedViewMixin, SerializerPrimer
 from kck_publish.products import registry
 from kck_publish.testing import assert_fresh
 from tests.catalog.fixtures import drain
@@ -237,3 +237,29 @@ def test_rows_that_nobody_can_follow_are_refused_until_it_is_said(why: str) -> N
         registry.graph()
     with declared(UNREADABLE[why], depends_on=[Depends(Writer, keys=lambda change: [])]):
         registry.graph()
+
+
+def test_a_view_gives_the_rows_that_its_product_leaves_out(rf: Any) -> None:
+    """It answers as the plain one, from the product where that has all it gives."""
+    fill()
+    serializer = shown(Novel, "title")
+
+    class Plain(viewsets.ReadOnlyModelViewSet):
+        queryset = Novel.objects.order_by("pk")
+        serializer_class = serializer
+
+    with declared(lambda: Novel.objects.filter(visible=True), serializer) as primer:
+        keep_up()
+        cached = type("Cached", (CachedViewMixin, Plain), {"primer": primer})
+        asked: list[tuple[str, dict[str, Any]]] = [("list", {})]
+        asked += [("retrieve", {"pk": row.pk}) for row in Novel.objects.all()]
+        for _ in "computed", "stored":
+            for action, given in asked:
+                plain, found = (
+                    view.as_view({"get": action})(rf.get("/"), **given).render()
+                    for view in (Plain, cached)
+                )
+                assert (found.status_code, found.content) == (200, plain.content)
+            assert "ETag" in cached.as_view({"get": "retrieve"})(rf.get("/"), **asked[1][1])
+        cached.queryset = Novel.objects.filter(visible=True)
+        assert "ETag" in cached.as_view({"get": "list"})(rf.get("/"))

@@ -120,6 +120,8 @@ def _bodies(view: Any, product: SerializerProduct, pks: Sequence[Any]) -> Bodies
             unknown.append(key)  # the query has seen it, what is stored has not: perhaps gone
     again = compute(product, [product.parameters_of(key) for key in unknown])
     for key, computed in zip(unknown, again, strict=True):
+        if computed.absent is not None and product.row_reads.chosen:
+            raise PlainWay
         if computed.absent is None:
             bodies[key] = bytes_of(product, key, computed)
     return Bodies(bodies[key] for key in keys if key in bodies)

@@ -45,8 +45,8 @@ def retrieve(view: Any, product: SerializerProduct) -> Tagged:
     try:
         return _answer(view, product, pk)
     except ObjectDoesNotExist:
-        if asked or not is_whole(queryset):
-            raise PlainWay from None  # there is one: what is stored does not know it yet
+        if asked or not is_whole(queryset) or product.row_reads.chosen:
+            raise PlainWay from None  # there is one: what is stored does not know it, or not yet
         raise _missing(queryset) from None
 
 

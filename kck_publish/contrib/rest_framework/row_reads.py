@@ -29,6 +29,7 @@ class RowReads:
 
     Attributes:
         dependencies: on the tables that they read.
+        chosen: whether the product may leave out a row of the model.
 
     Raises:
         InvalidPrimer: what they read cannot be told, and nothing else says it.
@@ -37,6 +38,7 @@ class RowReads:
     def __init__(self, product: SerializerProduct) -> None:
         self._product = product
         self.dependencies: list[Depends] = []
+        self.chosen = False
         self._conditions: Any = None
         try:
             with no_queries():
@@ -46,6 +48,7 @@ class RowReads:
         except Exception as error:  # noqa: BLE001 - the user's code, where it may lack something
             query = isinstance(error, QueriedAtStartError)
             self._hides("queries the database" if query else f"raises {error!r} at start", error)
+            self.chosen = True
             names = {one.name: one.name for one in product.row_parameters}
             self.dependencies = [Depends.by(product.model, names)]
 
@@ -56,8 +59,8 @@ class RowReads:
 
     def _read(self) -> None:
         queryset = self._product.primer.get_queryset()
-        lookups = self._lookups(queryset)
-        if not (queryset.query.where or lookups):
+        lookups, self.chosen = self._lookups(queryset), bool(queryset.query.where)
+        if not (self.chosen or lookups):
             return
         options: Any = self._product.sender
         if not (options.refresh_every or options.soft_expire or options.hard_expire):
