@@ -250,7 +250,7 @@ def test_a_view_gives_the_rows_that_its_product_leaves_out(rf: Any) -> None:
 
     with declared(lambda: Novel.objects.filter(visible=True), serializer) as primer:
         keep_up()
-        cached = type("Cached", (CachedViewMixin, Plain), {"primer": primer})
+        cached: Any = type("Cached", (CachedViewMixin, Plain), {"primer": primer})
         asked: list[tuple[str, dict[str, Any]]] = [("list", {})]
         asked += [("retrieve", {"pk": row.pk}) for row in Novel.objects.all()]
         for _ in "computed", "stored":
