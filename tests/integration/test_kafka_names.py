@@ -13,6 +13,7 @@ from psycopg import sql
 from kck_publish import InvalidPrimer
 from kck_publish.contrib.kafka import (
     ChangeTopic,
+    Connector,
     Message,
     ProductTopic,
     TopicConsumer,
@@ -95,6 +96,23 @@ async def awaited(*args: Any) -> bool:
         (ChangeTopic, {"model": Edited, "envelope": ["plain"]}, "envelope is one of"),
         (ProductTopic, {"products": [Edited]}, "products takes a list of products' names"),
         (ProductTopic, {"products": Edited}, "products takes a list of products' names"),
+        (ProductTopic, {"products": ["a"], "partitions": "3"}, "partitions is a number"),
+        (ProductTopic, {"products": ["a"], "partitions": 0}, "partitions is a number"),
+        (ProductTopic, {"products": ["a"], "replication": 0}, "replication is a number"),
+        (ProductTopic, {"products": ["a"], "config": "compact"}, "config takes a mapping"),
+        (ProductTopic, {"products": ["a"], "topic": "a b"}, "topic takes the name"),
+        (ChangeTopic, {"model": Edited, "forward": 5}, "forward takes a list"),
+        (TopicConsumer, {"topic": "a/b"}, "topic takes the name"),
+        (TopicConsumer, {"group": 5}, "group is a name"),
+        (TopicConsumer, {"key_from": "json"}, "key_from is a deserializer"),
+        (TopicConsumer, {"config": "x"}, "config takes a mapping"),
+        (TopicConsumer, {}, "write consume"),
+        (DebeziumPrices, {"exclude_fields": 5}, "exclude_fields takes a list"),
+        (DebeziumPrices, {"version_field": ["version", "nope"]}, "has no field nope"),
+        (DebeziumPrices, {"model": None}, "model takes a model"),
+        (DebeziumPrices, {"model": None, "reroute_model_map": {"a": "b"}}, "has a model by table"),
+        (Connector, {"config": {}, "name": 5}, "name is a text"),
+        (Connector, {"config": {}, "mark_for_removal": "no"}, "mark_for_removal is True or False"),
     ],
 )
 def test_what_would_lose_messages_or_take_others_is_refused(
@@ -105,6 +123,7 @@ def test_what_would_lose_messages_or_take_others_is_refused(
         type("Wrong", (kind,), {"topic": "wrong", "group": "wrong"} | declared)
     assert "wrong" not in registry.topics
     assert not any(name.startswith("wrong:") for name in registry.consumers)
+    assert not any(each.__name__ == "Wrong" for each in registry.connectors.values())
 
 
 def test_a_row_is_given_by_the_column_that_is_pointed_to() -> None:

@@ -28,8 +28,11 @@ class Connector:
         super().__init_subclass__(**options)
         if "config" not in cls.__dict__ and "mark_for_removal" not in cls.__dict__:
             return
-        if not isinstance(cls.config, Mapping):
-            raise InvalidPrimer(f"{registry.path(cls)}.config takes a mapping.")
+        registry.check_config(cls, cls.config)
+        if not isinstance(cls.name, str):
+            raise InvalidPrimer(f"{registry.path(cls)}.name is a text.")
+        if not isinstance(cls.mark_for_removal, bool):  # "no" would delete it
+            raise InvalidPrimer(f"{registry.path(cls)}.mark_for_removal is True or False.")
         registry.register(registry.connectors, cls.name or registry.path(cls), cls)
 
     @classmethod

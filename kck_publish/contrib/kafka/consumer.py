@@ -69,8 +69,14 @@ class TopicConsumer:
     @classmethod
     def check(cls) -> None:
         """Raise InvalidPrimer for a declaration that cannot work."""
-        if not isinstance(cls.topic, str) or not cls.topic:
-            raise InvalidPrimer(f"{registry.path(cls)}.topic takes the name of a topic.")
+        if not (isinstance(cls.topic, str) and cls.topic.startswith("^")):
+            registry.check_name(cls, cls.topic)
+        registry.check_config(cls, cls.config)
+        if not isinstance(cls.group, str):
+            raise InvalidPrimer(f"{registry.path(cls)}.group is a name.")
+        for name in ("key_from", "value_from"):
+            if not callable(getattr(cls, name)):
+                raise InvalidPrimer(f"{registry.path(cls)}.{name} is a deserializer, such as json.")
         if cls.start not in ("earliest", "latest"):
             raise InvalidPrimer(f'{registry.path(cls)}.start is "earliest" or "latest".')
         if not (cls.retry is None or isinstance(cls.retry, Retry)):
@@ -89,6 +95,8 @@ class TopicConsumer:
             re.compile(cls.topic if cls.topic.startswith("^") else "")
         except re.error as error:
             raise InvalidPrimer(f"{registry.path(cls)}.topic is no regex: {error}.") from None
+        if (cls.consume, cls.consume_many) == (TopicConsumer.consume, TopicConsumer.consume_many):
+            raise InvalidPrimer(f"{registry.path(cls)}: write consume(self, message).")
 
     @classmethod
     def group_name(cls) -> str:

@@ -51,12 +51,19 @@ class DebeziumModelTopicConsumer(ModelTopicConsumer):
 
     @classmethod
     def check(cls) -> None:
+        super().check()
+        given: object = cls.reroute_model_map
         if cls.time_unit not in (None, *_PER_SECOND):
             raise InvalidPrimer(f"{registry.path(cls)}.time_unit is one of {list(_PER_SECOND)}.")
-        if cls.reroute_model_map is None:
-            super().check()
+        if cls.get_model is not DebeziumModelTopicConsumer.get_model:
+            return
+        if given is None:
+            cls.check_models([cls.model], "model takes a model")
         elif cls.model is not None:
             raise InvalidPrimer(f"{registry.path(cls)}: set model or reroute_model_map, not both.")
+        else:
+            models = given.values() if isinstance(given, Mapping) else [given]
+            cls.check_models(models, "reroute_model_map has a model by table")
 
     def get_model(self, key: Any, value: Any) -> type[Model]:
         table = key.get(TABLE) if isinstance(key, Mapping) else None

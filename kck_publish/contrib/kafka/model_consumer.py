@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -45,12 +45,23 @@ class ModelTopicConsumer(TopicConsumer):
     @classmethod
     def check(cls) -> None:
         super().check()
-        if isinstance(cls.exclude_fields, str):  # of which any part would be excluded
+        excluded: object = cls.exclude_fields
+        if not isinstance(excluded, Collection) or isinstance(excluded, str):
+            # Of a text any part would be excluded.
             raise InvalidPrimer(f"{registry.path(cls)}.exclude_fields takes a list of names.")
-        if cls.get_model is not ModelTopicConsumer.get_model:
-            return
-        if not (isinstance(cls.model, type) and issubclass(cls.model, Model)):
-            raise InvalidPrimer(f"{registry.path(cls)}.model takes a model.")
+        if cls.get_model is ModelTopicConsumer.get_model:
+            cls.check_models([cls.model], "model takes a model")
+
+    @classmethod
+    def check_models(cls, models: Iterable[object], says: str) -> None:
+        """Raise InvalidPrimer for what is no model, or has not the fields of ``version_field``."""
+        for model in models:
+            if not (isinstance(model, type) and issubclass(model, Model)):
+                raise InvalidPrimer(f"{registry.path(cls)}.{says}.")
+            try:
+                versions.Versioning(model, cls.version_field)
+            except (TypeError, ValueError) as error:
+                raise InvalidPrimer(f"{registry.path(cls)}.version_field: {error}") from None
 
     def get_model(self, key: Any, value: Any) -> type[Model]:
         """The model whose row a message tells of."""

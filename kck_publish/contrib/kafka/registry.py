@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ...exceptions import InvalidPrimer, UnknownDeclaration
@@ -32,6 +33,20 @@ def register(kind: dict[str, T], name: str, declared: T) -> None:
             f"Both {path(known)} and {path(declared)} are {name!r}: give one of them another name."
         )
     kind[name] = declared
+
+
+def check_name(declared: type, topic: object) -> None:
+    """Raise InvalidPrimer for what can be no topic's name: nothing would ever be in it."""
+    if not isinstance(topic, str) or not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", topic):
+        raise InvalidPrimer(
+            f"{path(declared)}.topic takes the name of a topic: letters, digits, '.', '_' and '-'."
+        )
+
+
+def check_config(declared: type, given: object) -> None:
+    """Raise InvalidPrimer unless it is a mapping by Kafka's names."""
+    if not (isinstance(given, Mapping) and all(isinstance(name, str) for name in given)):
+        raise InvalidPrimer(f"{path(declared)}.config takes a mapping by Kafka's names.")
 
 
 def path(declared: type) -> str:

@@ -38,10 +38,19 @@ class Topic:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "topic" in cls.__dict__:
-            if not isinstance(cls.topic, str) or not cls.topic:
-                raise InvalidPrimer(f"{registry.path(cls)}.topic takes the name of a topic.")
+            cls._check()
             cls._declare()
             registry.register(registry.topics, cls.topic, cls)
+
+    @classmethod
+    def _check(cls) -> None:
+        registry.check_name(cls, cls.topic)
+        registry.check_config(cls, cls.config)
+        numbers = {"partitions": cls.partitions, "replication": cls.replication}
+        for name, number in numbers.items():
+            said = number is not None and (name, number) != ("replication", -1)
+            if said and (type(number) is not int or number < 1):
+                raise InvalidPrimer(f"{registry.path(cls)}.{name} is a number, at least 1.")
 
     @classmethod
     def _declare(cls) -> None:
@@ -111,7 +120,10 @@ class ChangeTopic(Topic):
             known = ", ".join(ENVELOPES)
             raise InvalidPrimer(f"{registry.path(cls)}.envelope is one of {known}.")
         for name in ("forward", "ignore_origins"):
-            if isinstance(getattr(cls, name), str):  # of which any part would be meant
+            given = getattr(cls, name)
+            listed = isinstance(given, Collection) and not isinstance(given, str)
+            if not (listed or (name == "forward" and isinstance(given, bool))):
+                # Of a text any part would be meant.
                 raise InvalidPrimer(f"{registry.path(cls)}.{name} takes a list of names.")
         source = Depends(model) if cls.columns is None else Depends(model, columns=cls.columns)
         for name in source.columns or ():
