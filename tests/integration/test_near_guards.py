@@ -31,7 +31,7 @@ from kck_publish.reading import near as reading_near
 from kck_publish.reading import near_entries
 from kck_publish.request import GlobalRequest
 from kck_publish.request.own_writes_cookies import ReadYourWritesMiddleware
-from kck_publish.stores.near import journal
+from kck_publish.stores.near import journal, open_files
 from kck_publish.stores.near import reader as near_reader
 from kck_publish.stores.near.format import clock
 from kck_publish.stores.near.hold_requests import DAMAGED
@@ -281,6 +281,40 @@ def test_the_copy_of_another_database_is_not_gone_on_with(
         assert again.following.wait(20)
         assert again._consumer.id != consumer
     near_reader.reader(path).close()
+
+
+@pytest.fixture
+def named(path: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """``named(name)``: another process begins, whose settings call the database so."""
+
+    def named(name: str) -> None:
+        near_reader.reader(path).close()
+        monkeypatch.delitem(open_files.readers, path)
+        monkeypatch.setitem(connection.settings_dict, "NAME", name)
+
+    yield named
+    connection.close()
+
+
+def test_a_process_of_another_database_reads_nothing_of_the_copy(
+    item: Item, held: Any, path: str, named: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its settings may name the same file: those of a copy of production, say."""
+    assert held()
+    connection.close()
+    named("postgres")
+    assert not held()
+    assert not near_reader.reader(path).is_followed
+    assert "Give each database a NEAR of its own" in caplog.text
+    near_reader.reader(path).close()
+
+
+def test_a_database_may_have_another_name_where_it_is_pooled(
+    item: Item, held: Any, path: str, named: Any
+) -> None:
+    assert held()
+    named("pooled")  # the session is that of the database
+    assert held()
 
 
 def test_what_one_of_two_has_not_copied_is_not_trimmed(

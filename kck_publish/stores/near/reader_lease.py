@@ -12,6 +12,9 @@ import logging
 import threading
 from typing import Any
 
+from django.db import connections
+
+from ...conf import settings
 from ...exceptions import UntrustedNearFile
 from . import open_files
 from .file_owner import require_own
@@ -58,6 +61,8 @@ class ReaderFile:
         self._since = 0.0
         self._follower = Follower(path)
         self._complained = False
+        # The database that the file was last found to be of, and whether it is ours.
+        self._judged = "", True
         self._lock = threading.Lock()
 
     @property
@@ -121,8 +126,32 @@ class ReaderFile:
         self._take(env)
 
     def _take(self, env: Any) -> None:
-        self._written = lease = read_lease(env.begin().get(LEASE))
+        records = env.begin()
+        lease, owner = read_lease(records.get(LEASE)), read_owner(records.get(OWNER))
+        if owner is not None and not self._is_of_ours(owner.cluster.rpartition("/")[2]):
+            lease = Lease(0.0, 0.0, -1.0)
+        self._written = lease
         self._lease = lease if lease.at >= self._since else Lease(0.0, 0.0, -1.0)
+
+    def _is_of_ours(self, name: str) -> bool:
+        """Whether a file of the database of this name is of the one that this process reads."""
+        if name != self._judged[0]:
+            connection = connections[settings.DATABASE]
+            ours = connection.settings_dict.get("NAME")
+            if ours != name:  # a pooler may have another name for it
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT current_database()")
+                    (ours,) = cursor.fetchone()
+            self._judged = name, ours == name
+            if ours != name:
+                logger.error(
+                    "%s is the near store of the database %r, and this process reads %r: it is "
+                    "not used. Give each database a NEAR of its own.",
+                    self.path,
+                    name,
+                    ours,
+                )
+        return self._judged[1]
 
     def _close(self) -> None:
         self._written = self._lease = Lease(0.0, 0.0, -1.0)
