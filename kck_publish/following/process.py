@@ -108,7 +108,7 @@ class Following:
 
     def run(self) -> None:
         """Follow until ``stop``; a lost connection is made anew, and all is looked at."""
-        pause, began = FIRST_PAUSE, time.monotonic()
+        pause, began, has_waited = FIRST_PAUSE, time.monotonic(), False
         lost: dict[str, float] = {}  # when, by reason
         while not self.stopping:
             try:
@@ -122,12 +122,14 @@ class Following:
             except Stopping:
                 return
             except OccupiedError:
+                has_waited = True  # for long, perhaps: that is no wrong address
                 self._stopped.wait(OCCUPIED_PAUSE)
             except UnlistedError:
                 self.moments.lost.happens()
             except (DatabaseError, psycopg.Error, StoreUnreachable, OSError) as error:
-                started = self.moments.connected.count or time.monotonic() - began < START_PATIENCE
-                if not self.passes(error) or not (started or is_read_only(error)):
+                started = has_waited or self.moments.connected.count
+                is_early = time.monotonic() - began < START_PATIENCE
+                if not (self.passes(error) and (started or is_early or is_read_only(error))):
                     raise
                 self.let_go()
                 if (reason := _reason(error)) not in lost:

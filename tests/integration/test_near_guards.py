@@ -21,6 +21,9 @@ from django.http import HttpRequest, HttpResponse
 from kck_publish import Cache
 from kck_publish.capture import own_request_writes
 from kck_publish.capture.own_request_writes import OwnWrites, Writes
+from kck_publish.following import process
+from kck_publish.following.loop import Loop
+from kck_publish.following.process import OccupiedError
 from kck_publish.listener.near_follower import NearFollower
 from kck_publish.listener.near_loop import following
 from kck_publish.log.consumers import register
@@ -411,3 +414,36 @@ def test_a_transaction_that_writes_entries_is_waited_for_however_it_writes(write
         assert len(journal.writers(cursor)) == 1
         other.rollback()
         assert journal.writers(cursor) == frozenset()
+
+
+def test_who_has_waited_for_its_turn_outlives_a_lost_database(
+    path: str, monkeypatch: pytest.MonkeyPatch, wait_until: Any
+) -> None:
+    """Its turn may come just when the server is away, long after it was started."""
+
+    class Waiting(NearFollower):
+        waits = threading.Event()
+
+        @contextmanager
+        def connected(self) -> Iterator[Loop]:
+            try:
+                with super().connected() as loop:
+                    yield loop
+            except OccupiedError:
+                self.waits.set()
+                raise
+
+    monkeypatch.setattr(process, "START_PATIENCE", 0.0)
+    first, second = NearFollower("default"), Waiting("default")
+    with following(first):
+        assert first.following.wait(20)
+        running = Session(second.run)
+        assert second.waits.wait(20)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(connection.settings_dict, "PORT", "1")
+            first.stop()
+            wait_until(lambda: second.moments.lost.count or not running.is_alive())
+    assert second.following.wait(20) or running.result()
+    second.stop()
+    running.result()
+    near_reader.reader(path).close()
