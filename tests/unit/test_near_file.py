@@ -545,3 +545,27 @@ def test_the_name_that_a_file_is_made_under_cannot_be_known(path: str) -> None:
     temporary = [name for name in made if name != path]
     assert len(set(temporary)) == len(temporary) == 3
     assert not any(map(os.path.exists, [*temporary, *left]))
+
+
+def test_a_file_that_was_short_for_a_moment_is_read(path: str) -> None:
+    """LMDB may have counted pages in that no transaction has written yet."""
+    file = NearFile(path, SIZE)
+    at = clock()
+    file.put([entry("a/1")], lease=Lease(at + 60, at, 0.0))
+    file.close()
+    whole = os.stat(path).st_size
+    with open(path, "rb") as data:
+        last = data.read()[-4096:]
+    os.truncate(path, whole - 4096)
+
+    def reads() -> bool:
+        reader = reader_of(path)
+        assert reader.get("a/1", FP) is None
+        with open(path, "ab") as data:
+            data.write(last)
+        end = time.monotonic() + 20
+        while reader.get("a/1", FP) is None and time.monotonic() < end:
+            time.sleep(0.01)
+        return reader.get("a/1", FP) is not None
+
+    assert in_a_child(reads) == 0

@@ -116,13 +116,13 @@ class ReaderFile:
         env = lent or lmdb.open(
             self.path, subdir=False, readonly=True, create=False, map_size=0, max_readers=READERS
         )
-        self._inode = inode
-        # Cut short, of another format, or of another start of the host: the follower's affair.
+        # Cut short, of another format, or of another start of the host: the follower's affair. But
+        # look again: a file is shorter than it says also while its last pages were never needed.
         if is_cut_short(env, self.path) or read_owner(env.begin().get(OWNER)) is None:
             if env is not lent:
                 env.close()
             return
-        self._env, self._complained = env, False
+        self._env, self._inode, self._complained = env, inode, False
         self._take(env)
 
     def _take(self, env: Any) -> None:
