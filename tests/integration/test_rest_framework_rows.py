@@ -263,3 +263,22 @@ def test_a_view_gives_the_rows_that_its_product_leaves_out(rf: Any) -> None:
             assert "ETag" in cached.as_view({"get": "retrieve"})(rf.get("/"), **asked[1][1])
         cached.queryset = Novel.objects.filter(visible=True)
         assert "ETag" in cached.as_view({"get": "list"})(rf.get("/"))
+
+
+def test_a_view_gives_the_related_rows_that_its_product_leaves_out(rf: Any) -> None:
+    fill()
+
+    class Plain(viewsets.ReadOnlyModelViewSet):
+        queryset = Novel.objects.order_by("pk")
+        serializer_class = WithCopies
+
+    def rows() -> Any:
+        return Novel.objects.prefetch_related(Prefetch("copies", Copy.objects.filter(owner=1)))
+
+    with declared(rows, WithCopies) as primer:
+        keep_up()
+        cached: Any = type("Cached", (CachedViewMixin, Plain), {"primer": primer})
+        plain, found = (
+            view.as_view({"get": "list"})(rf.get("/")).render() for view in (Plain, cached)
+        )
+        assert found.content == plain.content

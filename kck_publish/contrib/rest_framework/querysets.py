@@ -54,7 +54,7 @@ def fits(queryset: Any, product: SerializerProduct) -> bool:
         and _reads_as_django(type(queryset))
         and _is_known(queryset.query)
         and all(map(_is_usual, prefetched))
-        and not _brings_rows(queryset, product)
+        and not (_brings_rows(queryset, product) or product.row_reads.prefetched)
         and are_reproduced(queryset.query, product)
     )
 

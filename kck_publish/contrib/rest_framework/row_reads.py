@@ -30,6 +30,7 @@ class RowReads:
     Attributes:
         dependencies: on the tables that they read.
         chosen: whether the product may leave out a row of the model.
+        prefetched: whether it may leave out related rows, which no view of the model does.
 
     Raises:
         InvalidPrimer: what they read cannot be told, and nothing else says it.
@@ -38,7 +39,7 @@ class RowReads:
     def __init__(self, product: SerializerProduct) -> None:
         self._product = product
         self.dependencies: list[Depends] = []
-        self.chosen = False
+        self.chosen = self.prefetched = False
         self._conditions: Any = None
         try:
             with no_queries():
@@ -58,8 +59,9 @@ class RowReads:
             raise self._volatile()
 
     def _read(self) -> None:
-        queryset = self._product.primer.get_queryset()
+        queryset: Any = self._product.primer.get_queryset()
         lookups, self.chosen = self._lookups(queryset), bool(queryset.query.where)
+        self.prefetched = any(map(_is_own, queryset._prefetch_related_lookups))
         if not (self.chosen or lookups):
             return
         options: Any = self._product.sender
@@ -74,7 +76,7 @@ class RowReads:
         return [
             Prefetch(one.prefetch_through, _bare(one.queryset))
             for one in (*queryset._prefetch_related_lookups, *columns.chosen_by_managers())
-            if getattr(one, "queryset", None) is not None
+            if _is_own(one)
         ]
 
     def _texts(self, queryset: QuerySet[Any]) -> Any:
@@ -124,6 +126,11 @@ class RowReads:
             "(the time of day, the request or the like), without any change of a row. Filter by "
             "that in the view, or set refresh_every, soft_expire or hard_expire."
         )
+
+
+def _is_own(lookup: str | Prefetch[Any]) -> bool:
+    """Whether a prefetch says which rows there are."""
+    return getattr(lookup, "queryset", None) is not None
 
 
 def _bare(queryset: QuerySet[Any]) -> QuerySet[Any]:
