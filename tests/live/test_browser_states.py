@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -143,6 +146,63 @@ def test_a_page_of_another_release_hides_no_news_of_this_one(
         )
         rename(authors[0], "eve")
         wait_until(lambda: names(driver) == ["eve", "bob", "eve"])
+
+
+class Network:
+    """What lies between a browser and a server; it may lose what is open, and says so to nobody."""
+
+    def __init__(self, server: int) -> None:
+        self._server = server
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        self._open: list[socket.socket] = []
+        self.lost: set[socket.socket] = set()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def lose(self) -> None:
+        """From now on nothing goes through the connections that are open now."""
+        self.lost |= set(self._open)
+
+    def close(self) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        for each in self._open:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(20)
+        for each in [*self._open, self._listening]:
+            each.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                server = socket.create_connection(("127.0.0.1", self._server))
+                self._open += [client, server]
+                for ends in ((client, server), (server, client)):
+                    thread = threading.Thread(target=self._pass_on, args=ends)
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if source not in self.lost:
+                    target.sendall(data)
+            if source not in self.lost:
+                target.shutdown(socket.SHUT_WR)
+
+
+def test_a_server_that_is_lost_without_a_word_is_asked_anew(
+    port: int, authors: list[Author], wait_until: Any
+) -> None:
+    with closing(Network(port)) as network, browsing() as driver:
+        driver.get(address(network.port, authors[0]))
+        wait_until(lambda: streams() == 1)
+        network.lose()
+        rename(authors[0], "eve")
+        wait_until(lambda: names(driver) == ["eve", "eve"])
 
 
 def test_an_element_within_an_element_keeps_its_key_and_its_newer_value(

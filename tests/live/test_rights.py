@@ -153,6 +153,7 @@ def test_what_cannot_be_read_is_refused(port: int, settings: Any) -> None:
         ([("key", "author_page/1"), ("since", "-1")], 400),
         ([("key", "author_page/1"), ("since", "9" * 30)], 400),
         ([("key", "author_page/1"), ("body", "2")], 400),
+        ([("key", "author_page/1"), ("beat", "2")], 400),
         ([("key", "author_page/1"), ("since", "1"), ("since", "2")], 400),
         ([("key", f"author_page/{n}") for n in range(3)], 413),
     ):

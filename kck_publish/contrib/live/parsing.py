@@ -14,7 +14,7 @@ from ...products import registry
 from ...products.product import Product
 
 # A URL is logged by servers and proxies: it takes nothing beside these, and no credentials.
-_KNOWN = {"key", "since", "body"}
+_KNOWN = {"key", "since", "body", "beat"}
 _LARGEST = 2**63 - 1
 
 
@@ -37,6 +37,7 @@ class Wanted:
         known: the versions that it has, by key.
         since: the version of its last event, of whichever key.
         body: whether it wants the values, and not only their versions.
+        beat: whether it wants to see that the stream lives.
     """
 
     keys: Mapping[str, tuple[Product, Mapping[str, Any]]]
@@ -44,6 +45,7 @@ class Wanted:
     known: Mapping[str, int] = field(default_factory=dict)
     since: int | None = None
     body: bool = True
+    beat: bool = False
 
 
 def parse(request: HttpRequest) -> Wanted:
@@ -67,6 +69,8 @@ def parse(request: HttpRequest) -> Wanted:
         raise RefusedError(413, f"At most {settings.LIVE_KEYS} keys on one stream.")
     if query.get("body", "1") not in ("0", "1"):
         raise RefusedError(400, "body is 0 (versions only) or 1.")
+    if query.get("beat", "1") not in ("0", "1"):
+        raise RefusedError(400, "beat is 0 or 1.")
     known, since = _resumed(query, request.headers.get("Last-Event-ID"), names)
     keys: dict[str, tuple[Product, Mapping[str, Any]]] = {}
     refused: dict[str, RefusedError] = {}
@@ -77,7 +81,8 @@ def parse(request: HttpRequest) -> Wanted:
             refused[name] = error
     if not keys:
         raise refused[names[0]]
-    return Wanted(keys, tuple(refused), known, since, query.get("body", "1") == "1")
+    body, beat = query.get("body", "1") == "1", query.get("beat") == "1"
+    return Wanted(keys, tuple(refused), known, since, body, beat)
 
 
 def _parsed(key: str) -> tuple[Product, Mapping[str, Any]]:

@@ -35,6 +35,11 @@ def hello() -> Frame:
     return Frame(b"retry: %d\n\n" % random.randint(*RETRY))
 
 
+def alive() -> Frame:
+    """A sign of life that scripts see, unlike a comment, with the seconds until the next."""
+    return Frame(b"event: alive\ndata: %g\n\n" % settings.LIVE_HEARTBEAT)
+
+
 class Encoding:
     """What a client is sent, as it is or compressed."""
 
@@ -64,7 +69,12 @@ class Encoding:
 
 
 async def events(
-    client: Client, check: Check, body: bool, packed: bool, first: list[Frame]
+    client: Client,
+    check: Check,
+    body: bool,
+    packed: bool,
+    first: list[Frame],
+    sign: Frame = BEAT,
 ) -> AsyncIterator[bytes]:
     """The stream of a client that has been let in.
 
@@ -73,6 +83,7 @@ async def events(
         body: with the values.
         packed: compressed by gzip.
         first: what is said at the start.
+        sign: what is said now and then, that the stream lives.
     """
     await threads.release()  # also of what the middleware did with the response
     encoding = Encoding(packed)
@@ -90,7 +101,7 @@ async def events(
                 frames += _denied(hub, client, await check(client))
             pause = _take(hub, client, now, frames, body)
             if not frames and now - spoken >= settings.LIVE_HEARTBEAT:
-                frames.append(BEAT)
+                frames.append(sign)
             if frames:
                 spoken = now
                 yield encoding.join(frames)

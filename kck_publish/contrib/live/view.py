@@ -24,7 +24,7 @@ from .events import GONE, Event
 from .parsing import RefusedError, Wanted, parse
 from .polling import answer
 from .session_end import watch_logouts
-from .sse import denied, events
+from .sse import BEAT, alive, denied, events
 from .stopping import end_streams_on_sigterm
 
 logger = logging.getLogger("kck_publish")
@@ -116,8 +116,10 @@ class LiveView(View):
         packed = accepted(request, ["gzip"]) is not None
         first = [denied(key) for key in wanted.keys if key not in allowed]
         first += [Event(key, GONE, None).brief for key in wanted.unknown]
+        beat = alive() if wanted.beat else BEAT
+        first += [beat] if wanted.beat else []
         response = StreamingHttpResponse(
-            events(client, check, wanted.body, packed, first),
+            events(client, check, wanted.body, packed, first, beat),
             content_type="text/event-stream",
             # No proxy may keep it, nor hold it back until there is more of it.
             headers={"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"},

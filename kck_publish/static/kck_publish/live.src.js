@@ -40,7 +40,7 @@ function morph(from, to, flash) {
 
 function hub(src) {
   const own = new Map(), bus = new BroadcastChannel("kck-live " + src);
-  let tabs = {}, last = {}, streams = [], most = 1e9, url, since, waits, rest, polls, soon, timer;
+  let tabs = {}, last = {}, streams = [], most = 1e9, beat = 15, url, since, waits, rest, polls, soon, timer;
 
   const tell = (data) => { bus.postMessage(data); hear(data); };
   const say = () => {
@@ -93,12 +93,20 @@ function hub(src) {
     for (let at = 0; at < keys.length; at += most) follow(keys.slice(at, at + most), since);
   };
   const follow = (keys, mine) => {
-    const at = src + "?" + keys.map((key) => "key=" + encodeURIComponent(key) + "&since=" + mine[key]).join("&");
+    const at = src + "?beat=1&" + keys.map((key) => "key=" + encodeURIComponent(key) + "&since=" + mine[key]).join("&");
     if (!self.EventSource || polls) return poll(at, keys, mine);
     const es = new EventSource(at);
     streams.push(es);
     for (const event of ["value", "gone", "denied"])
       es.addEventListener(event, ({ data }) => tell({ e: { event, ...JSON.parse(data) } }));
+    // Of a server, or a network, that is gone nothing tells but that nothing comes.
+    let silent;
+    const watch = () => {
+      clearTimeout(silent);
+      silent = setTimeout(() => since == mine && open(1), 3e3 * beat);
+    };
+    es.addEventListener("alive", ({ data }) => { beat = +data; watch(); });
+    watch();
     // By what each key has now: the browser would ask by the URL of the beginning.
     es.onerror = () => {
       if (since != mine) return;
