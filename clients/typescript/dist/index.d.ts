@@ -35,6 +35,7 @@ export declare class Live {
     private planned;
     private streamed;
     private current;
+    private beat;
     constructor(options: Options);
     /** Whether there is a stream. */
     get state(): State;

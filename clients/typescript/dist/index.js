@@ -14,6 +14,7 @@ export class Live {
     planned = false;
     streamed = "";
     current = "closed";
+    beat = 15;
     constructor(options) {
         this.options = options;
     }
@@ -117,6 +118,7 @@ export class Live {
         };
         if (etag !== undefined)
             headers["If-None-Match"] = etag;
+        query.unshift("beat=1");
         const credentials = this.options.credentials ?? "same-origin";
         const request = { headers, credentials, signal, cache: "no-store" };
         return (this.options.fetch ?? fetch)(`${this.options.url}?${query.join("&")}`, request);
@@ -126,7 +128,9 @@ export class Live {
         const decoder = new TextDecoder();
         let rest = "";
         while (!signal.aborted) {
-            const { done, value } = await reader.read();
+            // Of a server, or a network, that is gone nothing tells but that nothing comes.
+            const silent = setTimeout(() => void reader.cancel(), 3000 * this.beat);
+            const { done, value } = await reader.read().finally(() => clearTimeout(silent));
             if (done)
                 return;
             const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
@@ -143,7 +147,9 @@ export class Live {
                 fields.set(line.slice(0, colon), line.slice(colon + 1).trimStart());
         }
         const data = fields.get("data");
-        if (data !== undefined)
+        if (fields.get("event") === "alive")
+            this.beat = Number(data);
+        else if (data !== undefined)
             this.take({ event: fields.get("event"), ...JSON.parse(data) });
     }
     async polls(signal) {
@@ -173,7 +179,9 @@ export class Live {
     }
     take(found) {
         const known = this.known.get(found.key);
-        const same = known?.event === found.event && known.version === found.version;
+        // A value without a version was computed for this reader alone: nothing tells it from another.
+        const told = found.event !== "value" || found.version !== null;
+        const same = told && known?.event === found.event && known.version === found.version;
         const older = found.event === "value" && (found.version ?? Infinity) < (known?.version ?? 0);
         const listeners = this.listeners.get(found.key);
         if (same || older || listeners === undefined)

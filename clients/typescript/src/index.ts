@@ -42,6 +42,7 @@ export class Live {
   private planned = false;
   private streamed = "";
   private current: State = "closed";
+  private beat = 15;
 
   constructor(private readonly options: Options) {}
 
@@ -144,6 +145,7 @@ export class Live {
       Accept: accept,
     };
     if (etag !== undefined) headers["If-None-Match"] = etag;
+    query.unshift("beat=1");
     const credentials = this.options.credentials ?? "same-origin";
     const request = { headers, credentials, signal, cache: "no-store" as const };
     return (this.options.fetch ?? fetch)(`${this.options.url}?${query.join("&")}`, request);
@@ -154,7 +156,9 @@ export class Live {
     const decoder = new TextDecoder();
     let rest = "";
     while (!signal.aborted) {
-      const { done, value } = await reader.read();
+      // Of a server, or a network, that is gone nothing tells but that nothing comes.
+      const silent = setTimeout(() => void reader.cancel(), 3000 * this.beat);
+      const { done, value } = await reader.read().finally(() => clearTimeout(silent));
       if (done) return;
       const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
       rest = blocks.pop() ?? "";
@@ -169,7 +173,8 @@ export class Live {
       if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).trimStart());
     }
     const data = fields.get("data");
-    if (data !== undefined) this.take({ event: fields.get("event"), ...JSON.parse(data) });
+    if (fields.get("event") === "alive") this.beat = Number(data);
+    else if (data !== undefined) this.take({ event: fields.get("event"), ...JSON.parse(data) });
   }
 
   private async polls(signal: AbortSignal): Promise<void> {
@@ -198,7 +203,9 @@ export class Live {
 
   private take(found: Snapshot<unknown>): void {
     const known = this.known.get(found.key);
-    const same = known?.event === found.event && known.version === found.version;
+    // A value without a version was computed for this reader alone: nothing tells it from another.
+    const told = found.event !== "value" || found.version !== null;
+    const same = told && known?.event === found.event && known.version === found.version;
     const older = found.event === "value" && (found.version ?? Infinity) < (known?.version ?? 0);
     const listeners = this.listeners.get(found.key);
     if (same || older || listeners === undefined) return;

@@ -112,6 +112,27 @@ test("without streams it polls by ETag", async () => {
   await until(() => live.value("a/1") === 20);
 });
 
+test("values without a version are told each time", async () => {
+  let value = 1;
+  answer = ({ headers, response }) => {
+    if (!headers.accept.includes("json")) return response.writeHead(501).end();
+    const found = [{ event: "value", key: "a/1", version: null, value }];
+    response.writeHead(200).end(JSON.stringify(found));
+  };
+  live.subscribe("a/1", () => {});
+  await until(() => live.value("a/1") === 1);
+  value = 2;
+  await until(() => live.value("a/1") === 2);
+});
+
+test("a stream that has gone silent is opened anew", async () => {
+  answer = stream;
+  live.subscribe("a/1", () => {});
+  await until(() => live.state === "open");
+  asked[0].response.write("event: alive\ndata: 0.01\n\n");
+  await until(() => asked.length > 1);
+});
+
 test("what may not be seen is denied, and not asked for again", async () => {
   answer = ({ response }) => response.writeHead(403).end();
   const seen = [];
