@@ -726,6 +726,13 @@ GUARDS = (
     # --- failures
     _guard(
         "failures",
+        "a clock that is put right while a listener runs is noticed",
+        "if self._offset < before - NOTICED:",
+        "if False:",
+        f"{INNER}test_schedule.py::test_nor_is_one_that_is_put_right_while_a_listener_runs",
+    ),
+    _guard(
+        "failures",
         "a value whose refresh failed is marked as behind",
         "    cursor.execute(_BEHIND, identities(addresses))\n",
         "",
@@ -979,6 +986,13 @@ GUARDS = (
         f"{INNER}test_commands.py::test_verify_does_not_count_what_waits_for_a_listener",
     ),
     # --- reading the near store
+    _guard(
+        "reading the near store",
+        "the copy of another database is not read",
+        "not self._is_of_ours(owner.cluster.rpartition",
+        "not bool(owner.cluster.rpartition",
+        f"{NEAR}_guards.py::test_a_process_of_another_database_reads_nothing_of_the_copy",
+    ),
     _guard(
         "reading the near store",
         "the store is asked for what a browser brings along",
@@ -1580,6 +1594,36 @@ GUARDS = (
         "kept = view.object_permissions_from_cache and issubclass(",
         "kept = issubclass(",
         f"{INNER}test_rest_framework_permissions.py::test_a_right_that_is_taken_back_ends_at_once",
+    ),
+    _guard(
+        "answers of views",
+        "what chooses the rows of a serializer is depended on",
+        "self.depends_on = [*self.depends_on, *self.row_reads.dependencies]",
+        "pass",
+        f"{INNER}test_rest_framework_rows.py::test_a_change_of_what_chooses_rows_counts[a column]",
+    ),
+    _guard(
+        "answers of views",
+        "rows that are chosen by the time are refused",
+        "if self._conditions is not None and self._texts(queryset) != self._conditions:",
+        "if False:",
+        f"{INNER}test_rest_framework_rows.py::test_rows_by_another_value_than_at_start_are_refused",
+    ),
+    _guard(
+        "answers of views",
+        "a row that the product leaves out is not taken for none",
+        "if asked or not is_whole(queryset) or product.row_reads.chosen:",
+        "if asked or not is_whole(queryset):",
+        f"{INNER}test_rest_framework_rows.py::"
+        "test_a_view_gives_the_rows_that_its_product_leaves_out",
+    ),
+    _guard(
+        "answers of views",
+        "a product that leaves out related rows answers for no view",
+        " or product.row_reads.prefetched)",
+        ")",
+        f"{INNER}test_rest_framework_rows.py::"
+        "test_a_view_gives_the_related_rows_that_its_product_leaves_out",
     ),
     _guard(
         "answers of views",
