@@ -6,6 +6,8 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any
 from urllib import request
@@ -103,7 +105,7 @@ class HttpSource:
                     raise FetchFailed(where, f"status {answer.status}")
                 data = read_limited(answer, self.max_bytes, where)
                 data = _plain(data, answer.headers["Content-Encoding"], self.max_bytes, where)
-                said = {"etag": answer.headers["ETag"], "modified": answer.headers["Last-Modified"]}
+                said = {"etag": answer.headers["ETag"], "modified": _settled(answer.headers)}
         except HTTPError as error:
             with error:
                 if error.code == 304 and conditions:
@@ -168,6 +170,20 @@ def _opener(deadline: float) -> request.OpenerDirector:
     for handler in handlers:
         opener.add_handler(handler)
     return opener
+
+
+def _settled(headers: HTTPMessage) -> str | None:
+    """The Last-Modified of an answer, unless what it is of may change within the same second.
+
+    Source: RFC 9110, 8.8.2.2.
+    """
+    said: str | None = headers["Last-Modified"]
+    try:
+        modified = parsedate_to_datetime(headers["Last-Modified"])
+        settled = parsedate_to_datetime(headers["Date"]) - modified > timedelta(seconds=1)
+    except (TypeError, ValueError):
+        return None  # one of them is not there, or is no time
+    return said if settled else None
 
 
 def _plain(data: bytes, coding: str | None, most: int, where: str) -> bytes:

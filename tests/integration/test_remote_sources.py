@@ -94,7 +94,7 @@ def test_another_source_is_not_asked_by_the_words_of_the_last_one(
             asked.say(304)
         else:
             now = asked.path == "/new" or asked.headers["Accept"] == "new"
-            said = {"Last-Modified": "Sun, 01 Mar 2026 12:00:00 GMT"}
+            said = {"Last-Modified": "Sun, 01 Mar 2020 12:00:00 GMT"}
             asked.say(200, b'"new"' if now else b'"old"', **said)
 
     server.answer = answer
@@ -103,6 +103,25 @@ def test_another_source_is_not_asked_by_the_words_of_the_last_one(
     Remote.source = replace(Remote.source, **changed(server.url))
     refresh()
     assert Remote.cached.get() == "new"
+
+
+def test_a_source_that_may_change_within_the_second_is_read_again(
+    server: Server, declare: Any
+) -> None:
+    """Its next value may have the same Last-Modified."""
+    values = [b"1", b"2"]
+
+    def answer(asked: Asked) -> None:
+        if asked.headers["If-Modified-Since"]:
+            asked.say(304)
+        else:
+            asked.say(200, values.pop(0), Last_Modified=asked.date_time_string())
+
+    server.answer = answer
+    Remote = declare(source=HttpSource(server.url))  # noqa: N806
+    assert Remote.cached.get() == 1
+    refresh()
+    assert Remote.cached.get() == 2
 
 
 @pytest.mark.parametrize(
