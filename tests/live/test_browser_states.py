@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import closing, suppress
 from typing import Any
 
@@ -149,7 +150,12 @@ def test_a_page_of_another_release_hides_no_news_of_this_one(
 
 
 class Network:
-    """What lies between a browser and a server; it may lose what is open, and says so to nobody."""
+    """What lies between a browser and a server; it may lose what is open, and says so to nobody.
+
+    Attributes:
+        streams: how many the browser has asked for.
+        signs: how many signs of life it was sent.
+    """
 
     def __init__(self, server: int) -> None:
         self._server = server
@@ -157,6 +163,7 @@ class Network:
         self.port = int(self._listening.getsockname()[1])
         self._open: list[socket.socket] = []
         self.lost: set[socket.socket] = set()
+        self.streams = self.signs = 0
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -188,8 +195,10 @@ class Network:
     def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                self.streams += data.startswith(b"GET /live/")
                 if source not in self.lost:
                     target.sendall(data)
+                    self.signs += b"event: alive" in data
             if source not in self.lost:
                 target.shutdown(socket.SHUT_WR)
 
@@ -199,10 +208,25 @@ def test_a_server_that_is_lost_without_a_word_is_asked_anew(
 ) -> None:
     with closing(Network(port)) as network, browsing() as driver:
         driver.get(address(network.port, authors[0]))
-        wait_until(lambda: streams() == 1)
+        wait_until(lambda: network.signs)  # else it waits for as long as is usual elsewhere
         network.lose()
         rename(authors[0], "eve")
         wait_until(lambda: names(driver) == ["eve", "eve"])
+
+
+def test_a_stream_that_is_never_silent_is_not_opened_anew(
+    port: int, settings: Any, authors: list[Author], wait_until: Any
+) -> None:
+    """Where values come, no other sign of life does."""
+    with closing(Network(port)) as network, browsing() as driver:
+        driver.get(address(network.port, authors[0]))
+        wait_until(lambda: streams() == 1)
+        begun, number = time.monotonic(), 0
+        while time.monotonic() < begun + 4 * 3 * settings.KCK_PUBLISH["LIVE_HEARTBEAT"]:
+            number += 1
+            rename(authors[0], f"eve{number}")
+            wait_until(lambda: names(driver)[0] == f"eve{number}")  # noqa: B023
+        assert network.streams == 1
 
 
 def test_an_element_within_an_element_keeps_its_key_and_its_newer_value(

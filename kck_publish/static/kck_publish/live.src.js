@@ -97,16 +97,16 @@ function hub(src) {
     if (!self.EventSource || polls) return poll(at, keys, mine);
     const es = new EventSource(at);
     streams.push(es);
-    for (const event of ["value", "gone", "denied"])
-      es.addEventListener(event, ({ data }) => tell({ e: { event, ...JSON.parse(data) } }));
     // Of a server, or a network, that is gone nothing tells but that nothing comes.
     let silent;
     const watch = () => {
       clearTimeout(silent);
       silent = setTimeout(() => since == mine && open(1), 3e3 * beat);
     };
-    es.addEventListener("alive", ({ data }) => { beat = +data; watch(); });
     watch();
+    es.addEventListener("alive", ({ data }) => { beat = +data; watch(); });
+    for (const event of ["value", "gone", "denied"])
+      es.addEventListener(event, ({ data }) => { watch(); tell({ e: { event, ...JSON.parse(data) } }); });
     // By what each key has now: the browser would ask by the URL of the beginning.
     es.onerror = () => {
       if (since != mine) return;
