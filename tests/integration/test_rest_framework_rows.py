@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import Count, Exists, F, Func, OuterRef, Prefetch, Q
+from django.db.models import Count, Exists, F, Func, OuterRef, Prefetch, Q, Window
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Rank
 from django.utils import timezone
 from rest_framework import serializers, viewsets
 
@@ -186,6 +186,48 @@ def test_rows_of_a_manager_count_by_what_chooses_them() -> None:
         Writer.objects.filter(pk=writer.pk).update(name="")
         drain()
         assert not primer.cached.get(pk=novel.pk)["blurbs"]
+
+
+class Ranked(shown(Novel, "title", "rank")):  # type: ignore[misc]
+    rank = serializers.IntegerField(read_only=True)
+
+
+RANK = Window(Rank(), partition_by="writer", order_by="-price")
+AMONG_OTHERS = {
+    "a rank that chooses": lambda: Novel.objects.annotate(rank=RANK).filter(rank=1),
+    "a rank that is shown": lambda: Novel.objects.annotate(rank=RANK),
+    "the first of each": lambda: Novel.objects.order_by("writer", "pk").distinct("writer"),
+    "a slice": lambda: Novel.objects.order_by("pk")[:2],
+}
+
+
+@pytest.mark.parametrize("name", AMONG_OTHERS)
+def test_what_depends_on_the_other_rows_that_are_asked_for_is_refused(name: str) -> None:
+    """Each is computed alone, or with whichever others have changed: so it ranks first."""
+    with (
+        declared(AMONG_OTHERS[name], Ranked, sources={"rank": []}),
+        pytest.raises(InvalidPrimer, match="of a row that is asked for alone"),
+    ):
+        registry.graph()
+
+
+def test_a_rank_that_no_field_shows_is_not() -> None:
+    with declared(AMONG_OTHERS["a rank that is shown"]):
+        registry.graph()
+
+
+def test_a_rank_by_a_subquery_is_kept_up() -> None:
+    fill()
+    dearer = Novel.objects.filter(writer=OuterRef("writer"), price__gt=OuterRef("price"))
+    with declared(lambda: Novel.objects.filter(~Exists(dearer))) as primer:
+        keep_up()
+        first, second = Novel.objects.filter(writer__slug="w0").order_by("-price")[:2]
+        pks = [first.pk, second.pk]
+        assert [one is not None for one in answers(primer, pks)] == [True, False]
+        Novel.objects.filter(pk=second.pk).update(price=999)
+        drain()
+        assert [one is not None for one in answers(primer, pks)] == [False, True]
+        assert_fresh("api.chosen")
 
 
 def test_rows_by_the_time_are_refused_without_an_expiry() -> None:

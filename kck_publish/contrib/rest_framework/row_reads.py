@@ -60,6 +60,12 @@ class RowReads:
 
     def _read(self) -> None:
         queryset: Any = self._product.primer.get_queryset()
+        if self._is_among_others(queryset.query):
+            raise InvalidPrimer(
+                f"{self._product.name}: get_queryset() has a window function, distinct(fields) or "
+                "a slice, which say another thing of a row that is asked for alone. Say it by a "
+                "Subquery, which looks at the other rows whoever is asked for."
+            )
         lookups, self.chosen = self._lookups(queryset), bool(queryset.query.where)
         self.prefetched = any(map(_is_own, queryset._prefetch_related_lookups))
         if not (self.chosen or lookups):
@@ -69,6 +75,13 @@ class RowReads:
             self._conditions = self._texts(queryset)
             self.check(self._product.primer.get_queryset())
         self._tell(_bare(queryset).prefetch_related(*lookups))
+
+    def _is_among_others(self, query: Any) -> bool:
+        """Whether what is said of a row depends on which others are asked for with it."""
+        shown = query.annotations.values() if self._product.field_reads.opaque else ()
+        return bool(query.is_sliced or query.distinct_fields) or any(
+            part.contains_over_clause for part in (query.where, *shown)
+        )
 
     def _lookups(self, queryset: Any) -> list[Any]:
         """The related rows that are chosen in a way of the project's own."""
