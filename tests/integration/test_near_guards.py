@@ -5,6 +5,7 @@ One test for each thing that is easily left out: see ``docs/guards.md``.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -313,11 +314,19 @@ def test_a_process_of_another_database_reads_nothing_of_the_copy(
 
 
 def test_a_database_may_have_another_name_where_it_is_pooled(
-    item: Item, held: Any, path: str, named: Any
+    item: Item, held: Any, path: str, named: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """An event loop cannot ask; it reads nothing here until a thread has asked."""
+
+    async def held_in_loop() -> bytes:
+        return bytes(held())
+
     assert held()
     named("pooled")  # the session is that of the database
-    assert held()
+    assert not asyncio.run(held_in_loop())
+    near_reader.reader(path)._again = 0.0
+    assert held() == asyncio.run(held_in_loop()) != b""
+    assert not caplog.records
 
 
 def test_what_one_of_two_has_not_copied_is_not_trimmed(

@@ -12,6 +12,7 @@ import logging
 import threading
 from typing import Any
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 
 from ...conf import settings
@@ -139,9 +140,12 @@ class ReaderFile:
             connection = connections[settings.DATABASE]
             ours = connection.settings_dict.get("NAME")
             if ours != name:  # a pooler may have another name for it
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT current_database()")
-                    (ours,) = cursor.fetchone()
+                try:
+                    with connection.cursor() as cursor:
+                        cursor.execute("SELECT current_database()")
+                        (ours,) = cursor.fetchone()
+                except SynchronousOnlyOperation:
+                    return False  # until a thread looks that may wait
             self._judged = name, ours == name
             if ours != name:
                 logger.error(
