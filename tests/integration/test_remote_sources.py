@@ -135,6 +135,7 @@ def test_a_source_that_may_change_within_the_second_is_read_again(
         ("gzip", b"[1]", "an answer that is no gzip"),
         ("br", b"[1]", "an answer in the coding br"),
     ],
+    ids=["gzip", "deflate", "identity", "too-large", "cut-off", "no-gzip", "unknown"],
 )
 def test_content_codings(server: Server, coding: str, body: bytes, data: bytes | str) -> None:
     server.answer = lambda asked: asked.say(200, body, Content_Encoding=coding)
