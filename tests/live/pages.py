@@ -60,8 +60,14 @@ def script(request: HttpRequest) -> HttpResponse:
     return HttpResponse(body, content_type="text/javascript")
 
 
+def guarded(request: HttpRequest) -> HttpResponse:
+    """What stands before the server lets nobody through."""
+    return HttpResponse("<h1>Forbidden</h1>", status=403)
+
+
 urlpatterns = [
     path("show/", show),
+    path("guarded/", guarded),
     path("wsgi/", NoStreams.as_view()),
     path("static/kck_publish/live.js", script),
 ]

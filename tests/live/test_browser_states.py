@@ -89,6 +89,22 @@ def test_a_page_that_may_see_nothing_any_more_is_empty(
         wait_until(lambda: names(driver) == [])
 
 
+def test_a_refusal_that_is_not_the_hubs_takes_nothing_away(
+    port: int, settings: Any, authors: list[Author], wait_until: Any
+) -> None:
+    settings.KCK_PUBLISH = {"LIVE_URL": "/guarded/"}
+    asked = """
+        addEventListener("kck-live", (event) => document.body.dataset.told = event.detail.event);
+        return performance.getEntriesByType("resource").filter(
+          (entry) => entry.name.includes("/guarded/") && entry.initiatorType == "fetch").length
+    """
+    with browsing() as driver:
+        driver.get(address(port, authors[0]))
+        wait_until(lambda: driver.execute_script(asked) == 1)
+        assert driver.execute_script("return document.body.dataset.told") is None
+        assert names(driver) == ["ann", "ann"]
+
+
 def test_a_tab_that_is_hidden_again_and_again_follows_when_it_is_seen(
     port: int, authors: list[Author], wait_until: Any
 ) -> None:

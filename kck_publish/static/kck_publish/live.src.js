@@ -126,7 +126,7 @@ function hub(src) {
       const r = await fetch(at, { headers: { Accept: "application/json" }, cache: "no-cache" });
       if (since != mine) return;
       if (r.ok) for (const e of await r.json()) tell({ e });
-      else if (r.status == 403) return keys.forEach((key) => tell({ e: { event: "denied", key, version: null } }));
+      else if (r.status == 403 && /plain/.test(r.headers.get("Content-Type"))) return keys.forEach((key) => tell({ e: { event: "denied", key, version: null } }));
       else if (keys[1] && /41[34]/.test(r.status)) times = 0, most = Math.ceil(keys.length / 2);
       else if (r.status < 429) times = 20;
       polls = r.ok && !polled;
