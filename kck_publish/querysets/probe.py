@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings as django_settings
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.sql import Query
@@ -95,7 +94,9 @@ def runs(
                 # Some values are looked at when they are sent.
                 query.get_compiler(settings.DATABASE, elide_empty=False).as_sql()
             return made
-        except (ValueError, TypeError, ValidationError, ObjectDoesNotExist) as error:
+        except InvalidPrimer:
+            raise
+        except Exception as error:  # noqa: BLE001 - the user's code, and Django's of its values
             why = error
     raise InvalidPrimer(
         f"{name}: queryset() could not be run with parameters of its types "

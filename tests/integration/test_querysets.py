@@ -173,6 +173,8 @@ def test_what_cannot_be_seen_through_touches_all_keys() -> None:
         (lambda a, b: S.filter(amount=time.time_ns() % 1000), "something else each time"),
         (lambda a, b: [Sale.objects.count(), Ware.objects.count()], "has to return a queryset"),
         (lambda a, b: Sale.objects.get(pk=a), "could not be run"),
+        (lambda a, b: S.values(*["amuont"]), "FieldError: Cannot resolve keyword 'amuont'"),
+        (lambda a, b: S.filter(amount=a.value), "AttributeError"),
         (lambda a, b: S.annotate(n=RawSQL("(SELECT count(*) FROM x)", [])), "nobody sees"),
     ],
 )
