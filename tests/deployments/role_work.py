@@ -45,24 +45,21 @@ def command(name: str, *arguments: str) -> str:
 @contextmanager
 def more_products() -> Iterator[None]:
     """``rates``, of a file, on a schedule; ``reader``, which reads what it does not declare."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "rates").write_text("1")
-        type(
-            "Rates",
-            (RemotePrimer,),
-            {
-                "key": "rates",
-                "source": FileSource(Path(folder, "rates")),
-                "refresh_every": timedelta(milliseconds=50),
-            },
-        )
-        read = {"key": "reader", "compute": lambda self: cache.get("item_total/1")}
-        type("Reader", (Primer,), read)
-        try:
-            yield
-        finally:
-            registry.unregister("rates")
-            registry.unregister("reader")
+    # Of a file that was just written nothing is remembered: it may be written again.
+    rates: dict[str, Any] = {
+        "key": "rates",
+        "source": FileSource(__file__),
+        "read": lambda self, data: len(data),
+        "refresh_every": timedelta(milliseconds=50),
+    }
+    type("Rates", (RemotePrimer,), rates)
+    read = {"key": "reader", "compute": lambda self: cache.get("item_total/1")}
+    type("Reader", (Primer,), read)
+    try:
+        yield
+    finally:
+        registry.unregister("rates")
+        registry.unregister("reader")
 
 
 def writes() -> None:
