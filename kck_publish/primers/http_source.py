@@ -123,7 +123,8 @@ class HttpSource:
     def _identity(self, url: str) -> str:
         """Tells what was asked for from what a later declaration asks for, and no secret in it."""
         headers = None if callable(self.headers) else sorted(self.headers.items())
-        return salted_hmac("kck_publish.HttpSource", repr((url, headers))).hexdigest()
+        asked = repr((url, headers))
+        return salted_hmac("kck_publish.HttpSource", asked, algorithm="sha256").hexdigest()
 
 
 class _Redirects(request.HTTPRedirectHandler):
