@@ -16,6 +16,7 @@ from django.db import connections
 
 from .. import clock
 from ..capture import own_session_writes
+from ..conf import settings
 from ..postgres import Cursor
 from ..round_trip import Answer
 from . import table_sql as sql
@@ -27,7 +28,7 @@ from .types import Address, Fence, Outgoing, Query, Read, Reading, Stored, Writt
 # The fields that a reader does not ask for: reason, seconds, row, reads, torn.
 _UNASKED = ("", 0.0, 0, (), False)
 
-# Of a write of more entries than this, the versions are not told.
+# Of a write of more entries than this the near store is told no versions.
 TOLD = 200
 
 
@@ -114,7 +115,8 @@ class TableStore:
 
     def write(self, cursor: Cursor, entries: Iterable[Stored]) -> Written:
         entries = list(entries)
-        answer = self.table.write(cursor, entries, tells=len(entries) <= TOLD)
+        tells = settings.NEAR is not None and len(entries) <= TOLD
+        answer = self.table.write(cursor, entries, tells)
         return partial(_written, answer, entries)
 
     def adopt(self, cursor: Cursor, entries: Sequence[Stored]) -> None:
