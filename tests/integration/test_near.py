@@ -18,7 +18,6 @@ from kck_publish import Behind, Cache, ConfigurationError, KeyParameterMismatch
 from kck_publish.listener.near_copy import Copying
 from kck_publish.listener.near_follower import NearFollower
 from kck_publish.listener.near_loop import following
-from kck_publish.log.snapshot import take
 from kck_publish.postgres import Cursor
 from kck_publish.products import registry
 from kck_publish.reading.counts import counts
@@ -347,23 +346,15 @@ def test_what_the_listener_stores_is_there_before_the_look(
         drain()
         assert held() == b'{"count":1,"amount":6}'
         assert not held("item_total/2")
-        copied = entry_of(path)
-    looks = follower.copying.copy
-    seen = threading.Event()
+        copied, copy, seen = entry_of(path), follower.copying.copy, threading.Event()
 
-    def copy(*args: Any) -> None:
-        looks(*args)
-        seen.set()
+        def copying(*args: Any) -> None:
+            copy(*args)
+            seen.set()
 
-    monkeypatch.setattr(follower.copying, "copy", copy)
-    follower.keep((), UNTOLD)
-    wait_until(lambda: seen.is_set() or near_reader.reader(path).includes(now()))
-    assert entry_of(path) == copied
-
-
-def now() -> str:
-    with connection.cursor() as cursor:
-        return take(cursor)
+        monkeypatch.setattr(follower.copying, "copy", copying)
+    assert seen.wait(20)
+    wait_until(lambda: entry_of(path) == copied, what="the same")  # once there is a lease again
 
 
 def test_an_earlier_value_is_not_copied_over_a_later_one(
