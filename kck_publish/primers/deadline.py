@@ -49,8 +49,8 @@ def _in_time(connection: Any, deadline: float) -> Any:
     return type("Connection", (connection,), {"response_class": Response})
 
 
-class InTimeHTTPHandler(request.HTTPHandler):
-    """Opens http; a deadline is by ``time.monotonic``."""
+class _InTimeHandler(request.AbstractHTTPHandler):
+    """Opens what the handler beside it opens; a deadline is by ``time.monotonic``."""
 
     def __init__(self, deadline: float) -> None:
         super().__init__()
@@ -60,12 +60,9 @@ class InTimeHTTPHandler(request.HTTPHandler):
         return super().do_open(_in_time(http_class, self._deadline), req, **options)
 
 
-class InTimeHTTPSHandler(request.HTTPSHandler):
+class InTimeHTTPHandler(_InTimeHandler, request.HTTPHandler):
+    """Opens http."""
+
+
+class InTimeHTTPSHandler(_InTimeHandler, request.HTTPSHandler):
     """Opens https."""
-
-    def __init__(self, deadline: float) -> None:
-        super().__init__()
-        self._deadline = deadline
-
-    def do_open(self, http_class: Any, req: Any, **options: Any) -> Any:
-        return super().do_open(_in_time(http_class, self._deadline), req, **options)
